@@ -1,0 +1,42 @@
+"""Shows how gradients flow through a Keras model while it trains.
+
+    model.fit(x, y, callbacks=[vg_keras.GradientMonitor()])
+
+The names here are the public ones. They are resolved when they are first used: importing the
+package imports neither TensorFlow nor Keras, and reading a log needs neither.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vg_keras.callback import GradientMonitor
+    from vg_keras.metadata import FormatVersionError
+    from vg_keras.reader import Run, read_run
+    from vg_keras.record import Record
+    from vg_keras.statistics.sketch import Sketch
+
+__version__ = "0.1.0"
+
+__all__ = ["FormatVersionError", "GradientMonitor", "Record", "Run", "Sketch", "read_run"]
+
+_HOME = {
+    "FormatVersionError": "vg_keras.metadata",
+    "GradientMonitor": "vg_keras.callback",
+    "Record": "vg_keras.record",
+    "Run": "vg_keras.reader",
+    "Sketch": "vg_keras.statistics.sketch",
+    "read_run": "vg_keras.reader",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

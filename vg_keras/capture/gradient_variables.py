@@ -1,0 +1,166 @@
+"""Keeps the sketches of one execution's gradients in variables, until the host reads them.
+
+Variables, because `tf.summary` in a train step fails under XLA, and a value returned from it would
+have to pass as a metric. One execution of the train function runs `steps_per_execution` steps; each
+step that is due has a slot of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from vg_keras.capture.optimizers import loss_scale, summed_over_replicas
+from vg_keras.record import Record
+from vg_keras.statistics import buckets
+from vg_keras.statistics.indexed_slices import sketch_slices
+from vg_keras.statistics.sketch import MOMENTS, Sketch
+from vg_keras.statistics.tensor_sketch import TensorSketch, sketch
+
+_EMPTY_SLOT = -1
+
+
+class GradientVariables:
+    """The variables that hold sketches of gradients, and the tensors that fill them.
+
+    Args:
+        variables: The Keras variables whose gradients are kept, by path.
+        steps_per_execution: Steps in one execution of the train function.
+        every: A step is due when it is a multiple of this.
+    """
+
+    def __init__(
+        self, variables: Mapping[str, keras.Variable], steps_per_execution: int, every: int
+    ) -> None:
+        self._paths = list(variables)
+        self._sizes = [int(np.prod(v.shape, dtype=np.int64)) for v in variables.values()]
+        self._row_of = {}
+        for row, variable in enumerate(variables.values()):
+            # A custom train step may hand over the tf.Variable beneath a Keras variable.
+            self._row_of[id(variable)] = self._row_of[id(variable.value)] = row
+        self._every = every
+        self._selects = steps_per_execution > 1
+        # At most so many multiples of `every`, and the first step, which may be none.
+        self._num_slots = -(-steps_per_execution // every) + 1 if self._selects else 1
+        num_rows = len(self._paths)
+        self._first = _variable([], tf.int64)
+        self._steps = _variable([self._num_slots], tf.int64)
+        self._moments = _variable([self._num_slots, num_rows, len(MOMENTS)], tf.float64)
+        # int64, because TensorFlow keeps int32 variables of a GPU in the memory of the host.
+        self._counts = _variable([self._num_slots, num_rows, buckets.NUM_BUCKETS], tf.int64)
+        self._step: tf.Tensor | None = None
+        self._has_gradient: set[int] = set()
+        self._has_none: set[int] = set()
+
+    def begin_execution(self, first: int) -> None:
+        """Empties all slots. To be called on the host.
+
+        Args:
+            first: The first step that is due, a multiple of `every` or not.
+        """
+        self._first.assign(first)
+        self._steps.assign(tf.fill(self._steps.shape, tf.constant(_EMPTY_SLOT, tf.int64)))
+
+    def begin_step(self, step: tf.Tensor) -> None:
+        """Takes the number of the step that begins. To be called inside the train step."""
+        self._step = tf.identity(step)
+
+    def keep(
+        self, optimizer: keras.optimizers.Optimizer, gradients: Sequence, variables: Sequence
+    ) -> None:
+        """Keeps the sketches of what an optimizer is handed. To be called inside the train step."""
+        rows, known = [], []
+        for gradient, variable in zip(gradients, variables, strict=True):
+            row = self._row_of.get(id(variable))
+            if row is None:
+                continue
+            if gradient is None:
+                self._has_none.add(row)
+            else:
+                rows.append(row)
+                known.append(gradient)
+        self._has_gradient.update(rows)
+        if not rows:
+            return
+        known = summed_over_replicas(known)
+        scale = loss_scale(optimizer)
+
+        def store(slot: tf.Tensor | int) -> None:
+            pairs = zip(rows, known, strict=True)
+            self._store(slot, rows, [self._sketch(row, g, scale) for row, g in pairs])
+
+        if not self._selects:
+            store(0)
+            return
+        # The other steps of this execution are none of ours. The sum over replicas stays outside of
+        # the condition: replicas must not wait for each other inside of one.
+        after = self._step - self._first
+        slot = (after + self._every - 1) // self._every
+        is_due = tf.equal(after, 0) | ((after > 0) & tf.equal(self._step % self._every, 0))
+        tf.cond(is_due & (slot < self._num_slots), lambda: store(slot), lambda: None)
+
+    def _sketch(self, row: int, gradient, scale: tf.Tensor | None) -> TensorSketch:
+        gradient = _divided(gradient, scale)
+        if isinstance(gradient, tf.IndexedSlices):
+            return sketch_slices(gradient, self._sizes[row])
+        return sketch(gradient)
+
+    def _store(self, slot: tf.Tensor | int, rows: list[int], sketches: list[TensorSketch]) -> None:
+        slot = tf.cast(slot, tf.int32)
+        places = tf.stack([tf.fill([len(rows)], slot), tf.constant(rows)], axis=1)
+        _update(self._counts, places, tf.stack([s.counts for s in sketches]))
+        _update(self._moments, places, tf.stack([s.moments for s in sketches]))
+        _update(self._steps, [[slot]], [self._step])
+
+    def read(self) -> list[Record]:
+        """Returns the records of the steps kept since `begin`, in their order."""
+        steps, moments, counts = (_read(v) for v in (self._steps, self._moments, self._counts))
+        now = time.time()
+        without_gradient = self._has_none - self._has_gradient
+        return [
+            Record(
+                step=int(step),
+                wall_time=now,
+                gradients={
+                    self._paths[row]: Sketch.of(counts[slot, row], moments[slot, row])
+                    for row in sorted(self._has_gradient)
+                },
+                without_gradient=tuple(self._paths[row] for row in sorted(without_gradient)),
+            )
+            for slot, step in enumerate(steps)
+            if step != _EMPTY_SLOT
+        ]
+
+
+def _variable(shape: list[int], dtype: tf.DType) -> tf.Variable:
+    # Under a strategy every replica computes the same sketches of the same summed gradients and
+    # keeps them to itself; the host reads those of the first.
+    return tf.Variable(
+        tf.zeros(shape, dtype),
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+def _update(variable: tf.Variable, places, updates) -> None:
+    variable.assign(tf.tensor_scatter_nd_update(variable, places, updates))
+
+
+def _read(variable: tf.Variable) -> np.ndarray:
+    return tf.convert_to_tensor(variable).numpy()
+
+
+def _divided(gradient, scale: tf.Tensor | None):
+    if scale is None:
+        return gradient
+    if isinstance(gradient, tf.IndexedSlices):
+        values = _divided(gradient.values, scale)
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    # Widen first: a gradient that needs a loss scale would vanish without it in float16.
+    dtype = tf.float64 if gradient.dtype == tf.float64 else tf.float32
+    return tf.cast(gradient, dtype) / tf.cast(scale, dtype)

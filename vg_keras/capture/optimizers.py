@@ -1,0 +1,94 @@
+"""Sees the gradients that are handed to a model's optimizers, at the moment they are handed over.
+
+Keras's own train step and a custom one, with one optimizer or several, all end in
+`optimizer.apply(gradients, variables)`: there the gradients that train the model pass by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+GradientHook = Callable[[keras.optimizers.Optimizer, Sequence, Sequence], None]
+"""Takes an optimizer, the gradients it is given (some may be None), and their variables."""
+
+
+def optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+    """Returns the optimizers that train a model.
+
+    These are the one it is compiled with and any other that it keeps as an attribute, also within a
+    list or a dictionary, as a GAN with two of them does.
+    """
+    candidates = [getattr(model, "optimizer", None)]
+    for value in vars(model).values():
+        if isinstance(value, Mapping):
+            candidates += value.values()
+        elif isinstance(value, (list, tuple)):
+            candidates += value
+        else:
+            candidates.append(value)
+    found = {id(o): o for o in candidates if isinstance(o, keras.optimizers.Optimizer)}
+    return list(found.values())
+
+
+@contextmanager
+def intercepted(
+    optimizers: Sequence[keras.optimizers.Optimizer], hook: GradientHook
+) -> Iterator[None]:
+    """Calls a hook with whatever is handed to `apply` of these optimizers, before it is applied.
+
+    In a `tf.function` the hook runs while the function is traced, and the tensors it makes become
+    part of it. On leaving, also by an exception, the optimizers are as they were.
+    """
+    for optimizer in optimizers:
+        # Into the instance's own dictionary, past the attribute tracking of Keras objects.
+        vars(optimizer)["apply"] = _hooked_apply(optimizer, optimizer.apply, hook)
+    try:
+        yield
+    finally:
+        for optimizer in optimizers:
+            vars(optimizer).pop("apply", None)
+
+
+def _hooked_apply(
+    optimizer: keras.optimizers.Optimizer, apply: Callable, hook: GradientHook
+) -> Callable:
+    def hooked_apply(grads, trainable_variables=None):
+        grads = list(grads)
+        if trainable_variables is None:
+            # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
+            hook(optimizer, grads, optimizer._trainable_variables)
+            return apply(grads)
+        trainable_variables = list(trainable_variables)
+        hook(optimizer, grads, trainable_variables)
+        return apply(grads, trainable_variables)
+
+    return hooked_apply
+
+
+def loss_scale(optimizer: keras.optimizers.Optimizer) -> tf.Tensor | None:
+    """Returns the number by which the loss is multiplied before it is differentiated.
+
+    Returns:
+        A scalar, or None where the loss is taken as it is.
+    """
+    # `scale_loss` hands the loss on untouched where there is no scale. It covers a fixed
+    # `loss_scale_factor` and LossScaleOptimizer, whose `dynamic_scale` exists only once it is built.
+    one = tf.ones([])
+    scale = optimizer.scale_loss(one)
+    return None if scale is one else scale
+
+
+def summed_over_replicas(gradients: list) -> list:
+    """Returns what all replicas of a distribution strategy together hand to the optimizer.
+
+    The loss that Keras differentiates in each replica is already divided by their number, so the
+    sum is the gradient of the mean loss over the global batch.
+    """
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1 or not gradients:
+        return gradients
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)

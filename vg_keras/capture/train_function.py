@@ -1,0 +1,115 @@
+"""Two train functions for one model: its own, and one that also keeps what is recorded.
+
+`fit` looks `model.train_function` up at every step, right after `on_train_batch_begin`. A batch
+that is to be recorded gets the recording one, every other the model's own, so that a step which is
+not recorded costs nothing at all. Both come from the model's own `make_train_function`; tried with
+Keras 3.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from vg_keras.capture.gradient_variables import GradientVariables
+from vg_keras.capture.optimizers import intercepted, optimizers_of
+from vg_keras.record import Record
+
+
+class RecordingTrainFunction:
+    """A train function that records one execution.
+
+    It is armed before a batch and puts the model's own train function back before it runs, so that
+    whatever happens in that batch or between batches, the model is left as it was found.
+
+    Args:
+        model: A compiled model whose own train function has been made.
+        gradients: Where the gradients are kept.
+    """
+
+    def __init__(self, model: keras.Model, gradients: GradientVariables) -> None:
+        self._model = model
+        self._own = model.train_function
+        self._gradients = gradients
+        self._optimizers = optimizers_of(model)
+        self._recording = self._make_recording()
+        self._first = 0
+        self._receive: Callable[[Sequence[Record]], None] = lambda records: None
+
+    def belongs_to(self, model: keras.Model) -> bool:
+        """Tells whether the model still has the train function that this one was made beside."""
+        return self._model is model and own_train_function(model) is self._own
+
+    def arm(self, first: int, receive: Callable[[Sequence[Record]], None]) -> None:
+        """Has the next execution recorded.
+
+        Args:
+            first: The first step that is due.
+            receive: Is called with the records after the execution.
+        """
+        self._first, self._receive = first, receive
+        self._model.train_function = self
+
+    def __call__(self, iterator: Any) -> Any:
+        """Runs one execution of the train function, records it, and hands its logs on."""
+        self._model.train_function = self._own
+        self._gradients.begin_execution(self._first)
+        with intercepted(self._optimizers, self._gradients.keep):
+            logs = self._recording(iterator)
+        self._receive(self._gradients.read())
+        return logs
+
+    def _make_recording(self) -> Callable:
+        """Returns what the model's own `make_train_function` makes of a step that is recorded."""
+        model, train_step = self._model, self._model.train_step
+        iterations = step_counter(model)
+
+        def recorded_train_step(*args: Any, **kwargs: Any) -> Any:
+            self._gradients.begin_step(tf.convert_to_tensor(iterations, tf.int64))
+            return train_step(*args, **kwargs)
+
+        # Into the instance's own dictionary, past the attribute tracking of Keras objects, and out
+        # again: `make_train_function` looks `train_step` up once.
+        theirs = vars(model).get("train_step")
+        vars(model)["train_step"] = recorded_train_step
+        try:
+            model.make_train_function(force=True)
+            return model.train_function
+        finally:
+            del vars(model)["train_step"]
+            if theirs is not None:
+                vars(model)["train_step"] = theirs
+            model.train_function = self._own
+
+
+def step_counter(model: keras.Model) -> keras.Variable:
+    """Returns the `iterations` of the optimizer that the model is compiled with, or of its first.
+
+    Raises:
+        ValueError: The model has no optimizer.
+    """
+    optimizers = optimizers_of(model)
+    if not optimizers:
+        raise ValueError(
+            f"Expected a model with an optimizer. Received: {model.name!r}, which has none, neither "
+            "by `compile` nor as an attribute. Compile it with one."
+        )
+    return optimizers[0].iterations
+
+
+def own_train_function(model: keras.Model) -> Callable:
+    """Returns the model's own train function, also where a recording one is armed in its place."""
+    function = model.train_function
+    while isinstance(function, RecordingTrainFunction):
+        function = function._own
+    return function
+
+
+def put_back(model: keras.Model) -> None:
+    """Gives the model its own train function, should a recording one be armed."""
+    own = own_train_function(model)
+    if model.train_function is not own:
+        model.train_function = own

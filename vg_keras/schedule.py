@@ -1,0 +1,79 @@
+"""When to record: which steps are due.
+
+Counts alone: neither Keras nor TensorFlow. Steps are numbered by `optimizer.iterations`.
+"""
+
+from __future__ import annotations
+
+NEVER = 2**62
+"""A step that is not reached."""
+
+
+class Schedule:
+    """Tells which steps are due.
+
+    Args:
+        update_freq: "epoch" for the first step of each epoch, "batch" for every step, or a positive
+            integer for the first step and every multiple of it.
+
+    Raises:
+        TypeError: It is neither a string nor an integer.
+        ValueError: It is another string or not positive.
+    """
+
+    def __init__(self, update_freq: int | str) -> None:
+        self.update_freq = _checked(update_freq)
+        self._next_due = NEVER
+
+    @property
+    def every(self) -> int:
+        """A step is due when it is a multiple of this, besides the first one."""
+        if self.update_freq == "epoch":
+            return NEVER
+        return 1 if self.update_freq == "batch" else int(self.update_freq)
+
+    def begin(self, step: int) -> None:
+        """Makes a step the first one, which is due in any case."""
+        self._next_due = step
+
+    def begin_epoch(self, step: int) -> None:
+        """Says with which step an epoch begins.
+
+        The last execution of an epoch may have run fewer steps than `due` took as done.
+        """
+        if self.update_freq == "epoch":
+            self._next_due = step
+        else:
+            self._next_due = min(self._next_due, self._multiple_from(step))
+
+    def due(self, step: int, num_steps: int) -> int | None:
+        """Returns the first step that is due in an execution, and takes all of it as done.
+
+        Args:
+            step: First step of the execution.
+            num_steps: Number of its steps.
+        """
+        end = step + num_steps
+        if self._next_due >= end:
+            return None
+        due = max(self._next_due, step)
+        self._next_due = self._multiple_from(end)
+        return due
+
+    def _multiple_from(self, step: int) -> int:
+        return -(-step // self.every) * self.every
+
+
+def _checked(update_freq: int | str) -> int | str:
+    expected = "`update_freq` must be 'epoch', 'batch' or a positive integer."
+    received = f"Received: update_freq={update_freq!r}."
+    if isinstance(update_freq, bool) or not isinstance(update_freq, (str, int)):
+        try:
+            return _checked(update_freq.__index__())  # NumPy's integers
+        except AttributeError:
+            raise TypeError(f"{expected} {received} Use update_freq='epoch'.") from None
+    if isinstance(update_freq, str) and update_freq not in ("epoch", "batch"):
+        raise ValueError(f"{expected} {received} Use update_freq='epoch'.")
+    if isinstance(update_freq, int) and update_freq < 1:
+        raise ValueError(f"{expected} {received} Use update_freq=1 to record every step.")
+    return update_freq

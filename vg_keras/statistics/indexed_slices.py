@@ -1,0 +1,64 @@
+"""Sketches a sparse gradient without ever making it dense.
+
+The gradient of an embedding is `tf.IndexedSlices`: one row for each token of the batch, so a token
+that occurs twice has two rows, and only their sum is its gradient. Every index that does not occur
+has a gradient of zero. Pure tensors; compiles under XLA, which `tf.unique` does not.
+"""
+
+import tensorflow as tf
+
+from vg_keras.statistics import buckets
+from vg_keras.statistics.sketch import MOMENTS
+from vg_keras.statistics.tensor_sketch import TensorSketch, sketch
+
+
+def sketch_slices(slices: tf.IndexedSlices, size: int) -> TensorSketch:
+    """Returns the sketch of the dense tensor that the slices stand for.
+
+    Args:
+        slices: Values `[n, ...]` at indices `[n]`, in any order and with repetitions.
+        size: Number of elements of the dense tensor.
+
+    Returns:
+        The same as `sketch` of the dense tensor, at a cost that depends on the slices alone.
+    """
+    row_size = tf.size(slices.values, tf.int64) // tf.maximum(tf.size(slices.indices, tf.int64), 1)
+    num_rows = size // tf.maximum(row_size, 1)
+    rows = add_repeated_rows(slices, tf.cast(num_rows, tf.int32))
+    counts, moments = sketch(rows)
+    absent = size - tf.size(rows, tf.int64)
+    return TensorSketch(
+        counts + absent * tf.one_hot(buckets.ZERO, buckets.NUM_BUCKETS, dtype=tf.int64),
+        _with_zeros(moments, tf.cast(absent, tf.float64)),
+    )
+
+
+def add_repeated_rows(slices: tf.IndexedSlices, num_rows: tf.Tensor) -> tf.Tensor:
+    """Returns the sum of the rows of each index that occurs.
+
+    Args:
+        slices: Values `[n, ...]` at indices `[n]`, in any order and with repetitions.
+        num_rows: int32, number of rows of the dense tensor.
+
+    Returns:
+        Tensor `[min(n, num_rows), ...]` of the dtype of the values. Its rows beyond the number of
+        different indices are zero.
+    """
+    order = tf.argsort(slices.indices)
+    indices = tf.gather(slices.indices, order)
+    is_new = tf.cast(tf.not_equal(indices[1:], indices[:-1]), tf.int32)
+    rank = tf.concat([tf.zeros_like(indices[:1], tf.int32), tf.cumsum(is_new)], axis=0)
+    num_segments = tf.minimum(tf.size(indices), num_rows)
+    return tf.math.unsorted_segment_sum(tf.gather(slices.values, order), rank, num_segments)
+
+
+def _with_zeros(moments: tf.Tensor, zeros: tf.Tensor) -> tf.Tensor:
+    columns = dict(zip(MOMENTS, tf.unstack(moments), strict=True))
+    none = tf.equal(zeros, 0)
+    # There may be no finite element yet, whose extremes are NaN: a zero is one.
+    for name, extreme in (("smallest", tf.minimum), ("largest", tf.maximum)):
+        known = columns[name]
+        with_zero = tf.where(tf.math.is_nan(known), tf.zeros_like(known), extreme(known, 0.0))
+        columns[name] = tf.where(none, known, with_zero)
+    columns["zeros"] += zeros
+    return tf.stack(list(columns.values()))

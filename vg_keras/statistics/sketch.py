@@ -1,0 +1,216 @@
+"""A finished sketch: what is known of a tensor that was measured, and what can be asked of it.
+
+NumPy alone. How a tensor becomes a sketch stands in `tensor_sketch.py`, how a sketch becomes the
+bars of a chart in `histogram.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vg_keras.statistics import buckets
+
+MOMENTS = (
+    "sum",
+    "sum_of_magnitudes",
+    "norm",
+    "smallest",
+    "largest",
+    "zeros",
+    "positive_infinities",
+    "negative_infinities",
+)
+"""The numbers of a sketch beside its counts, in the order in which the train step and the event
+file hold them; what is on disk depends on it."""
+
+QUANTILE_ERROR = 1 / 9
+"""Bound on the relative error of `Sketch.quantile`, reached in a bucket whose edges are as 4 to 5."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sketch:
+    """What is known of the elements of one tensor.
+
+    Every number but the counts speaks of the finite elements alone: NaN and infinities are counted
+    and leave the rest as if they were not there. Sketches of two parts add up, with `+`, to the
+    sketch of the whole.
+
+    Args:
+        occupied: uint16 `[k]`, ascending: the buckets of `vg_keras.statistics.buckets` that hold
+            any element.
+        occupied_counts: int64 `[k]`, the number of elements in each of them.
+        sum: Sum of the finite elements.
+        sum_of_magnitudes: Sum of their absolute values (L1 norm).
+        norm: Square root of the sum of their squares (L2 norm), right to 1e-6 relative.
+        smallest: The smallest finite element, or NaN where there is none.
+        largest: The largest finite element, or NaN where there is none.
+        zeros: Number of elements that are zero, of either sign.
+        positive_infinities: Number of elements that are +Inf.
+        negative_infinities: Number of elements that are -Inf.
+    """
+
+    occupied: NDArray[np.uint16]
+    occupied_counts: NDArray[np.int64]
+    sum: float
+    sum_of_magnitudes: float
+    norm: float
+    smallest: float
+    largest: float
+    zeros: int
+    positive_infinities: int
+    negative_infinities: int
+
+    @classmethod
+    def of(cls, counts: ArrayLike, moments: ArrayLike) -> Sketch:
+        """Makes a sketch from what the train step leaves behind.
+
+        Args:
+            counts: Integers `[2048]`, the number of elements in every bucket.
+            moments: float64 `[8]`, in the order of `MOMENTS`.
+        """
+        counts = np.asarray(counts, np.int64)
+        occupied = np.flatnonzero(counts).astype(np.uint16)
+        return cls.of_occupied(occupied, counts[occupied], moments)
+
+    @classmethod
+    def of_occupied(
+        cls, occupied: NDArray[np.uint16], occupied_counts: NDArray[np.int64], moments: ArrayLike
+    ) -> Sketch:
+        """Makes a sketch from the buckets that hold any element, and float64 `[8]` moments."""
+        values = np.asarray(moments, np.float64).tolist()
+        return cls(occupied, occupied_counts, *values[:5], *map(int, values[5:]))
+
+    @property
+    def moments(self) -> list[float]:
+        """All numbers but the counts, in the order of `MOMENTS`."""
+        return [getattr(self, name) for name in MOMENTS]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """int64 `[2048]`: the number of elements in every bucket."""
+        counts = np.zeros(buckets.NUM_BUCKETS, np.int64)
+        counts[self.occupied] = self.occupied_counts
+        return counts
+
+    @property
+    def count(self) -> int:
+        """Number of elements, finite or not."""
+        return int(self.occupied_counts.sum())
+
+    @property
+    def nonfinite(self) -> int:
+        """Number of elements that are NaN or infinite."""
+        exponents = self.occupied % buckets.NEGATIVE
+        return int(self.occupied_counts[exponents >= buckets.NONFINITE].sum())
+
+    @property
+    def nans(self) -> int:
+        """Number of elements that are NaN."""
+        return self.nonfinite - self.positive_infinities - self.negative_infinities
+
+    @property
+    def finite(self) -> int:
+        """Number of elements that are neither NaN nor infinite."""
+        return self.count - self.nonfinite
+
+    @property
+    def largest_magnitude(self) -> float:
+        """The largest absolute value of the finite elements, or NaN where there is none."""
+        return max(-self.smallest, self.largest)
+
+    @property
+    def mean(self) -> float:
+        """Mean of the finite elements, or NaN where there is none."""
+        return self.sum / self.finite if self.finite else math.nan
+
+    @property
+    def mean_magnitude(self) -> float:
+        """Mean absolute value of the finite elements, or NaN where there is none."""
+        return self.sum_of_magnitudes / self.finite if self.finite else math.nan
+
+    @property
+    def rms(self) -> float:
+        """Root mean square of the finite elements, or NaN where there is none."""
+        return self.norm / math.sqrt(self.finite) if self.finite else math.nan
+
+    def __add__(self, other: Sketch) -> Sketch:
+        """Returns the sketch of this tensor's elements and the other's together."""
+        if not isinstance(other, Sketch):
+            return NotImplemented
+        moments = np.add(self.moments, other.moments)
+        moments[MOMENTS.index("norm")] = math.hypot(self.norm, other.norm)
+        # fmin and fmax pass over the NaN of a part that has no finite element.
+        moments[MOMENTS.index("smallest")] = np.fmin(self.smallest, other.smallest)
+        moments[MOMENTS.index("largest")] = np.fmax(self.largest, other.largest)
+        return Sketch.of(self.counts + other.counts, moments)
+
+    def intervals(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Returns where the finite elements lie on the number line.
+
+        Zero stands by itself as an interval of no width, and the outermost two edges are the
+        smallest and the largest element themselves.
+
+        Returns:
+            The edges, float64 `[k, 2]`, ascending and none of them across zero, and the number of
+            elements between each pair, int64 `[k]`, none of them zero.
+        """
+        magnitudes = buckets.magnitude_edges()
+        index = (self.occupied % buckets.NEGATIVE).astype(np.int64)
+        counts = self.occupied_counts.copy()
+        counts[self.occupied == buckets.ZERO] -= self.zeros
+        keep = (index < buckets.NONFINITE) & (counts > 0)
+        index, counts = index[keep], counts[keep]
+        edges = np.stack([magnitudes[index], magnitudes[index + 1]], axis=1)
+        negative = self.occupied[keep] >= buckets.NEGATIVE
+        below = -edges[negative][::-1, ::-1]
+        zero = [[0.0, 0.0]] if self.zeros else np.zeros([0, 2])
+        edges = np.concatenate([below, zero, edges[~negative]])
+        counts = np.concatenate(
+            [counts[negative][::-1], [self.zeros] if self.zeros else [], counts[~negative]]
+        )
+        if len(edges):
+            edges[0, 0], edges[-1, 1] = self.smallest, self.largest
+        return edges + 0.0, counts.astype(np.int64)  # + 0.0 turns -0 into 0
+
+    def quantile(self, q: ArrayLike) -> NDArray[np.float64]:
+        """Reads quantiles of the finite elements off the sketch.
+
+        The quantile is the element of rank `ceil(q * finite)`, as in
+        `numpy.quantile(..., method="inverted_cdf")`. Its bucket is known exactly, its place there
+        is not: the answer differs from it by at most 1/9 (`QUANTILE_ERROR`) of the element itself,
+        and by at most 2**-129 where that is subnormal. Zero, the smallest and the largest element
+        are exact.
+
+        Args:
+            q: Probabilities from 0 to 1, of any shape.
+
+        Returns:
+            float64 array of the shape of `q`; NaN where no element is finite.
+
+        Raises:
+            ValueError: A probability lies outside of 0 to 1.
+        """
+        q = np.asarray(q, np.float64)
+        if not np.all((q >= 0) & (q <= 1)):
+            raise ValueError(f"`q` must lie between 0 and 1. Received: q={q}.")
+        edges, counts = self.intervals()
+        if not len(edges):
+            return np.full(q.shape, math.nan)
+        ranks = np.ceil(q * self.finite)
+        place = np.minimum(np.searchsorted(np.cumsum(counts), ranks), len(counts) - 1)
+        values = _middle(edges)[place]
+        values = np.where(ranks <= 1, self.smallest, values)
+        return np.where(ranks >= self.finite, self.largest, values)
+
+
+def _middle(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the number with the least relative distance to any in an interval."""
+    left, right = edges[:, 0], edges[:, 1]
+    # The harmonic mean of the edges. Where one is zero, that is zero; halfway does as well as any.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        harmonic = 2 / (1 / left + 1 / right)
+    return np.where((left == 0) | (right == 0), (left + right) / 2, harmonic)

@@ -1,0 +1,220 @@
+"""Sketches a tensor inside the train step: what leaves the step instead of the tensor itself.
+
+Pure tensor -> tensor functions. They compile under XLA, take float16, bfloat16, float32 and
+float64, and know neither Keras nor files. What a finished sketch can be asked is in `sketch.py`.
+
+Two things make the arithmetic careful. TensorFlow runs its CPU kernels with subnormal numbers
+flushed to zero, so a gradient of 1e-40 is seen by its bits only. And the square of a float32 leaves
+float32's range below 1e-19 and above 1e19, while a plain float32 sum of a million equal values is
+off by 6e-4 under XLA, so sums are taken of values scaled by a power of two, and in float64.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from vg_keras.statistics import buckets
+
+_INFINITY = 0x7F800000
+_LARGEST_FINITE = 0x7F7FFFFF
+_MAGNITUDE = 0x7FFFFFFF
+_SIGN = -0x80000000
+_LANES = 16
+
+
+class TensorSketch(NamedTuple):
+    """A sketch as tensors.
+
+    Attributes:
+        counts: int64 `[2048]`, the number of elements in each bucket of `buckets.py`.
+        moments: float64 `[8]`, in the order of `sketch.MOMENTS`, of the finite elements alone.
+            `smallest` and `largest` are NaN where no element is finite.
+    """
+
+    counts: tf.Tensor
+    moments: tf.Tensor
+
+
+def sketch(values: tf.Tensor) -> TensorSketch:
+    """Returns the sketch of all elements of a tensor.
+
+    NaN and infinities are counted and leave every other number as if they were not there. An empty
+    tensor has zero counts and sums. float64 values beyond float32's range are counted in the
+    outermost bucket of finite numbers; their moments are exact all the same.
+
+    Args:
+        values: Tensor of any shape, of dtype float16, bfloat16, float32 or float64.
+
+    Returns:
+        A `TensorSketch`.
+
+    Raises:
+        TypeError: The dtype is none of these.
+    """
+    values = tf.reshape(values, [-1])
+    if values.dtype in (tf.float16, tf.bfloat16):
+        values = tf.cast(values, tf.float32)
+    if values.dtype == tf.float32:
+        counts, moments = _sketch_float32(values)
+        return TensorSketch(tf.cast(counts, tf.int64), moments)
+    if values.dtype == tf.float64:
+        counts, moments = _sketch_float64(values)
+        return TensorSketch(tf.cast(counts, tf.int64), moments)
+    raise TypeError(
+        "`values` must be of dtype float16, bfloat16, float32 or float64. "
+        f"Received: {values.dtype.name}. Cast it to one of these."
+    )
+
+
+# One trace of unknown length serves every variable: tracing the branches anew for each of a
+# hundred variables would cost seconds at the first recorded step.
+@tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
+def _sketch_float32(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    bits = tf.bitcast(values, tf.int32)
+    counts = _count(bits)
+    zeros = _count_zeros(bits, counts)
+    unusual = (_num_nonfinite(counts) > 0) | (_num_subnormal(counts) > zeros)
+    moments, negative_zeros = tf.cond(
+        unusual | tf.equal(tf.size(values), 0),
+        lambda: (_exact_moments(_decode(bits), bits), _count_where(tf.equal(bits, _SIGN))),
+        # Without subnormals only zeros have the smallest magnitude.
+        lambda: (_fast_moments(values), counts[buckets.NEGATIVE]),
+    )
+    return _move_zeros(counts, negative_zeros), _insert_zeros(moments, zeros)
+
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.float64)], autograph=False)
+def _sketch_float64(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    bits = _float32_bits(values)
+    counts = _count(bits)
+    zeros = _count_zeros(bits, counts)
+    counts = _move_zeros(counts, _count_where(tf.equal(bits, _SIGN)))
+    return counts, _insert_zeros(_exact_moments(values, bits), zeros)
+
+
+def _count(bits: tf.Tensor) -> tf.Tensor:
+    # The arithmetic shift gives -1024 to 1023, the negative numbers below; adding 1024 and turning
+    # the finished counts round is one pass over the values less than a logical shift and a cast.
+    counts = tf.raw_ops.DenseBincount(
+        input=tf.bitwise.right_shift(bits, buckets.SHIFT) + buckets.NEGATIVE,
+        size=buckets.NUM_BUCKETS,
+        weights=tf.zeros([0], tf.int32),
+        binary_output=False,
+    )
+    return tf.roll(counts, buckets.NEGATIVE, axis=0)
+
+
+def _of_either_sign(counts: tf.Tensor, start: int, stop: int) -> tf.Tensor:
+    by_sign = tf.reshape(counts, [2, buckets.NEGATIVE])
+    return tf.reduce_sum(by_sign[:, start:stop])
+
+
+def _num_nonfinite(counts: tf.Tensor) -> tf.Tensor:
+    return _of_either_sign(counts, buckets.NONFINITE, buckets.NEGATIVE)
+
+
+def _num_subnormal(counts: tf.Tensor) -> tf.Tensor:
+    return _of_either_sign(counts, 0, buckets.SUBNORMAL)
+
+
+def _count_where(condition: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(tf.cast(condition, tf.int32))
+
+
+def _count_zeros(bits: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    """Counts the zeros of both signs by their bits: a comparison would take subnormals for zero."""
+    return tf.cond(
+        _of_either_sign(counts, 0, 1) > 0,
+        lambda: _count_where(tf.equal(tf.bitwise.left_shift(bits, 1), 0)),
+        lambda: 0,
+    )
+
+
+def _move_zeros(counts: tf.Tensor, negative_zeros: tf.Tensor) -> tf.Tensor:
+    """Counts -0 in the bucket of 0, so that the bucket of a negative number says it is negative."""
+    move = tf.one_hot(buckets.ZERO, buckets.NUM_BUCKETS, dtype=tf.int32)
+    move -= tf.one_hot(buckets.NEGATIVE, buckets.NUM_BUCKETS, dtype=tf.int32)
+    return counts + negative_zeros * move
+
+
+def _insert_zeros(moments: tf.Tensor, zeros: tf.Tensor) -> tf.Tensor:
+    return tf.concat([moments[:5], [tf.cast(zeros, tf.float64)], moments[5:]], axis=0)
+
+
+def _fast_moments(values: tf.Tensor) -> tf.Tensor:
+    """Returns the moments of float32 values that are all finite and none of them subnormal."""
+    smallest, largest = tf.reduce_min(values), tf.reduce_max(values)
+    unit = _power_of_two(tf.maximum(-smallest, largest))
+    scaled = values * (1.0 / unit)
+    sums = [_sum(scaled), _sum(tf.abs(scaled)), tf.sqrt(_sum(scaled * scaled))]
+    extremes = [tf.cast(smallest, tf.float64), tf.cast(largest, tf.float64)]
+    no_infinities = [tf.zeros([], tf.float64)] * 2
+    return tf.stack([s * tf.cast(unit, tf.float64) for s in sums] + extremes + no_infinities)
+
+
+def _power_of_two(magnitude: tf.Tensor) -> tf.Tensor:
+    """Returns the power of two just below a float32, its reciprocal still a normal number."""
+    # Read the exponent from the bits: floor(log(x)/log(2)) puts 23 of the 254 normal powers of two
+    # one off.
+    exponent = tf.bitwise.bitwise_and(tf.bitcast(magnitude, tf.int32), _INFINITY)
+    return tf.clip_by_value(tf.bitcast(exponent, tf.float32), 2.0**-126, 2.0**126)
+
+
+def _sum(values: tf.Tensor) -> tf.Tensor:
+    """Adds float32 values: 16 at a time in float32, right to 1e-6, and their sums in float64."""
+    whole = tf.size(values) // _LANES * _LANES
+    lanes = tf.reduce_sum(tf.reshape(values[:whole], [_LANES, -1]), axis=0)
+    rest = tf.cast(values[whole:], tf.float64)
+    return tf.reduce_sum(tf.cast(lanes, tf.float64)) + tf.reduce_sum(rest)
+
+
+def _exact_moments(values: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
+    """Returns the moments of any float64 values, passing over those that are not finite."""
+    finite = tf.bitwise.bitwise_and(bits, _MAGNITUDE) < _INFINITY
+    infinity = tf.constant(float("inf"), tf.float64)
+    smallest = tf.reduce_min(tf.where(finite, values, infinity))
+    largest = tf.reduce_max(tf.where(finite, values, -infinity))
+    unit = tf.maximum(-smallest, largest)
+    scaled = tf.where(finite, tf.math.divide_no_nan(values, unit), 0.0)
+    sums = [tf.reduce_sum(scaled), tf.reduce_sum(tf.abs(scaled)), tf.norm(scaled)]
+    any_finite = tf.reduce_any(finite)
+    nan = tf.constant(float("nan"), tf.float64)
+    return tf.stack(
+        [tf.where(any_finite, s * unit, 0.0) for s in sums]
+        + [tf.where(any_finite, extreme, nan) for extreme in (smallest, largest)]
+        + [
+            tf.cast(_count_where(tf.equal(values, signed)), tf.float64)
+            for signed in (infinity, -infinity)
+        ]
+    )
+
+
+def _decode(bits: tf.Tensor) -> tf.Tensor:
+    """Returns the float64 value of float32 bits, subnormals included."""
+    magnitude = tf.bitwise.bitwise_and(bits, _MAGNITUDE)
+    subnormal = tf.cast(magnitude, tf.float64) * 2.0**-149
+    signed = tf.where(bits < 0, -subnormal, subnormal)
+    is_subnormal = magnitude < (1 << 23)
+    return tf.where(is_subnormal, signed, tf.cast(tf.bitcast(bits, tf.float32), tf.float64))
+
+
+def _float32_bits(values: tf.Tensor) -> tf.Tensor:
+    """Returns the bits of float64 values cut off, not rounded, to float32.
+
+    A nonzero magnitude too small for float32 becomes its smallest, one too large its largest.
+    """
+    bits = tf.bitcast(values, tf.int64)
+    magnitude = tf.bitwise.bitwise_and(bits, tf.int64.max)
+    normal = tf.bitwise.right_shift(magnitude, 52 - 23) - ((1023 - 127) << 23)
+    subnormal = tf.cast(tf.abs(values) * 2.0**149, tf.int64)
+    cut = tf.where(normal < (1 << 23), tf.clip_by_value(subnormal, 1, (1 << 23) - 1), normal)
+    cut = tf.minimum(cut, _LARGEST_FINITE)
+    cut = tf.where(tf.equal(magnitude, 0), tf.zeros_like(cut), cut)
+    cut = tf.where(
+        tf.math.is_inf(values), tf.fill(tf.shape(cut), tf.constant(_INFINITY, tf.int64)), cut
+    )
+    cut = tf.where(
+        tf.math.is_nan(values), tf.fill(tf.shape(cut), tf.constant(_MAGNITUDE, tf.int64)), cut
+    )
+    sign = tf.where(bits < 0, _SIGN, 0)
+    return tf.bitwise.bitwise_or(tf.cast(cut, tf.int32), sign)

@@ -1,0 +1,112 @@
+"""Writes records to an event file, on the host, and never lets a training run fail for it.
+
+A file that cannot be opened is an error, before training begins. From then on trouble with the disk
+warns once, and what follows is not written. What an event looks like stands in `events.py`, and how
+it is read back in `reader.py`.
+
+An event is handed to the operating system as soon as it is written, so that a process killed
+outright loses no step that was recorded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import platform
+import time
+import warnings
+from collections.abc import Collection
+
+import tensorflow as tf
+from tensorboard.compat.proto import event_pb2
+
+from vg_keras import events, metadata
+from vg_keras.record import ModelDescription, Record
+
+_serial_numbers = itertools.count()
+
+
+class RecordWriter:
+    """An event file of its own in the run directory of a log directory.
+
+    Args:
+        log_dir: Directory of the log, local or any that `tf.io.gfile` can write to. The file goes
+            to its subdirectory `gradients`, both made where they do not exist.
+        model: The model that the records will speak of.
+        step: The step before which the file is opened.
+        kinds: Which charts to write, out of `events.KINDS`.
+
+    Raises:
+        ValueError: No file can be written there.
+    """
+
+    def __init__(
+        self,
+        log_dir: str,
+        model: ModelDescription,
+        step: int = 0,
+        kinds: Collection[str] = events.KINDS,
+    ) -> None:
+        self._variables = model.variables
+        self._kinds = kinds
+        self.path = os.path.join(log_dir, metadata.RUN_NAME, _file_name())
+        now = time.time()
+        try:
+            tf.io.gfile.makedirs(os.path.dirname(self.path))
+            self._file: tf.io.TFRecordWriter | None = tf.io.TFRecordWriter(self.path)
+            self._append(event_pb2.Event(wall_time=now, file_version="brain.Event:2"))
+            self._append(events.model_event(model, step, now))
+        except (tf.errors.OpError, OSError) as error:
+            raise ValueError(
+                "`log_dir` must be a directory that can be made and written to. "
+                f"Received: log_dir={log_dir!r}. {_reason(error)}. Use another directory."
+            ) from error
+
+    def write(self, record: Record) -> None:
+        """Writes a record; warns at the first failure and writes nothing from then on."""
+        if self._file is None:
+            return
+        event = events.record_event(record, self._variables, self._kinds)
+        try:
+            self._append(event)
+            # A file deleted under an open descriptor takes every write without an error.
+            if not tf.io.gfile.exists(self.path):
+                raise FileNotFoundError("The event file is gone")
+        except (tf.errors.OpError, OSError) as error:
+            self._give_up(record.step, error)
+
+    def close(self) -> None:
+        """Closes the file. Nothing can be written afterwards; closing again does nothing."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        try:
+            file.close()
+        except (tf.errors.OpError, OSError):
+            pass  # every event was flushed when it was written, or has been warned of
+
+    def _append(self, event: event_pb2.Event) -> None:
+        self._file.write(event.SerializeToString())
+        self._file.flush()
+
+    def _give_up(self, step: int, error: Exception) -> None:
+        self.close()
+        warnings.warn(
+            f"GradientMonitor stopped writing to {self.path} at step {step}: {_reason(error)}. "
+            "Training goes on, and `monitor.records` goes on too.",
+            stacklevel=2,
+        )
+
+
+def _file_name() -> str:
+    # TensorBoard knows an event file by "tfevents" in its name, and reads the files of a run in
+    # the order of their names. Host, process and a serial number tell writers apart.
+    serial = next(_serial_numbers)
+    host = platform.node()
+    return f"events.out.tfevents.{int(time.time())}.{host}.{os.getpid()}.{serial:06d}.v2"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, tf.errors.OpError):
+        return str(error.message).rstrip(".")
+    return (error.strerror or str(error)).rstrip(".")
