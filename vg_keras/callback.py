@@ -7,15 +7,17 @@ it on disk in `writer.py`.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from vg_keras import events, metadata
 from vg_keras.capture.capture import Capture
 from vg_keras.capture.model import VariableFilter
-from vg_keras.capture.train_function import put_back
-from vg_keras.record import Record
+from vg_keras.capture.train_function import OccupiedError, put_back
+from vg_keras.record import ModelDescription, Record
 from vg_keras.schedule import Schedule
 from vg_keras.writer import RecordWriter
 
@@ -70,7 +72,7 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def __init__(
         self,
-        log_dir: str | os.PathLike | None = "logs",
+        log_dir: str | os.PathLike[str] | None = "logs",
         update_freq: int | str = DEFAULT_UPDATE_FREQ,
         variables: VariableFilter = None,
         *,
@@ -94,6 +96,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._capture: Capture | None = None
         self._writer: RecordWriter | None = None
         self._step = 0
+        self._warnings: set[str] = set()
 
     def set_model(self, model: keras.Model) -> None:
         """Begins anew with another model."""
@@ -102,43 +105,64 @@ class GradientMonitor(keras.callbacks.Callback):
             self._capture = None
         super().set_model(model)
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Prepares the model and opens the event file; whatever is wrong is said here."""
         put_back(self.model)  # a `fit` that was interrupted may have left a recording function
-        if self._capture is None or not self._capture.serves(self.model):
-            self._capture = Capture(self.model, self.variables, self._schedule.every)
-            self._schedule.begin(self._capture.step)
         self._close_writer()
+        self._follow_model()
         if self.log_dir is not None:
-            self._writer = RecordWriter(
-                self.log_dir, self._capture.description, self._capture.step, self._kinds
-            )
+            self._writer = RecordWriter(self.log_dir, self._kinds)
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Reads the number of the step that comes, once an epoch."""
-        self._step = self._capture.step
+        self._step = self._follow_model().step
         self._schedule.begin_epoch(self._step)
 
     # Without an `on_train_batch_end`: if a callback has one, Keras waits for each step to finish.
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Has this execution of the train function recorded if one of its steps is due."""
-        num_steps = self._capture.steps_per_execution
+        num_steps = self.model.steps_per_execution
         due = self._schedule.due(self._step, num_steps)
-        if due is not None:
-            self._capture.record_next(due, self._receive)
         self._step += num_steps
+        if due is None:
+            return
+        try:
+            self._follow_model().record_next(due, self._receive)
+        except OccupiedError:
+            self._warn_once(
+                f"Another GradientMonitor records a step of the model {self.model.name!r}, so this "
+                "one does not. Give `fit` one monitor, or let them record at different steps."
+            )
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the event file."""
         self._close_writer()
 
-    def _receive(self, records: Sequence[Record]) -> None:
+    def _follow_model(self) -> Capture:
+        """Returns what records the model as it is now compiled."""
+        if self._capture is None or not self._capture.serves(self.model):
+            self._capture = Capture(self.model, self.variables, self._schedule.every)
+            self._schedule.begin(self._capture.step)
+        return self._capture
+
+    def _receive(self, records: Sequence[Record], model: ModelDescription | None) -> None:
+        if model is None or (not records and self.model.steps_per_execution == 1):
+            self._warn_once(
+                f"The train step of the model {self.model.name!r} handed no gradient of a "
+                "monitored variable to `optimizer.apply`: nothing is recorded."
+            )
+            return
         for record in records:
             self.records.append(record)
             if self._writer is not None:
-                self._writer.write(record)
+                self._writer.write(record, model)
         if len(self.records) > MAX_RECORDS:
             del self.records[1::2]
+
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warnings:
+            self._warnings.add(message)
+            warnings.warn(message, stacklevel=2)
 
     def _close_writer(self) -> None:
         if self._writer is not None:
@@ -156,7 +180,7 @@ def _check_backend() -> None:
         )
 
 
-def _checked_path(log_dir: str | os.PathLike) -> str:
+def _checked_path(log_dir: str | os.PathLike[str]) -> str:
     try:
         path = os.fspath(log_dir)
     except TypeError:

@@ -7,8 +7,10 @@ that the events go to is kept by `writer.py`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as custom_scalars
@@ -18,6 +20,7 @@ from tensorboard.plugins.scalar import metadata as scalars
 from vg_keras import metadata
 from vg_keras.record import ModelDescription, Record
 from vg_keras.statistics.histogram import histogram, log10_histogram
+from vg_keras.statistics.sketch import Sketch
 
 DESCRIPTIONS = {
     metadata.GRADIENTS: "Values of the gradient that trained this variable at this step.",
@@ -73,9 +76,9 @@ def _event(step: int, wall_time: float, values: list[summary_pb2.Summary.Value])
     return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
-def _chart(kind: str, path: str, sketch) -> Iterator[summary_pb2.Summary.Value]:
+def _chart(kind: str, path: str, sketch: Sketch) -> Iterator[summary_pb2.Summary.Value]:
     if kind == metadata.GRADIENT_NORM:
-        tensor = np.asarray(metadata.norm_to_plot(sketch), np.float32)
+        tensor: NDArray[Any] = np.asarray(metadata.norm_to_plot(sketch), np.float32)
         summary_metadata = scalars.create_summary_metadata("", DESCRIPTIONS[kind])
     else:
         tensor = histogram(sketch) if kind == metadata.GRADIENTS else log10_histogram(sketch)
@@ -87,7 +90,7 @@ def _chart(kind: str, path: str, sketch) -> Iterator[summary_pb2.Summary.Value]:
     )
 
 
-def _tensor(array: np.ndarray) -> tensor_pb2.TensorProto:
+def _tensor(array: NDArray[Any]) -> tensor_pb2.TensorProto:
     tensor = tensor_pb2.TensorProto(dtype=_DTYPES[array.dtype], tensor_content=array.tobytes())
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)

@@ -19,6 +19,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -102,7 +103,7 @@ def _check_version(version: int) -> None:
         )
 
 
-def _parse_layer(layer: dict) -> LayerDescription:
+def _parse_layer(layer: dict[str, Any]) -> LayerDescription:
     variables = tuple(
         VariableDescription(v["path"], tuple(v["shape"]), v["dtype"]) for v in layer["variables"]
     )

@@ -3,8 +3,6 @@
 Takes a log whose training has ended, one that is still being written, one cut off and one damaged:
 whatever is whole is returned, and what is not is told. Needs neither TensorFlow nor Keras.
 
-Example:
-
     run = read_run("logs")
     run.records[-1].gradients["dense/kernel"].norm
 """
@@ -56,7 +54,9 @@ def read_run(path: str | Path) -> Run:
         FormatVersionError: A newer version of vg_keras wrote the log.
     """
     path = Path(path)
-    model, records, damage = None, [], []
+    model: ModelDescription | None = None
+    records: list[Record] = []
+    damage: list[str] = []
     for file in _event_files(path):
         contents = _read_file(file)
         model = contents.model or model

@@ -10,12 +10,14 @@ outright loses no step that was recorded.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import platform
 import time
 import warnings
 from collections.abc import Collection
+from typing import Any
 
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
@@ -32,43 +34,40 @@ class RecordWriter:
     Args:
         log_dir: Directory of the log, local or any that `tf.io.gfile` can write to. The file goes
             to its subdirectory `gradients`, both made where they do not exist.
-        model: The model that the records will speak of.
-        step: The step before which the file is opened.
         kinds: Which charts to write, out of `events.KINDS`.
 
     Raises:
         ValueError: No file can be written there.
     """
 
-    def __init__(
-        self,
-        log_dir: str,
-        model: ModelDescription,
-        step: int = 0,
-        kinds: Collection[str] = events.KINDS,
-    ) -> None:
-        self._variables = model.variables
+    def __init__(self, log_dir: str, kinds: Collection[str] = events.KINDS) -> None:
         self._kinds = kinds
+        self._model: ModelDescription | None = None
         self.path = os.path.join(log_dir, metadata.RUN_NAME, _file_name())
-        now = time.time()
         try:
             tf.io.gfile.makedirs(os.path.dirname(self.path))
-            self._file: tf.io.TFRecordWriter | None = tf.io.TFRecordWriter(self.path)
-            self._append(event_pb2.Event(wall_time=now, file_version="brain.Event:2"))
-            self._append(events.model_event(model, step, now))
+            self._file: Any = tf.io.TFRecordWriter(self.path)
+            self._append(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
         except (tf.errors.OpError, OSError) as error:
             raise ValueError(
                 "`log_dir` must be a directory that can be made and written to. "
                 f"Received: log_dir={log_dir!r}. {_reason(error)}. Use another directory."
             ) from error
 
-    def write(self, record: Record) -> None:
-        """Writes a record; warns at the first failure and writes nothing from then on."""
+    def write(self, record: Record, model: ModelDescription) -> None:
+        """Writes a record; warns at the first failure and writes nothing from then on.
+
+        Args:
+            record: What was measured.
+            model: The model that it speaks of, written before the first of its records.
+        """
         if self._file is None:
             return
-        event = events.record_event(record, self._variables, self._kinds)
         try:
-            self._append(event)
+            if model is not self._model:
+                self._append(events.model_event(model, record.step, record.wall_time))
+                self._model = model
+            self._append(events.record_event(record, model.variables, self._kinds))
             # A file deleted under an open descriptor takes every write without an error.
             if not tf.io.gfile.exists(self.path):
                 raise FileNotFoundError("The event file is gone")
@@ -80,10 +79,9 @@ class RecordWriter:
         file, self._file = self._file, None
         if file is None:
             return
-        try:
+        # Every event was flushed when it was written, or has been warned of.
+        with contextlib.suppress(tf.errors.OpError, OSError):
             file.close()
-        except (tf.errors.OpError, OSError):
-            pass  # every event was flushed when it was written, or has been warned of
 
     def _append(self, event: event_pb2.Event) -> None:
         self._file.write(event.SerializeToString())
@@ -109,4 +107,4 @@ def _file_name() -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, tf.errors.OpError):
         return str(error.message).rstrip(".")
-    return (error.strerror or str(error)).rstrip(".")
+    return str(getattr(error, "strerror", None) or error).rstrip(".")

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from vg_keras.capture.optimizers import loss_scale, summed_over_replicas
+from vg_keras.capture.optimizers import Gradient, loss_scale, summed_over_replicas
 from vg_keras.record import Record
 from vg_keras.statistics import buckets
 from vg_keras.statistics.indexed_slices import sketch_slices
 from vg_keras.statistics.sketch import MOMENTS, Sketch
 from vg_keras.statistics.tensor_sketch import TensorSketch, sketch
 
-_EMPTY_SLOT = -1
+_EMPTY = -1
 
 
 class GradientVariables:
@@ -31,10 +33,15 @@ class GradientVariables:
         variables: The Keras variables whose gradients are kept, by path.
         steps_per_execution: Steps in one execution of the train function.
         every: A step is due when it is a multiple of this.
+        first: The first step that is due, a multiple of `every` or not.
     """
 
     def __init__(
-        self, variables: Mapping[str, keras.Variable], steps_per_execution: int, every: int
+        self,
+        variables: Mapping[str, keras.Variable],
+        steps_per_execution: int,
+        every: int,
+        first: int,
     ) -> None:
         self._paths = list(variables)
         self._sizes = [int(np.prod(v.shape, dtype=np.int64)) for v in variables.values()]
@@ -47,14 +54,14 @@ class GradientVariables:
         # At most so many multiples of `every`, and the first step, which may be none.
         self._num_slots = -(-steps_per_execution // every) + 1 if self._selects else 1
         num_rows = len(self._paths)
+        table = [self._num_slots, num_rows]
         self._first = _variable([], tf.int64)
-        self._steps = _variable([self._num_slots], tf.int64)
-        self._moments = _variable([self._num_slots, num_rows, len(MOMENTS)], tf.float64)
         # int64, because TensorFlow keeps int32 variables of a GPU in the memory of the host.
-        self._counts = _variable([self._num_slots, num_rows, buckets.NUM_BUCKETS], tf.int64)
-        self._step: tf.Tensor | None = None
-        self._has_gradient: set[int] = set()
+        self._steps = _variable(table, tf.int64)
+        self._counts = _variable([*table, buckets.NUM_BUCKETS], tf.int64)
+        self._moments = _variable([*table, len(MOMENTS)], tf.float64)
         self._has_none: set[int] = set()
+        self.begin_execution(first)
 
     def begin_execution(self, first: int) -> None:
         """Empties all slots. To be called on the host.
@@ -63,16 +70,23 @@ class GradientVariables:
             first: The first step that is due, a multiple of `every` or not.
         """
         self._first.assign(first)
-        self._steps.assign(tf.fill(self._steps.shape, tf.constant(_EMPTY_SLOT, tf.int64)))
-
-    def begin_step(self, step: tf.Tensor) -> None:
-        """Takes the number of the step that begins. To be called inside the train step."""
-        self._step = tf.identity(step)
+        self._steps.assign(tf.fill(self._steps.shape, tf.constant(_EMPTY, tf.int64)))
 
     def keep(
-        self, optimizer: keras.optimizers.Optimizer, gradients: Sequence, variables: Sequence
+        self,
+        step: tf.Tensor,
+        optimizer: keras.optimizers.Optimizer,
+        gradients: Sequence[Gradient | None],
+        variables: Sequence[keras.Variable],
     ) -> None:
-        """Keeps the sketches of what an optimizer is handed. To be called inside the train step."""
+        """Keeps the sketches of what an optimizer is handed. To be called inside the train step.
+
+        Args:
+            step: int64, the number of the step.
+            optimizer: The optimizer.
+            gradients: What it is handed for each variable.
+            variables: The variables. Those that are not kept are passed over.
+        """
         rows, known = [], []
         for gradient, variable in zip(gradients, variables, strict=True):
             row = self._row_of.get(id(variable))
@@ -83,7 +97,7 @@ class GradientVariables:
             else:
                 rows.append(row)
                 known.append(gradient)
-        self._has_gradient.update(rows)
+        self._has_none.difference_update(rows)
         if not rows:
             return
         known = summed_over_replicas(known)
@@ -91,48 +105,49 @@ class GradientVariables:
 
         def store(slot: tf.Tensor | int) -> None:
             pairs = zip(rows, known, strict=True)
-            self._store(slot, rows, [self._sketch(row, g, scale) for row, g in pairs])
+            self._store(slot, step, rows, [self._sketch(row, g, scale) for row, g in pairs])
 
         if not self._selects:
             store(0)
             return
         # The other steps of this execution are none of ours. The sum over replicas stays outside of
         # the condition: replicas must not wait for each other inside of one.
-        after = self._step - self._first
+        after = step - self._first
         slot = (after + self._every - 1) // self._every
-        is_due = tf.equal(after, 0) | ((after > 0) & tf.equal(self._step % self._every, 0))
+        is_due = tf.equal(after, 0) | ((after > 0) & tf.equal(step % self._every, 0))
         tf.cond(is_due & (slot < self._num_slots), lambda: store(slot), lambda: None)
 
-    def _sketch(self, row: int, gradient, scale: tf.Tensor | None) -> TensorSketch:
+    def _sketch(self, row: int, gradient: Gradient, scale: tf.Tensor | None) -> TensorSketch:
         gradient = _divided(gradient, scale)
         if isinstance(gradient, tf.IndexedSlices):
             return sketch_slices(gradient, self._sizes[row])
         return sketch(gradient)
 
-    def _store(self, slot: tf.Tensor | int, rows: list[int], sketches: list[TensorSketch]) -> None:
+    def _store(
+        self, slot: tf.Tensor | int, step: tf.Tensor, rows: list[int], sketches: list[TensorSketch]
+    ) -> None:
         slot = tf.cast(slot, tf.int32)
         places = tf.stack([tf.fill([len(rows)], slot), tf.constant(rows)], axis=1)
         _update(self._counts, places, tf.stack([s.counts for s in sketches]))
         _update(self._moments, places, tf.stack([s.moments for s in sketches]))
-        _update(self._steps, [[slot]], [self._step])
+        _update(self._steps, places, tf.fill([len(rows)], step))
 
     def read(self) -> list[Record]:
-        """Returns the records of the steps kept since `begin`, in their order."""
+        """Returns the records of the steps kept since `begin_execution`, in their order."""
         steps, moments, counts = (_read(v) for v in (self._steps, self._moments, self._counts))
         now = time.time()
-        without_gradient = self._has_none - self._has_gradient
         return [
             Record(
-                step=int(step),
+                step=int(steps[slot].max()),
                 wall_time=now,
                 gradients={
                     self._paths[row]: Sketch.of(counts[slot, row], moments[slot, row])
-                    for row in sorted(self._has_gradient)
+                    for row in np.flatnonzero(steps[slot] != _EMPTY)
                 },
-                without_gradient=tuple(self._paths[row] for row in sorted(without_gradient)),
+                without_gradient=tuple(self._paths[row] for row in sorted(self._has_none)),
             )
-            for slot, step in enumerate(steps)
-            if step != _EMPTY_SLOT
+            for slot in range(self._num_slots)
+            if np.any(steps[slot] != _EMPTY)
         ]
 
 
@@ -147,15 +162,15 @@ def _variable(shape: list[int], dtype: tf.DType) -> tf.Variable:
     )
 
 
-def _update(variable: tf.Variable, places, updates) -> None:
+def _update(variable: tf.Variable, places: Any, updates: Any) -> None:
     variable.assign(tf.tensor_scatter_nd_update(variable, places, updates))
 
 
-def _read(variable: tf.Variable) -> np.ndarray:
+def _read(variable: tf.Variable) -> NDArray[Any]:
     return tf.convert_to_tensor(variable).numpy()
 
 
-def _divided(gradient, scale: tf.Tensor | None):
+def _divided(gradient: Gradient, scale: tf.Tensor | None) -> Gradient:
     if scale is None:
         return gradient
     if isinstance(gradient, tf.IndexedSlices):

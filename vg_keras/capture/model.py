@@ -35,6 +35,12 @@ def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
     return walk(model)
 
 
+def is_built(model: keras.Model) -> bool:
+    """Tells whether all variables of a model exist."""
+    inner = [layer for layer in layers_of(model) if layer is not model]
+    return bool(inner) and all(layer.built for layer in inner)
+
+
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     """Returns the trainable variables of a model by path, layer by layer.
 

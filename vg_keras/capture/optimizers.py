@@ -6,13 +6,19 @@ Keras's own train step and a custom one, with one optimizer or several, all end 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-GradientHook = Callable[[keras.optimizers.Optimizer, Sequence, Sequence], None]
+Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
+"""A gradient as `tf.GradientTape` returns it; IndexedSlices where only some rows are concerned."""
+
+GradientHook = Callable[
+    [keras.optimizers.Optimizer, Sequence[Gradient | None], Sequence[keras.Variable]], None
+]
 """Takes an optimizer, the gradients it is given (some may be None), and their variables."""
 
 
@@ -54,9 +60,9 @@ def intercepted(
 
 
 def _hooked_apply(
-    optimizer: keras.optimizers.Optimizer, apply: Callable, hook: GradientHook
-) -> Callable:
-    def hooked_apply(grads, trainable_variables=None):
+    optimizer: keras.optimizers.Optimizer, apply: Callable[..., Any], hook: GradientHook
+) -> Callable[..., Any]:
+    def hooked_apply(grads: Iterable[Any], trainable_variables: Iterable[Any] | None = None) -> Any:
         grads = list(grads)
         if trainable_variables is None:
             # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
@@ -76,13 +82,13 @@ def loss_scale(optimizer: keras.optimizers.Optimizer) -> tf.Tensor | None:
         A scalar, or None where the loss is taken as it is.
     """
     # `scale_loss` hands the loss on untouched where there is no scale. It covers a fixed
-    # `loss_scale_factor` and LossScaleOptimizer, whose `dynamic_scale` exists only once it is built.
+    # `loss_scale_factor` and LossScaleOptimizer, which has its `dynamic_scale` only once built.
     one = tf.ones([])
     scale = optimizer.scale_loss(one)
     return None if scale is one else scale
 
 
-def summed_over_replicas(gradients: list) -> list:
+def summed_over_replicas(gradients: list[Gradient]) -> list[Gradient]:
     """Returns what all replicas of a distribution strategy together hand to the optimizer.
 
     The loss that Keras differentiates in each replica is already divided by their number, so the

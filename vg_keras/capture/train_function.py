@@ -9,14 +9,34 @@ Keras 3.15.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
 
-from vg_keras.capture.gradient_variables import GradientVariables
-from vg_keras.capture.optimizers import intercepted, optimizers_of
-from vg_keras.record import Record
+from vg_keras.capture.optimizers import Gradient, intercepted, optimizers_of
+
+
+class OccupiedError(RuntimeError):
+    """One execution of a train function cannot be recorded twice."""
+
+
+class Recorder(Protocol):
+    """What keeps the gradients of one execution."""
+
+    def begin_execution(self, first: int) -> None:
+        """Is called on the host with the first step that is due."""
+
+    def begin_step(self, step: tf.Tensor) -> None:
+        """Is called inside the train step with the number of the step."""
+
+    def keep(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        gradients: Sequence[Gradient | None],
+        variables: Sequence[keras.Variable],
+    ) -> None:
+        """Is called inside the train step with what an optimizer is handed."""
 
 
 class RecordingTrainFunction:
@@ -27,48 +47,53 @@ class RecordingTrainFunction:
 
     Args:
         model: A compiled model whose own train function has been made.
-        gradients: Where the gradients are kept.
+        recorder: What keeps the gradients.
     """
 
-    def __init__(self, model: keras.Model, gradients: GradientVariables) -> None:
+    def __init__(self, model: keras.Model, recorder: Recorder) -> None:
         self._model = model
-        self._own = model.train_function
-        self._gradients = gradients
+        self._own = own_train_function(model)
+        self._recorder = recorder
         self._optimizers = optimizers_of(model)
         self._recording = self._make_recording()
         self._first = 0
-        self._receive: Callable[[Sequence[Record]], None] = lambda records: None
+        self._receive: Callable[[], None] = lambda: None
 
     def belongs_to(self, model: keras.Model) -> bool:
         """Tells whether the model still has the train function that this one was made beside."""
         return self._model is model and own_train_function(model) is self._own
 
-    def arm(self, first: int, receive: Callable[[Sequence[Record]], None]) -> None:
+    def arm(self, first: int, receive: Callable[[], None]) -> None:
         """Has the next execution recorded.
 
         Args:
             first: The first step that is due.
-            receive: Is called with the records after the execution.
+            receive: Is called after the execution, with what it kept still in the recorder.
+
+        Raises:
+            OccupiedError: Another one is armed for the same execution.
         """
+        if self._model.train_function is not self._own:
+            raise OccupiedError
         self._first, self._receive = first, receive
         self._model.train_function = self
 
     def __call__(self, iterator: Any) -> Any:
         """Runs one execution of the train function, records it, and hands its logs on."""
         self._model.train_function = self._own
-        self._gradients.begin_execution(self._first)
-        with intercepted(self._optimizers, self._gradients.keep):
+        self._recorder.begin_execution(self._first)
+        with intercepted(self._optimizers, self._recorder.keep):
             logs = self._recording(iterator)
-        self._receive(self._gradients.read())
+        self._receive()
         return logs
 
-    def _make_recording(self) -> Callable:
+    def _make_recording(self) -> Callable[..., Any]:
         """Returns what the model's own `make_train_function` makes of a step that is recorded."""
         model, train_step = self._model, self._model.train_step
         iterations = step_counter(model)
 
         def recorded_train_step(*args: Any, **kwargs: Any) -> Any:
-            self._gradients.begin_step(tf.convert_to_tensor(iterations, tf.int64))
+            self._recorder.begin_step(tf.convert_to_tensor(iterations, tf.int64))
             return train_step(*args, **kwargs)
 
         # Into the instance's own dictionary, past the attribute tracking of Keras objects, and out
@@ -94,13 +119,13 @@ def step_counter(model: keras.Model) -> keras.Variable:
     optimizers = optimizers_of(model)
     if not optimizers:
         raise ValueError(
-            f"Expected a model with an optimizer. Received: {model.name!r}, which has none, neither "
-            "by `compile` nor as an attribute. Compile it with one."
+            f"Expected a model with an optimizer. Received: {model.name!r}, which has none, "
+            "neither by `compile` nor as an attribute. Compile it with one."
         )
     return optimizers[0].iterations
 
 
-def own_train_function(model: keras.Model) -> Callable:
+def own_train_function(model: keras.Model) -> Callable[..., Any]:
     """Returns the model's own train function, also where a recording one is armed in its place."""
     function = model.train_function
     while isinstance(function, RecordingTrainFunction):

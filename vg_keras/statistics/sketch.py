@@ -28,7 +28,7 @@ MOMENTS = (
 file hold them; what is on disk depends on it."""
 
 QUANTILE_ERROR = 1 / 9
-"""Bound on the relative error of `Sketch.quantile`, reached in a bucket whose edges are as 4 to 5."""
+"""Bound on the relative error of `Sketch.quantile`: that of a bucket whose edges are as 4 to 5."""
 
 
 @dataclass(frozen=True, eq=False)
