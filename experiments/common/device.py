@@ -1,0 +1,34 @@
+"""Which device an experiment trains on."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from experiments.common.errors import UsageError
+
+CHOICES = ("auto", "cpu", "gpu")
+
+
+def choose(device: str) -> str:
+    """Makes TensorFlow use the device that was asked for.
+
+    Args:
+        device: "cpu", "gpu", or "auto" for a GPU where there is one.
+
+    Returns:
+        What was chosen, in words.
+
+    Raises:
+        UsageError: A GPU was asked for and TensorFlow sees none.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise UsageError(
+            "Expected a GPU for --device gpu. TensorFlow sees none. Install the package's extra "
+            '"cuda" for an NVIDIA GPU under Linux, or use --device cpu.'
+        )
+    if device == "cpu" or not gpus:
+        tf.config.set_visible_devices([], "GPU")
+        return "CPU" if device == "cpu" else "CPU (TensorFlow sees no GPU)"
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return f"GPU ({details.get('device_name', gpus[0].name)})"

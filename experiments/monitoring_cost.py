@@ -1,0 +1,242 @@
+"""What does it cost to watch the gradients?
+
+Measures the time per training step with GradientMonitor, with Keras's TensorBoard callback and with
+the customary second tape, each beside plain `fit` in one and the same run: absolute times drift on
+a busy machine, ratios of neighbours hold. Steps that trace or compile are not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.common import options, quiet
+from experiments.common.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras
+    from rich.console import Console
+
+NAME = "monitoring_cost"
+BATCH_SIZE = 128
+STEPS = 100
+"""Steps in one round: one record at the monitor's default."""
+TAPE_STEPS = 10
+"""The second tape is so slow that it gets fewer."""
+KERNEL_SIZE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to train: what watches it, and for how many steps it is timed at once."""
+
+    name: str
+    callback: Callable[[str], keras.callbacks.Callback] | None
+    steps: int = STEPS
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the experiment from the command line and returns the exit status."""
+    parser = options.parser(NAME, __doc__)
+    add = parser.add_argument
+    add("--depth", type=options.positive, default=8, help="number of hidden layers")
+    add("--widths", type=options.positive, nargs="+", default=[128, 512], help="units in a layer")
+    add("--rounds", type=options.positive, default=7, help="how often everything is timed")
+    add("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
+    add("--output", metavar="DIR", help="where results.json goes; nowhere if not given")
+    chosen = parser.parse_args(arguments)
+    try:
+        quiet.import_tensorflow()
+        run(chosen)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def run(chosen: Namespace) -> dict[str, Any]:
+    """Runs the experiment and returns its numbers."""
+    from rich.console import Console
+
+    from experiments.common import device
+
+    console = Console(highlight=False)
+    device_name = device.choose(chosen.device)
+    console.print(f"Device: {device_name}")
+    kernels = {jit: time_kernels(jit) for jit in (False, True)}
+    for jit, (ours, theirs) in kernels.items():
+        console.print(
+            f"Sketch of {KERNEL_SIZE:,} values{_with(jit)}: {ours:.2f} ms; "
+            f"TensorBoard's buckets: {theirs:.2f} ms, {theirs / ours:.1f} times as long"
+        )
+    table = []
+    for width in chosen.widths:
+        for jit in (False, True):
+            ratios, plain = time_training(chosen.depth, width, jit, chosen.rounds)
+            row = {"depth": chosen.depth, "width": width, "jit_compile": jit, "plain_ms": plain}
+            table.append({**row, "ratios": ratios})
+            _print(console, table[-1])
+    results = {
+        "question": (__doc__ or "").splitlines()[0],
+        "device": device_name,
+        "rounds": chosen.rounds,
+        "batch_size": BATCH_SIZE,
+        "kernel_ms": {
+            _with(j).strip(): {"sketch": k[0], "buckets": k[1]} for j, k in kernels.items()
+        },
+        "time_per_step": table,
+    }
+    if chosen.output:
+        folder = options.make_folder(Path(chosen.output))
+        (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    return results
+
+
+def time_kernels(jit: bool) -> tuple[float, float]:
+    """Returns the milliseconds that our sketch and TensorBoard's histogram of one tensor take."""
+    import tensorflow as tf
+
+    # `_buckets` (TensorBoard 2.21) is the op behind `tf.summary.histogram`, without the writing.
+    from tensorboard.plugins.histogram.summary_v2 import _buckets
+
+    from vg_keras.statistics.tensor_sketch import sketch
+
+    values = tf.random.stateless_normal([KERNEL_SIZE], seed=(0, 0))
+    functions = [
+        tf.function(sketch, jit_compile=jit),
+        tf.function(lambda v: _buckets(v, 30), jit_compile=jit),
+    ]
+    seconds: list[list[float]] = [[], []]
+    for turn in range(15):
+        for function, times in zip(functions, seconds, strict=True):
+            began = time.perf_counter()
+            tf.nest.map_structure(lambda t: t.numpy(), function(values))
+            if turn:  # the first turn traces
+                times.append(time.perf_counter() - began)
+    ours, theirs = (1e3 * statistics.median(times) for times in seconds)
+    return ours, theirs
+
+
+def time_training(
+    depth: int, width: int, jit: bool, rounds: int
+) -> tuple[dict[str, list[float]], float]:
+    """Times every way to train a network beside plain `fit`.
+
+    Returns:
+        For each way the ratios of the time per step to that of the plain `fit` right before it, one
+        for each round; and the median milliseconds per step of plain `fit`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        plain = _Training(Way("plain fit", None), depth, width, jit, folder)
+        watched = [_Training(way, depth, width, jit, folder) for way in _ways()]
+        for training in (plain, *watched):
+            training.seconds_per_step()  # traces and compiles
+        ratios: dict[str, list[float]] = {training.way.name: [] for training in watched}
+        plains = []
+        for _ in range(rounds):
+            for training in watched:
+                plains.append(plain.seconds_per_step())
+                ratios[training.way.name].append(training.seconds_per_step() / plains[-1])
+    return ratios, 1e3 * statistics.median(plains)
+
+
+def _ways() -> list[Way]:
+    import keras
+
+    from vg_keras import GradientMonitor
+
+    return [
+        Way("GradientMonitor, default", GradientMonitor),
+        Way("GradientMonitor, every 10 steps", lambda log_dir: GradientMonitor(log_dir, 10)),
+        Way("GradientMonitor, every step", lambda log_dir: GradientMonitor(log_dir, "batch")),
+        Way(
+            f"keras.callbacks.TensorBoard, weight histograms every {STEPS} steps",
+            lambda log_dir: keras.callbacks.TensorBoard(log_dir, histogram_freq=1),
+        ),
+        Way("second tape and tf.summary.histogram, every step", _second_tape, TAPE_STEPS),
+    ]
+
+
+class _Training:
+    """A network that is trained in one way, for a number of steps at a time."""
+
+    def __init__(self, way: Way, depth: int, width: int, jit: bool, folder: str) -> None:
+        import keras
+        import numpy as np
+
+        self.way = way
+        keras.utils.set_random_seed(0)
+        hidden = [keras.layers.Dense(width, activation="relu") for _ in range(depth)]
+        self._model = keras.Sequential(
+            [keras.Input((784,)), *hidden, keras.layers.Dense(10, activation="softmax")]
+        )
+        self._model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=jit)
+        generator = np.random.default_rng(0)
+        size = way.steps * BATCH_SIZE
+        self._x = generator.random((size, 784), np.float32)
+        self._y = generator.integers(0, 10, size)
+        log_dir = str(Path(folder, way.name))
+        self._callbacks = [way.callback(log_dir)] if way.callback else []
+
+    def seconds_per_step(self) -> float:
+        began = time.perf_counter()
+        self._model.fit(
+            self._x, self._y, batch_size=BATCH_SIZE, verbose=0, callbacks=self._callbacks
+        )
+        return (time.perf_counter() - began) / self.way.steps
+
+
+def _second_tape(log_dir: str) -> keras.callbacks.Callback:
+    """Returns the callback of forum answers: another tape on a fixed batch after every step."""
+    import keras
+    import tensorflow as tf
+
+    writer = tf.summary.create_file_writer(log_dir)
+    x, y = tf.random.uniform([BATCH_SIZE, 784]), tf.zeros([BATCH_SIZE], tf.int32)
+
+    class SecondTape(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+            with tf.GradientTape() as tape:
+                loss = self.model.compute_loss(x, y, self.model(x, training=True))
+            variables = self.model.trainable_variables
+            gradients = tape.gradient(loss, variables)
+            with writer.as_default(step=int(self.model.optimizer.iterations)):
+                for gradient, variable in zip(gradients, variables, strict=True):
+                    tf.summary.histogram(variable.path, gradient)
+
+    return SecondTape()
+
+
+def _with(jit: bool) -> str:
+    return " with XLA" if jit else " without XLA"
+
+
+def _print(console: Console, row: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(
+        title=f"{row['depth']} x {row['width']}{_with(row['jit_compile'])}: "
+        f"plain fit takes {row['plain_ms']:.2f} ms per step",
+        title_justify="left",
+    )
+    table.add_column("time per step, relative to plain fit")
+    for heading in ("median", "least", "most"):
+        table.add_column(heading, justify="right")
+    for name, ratios in row["ratios"].items():
+        numbers = (statistics.median(ratios), min(ratios), max(ratios))
+        table.add_row(name, *(f"{number:.2f}" for number in numbers))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""How the gradient changes from layer to layer at one step: one line for the whole network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from vg_keras.metadata import norm_to_plot
+from vg_keras.record import Record
+
+
+def gradient_norm_by_depth(record: Record, axes: Axes, paths: Sequence[str], **style: Any) -> Axes:
+    """Draws the L2 norms of the gradients of one step over the depth of their layer, on a log axis.
+
+    Args:
+        record: What was measured at that step.
+        axes: Where to draw.
+        paths: One variable for each layer, in their order; the first stands at depth 1.
+        **style: How to draw the line, as in `Axes.plot`.
+
+    Returns:
+        The axes.
+    """
+    depths = range(1, len(paths) + 1)
+    axes.plot(depths, [norm_to_plot(record.gradients[path]) for path in paths], **style)
+    axes.set_yscale("log")
+    axes.set_xlabel("layer, from the input to the output")
+    axes.set_ylabel("L2 norm of the gradient")
+    return axes
