@@ -60,6 +60,7 @@ class GradientVariables:
         self._steps = _variable(table, tf.int64)
         self._counts = _variable([*table, buckets.NUM_BUCKETS], tf.int64)
         self._moments = _variable([*table, len(MOMENTS)], tf.float64)
+        self._nothing = tf.fill(table, tf.constant(_EMPTY, tf.int64))
         self._has_none: set[int] = set()
         self.begin_execution(first)
 
@@ -70,7 +71,7 @@ class GradientVariables:
             first: The first step that is due, a multiple of `every` or not.
         """
         self._first.assign(first)
-        self._steps.assign(tf.fill(self._steps.shape, tf.constant(_EMPTY, tf.int64)))
+        self._steps.assign(self._nothing)
 
     def keep(
         self,

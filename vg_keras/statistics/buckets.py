@@ -9,6 +9,7 @@ tensor is counted into them stands in `tensor_sketch.py`.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 NUM_BUCKETS = 2048
 """One for each pattern of the top 11 bits."""
@@ -35,20 +36,20 @@ RELATIVE_WIDTH = 2.0**-MANTISSA_BITS
 """Width of a bucket relative to its edge nearest zero: at most this for every normal float32."""
 
 
-def magnitude_edges() -> np.ndarray:
-    """Returns the edges of the buckets of positive numbers.
-
-    Returns:
-        float64 array `[1021]`, ascending from 0 to 2**128: bucket `i` holds the magnitudes from
-        `edges[i]` up to, but not including, `edges[i + 1]`. Bucket 0 also holds zero itself.
-    """
+def _magnitude_edges() -> NDArray[np.float64]:
     bits = np.arange(NONFINITE + 1, dtype=np.uint32) << np.uint32(SHIFT)
     edges = bits.view(np.float32).astype(np.float64)
     edges[-1] = 2.0**128  # where infinity stands among the bits, the number line goes on
+    edges.flags.writeable = False
     return edges
 
 
-def bucket_of(values: np.ndarray) -> np.ndarray:
+MAGNITUDE_EDGES = _magnitude_edges()
+"""float64 `[1021]`, ascending from 0 to 2**128: bucket `i` of the positive numbers holds those from
+`MAGNITUDE_EDGES[i]` up to, but not including, `MAGNITUDE_EDGES[i + 1]`, and zero is in bucket 0."""
+
+
+def bucket_of(values: ArrayLike) -> NDArray[np.int64]:
     """Returns the bucket of each value.
 
     Args:

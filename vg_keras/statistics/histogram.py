@@ -33,29 +33,17 @@ def log10_histogram(sketch: Sketch) -> NDArray[np.float64]:
     Returns:
         float64 `[k, 3]`: left edge, right edge, count; ascending.
     """
-    edges, counts = sketch.intervals()
-    # Reversed where negative, so that the edge nearest zero is the left one.
-    magnitudes = np.sort(np.abs(edges), axis=1)
-    nonzero = magnitudes[:, 1] > 0
-    magnitudes, counts = magnitudes[nonzero], counts[nonzero]
-    if not len(counts):
+    counts = sketch.counts.reshape(2, -1).sum(axis=0)  # both signs together
+    counts[buckets.ZERO] -= sketch.zeros
+    index = np.flatnonzero(counts[: buckets.NONFINITE])
+    if not len(index):
         return np.zeros([0, NUM_COLUMNS])
+    edges = np.stack([buckets.MAGNITUDE_EDGES[index], buckets.MAGNITUDE_EDGES[index + 1]], axis=1)
+    edges[0, 0] = max(edges[0, 0], sketch.smallest, -sketch.largest)
+    edges[-1, 1] = sketch.largest_magnitude
     # log10 of 0 is no number: let the lowest bucket start at the smallest float32 there is.
-    magnitudes[:, 0] = np.clip(magnitudes[:, 0], np.minimum(2.0**-149, magnitudes[:, 1]), None)
-    # The two signs share buckets, but for the outermost one of each, whose outer edge was moved to
-    # the extreme value. Give every bucket the wider of its two versions.
-    lower, which = np.unique(_floor_edge(magnitudes), return_inverse=True)
-    left = np.full(len(lower), np.inf)
-    right = np.zeros(len(lower))
-    total = np.zeros(len(lower), np.int64)
-    np.minimum.at(left, which, magnitudes[:, 0])
-    np.maximum.at(right, which, magnitudes[:, 1])
-    np.add.at(total, which, counts)
-    return _rows(np.log10(np.stack([left, right], axis=1)), total)
-
-
-def _floor_edge(magnitudes: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.searchsorted(buckets.magnitude_edges(), magnitudes[:, 0], side="right")
+    edges[0, 0] = max(edges[0, 0], min(2.0**-149, edges[0, 1]))
+    return _rows(np.log10(edges), counts[index])
 
 
 def _rows(edges: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -158,23 +158,23 @@ class Sketch:
             The edges, float64 `[k, 2]`, ascending and none of them across zero, and the number of
             elements between each pair, int64 `[k]`, none of them zero.
         """
-        magnitudes = buckets.magnitude_edges()
         index = (self.occupied % buckets.NEGATIVE).astype(np.int64)
         counts = self.occupied_counts.copy()
         counts[self.occupied == buckets.ZERO] -= self.zeros
         keep = (index < buckets.NONFINITE) & (counts > 0)
         index, counts = index[keep], counts[keep]
-        edges = np.stack([magnitudes[index], magnitudes[index + 1]], axis=1)
-        negative = self.occupied[keep] >= buckets.NEGATIVE
-        below = -edges[negative][::-1, ::-1]
-        zero = [[0.0, 0.0]] if self.zeros else np.zeros([0, 2])
-        edges = np.concatenate([below, zero, edges[~negative]])
-        counts = np.concatenate(
-            [counts[negative][::-1], [self.zeros] if self.zeros else [], counts[~negative]]
-        )
-        if len(edges):
-            edges[0, 0], edges[-1, 1] = self.smallest, self.largest
-        return edges + 0.0, counts.astype(np.int64)  # + 0.0 turns -0 into 0
+        lower, upper = buckets.MAGNITUDE_EDGES[index], buckets.MAGNITUDE_EDGES[index + 1]
+        # The positive buckets come first and ascend, the negative ones follow and descend.
+        positive = int(np.searchsorted(self.occupied[keep], buckets.NEGATIVE))
+        zero = [0.0] if self.zeros else []
+        left = np.concatenate([-upper[positive:][::-1], zero, lower[:positive]])
+        right = np.concatenate([-lower[positive:][::-1], zero, upper[:positive]])
+        if len(left):
+            left[0], right[-1] = self.smallest, self.largest
+        edges = np.stack([left, right], axis=1) + 0.0  # + 0.0 turns -0 into 0
+        zeros = [self.zeros] if self.zeros else []
+        counts = np.concatenate([counts[positive:][::-1], zeros, counts[:positive]])
+        return edges, counts.astype(np.int64)
 
     def quantile(self, q: ArrayLike) -> NDArray[np.float64]:
         """Reads quantiles of the finite elements off the sketch.
