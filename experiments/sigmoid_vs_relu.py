@@ -13,7 +13,6 @@ import sys
 import time
 from argparse import Namespace
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +66,8 @@ def run(chosen: Namespace) -> Path:
     console.print(f"Device: {device_name}")
     data = mnist.load(chosen.data, console.print).limited(chosen.limit)
     settings = mlp.settings(chosen, data)
-    folder = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    logs = Path(chosen.log_dir, NAME, folder)
-    output = options.make_folder(Path(chosen.output) if chosen.output else logs)
+    logs = options.new_folder(Path(chosen.log_dir, NAME))
+    output = options.make_folder(Path(chosen.output)) if chosen.output else logs
     console.print(f"Data: {data}\nNetwork: {settings}, {settings.steps(data):,} steps")
 
     began = time.perf_counter()

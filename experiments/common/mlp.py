@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -120,11 +122,8 @@ def build(activation: str, settings: Settings) -> keras.Model:
     """Returns a compiled network, whose weights depend on nothing but the settings."""
     keras.backend.clear_session()  # so that layers and optimizers are named alike in every network
     keras.utils.set_random_seed(settings.seed)
-    try:
-        optimizer = keras.optimizers.get(settings.optimizer)
-        keras.initializers.get(settings.initializer)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"Keras knows no such name. {str(error).splitlines()[0]}") from error
+    optimizer = _get(keras.optimizers.get, settings.optimizer, "optimizer")
+    _get(keras.initializers.get, settings.initializer, "initializer")
     optimizer.learning_rate = settings.learning_rate
     # A functional model, for its variables are called alike in every network (`hidden_1/kernel`),
     # so that TensorBoard lays the runs over each other; a Sequential one puts its own name first.
@@ -147,6 +146,15 @@ def build(activation: str, settings: Settings) -> keras.Model:
         jit_compile=settings.jit_compile,
     )
     return model
+
+
+def _get(get: Callable[[str], Any], name: str, kind: str) -> Any:
+    try:
+        return get(name)
+    except (ValueError, TypeError):
+        raise UsageError(
+            f"Expected the name of a Keras {kind} for --{kind}. Received: {name!r}."
+        ) from None
 
 
 def train(

