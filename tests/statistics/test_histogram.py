@@ -1,0 +1,237 @@
+"""The bars of a histogram. The sketches are the NumPy twin's: no TensorFlow here."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy_twin import bucket_counts, statistics
+
+from vg_keras.statistics.histogram import histogram, log10_histogram
+from vg_keras.statistics.sketch import MOMENTS, Sketch
+
+INF, NAN = np.inf, np.nan
+
+invariant = settings(derandomize=True, deadline=None, max_examples=100)
+anything = st.floats(width=32) | st.floats(-4, 4, width=32) | st.sampled_from([0.0, -0.0])
+arrays = st.lists(anything, max_size=40).map(np.float32)
+some_finite = arrays.filter(lambda values: np.isfinite(values).any())
+some_nonzero = arrays.filter(lambda values: (np.isfinite(values) & (values != 0)).any())
+magnitudes = st.floats(2.0**-126, 4, width=32) | st.floats(2.0**-126, 2.0**127, width=32)
+normal_magnitudes = st.lists(magnitudes, min_size=1, max_size=40).map(np.float32)
+
+
+def sketch_of(values):
+    known = statistics(values)
+    return Sketch.of(bucket_counts(values), [known[name] for name in MOMENTS])
+
+
+def finite_of(values):
+    values = np.asarray(values, np.float64)
+    return values[np.isfinite(values)]
+
+
+def magnitudes_of(values):
+    finite = np.abs(finite_of(values))
+    return finite[finite > 0]
+
+
+def elements_in(bar, values, is_first, is_last):
+    """Counts the elements in a bar. An edge is part of the bar on the side away from zero."""
+    left, right, _ = bar
+    if left == right == 0:
+        return np.sum(values == 0)
+    if right > 0:
+        return np.sum((values > 0) & (values >= left) & ((values < right) | is_last))
+    return np.sum((values < 0) & (values <= right) & ((values > left) | is_first))
+
+
+def test_a_histogram_has_rows_of_left_edge_right_edge_and_count():
+    bars = histogram(sketch_of([-1.1, -0.6, 0.0, 0.0, 1.3, 1.4, 3.1]))
+
+    assert bars.dtype == np.float64
+    assert bars.tolist() == [
+        [-1.1, -1.0, 1],
+        [-0.625, -0.5, 1],
+        [0, 0, 2],
+        [1.25, 1.5, 2],
+        [3.0, 3.1, 1],
+    ]
+
+
+@invariant
+@given(some_finite)
+def test_the_outer_edges_are_the_smallest_and_the_largest_element(values):
+    bars = histogram(sketch_of(values))
+    finite = finite_of(values)
+
+    assert (bars[0, 0], bars[-1, 1]) == (finite.min(), finite.max())
+
+
+@invariant
+@given(arrays)
+def test_no_bar_is_empty(values):
+    assert np.all(histogram(sketch_of(values))[:, 2] > 0)
+
+
+@invariant
+@given(arrays)
+def test_bars_ascend_and_do_not_overlap(values):
+    left, right, _ = histogram(sketch_of(values)).T
+
+    assert np.all(left <= right)
+    assert np.all(right[:-1] <= left[1:])
+
+
+@invariant
+@given(arrays)
+def test_no_bar_crosses_zero(values):
+    left, right, _ = histogram(sketch_of(values)).T
+
+    assert not np.any((left < 0) & (right > 0))
+
+
+@invariant
+@given(arrays)
+def test_counts_add_up_to_the_finite_elements(values):
+    assert histogram(sketch_of(values))[:, 2].sum() == len(finite_of(values))
+
+
+@invariant
+@given(arrays)
+def test_every_bar_counts_the_elements_that_lie_in_it(values):
+    bars, finite = histogram(sketch_of(values)), finite_of(values)
+    last = len(bars) - 1
+    expected = [elements_in(bar, finite, i == 0, i == last) for i, bar in enumerate(bars)]
+
+    assert bars[:, 2].tolist() == expected
+
+
+def test_zeros_of_either_sign_are_one_bar_of_no_width():
+    bars = histogram(sketch_of([-1.0, 0.0, -0.0, 1.0]))
+
+    assert bars.tolist() == [[-1, -1, 1], [0, 0, 2], [1, 1, 1]]
+
+
+def test_no_edge_is_minus_zero():
+    assert not np.any(np.signbit(histogram(sketch_of([-0.0]))))
+
+
+def test_equal_elements_are_one_bar_of_no_width():
+    assert histogram(sketch_of([-0.3] * 7)).tolist() == [[-0.3, -0.3, 7]]
+
+
+def test_float64_beyond_the_range_of_float32_keeps_its_edges():
+    bars = histogram(sketch_of([-1e300, 1e-60, 1e300]))
+
+    assert bars[:, 2].tolist() == [1, 1, 1]
+    assert (bars[0, 0], bars[-1, 1]) == (-1e300, 1e300)
+
+
+@pytest.mark.parametrize("values", [[], [NAN], [INF, -INF, NAN]])
+def test_a_histogram_of_no_finite_element_has_no_bars(values):
+    assert histogram(sketch_of(values)).shape == (0, 3)
+
+
+def test_a_log10_histogram_has_rows_of_left_edge_right_edge_and_count():
+    bars = log10_histogram(sketch_of([1.1, 1.2, 1.3, 3.5, 4.0]))
+    edges = np.log10([[1.1, 1.25], [1.25, 1.5], [3.5, 4.0], [4.0, 4.0]])
+
+    assert bars[:, :2] == pytest.approx(edges, abs=1e-15)
+    assert bars[:, 2].tolist() == [2, 1, 1, 1]
+
+
+@invariant
+@given(arrays)
+def test_log10_counts_add_up_to_the_finite_elements_that_are_not_zero(values):
+    assert log10_histogram(sketch_of(values))[:, 2].sum() == len(magnitudes_of(values))
+
+
+@invariant
+@given(arrays)
+def test_log10_bars_ascend_and_do_not_overlap_and_are_not_empty(values):
+    left, right, counts = log10_histogram(sketch_of(values)).T
+
+    assert np.all(left <= right)
+    assert np.all(right[:-1] <= left[1:])
+    assert np.all(counts > 0)
+
+
+@invariant
+@given(arrays)
+def test_log10_edges_are_finite(values):
+    assert np.all(np.isfinite(log10_histogram(sketch_of(values))))
+
+
+@invariant
+@given(some_nonzero)
+def test_the_upper_log10_edge_is_the_largest_magnitude(values):
+    assert log10_histogram(sketch_of(values))[-1, 1] == np.log10(magnitudes_of(values).max())
+
+
+@invariant
+@given(some_nonzero)
+def test_the_lower_log10_edge_is_no_higher_than_the_smallest_magnitude(values):
+    assert log10_histogram(sketch_of(values))[0, 0] <= np.log10(magnitudes_of(values).min())
+
+
+@invariant
+@given(normal_magnitudes, st.sampled_from([1, -1]))
+def test_the_lower_log10_edge_is_exact_where_all_elements_have_one_sign(values, sign):
+    lower = log10_histogram(sketch_of(sign * values))[0, 0]
+
+    assert lower == np.log10(magnitudes_of(values).min())
+
+
+@invariant
+@given(normal_magnitudes, normal_magnitudes)
+def test_the_lower_log10_edge_is_at_most_a_tenth_too_low_where_signs_differ(positive, negative):
+    values = np.concatenate([positive, -negative])
+    lower = log10_histogram(sketch_of(values))[0, 0]
+
+    assert 0 <= np.log10(magnitudes_of(values).min()) - lower <= 0.1
+
+
+@pytest.mark.parametrize("value", [2e-39, 1e-45, 1e-60])
+def test_the_lower_log10_edge_is_the_smallest_float32_where_signs_differ_near_zero(value):
+    bars = log10_histogram(sketch_of([-value, value, -1.0, 1.0]))
+
+    assert bars[0].tolist() == [np.log10(2.0**-149), np.log10(2.0**-128), 2]
+
+
+@invariant
+@given(arrays)
+def test_log10_counts_do_not_depend_on_signs(values):
+    bars, unsigned = (log10_histogram(sketch_of(v)) for v in (values, np.abs(values)))
+
+    assert bars[:, 2].tolist() == unsigned[:, 2].tolist()
+
+
+def test_both_signs_of_a_bucket_are_one_bar_as_wide_as_the_wider():
+    outermost = log10_histogram(sketch_of([-1.2, 1.1, 1.1]))
+    below_another = log10_histogram(sketch_of([-1.2, 1.1, 1.1, 3.0]))
+
+    assert outermost == pytest.approx(np.array([[0, np.log10(1.2), 3]]))
+    assert below_another[0] == pytest.approx([0, np.log10(1.25), 3])
+
+
+@pytest.mark.parametrize("values", [[], [0.0, -0.0], [NAN, INF, -INF, 0.0]])
+def test_a_log10_histogram_of_nothing_but_zeros_has_no_bars(values):
+    assert log10_histogram(sketch_of(values)).shape == (0, 3)
+
+
+def test_a_log10_histogram_takes_the_smallest_subnormal():
+    bars = log10_histogram(sketch_of(np.float32([-1e-45, 0.0, 1e-45])))
+
+    assert bars == pytest.approx(np.array([[np.log10(2.0**-149), np.log10(2.0**-149), 2]]))
+
+
+def test_a_log10_histogram_takes_float64_beyond_the_range_of_float32():
+    bars = log10_histogram(sketch_of([-1e-60, 1e300, -1e300, 1e-60]))
+
+    assert np.all(np.isfinite(bars))
+    assert bars[-1, 1] == pytest.approx(300, abs=1e-12)
+    assert bars[:, 2].tolist() == [2, 2]
+
+
+def test_float64_too_small_for_float32_is_a_log10_bar_of_its_own_magnitude():
+    assert log10_histogram(sketch_of([-1e-60, 1e-60])) == pytest.approx(np.array([[-60, -60, 2]]))

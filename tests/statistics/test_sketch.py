@@ -1,0 +1,273 @@
+"""What a finished sketch can be asked. The sketches are the NumPy twin's: no TensorFlow here."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy_twin import bucket_counts, statistics
+
+from vg_keras.statistics.sketch import MOMENTS, QUANTILE_ERROR, Sketch
+
+INF, NAN = np.inf, np.nan
+STATISTICS = tuple(statistics([]))
+INTEGERS = (
+    "count",
+    "finite",
+    "nonfinite",
+    "nans",
+    "zeros",
+    "positive_infinities",
+    "negative_infinities",
+)
+NAMED_VALUES = {
+    "both signs": [-1.5, 2.0, 3.25, -1e-3],
+    "with zeros": [0.0, -0.0, 1.0],
+    "positive": [1.1, 1.2, 7.0],
+    "negative": [-1.1, -1.2, -7.0],
+    "nonfinite among others": [NAN, INF, INF, -INF, 2.0, -NAN],
+    "nothing finite": [NAN, INF, -INF],
+    "empty": [],
+}
+
+invariant = settings(derandomize=True, deadline=None, max_examples=100)
+anything = st.floats(width=32) | st.floats(-4, 4, width=32) | st.sampled_from([0.0, -0.0])
+normal = st.floats(width=32, allow_subnormal=False) | st.floats(
+    -4, 4, width=32, allow_subnormal=False
+)
+subnormal = st.floats(-(2.0**-126), 2.0**-126, width=32)
+
+
+def arrays_of(elements):
+    return st.lists(elements, max_size=40).map(np.float32)
+
+
+def sketch_of(values):
+    known = statistics(values)
+    return Sketch.of(bucket_counts(values), [known[name] for name in MOMENTS])
+
+
+def finite_of(values):
+    values = np.asarray(values, np.float64)
+    return values[np.isfinite(values)]
+
+
+def same(value):
+    return pytest.approx(value, rel=1e-14, abs=0, nan_ok=True)
+
+
+def test_moments_are_in_the_order_in_which_files_hold_them():
+    assert MOMENTS == (
+        "sum",
+        "sum_of_magnitudes",
+        "norm",
+        "smallest",
+        "largest",
+        "zeros",
+        "positive_infinities",
+        "negative_infinities",
+    )
+
+
+def test_a_sketch_reads_its_moments_in_their_order():
+    moments = [1.5, 2.5, 3.5, 4.5, 5.5, 6.0, 7.0, 8.0]
+    sketch = Sketch.of(np.zeros(2048), moments)
+
+    assert [getattr(sketch, name) for name in MOMENTS] == moments
+    assert sketch.moments == moments
+
+
+def test_a_sketch_gives_back_the_counts_it_was_made_from():
+    counts = np.random.default_rng(0).integers(0, 3, 2048)
+    sketch = Sketch.of(counts, np.zeros(8))
+
+    assert np.all(sketch.counts == counts)
+    assert sketch.counts.dtype == np.int64
+
+
+def test_a_sketch_keeps_only_the_buckets_that_hold_any_element():
+    sketch = sketch_of([1.0, 1.0, -1.0, NAN])
+
+    assert sketch.occupied.tolist() == [508, 1022, 1532]
+    assert sketch.occupied_counts.tolist() == [2, 1, 1]
+    assert sketch.occupied.dtype == np.uint16
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+@pytest.mark.parametrize("case", NAMED_VALUES)
+def test_every_statistic_is_that_of_the_twin(case, name):
+    values = NAMED_VALUES[case]
+
+    assert getattr(sketch_of(values), name) == same(statistics(values)[name])
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_a_number_of_elements_is_an_int(name):
+    assert type(getattr(sketch_of([1.0, NAN]), name)) is int
+
+
+@pytest.mark.parametrize("name", ["mean", "mean_magnitude", "rms", "largest_magnitude"])
+def test_a_mean_of_no_finite_element_is_nan(name):
+    assert math.isnan(getattr(sketch_of([NAN, INF]), name))
+
+
+@invariant
+@given(arrays_of(anything), arrays_of(anything))
+def test_sketches_of_two_parts_add_up_to_the_counts_of_the_whole(first, second):
+    whole = np.concatenate([first, second])
+
+    assert np.all((sketch_of(first) + sketch_of(second)).counts == bucket_counts(whole))
+
+
+@invariant
+@given(arrays_of(anything), arrays_of(anything))
+def test_sketches_of_two_parts_add_up_to_the_statistics_of_the_whole(first, second):
+    added = sketch_of(first) + sketch_of(second)
+    whole = statistics(np.concatenate([first, second]))
+    total, mean = whole.pop("sum"), whole.pop("mean")
+
+    assert {name: getattr(added, name) for name in whole} == same(whole)
+    assert abs(added.sum - total) <= 1e-14 * whole["sum_of_magnitudes"]
+    assert math.isnan(mean) or added.mean == added.sum / whole["finite"]
+
+
+@pytest.mark.parametrize("empty", [[], [NAN], [INF, -INF]])
+def test_a_part_without_finite_elements_leaves_the_extremes_of_the_other(empty):
+    some, none = sketch_of([-1.0, 2.0]), sketch_of(empty)
+
+    for added in (some + none, none + some):
+        assert (added.smallest, added.largest) == (-1.0, 2.0)
+
+
+def test_adding_leaves_the_parts_as_they_were():
+    first, second = sketch_of([1.0, -2.0]), sketch_of([1.0, 5.0, 0.0])
+    _ = first + second
+
+    assert first.moments == sketch_of([1.0, -2.0]).moments
+    assert np.all(first.counts == bucket_counts([1.0, -2.0]))
+
+
+def test_adding_anything_but_a_sketch_raises_an_error():
+    with pytest.raises(TypeError) as error:
+        sketch_of([1.0]) + 1
+
+    assert str(error.value) == "unsupported operand type(s) for +: 'Sketch' and 'int'"
+
+
+def test_intervals_are_the_buckets_with_the_extreme_elements_for_outer_edges():
+    edges, counts = sketch_of([-1.1, -0.6, 0.0, 0.0, 1.3, 1.4, 3.1]).intervals()
+
+    assert edges.tolist() == [[-1.1, -1.0], [-0.625, -0.5], [0, 0], [1.25, 1.5], [3.0, 3.1]]
+    assert counts.tolist() == [1, 1, 2, 2, 1]
+    assert (edges.dtype, counts.dtype) == (np.float64, np.int64)
+
+
+def test_subnormals_stand_beside_zero_and_not_with_it():
+    edges, counts = sketch_of([-1e-40, -0.0, 0.0, 1e-40, 2e-40]).intervals()
+
+    assert edges.tolist() == [[-1e-40, 0], [0, 0], [0, 2e-40]]
+    assert counts.tolist() == [1, 2, 2]
+
+
+def test_elements_that_are_not_finite_lie_in_no_interval():
+    edges, counts = sketch_of([NAN, -INF, INF]).intervals()
+
+    assert (edges.shape, counts.shape) == ((0, 2), (0,))
+
+
+def test_asking_for_intervals_leaves_the_sketch_as_it_was():
+    sketch = sketch_of([0.0, 0.0, 1e-40])
+    sketch.intervals()
+
+    assert np.all(sketch.counts == bucket_counts([0.0, 0.0, 1e-40]))
+
+
+def test_the_bound_on_a_quantile_is_a_ninth():
+    assert QUANTILE_ERROR == 1 / 9
+
+
+@invariant
+@given(arrays_of(normal), st.floats(0, 1))
+def test_a_quantile_differs_from_the_element_by_at_most_a_ninth_of_it(values, q):
+    values = np.append(values, np.float32(1))  # let there be a finite one
+    element = np.quantile(finite_of(values), q, method="inverted_cdf")
+
+    assert abs(sketch_of(values).quantile(q) - element) <= abs(element) / 9 * (1 + 1e-12)
+
+
+@invariant
+@given(arrays_of(subnormal), st.floats(0, 1))
+def test_a_quantile_differs_from_a_subnormal_element_by_at_most_two_to_the_minus_129(values, q):
+    values = np.concatenate([values, np.float32([-1, 1])])  # the extremes themselves are exact
+    element = np.quantile(finite_of(values), q, method="inverted_cdf")
+
+    assert abs(sketch_of(values).quantile(q) - element) <= 2.0**-129
+
+
+@pytest.mark.parametrize("values", [[1e-45, 2.9e-39, 1.0], [-1.0, 5.87e-39, 1.0]])
+def test_a_quantile_at_the_far_edge_of_a_subnormal_bucket_keeps_its_bound(values):
+    values = np.float32(values)
+
+    assert abs(sketch_of(values).quantile(0.5) - float(values[1])) <= 2.0**-129
+
+
+@pytest.mark.parametrize(
+    "values", [[1e100, 1e200, 1e300], [-1e308, -1e307, -1e300], [1e-310, 1e-300, 1e-60]]
+)
+def test_a_quantile_of_float64_beyond_the_range_of_float32_lies_between_the_extremes(values):
+    assert values[0] <= sketch_of(values).quantile(0.5) <= values[-1]
+
+
+@invariant
+@given(arrays_of(anything))
+def test_the_outermost_quantiles_are_the_extreme_elements(values):
+    values = np.append(values, np.float32(1))
+    finite = finite_of(values)
+
+    assert sketch_of(values).quantile([0, 1]).tolist() == [finite.min(), finite.max()]
+
+
+@invariant
+@given(arrays_of(anything), st.lists(st.floats(0, 1), max_size=9).map(sorted))
+def test_a_higher_quantile_is_no_smaller(values, q):
+    values = np.append(values, np.float32(1))
+
+    assert np.all(np.diff(sketch_of(values).quantile(q)) >= 0)
+
+
+def test_a_quantile_that_is_zero_is_exact():
+    sketch = sketch_of([-3.0, 0.0, -0.0, 0.0, 1e-40, 5.0])
+
+    assert sketch.quantile([0.2, 0.5, 0.6]).tolist() == [0, 0, 0]
+
+
+def test_a_quantile_passes_over_elements_that_are_not_finite():
+    sketch = sketch_of([NAN, NAN, -INF, 1.0, 2.0, 3.0, INF])
+
+    assert sketch.quantile([0, 1]).tolist() == [1.0, 3.0]
+    assert sketch.quantile(0.5) == pytest.approx(2.0, rel=0.112)
+
+
+@pytest.mark.parametrize("values", [[], [NAN, INF]])
+def test_a_quantile_of_no_finite_element_is_nan(values):
+    assert np.isnan(sketch_of(values).quantile([0.0, 0.5, 1.0])).tolist() == [True] * 3
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3)])
+def test_quantiles_have_the_shape_of_the_probabilities(shape):
+    q = np.full(shape, 0.5)
+
+    assert sketch_of([1.0, 2.0]).quantile(q).shape == shape
+    assert sketch_of([]).quantile(q).shape == shape
+
+
+@pytest.mark.parametrize(
+    ("q", "received"),
+    [(1.5, "1.5"), (-0.25, "-0.25"), (NAN, "nan"), ([0.5, 1.25], "[0.5  1.25]")],
+)
+def test_a_probability_outside_of_0_to_1_raises_an_error(q, received):
+    with pytest.raises(ValueError, match="`q` must lie") as error:
+        sketch_of([1.0]).quantile(q)
+
+    assert str(error.value) == f"`q` must lie between 0 and 1. Received: q={received}."
