@@ -15,7 +15,7 @@ import keras
 
 from vg_keras import events, metadata
 from vg_keras.capture.capture import Capture
-from vg_keras.capture.model import VariableFilter
+from vg_keras.capture.model import VariableFilter, checked_filter
 from vg_keras.capture.train_function import OccupiedError, put_back
 from vg_keras.record import ModelDescription, Record
 from vg_keras.schedule import Schedule
@@ -84,7 +84,7 @@ class GradientMonitor(keras.callbacks.Callback):
         _check_backend()
         self.log_dir = None if log_dir is None else _checked_path(log_dir)
         self.update_freq = update_freq
-        self.variables = variables
+        self.variables = checked_filter(variables)
         self.records: list[Record] = []
         switches = {
             metadata.GRADIENTS: write_gradients,

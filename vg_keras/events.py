@@ -6,6 +6,7 @@ that the events go to is kept by `writer.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -118,7 +119,10 @@ def _layout(model: ModelDescription) -> layout_pb2.Layout:
     norm = metadata.GRADIENT_NORM
     charts = [_multiline("gradient norm, every variable", f"{norm}/.*")]
     if len(names) > 1:
-        charts += [_multiline(f"gradient norm, every {name}", f"{norm}/.*{name}") for name in names]
+        charts += [
+            _multiline(f"gradient norm, every {name}", f"{norm}/(.*/)?{re.escape(name)}")
+            for name in names
+        ]
     category = layout_pb2.Category(title="Gradient flow", chart=charts)
     return layout_pb2.Layout(category=[category])
 

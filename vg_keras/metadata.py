@@ -43,6 +43,21 @@ LOG10_GRADIENTS = "log10_gradients"
 GRADIENT_NORM = "gradient_norm"
 
 
+# What NumPy and zipfile raise for an .npz with any one byte changed.
+_DAMAGE = (
+    EOFError,
+    IndexError,
+    KeyError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
 class FormatVersionError(ValueError):
     """A log was written by a newer version of vg_keras than the one that reads it."""
 
@@ -154,5 +169,5 @@ def parse_record(payload: bytes, variables: Sequence[str]) -> Record:
             gradients={variables[i]: Sketch.of_occupied(o, c, m) for i, m, o, c in rows},
             without_gradient=tuple(variables[i] for i in parts["without_gradient"]),
         )
-    except (ValueError, KeyError, IndexError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise CorruptPayloadError(f"A record is damaged: {error!r}.") from error

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
-from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.compat.proto import event_pb2
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from vg_keras import metadata
@@ -84,22 +84,25 @@ def _read_file(file: Path) -> Run:
     damage: list[str] = []
     for number, event in enumerate(_events(file, damage)):
         try:
-            for value in event_pb2.Event.FromString(event.data).summary.value:
-                if value.tag == metadata.MODEL_TAG:
-                    event.verify()
-                    model = metadata.parse_model(_payload(value))
-                elif value.tag == metadata.RECORD_TAG:
-                    if model is None:
-                        raise metadata.CorruptPayloadError("The model is not described before it.")
-                    records.append(metadata.parse_record(_payload(value), model.variables))
+            payloads = _payloads(event)
+            if metadata.MODEL_TAG in payloads:
+                event.verify()
+                model = metadata.parse_model(payloads[metadata.MODEL_TAG])
+            elif metadata.RECORD_TAG in payloads:
+                if model is None:
+                    raise metadata.CorruptPayloadError("The model is not described before it.")
+                payload = payloads[metadata.RECORD_TAG]
+                records.append(metadata.parse_record(payload, model.variables))
+            elif number > 0:  # the first says that this is an event file
+                raise metadata.CorruptPayloadError("It holds neither a model nor a record.")
         except (DecodeError, metadata.CorruptPayloadError) as error:
             damage.append(f"{file.name}: event {number} is damaged and left out. {error}")
     return Run(file, model, tuple(records), tuple(damage))
 
 
-def _payload(value: summary_pb2.Summary.Value) -> bytes:
-    strings = value.tensor.string_val
-    return strings[0] if strings else b""
+def _payloads(event: _TFRecord) -> dict[str, bytes]:
+    values = event_pb2.Event.FromString(event.data).summary.value
+    return {value.tag: b"".join(value.tensor.string_val) for value in values}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ Counts alone: neither Keras nor TensorFlow. Steps are numbered by `optimizer.ite
 
 from __future__ import annotations
 
+import operator
+
 NEVER = 2**62
 """A step that is not reached."""
 
@@ -54,10 +56,11 @@ class Schedule:
             num_steps: Number of its steps.
         """
         end = step + num_steps
+        if self._next_due < step:  # steps went by unseen
+            self._next_due = self._multiple_from(step)
         if self._next_due >= end:
             return None
-        due = max(self._next_due, step)
-        self._next_due = self._multiple_from(end)
+        due, self._next_due = self._next_due, self._multiple_from(end)
         return due
 
     def _multiple_from(self, step: int) -> int:
@@ -67,13 +70,16 @@ class Schedule:
 def _checked(update_freq: int | str) -> int | str:
     expected = "`update_freq` must be 'epoch', 'batch' or a positive integer."
     received = f"Received: update_freq={update_freq!r}."
-    if isinstance(update_freq, bool) or not isinstance(update_freq, (str, int)):
+    if not isinstance(update_freq, str):
         try:
-            return _checked(update_freq.__index__())  # NumPy's integers
-        except AttributeError:
+            if isinstance(update_freq, bool):
+                raise TypeError
+            update_freq = operator.index(update_freq)  # NumPy's integers are taken too
+        except TypeError:
             raise TypeError(f"{expected} {received} Use update_freq='epoch'.") from None
-    if isinstance(update_freq, str) and update_freq not in ("epoch", "batch"):
-        raise ValueError(f"{expected} {received} Use update_freq='epoch'.")
-    if isinstance(update_freq, int) and update_freq < 1:
+    if isinstance(update_freq, str):
+        if update_freq not in ("epoch", "batch"):
+            raise ValueError(f"{expected} {received} Use update_freq='epoch'.")
+    elif update_freq < 1:
         raise ValueError(f"{expected} {received} Use update_freq=1 to record every step.")
     return update_freq

@@ -50,7 +50,8 @@ class Capture:
     @property
     def step(self) -> int:
         """Number of the step that comes next."""
-        return int(self._counter)
+        # Not int(): under a strategy that is a TypeError.
+        return int(tf.convert_to_tensor(self._counter).numpy())
 
     def serves(self, model: keras.Model) -> bool:
         """Tells whether this still fits the model: not after another `compile`, for example."""

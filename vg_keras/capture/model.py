@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -60,6 +61,27 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
             path = f"{variable.path}_{number}"
         named[path] = variable
     return named
+
+
+def checked_filter(chosen: VariableFilter) -> VariableFilter:
+    """Returns a filter of variables if it is one.
+
+    Raises:
+        TypeError: It is not.
+    """
+    if chosen is None or isinstance(chosen, str) or callable(chosen):
+        return chosen
+    patterns: list[Any]
+    try:
+        patterns = list(chosen)
+    except TypeError:
+        patterns = [chosen]
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise TypeError(
+            "`variables` must be a pattern of paths such as '*/kernel', a list of patterns, a "
+            f"function from a variable to bool, or None. Received: variables={chosen!r}."
+        )
+    return patterns
 
 
 def select(

@@ -31,9 +31,9 @@ def optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     candidates = [getattr(model, "optimizer", None)]
     for value in vars(model).values():
         if isinstance(value, Mapping):
-            candidates += value.values()
+            candidates += list(value.values())
         elif isinstance(value, (list, tuple)):
-            candidates += value
+            candidates += list(value)  # Keras keeps a wrapper of its own, which `+=` does not take
         else:
             candidates.append(value)
     found = {id(o): o for o in candidates if isinstance(o, keras.optimizers.Optimizer)}

@@ -43,7 +43,8 @@ class RecordingTrainFunction:
     """A train function that records one execution.
 
     It is armed before a batch and puts the model's own train function back before it runs, so that
-    whatever happens in that batch or between batches, the model is left as it was found.
+    whatever happens in that batch or after it, the model is left as it was found. Should another
+    callback raise between the two, it stays until the next batch, and that is not recorded.
 
     Args:
         model: A compiled model whose own train function has been made.
@@ -57,6 +58,7 @@ class RecordingTrainFunction:
         self._optimizers = optimizers_of(model)
         self._recording = self._make_recording()
         self._first = 0
+        self._history: keras.callbacks.History | None = None
         self._receive: Callable[[], None] = lambda: None
 
     def belongs_to(self, model: keras.Model) -> bool:
@@ -76,11 +78,14 @@ class RecordingTrainFunction:
         if self._model.train_function is not self._own:
             raise OccupiedError
         self._first, self._receive = first, receive
+        self._history = _history(self._model)
         self._model.train_function = self
 
     def __call__(self, iterator: Any) -> Any:
         """Runs one execution of the train function, records it, and hands its logs on."""
         self._model.train_function = self._own
+        if _history(self._model) is not self._history:
+            return self._own(iterator)
         self._recorder.begin_execution(self._first)
         with intercepted(self._optimizers, self._recorder.keep):
             logs = self._recording(iterator)
@@ -108,6 +113,11 @@ class RecordingTrainFunction:
             if theirs is not None:
                 vars(model)["train_step"] = theirs
             model.train_function = self._own
+
+
+def _history(model: keras.Model) -> keras.callbacks.History | None:
+    """Returns the History of the present `fit`, which makes another one each time."""
+    return getattr(model, "history", None)
 
 
 def step_counter(model: keras.Model) -> keras.Variable:

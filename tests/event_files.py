@@ -1,0 +1,41 @@
+"""Looks into event files with TensorBoard's own loader, not with vg_keras."""
+
+import os
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+PAYLOADS = {"vg_keras/model", "vg_keras/record", "custom_scalars__config__"}
+
+
+def event_files(log_dir):
+    """All event files beneath a directory, by name."""
+    return sorted(Path(log_dir).rglob("*tfevents*"))
+
+
+def events_in(log_dir):
+    """All events of all files, in order."""
+    return [event for file in event_files(log_dir) for event in EventFileLoader(str(file)).Load()]
+
+
+def tags_in(log_dir):
+    """The set of all tags."""
+    return {value.tag for event in events_in(log_dir) for value in event.summary.value}
+
+
+def accumulated(log_dir):
+    """The run as TensorBoard's tabs are given it, nothing dropped."""
+    accumulator = EventAccumulator(os.path.join(log_dir, "gradients"), {"tensors": 0})
+    return accumulator.Reload()
+
+
+def frames(file):
+    """Where each TFRecord of an event file begins and ends."""
+    contents = Path(file).read_bytes()
+    bounds, start = [], 0
+    while start < len(contents):
+        length = int.from_bytes(contents[start : start + 8], "little")
+        bounds.append((start, start + 12 + length + 4))
+        start = bounds[-1][1]
+    return bounds

@@ -1,0 +1,91 @@
+"""Small models and data that many tests train on: layers of a few units, a handful of batches."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+LEARNING_RATE = 0.5
+BATCH_SIZE = 8
+
+
+def regression_data(num_batches=7, inputs=4, outputs=2, seed=0):
+    """Data of so many full batches, in float32; those of fewer are the first of those of more."""
+    x = np.random.default_rng(seed).normal(size=[num_batches * BATCH_SIZE, inputs])
+    mix = np.random.default_rng(seed + 1).normal(size=[inputs, outputs])
+    x, y = x.astype(np.float32), np.tanh(x @ mix).astype(np.float32)
+    return x, y
+
+
+def begin_afresh():
+    """Has Keras count names from the start, and initialise weights as ever."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+
+
+def mlp(depth=1, units=8, activation="relu", outputs=2, inputs=4, policy=None):
+    """A Sequential model, always with the same weights and names.
+
+    The paths are sequential/dense/kernel, sequential/dense/bias, sequential/dense_1/kernel, ...
+    """
+    begin_afresh()
+    return mlp_of_next_name(depth, units, activation, outputs, inputs, policy)
+
+
+def mlp_of_next_name(depth=1, units=8, activation="relu", outputs=2, inputs=4, policy=None):
+    """The same, named as what is there already lets it; the one to use in a strategy's scope."""
+    hidden = [layers.Dense(units, activation=activation, dtype=policy) for _ in range(depth)]
+    model = keras.Sequential([keras.Input([inputs]), *hidden, layers.Dense(outputs, dtype=policy)])
+    if policy:
+        model.dtype_policy = policy  # by which `compile` decides on a loss scale
+    return model
+
+
+def compiled(model, optimizer=None, **how):
+    """Compiles with plain SGD unless told otherwise, without XLA unless told otherwise."""
+    optimizer = optimizer or keras.optimizers.SGD(LEARNING_RATE)
+    model.compile(optimizer, **{"loss": "mse", "jit_compile": False, **how})
+    return model
+
+
+def fit(model, x, y=None, callbacks=(), **how):
+    """Fits quietly and in the order of the data."""
+    defaults = {"batch_size": BATCH_SIZE, "shuffle": False, "verbose": 0}
+    return model.fit(x, y, callbacks=list(callbacks), **{**defaults, **how})
+
+
+class CustomTrainStep(keras.Model):
+    """Counts in `num_traces` how often Python runs its train step."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden = layers.Dense(8, activation="relu", name="hidden")
+        self.out = layers.Dense(2, name="out")
+        self.num_traces = 0
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+    def train_step(self, data):
+        self.num_traces += 1
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self(x, training=True) - y))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return {"loss": loss}
+
+
+class CallAt(keras.callbacks.Callback):
+    """Calls a function with the model in the named hook, at the given call of that hook."""
+
+    def __init__(self, hook, function, at=0):
+        super().__init__()
+        self._calls = 0
+
+        def called(*args, **kwargs):
+            self._calls += 1
+            if self._calls == at + 1:
+                function(self.model)
+
+        setattr(self, hook, called)

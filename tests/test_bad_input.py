@@ -1,0 +1,207 @@
+"""What is wrong is said before training begins, and says how to mend it."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference import weights_of
+from small_models import compiled, fit, mlp, regression_data
+
+from vg_keras import GradientMonitor
+
+EXPECTED_FREQ = "`update_freq` must be 'epoch', 'batch' or a positive integer. "
+
+
+@pytest.mark.parametrize(
+    ("update_freq", "error", "mend"),
+    [
+        (0, ValueError, "Use update_freq=1 to record every step."),
+        (-1, ValueError, "Use update_freq=1 to record every step."),
+        ("bach", ValueError, "Use update_freq='epoch'."),
+        ("", ValueError, "Use update_freq='epoch'."),
+        (2.5, TypeError, "Use update_freq='epoch'."),
+        (2.0, TypeError, "Use update_freq='epoch'."),
+        (None, TypeError, "Use update_freq='epoch'."),
+        ([1], TypeError, "Use update_freq='epoch'."),
+    ],
+)
+def test_an_update_freq_that_is_none_is_refused(update_freq, error, mend):
+    with pytest.raises(error) as caught:
+        GradientMonitor(None, update_freq)
+
+    assert type(caught.value) is error
+    assert str(caught.value) == f"{EXPECTED_FREQ}Received: update_freq={update_freq!r}. {mend}"
+
+
+@pytest.mark.parametrize("update_freq", [True, False])
+def test_a_bool_is_no_update_freq(update_freq):
+    with pytest.raises(TypeError) as caught:
+        GradientMonitor(None, update_freq)
+
+    assert str(caught.value) == (
+        f"{EXPECTED_FREQ}Received: update_freq={update_freq!r}. Use update_freq='epoch'."
+    )
+
+
+def test_an_integer_of_numpy_is_an_update_freq():
+    monitor = GradientMonitor(None, np.int64(2))
+    fit(compiled(mlp(depth=0)), *regression_data(3), [monitor])
+
+    assert [record.step for record in monitor.records] == [0, 2]
+
+
+@pytest.mark.parametrize("log_dir", [5, "", b"logs", 2.5, ["logs"], False])
+def test_a_log_dir_that_is_no_path_is_refused(log_dir):
+    with pytest.raises(TypeError) as caught:
+        GradientMonitor(log_dir)
+
+    assert str(caught.value) == (
+        "`log_dir` must be the path of a directory, or None to write nothing. "
+        f"Received: log_dir={log_dir!r}."
+    )
+
+
+def message_of_log_dir(log_dir):
+    """Tries to train with this log_dir and returns the error; nothing may have been trained."""
+    model = compiled(mlp(depth=0))
+    before = weights_of(model)
+    with pytest.raises(ValueError, match="log_dir") as caught:
+        fit(model, *regression_data(1), [GradientMonitor(log_dir)])
+
+    assert weights_of(model) == before
+    return str(caught.value)
+
+
+def test_a_log_dir_beneath_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    log_dir = str(tmp_path / "file" / "sub")
+
+    assert message_of_log_dir(log_dir) == (
+        "`log_dir` must be a directory that can be made and written to. "
+        f"Received: log_dir={log_dir!r}. {tmp_path}/file is not a directory. Use another directory."
+    )
+
+
+def test_a_log_dir_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    log_dir = str(tmp_path / "file")
+
+    assert message_of_log_dir(log_dir) == (
+        "`log_dir` must be a directory that can be made and written to. "
+        f"Received: log_dir={log_dir!r}. {tmp_path}/file is not a directory. Use another directory."
+    )
+
+
+def test_a_log_dir_whose_run_is_a_file_is_refused(tmp_path):
+    (tmp_path / "gradients").write_text("")
+
+    assert message_of_log_dir(str(tmp_path)).startswith(
+        "`log_dir` must be a directory that can be made and written to. "
+        f"Received: log_dir={str(tmp_path)!r}. "
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a directory none can write to")
+def test_a_log_dir_that_cannot_be_written_to_is_refused():
+    message = message_of_log_dir("/proc/self/logs")
+
+    assert message.startswith(
+        "`log_dir` must be a directory that can be made and written to. "
+        "Received: log_dir='/proc/self/logs'. "
+    )
+    assert message.endswith(". Use another directory.")
+
+
+EXPECTED_VARIABLES = (
+    "`variables` must let through at least one trainable variable of the model. Received: "
+)
+
+
+@pytest.mark.parametrize("variables", ["kernel", ["conv*", "x"], []])
+def test_a_filter_that_matches_nothing_is_told_what_there_is(variables):
+    model = compiled(mlp(depth=1))
+    before = weights_of(model)
+    with pytest.raises(ValueError, match="`variables`") as caught:
+        fit(model, *regression_data(1), [GradientMonitor(None, variables=variables)])
+
+    assert str(caught.value) == (
+        f"{EXPECTED_VARIABLES}variables={variables!r}, which matches none of "
+        "sequential/dense/kernel, sequential/dense/bias, "
+        "sequential/dense_1/kernel, sequential/dense_1/bias."
+    )
+    assert weights_of(model) == before
+
+
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
+def test_a_filter_that_matches_nothing_is_told_at_the_first_step_of_an_unbuilt_model(how):
+    keras.utils.clear_session()
+    model = compiled(keras.Sequential([keras.layers.Dense(2)]), **how)
+    with pytest.raises(ValueError, match="`variables`") as caught:
+        fit(model, *regression_data(1), [GradientMonitor(None, variables="conv*")])
+
+    assert str(caught.value) == (
+        f"{EXPECTED_VARIABLES}variables='conv*', which matches none of "
+        "sequential/dense/kernel, sequential/dense/bias."
+    )
+    assert "apply" not in vars(model.optimizer)
+
+
+@pytest.mark.parametrize("variables", [5, [5]])
+def test_a_filter_of_the_wrong_type_is_refused(variables):
+    with pytest.raises(TypeError) as caught:
+        GradientMonitor(None, variables=variables)
+
+    assert str(caught.value) == (
+        "`variables` must be a pattern of paths such as '*/kernel', a list of patterns, a "
+        f"function from a variable to bool, or None. Received: variables={variables!r}."
+    )
+
+
+def test_a_model_without_an_optimizer_is_refused():
+    class NoOptimizer(keras.Model):
+        def train_step(self, data):
+            return {}
+
+    model = NoOptimizer(name="no_optimizer")
+    model.compile(optimizer=None)
+    with pytest.raises(ValueError, match="optimizer") as caught:
+        fit(model, *regression_data(1), [GradientMonitor(None)])
+
+    assert str(caught.value) == (
+        "Expected a model with an optimizer. Received: 'no_optimizer', which has none, "
+        "neither by `compile` nor as an attribute. Compile it with one."
+    )
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch", "numpy"])
+def test_another_backend_is_refused(monkeypatch, backend):
+    # Keras imports no backend that is not installed, and TensorFlow is the only one here.
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    with pytest.raises(RuntimeError) as caught:
+        GradientMonitor(None)
+
+    assert str(caught.value) == (
+        f"GradientMonitor needs Keras on the TensorFlow backend. Received: backend {backend!r}. "
+        "Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported."
+    )
+
+
+def test_a_model_with_a_train_step_that_applies_nothing_is_told_once():
+    class Idle(keras.Model):
+        def train_step(self, data):
+            return {"loss": tf.zeros([])}
+
+    keras.utils.clear_session()
+    model = compiled(Idle(name="idle"))
+    monitor = GradientMonitor(None, "batch")
+    with pytest.warns(UserWarning, match="handed no gradient") as caught:
+        fit(model, *regression_data(3), [monitor])
+
+    (warning,) = caught
+    assert str(warning.message) == (
+        "The train step of the model 'idle' handed no gradient of a monitored variable to "
+        "`optimizer.apply`: nothing is recorded."
+    )
+    assert monitor.records == []

@@ -1,0 +1,193 @@
+"""What others make of a log: TensorBoard itself, by its own HTTP API, and tbparse."""
+
+import json
+
+import numpy as np
+import pytest
+from event_files import accumulated
+from small_models import compiled, fit, mlp, regression_data
+from tensorboard.util import tensor_util
+from werkzeug.test import Client
+
+from vg_keras import GradientMonitor
+
+RUN = "gradients"
+KERNEL = "sequential/dense/kernel"
+PATHS = [KERNEL, "sequential/dense/bias", "sequential/dense_1/kernel", "sequential/dense_1/bias"]
+
+# TensorBoard's own, with the packages that it runs on.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """A log directory and the monitor that wrote it: records of the steps 0, 2 and 4."""
+    log_dir = tmp_path_factory.mktemp("logs")
+    monitor = GradientMonitor(log_dir, 2)
+    fit(compiled(mlp(depth=1)), *regression_data(5), [monitor])
+    return log_dir, monitor
+
+
+@pytest.fixture(scope="module")
+def get(log):
+    """A function that asks TensorBoard's web application for JSON."""
+    # Imported only here: its sanitizer of HTML warns of being old.
+    from tensorboard import default, program
+    from tensorboard.backend import application
+    from tensorboard.backend.event_processing import data_ingester
+
+    log_dir, _ = log
+    server = program.TensorBoard(plugins=default.get_plugins())
+    server.configure(argv=["", "--logdir", str(log_dir), "--load_fast=false"])
+    ingester = data_ingester.LocalDataIngester(server.flags)
+    ingester.start()
+    ingester._multiplexer.AddRunsFromDirectory(str(log_dir))
+    ingester._multiplexer.Reload()
+    app = application.TensorBoardWSGIApp(
+        server.flags, server.plugin_loaders, ingester.data_provider
+    )
+    client = Client(app)
+
+    def get_json(route, **query):
+        response = client.get(route, query_string=query)
+        assert response.status_code == 200, response.get_data(as_text=True)
+        return json.loads(response.get_data(as_text=True))
+
+    return get_json
+
+
+def norms(monitor, path=KERNEL):
+    return [record.gradients[path].norm for record in monitor.records]
+
+
+@pytest.mark.parametrize("plugin", ["scalars", "histograms", "distributions", "custom_scalars"])
+def test_the_tab_is_active(get, plugin):
+    assert get("/data/plugins_listing")[plugin]["enabled"]
+
+
+def test_there_is_one_run(get):
+    assert get("/data/runs") == [RUN]
+
+
+def test_the_scalars_tab_has_every_norm(get, log):
+    tags = get("/data/plugin/scalars/tags")
+    points = get("/data/plugin/scalars/scalars", run=RUN, tag=f"gradient_norm/{KERNEL}")
+
+    assert set(tags[RUN]) == {f"gradient_norm/{path}" for path in PATHS}
+    assert [step for _, step, _ in points] == [0, 2, 4]
+    assert [value for _, _, value in points] == pytest.approx(norms(log[1]), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["gradients", "log10_gradients"])
+def test_the_histograms_tab_has_every_histogram(get, kind):
+    tags = get("/data/plugin/histograms/tags")
+    points = get("/data/plugin/histograms/histograms", run=RUN, tag=f"{kind}/{KERNEL}")
+
+    assert {tag for tag in tags[RUN] if tag.startswith(f"{kind}/")} == {
+        f"{kind}/{path}" for path in PATHS
+    }
+    assert [step for _, step, _ in points] == [0, 2, 4]
+    # A dead ReLU unit has gradients of zero, which have no logarithm.
+    assert all(0 < sum(count for _, _, count in bars) <= 4 * 8 for _, _, bars in points)
+
+
+def test_the_histograms_tab_shows_all_values_between_the_extremes(get, log):
+    points = get("/data/plugin/histograms/histograms", run=RUN, tag=f"gradients/{KERNEL}")
+
+    for (_, _, bars), record in zip(points, log[1].records, strict=True):
+        sketch = record.gradients[KERNEL]
+        assert sum(count for _, _, count in bars) == 32
+        assert bars[0][0] == pytest.approx(sketch.smallest)
+        assert bars[-1][1] == pytest.approx(sketch.largest)
+
+
+def test_the_distributions_tab_has_the_extremes_and_quantiles(get, log):
+    tags = get("/data/plugin/distributions/tags")
+    points = get("/data/plugin/distributions/distributions", run=RUN, tag=f"gradients/{KERNEL}")
+
+    assert f"log10_gradients/{KERNEL}" in tags[RUN]
+    assert [step for _, step, _ in points] == [0, 2, 4]
+    for (_, _, quantiles), record in zip(points, log[1].records, strict=True):
+        assert quantiles[0][1] == pytest.approx(record.gradients[KERNEL].smallest)
+        assert quantiles[-1][1] == pytest.approx(record.gradients[KERNEL].largest)
+
+
+def test_the_custom_scalars_tab_lays_the_norms_together(get):
+    layout = get("/data/plugin/custom_scalars/layout")
+
+    (category,) = layout["category"]
+    assert category["title"] == "Gradient flow"
+    assert [(chart["title"], chart["multiline"]["tag"]) for chart in category["chart"]] == [
+        ("gradient norm, every variable", ["^gradient_norm/.*$"]),
+        ("gradient norm, every kernel", ["^gradient_norm/(.*/)?kernel$"]),
+        ("gradient norm, every bias", ["^gradient_norm/(.*/)?bias$"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chart", "paths"),
+    [(0, PATHS), (1, [p for p in PATHS if "kernel" in p]), (2, [p for p in PATHS if "bias" in p])],
+)
+def test_each_chart_of_the_custom_scalars_tab_finds_its_norms(get, log, chart, paths):
+    layout = get("/data/plugin/custom_scalars/layout")
+    (regex,) = layout["category"][0]["chart"][chart]["multiline"]["tag"]
+    answer = get("/data/plugin/custom_scalars/scalars", run=RUN, tag=regex)
+
+    assert answer["regex_valid"]
+    found = answer["tag_to_events"]
+    assert set(found) == {f"gradient_norm/{path}" for path in paths}
+    for path in paths:
+        values = [value for _, _, value in found[f"gradient_norm/{path}"]]
+        assert values == pytest.approx(norms(log[1], path), rel=1e-6)
+
+
+def test_the_event_accumulator_reads_every_step(log):
+    log_dir, monitor = log
+    accumulator = accumulated(log_dir)
+    values = accumulator.Tensors(f"gradient_norm/{KERNEL}")
+    histograms = accumulator.Tensors(f"gradients/{KERNEL}")
+
+    assert [event.step for event in values] == [0, 2, 4]
+    read = [float(tensor_util.make_ndarray(event.tensor_proto)) for event in values]
+    assert read == pytest.approx(norms(monitor), rel=1e-6)
+    assert [tensor_util.make_ndarray(e.tensor_proto)[:, 2].sum() for e in histograms] == [32] * 3
+
+
+def test_each_chart_is_described(log):
+    accumulator = accumulated(log[0])
+
+    for kind in ("gradients", "log10_gradients", "gradient_norm"):
+        metadata = accumulator.SummaryMetadata(f"{kind}/{KERNEL}")
+        assert metadata.summary_description
+        assert metadata.display_name == ""
+
+
+def test_tbparse_reads_norms_and_histograms(log):
+    from tbparse import SummaryReader
+
+    log_dir, monitor = log
+    # Whatever TensorFlow 2 writes is a tensor to tbparse.
+    tensors = SummaryReader(str(log_dir / RUN)).tensors
+    norm = tensors[tensors["tag"] == f"gradient_norm/{KERNEL}"]
+    histograms = tensors[tensors["tag"] == f"gradients/{KERNEL}"]
+    counts = [SummaryReader.tensor_to_histogram(v)["counts"] for v in histograms["value"]]
+
+    assert norm["step"].tolist() == [0, 2, 4]
+    assert norm["value"].tolist() == pytest.approx(norms(monitor), rel=1e-6)
+    assert histograms["step"].tolist() == [0, 2, 4]
+    assert [sum(c) for c in counts] == [32, 32, 32]
+
+
+def test_a_gradient_that_is_not_finite_has_a_norm_of_nan_and_bars_of_the_rest(tmp_path):
+    x, y = regression_data(1)
+    x[0, 0] = np.inf
+    monitor = GradientMonitor(tmp_path)
+    model = compiled(mlp(depth=0))
+    fit(model, x, y, [monitor])
+    accumulator = accumulated(tmp_path)
+
+    sketch = monitor.records[0].gradients[KERNEL]
+    (norm,) = accumulator.Tensors(f"gradient_norm/{KERNEL}")
+    assert sketch.nonfinite == sketch.count == 8
+    assert np.isnan(tensor_util.make_ndarray(norm.tensor_proto))
+    assert f"gradients/{KERNEL}" not in accumulator.Tags()["tensors"]

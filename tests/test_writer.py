@@ -1,0 +1,183 @@
+"""Trouble with the disk is told once and ends no training; what was recorded before is on disk."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from event_files import events_in
+from reference import weights_of
+from small_models import CallAt, compiled, fit, mlp, regression_data
+
+from vg_keras import GradientMonitor, read_run
+from vg_keras.writer import RecordWriter
+
+GOES_ON = "Training goes on, and `monitor.records` goes on too."
+
+
+def trained(callbacks):
+    model = compiled(mlp(depth=0))
+    fit(model, *regression_data(6), callbacks)
+    return weights_of(model)
+
+
+def trained_in_trouble(monitor, *callbacks):
+    """Trains, checks that nothing but the log suffers, and returns the messages of all warnings."""
+    with pytest.warns(UserWarning, match="GradientMonitor stopped writing") as caught:
+        weights = trained([monitor, *callbacks])
+
+    assert [record.step for record in monitor.records] == [0, 1, 2, 3, 4, 5]
+    assert weights == trained([])
+    return [str(warning.message) for warning in caught]
+
+
+def path_of_log(log_dir):
+    (file,) = Path(log_dir, "gradients").iterdir()
+    return file
+
+
+ERRORS = {
+    "os": (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+    "tensorflow": (
+        tf.errors.ResourceExhaustedError(None, None, "log; No space left on device"),
+        "log; No space left on device",
+    ),
+}
+
+
+@pytest.mark.parametrize(("error", "reason"), ERRORS.values(), ids=ERRORS)
+def test_a_full_disk_is_told_once(tmp_path, monkeypatch, error, reason):
+    append = RecordWriter._append
+
+    def append_until_full(self, event):
+        if event.step >= 2:
+            raise error
+        append(self, event)
+
+    monkeypatch.setattr(RecordWriter, "_append", append_until_full)
+    messages = trained_in_trouble(GradientMonitor(tmp_path, "batch"))
+
+    assert messages == [
+        f"GradientMonitor stopped writing to {path_of_log(tmp_path)} at step 2: {reason}. {GOES_ON}"
+    ]
+    assert [record.step for record in read_run(tmp_path).records] == [0, 1]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 32 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(disk)]
+    if (
+        not shutil.which("mount")
+        or subprocess.run(mount, check=False, capture_output=True).returncode
+    ):
+        pytest.skip("needs the right to mount a file system")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_disk_that_is_really_full_is_told_once(small_disk):
+    (small_disk / "ballast").write_bytes(bytes(20_000))
+    messages = trained_in_trouble(GradientMonitor(small_disk, "batch"))
+    run = read_run(small_disk)
+
+    assert len(messages) == 1
+    assert messages[0].startswith(f"GradientMonitor stopped writing to {path_of_log(small_disk)} ")
+    assert "No space left on device" in messages[0]
+    assert [record.step for record in run.records] == list(range(len(run.records)))
+
+
+def test_a_directory_removed_during_training_is_told_once(tmp_path):
+    log_dir = tmp_path / "logs"
+    remove = CallAt("on_train_batch_end", lambda model: shutil.rmtree(log_dir), at=2)
+    (message,) = trained_in_trouble(GradientMonitor(log_dir, "batch"), remove)
+
+    assert message.startswith(f"GradientMonitor stopped writing to {log_dir}/gradients/events.out.")
+    assert message.endswith(f" at step 3: The event file is gone. {GOES_ON}")
+    assert not log_dir.exists()
+
+
+def test_a_file_closed_during_training_is_told_once(tmp_path):
+    monitor = GradientMonitor(tmp_path, "batch")
+    close = CallAt("on_train_batch_end", lambda model: monitor._writer._file.close(), at=2)
+    (message,) = trained_in_trouble(monitor, close)
+
+    assert message.startswith(
+        f"GradientMonitor stopped writing to {path_of_log(tmp_path)} at step 3: "
+    )
+    assert message.endswith(f". {GOES_ON}")
+    assert [record.step for record in read_run(tmp_path).records] == [0, 1, 2]
+
+
+def test_the_next_fit_writes_again(tmp_path):
+    model = compiled(mlp(depth=0))
+    monitor = GradientMonitor(tmp_path, "batch")
+    remove = CallAt("on_train_batch_end", lambda model: shutil.rmtree(tmp_path / "gradients"))
+    with pytest.warns(UserWarning, match="The event file is gone"):
+        fit(model, *regression_data(3), [monitor, remove])
+    fit(model, *regression_data(2), [monitor])
+
+    assert [record.step for record in read_run(tmp_path).records] == [3, 4]
+
+
+def test_a_process_killed_outright_loses_no_recorded_step(tmp_path):
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        import keras, numpy as np
+        from vg_keras import GradientMonitor
+
+        class Kill(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                if batch == 4:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        model = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
+        model.compile("sgd", "mse", jit_compile=False)
+        monitor = GradientMonitor(sys.argv[1], "batch")
+        model.fit(np.ones([80, 3]), np.ones([80, 2]), batch_size=8, callbacks=[monitor, Kill()])
+        """
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    run = read_run(tmp_path)
+
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    assert [record.step for record in run.records] == [0, 1, 2, 3, 4]
+    assert run.damage == ()
+
+
+def test_the_file_begins_with_the_version_that_tensorboard_expects(tmp_path):
+    RecordWriter(str(tmp_path)).close()
+
+    (event,) = events_in(tmp_path)
+    assert event.file_version == "brain.Event:2"
+
+
+def test_two_writers_never_share_a_file(tmp_path):
+    first, second = RecordWriter(str(tmp_path)), RecordWriter(str(tmp_path))
+    first.close()
+    second.close()
+
+    assert Path(first.path).name < Path(second.path).name
+
+
+def test_closing_again_does_nothing(tmp_path):
+    writer = RecordWriter(str(tmp_path))
+    writer.close()
+    writer.close()
+
+    assert len(events_in(tmp_path)) == 1
