@@ -38,11 +38,22 @@ DESCRIPTIONS = {
 KINDS = tuple(DESCRIPTIONS)
 """The kinds of charts, which `record_event` writes on request."""
 
+_METADATA = {
+    (kind, describe): (
+        scalars if kind == metadata.GRADIENT_NORM else histograms
+    ).create_summary_metadata("", description if describe else "")
+    for kind, description in DESCRIPTIONS.items()
+    for describe in (True, False)
+}
+
 _DTYPES = {np.dtype(np.float64): types_pb2.DT_DOUBLE, np.dtype(np.float32): types_pb2.DT_FLOAT}
 
 
 def record_event(
-    record: Record, variables: tuple[str, ...], kinds: Collection[str] = KINDS
+    record: Record,
+    variables: tuple[str, ...],
+    kinds: Collection[str] = KINDS,
+    describe: bool = True,
 ) -> event_pb2.Event:
     """Returns the one event that holds everything measured at a step.
 
@@ -51,11 +62,12 @@ def record_event(
         variables: The paths of all monitored variables.
         kinds: Which charts to write for each variable, out of `KINDS`. The payload that `reader.py`
             reads back is written in any case.
+        describe: Whether each chart brings its description, of which TensorBoard keeps the first.
     """
     values = [_payload(metadata.RECORD_TAG, metadata.encode_record(record, variables))]
     for path, sketch in record.gradients.items():
         for kind in kinds:
-            values += _chart(kind, path, sketch)
+            values += _chart(kind, path, sketch, _METADATA[kind, describe])
     return _event(record.step, record.wall_time, values)
 
 
@@ -77,15 +89,15 @@ def _event(step: int, wall_time: float, values: list[summary_pb2.Summary.Value])
     return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
-def _chart(kind: str, path: str, sketch: Sketch) -> Iterator[summary_pb2.Summary.Value]:
+def _chart(
+    kind: str, path: str, sketch: Sketch, summary_metadata: summary_pb2.SummaryMetadata
+) -> Iterator[summary_pb2.Summary.Value]:
     if kind == metadata.GRADIENT_NORM:
         tensor: NDArray[Any] = np.asarray(metadata.norm_to_plot(sketch), np.float32)
-        summary_metadata = scalars.create_summary_metadata("", DESCRIPTIONS[kind])
     else:
         tensor = histogram(sketch) if kind == metadata.GRADIENTS else log10_histogram(sketch)
         if not len(tensor):  # nothing finite, or nothing but zeros: there is nothing to draw
             return
-        summary_metadata = histograms.create_summary_metadata("", DESCRIPTIONS[kind])
     yield summary_pb2.Summary.Value(
         tag=metadata.tag(kind, path), metadata=summary_metadata, tensor=_tensor(tensor)
     )

@@ -112,7 +112,7 @@ class _TFRecord:
 
     def verify(self) -> None:
         # Not for every event: TensorBoard's checksum without TensorFlow takes 20 ms for 100 kB, and
-        # the payload of a record brings checksums of its own, which are always verified.
+        # the payload of a record brings a checksum of its own, which is always verified.
         if masked_crc32c(self.data) != self.checksum:
             raise metadata.CorruptPayloadError("Its checksum does not match.")
 

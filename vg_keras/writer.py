@@ -64,10 +64,11 @@ class RecordWriter:
         if self._file is None:
             return
         try:
-            if model is not self._model:
+            is_new = model is not self._model
+            if is_new:
                 self._append(events.model_event(model, record.step, record.wall_time))
                 self._model = model
-            self._append(events.record_event(record, model.variables, self._kinds))
+            self._append(events.record_event(record, model.variables, self._kinds, is_new))
             # A file deleted under an open descriptor takes every write without an error.
             if not tf.io.gfile.exists(self.path):
                 raise FileNotFoundError("The event file is gone")

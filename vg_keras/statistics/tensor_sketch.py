@@ -71,15 +71,20 @@ def sketch(values: tf.Tensor) -> TensorSketch:
 # hundred variables would cost seconds at the first recorded step.
 @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
 def _sketch_float32(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    bits = tf.bitcast(values, tf.int32)
-    counts = _count(bits)
-    zeros = _count_zeros(bits, counts)
+    counts = _count(_bits(values))
+    zeros = tf.cond(
+        _of_either_sign(counts, 0, 1) > 0,
+        lambda: _count_zeros(_bits(values)),
+        lambda: 0,
+    )
     unusual = (_num_nonfinite(counts) > 0) | (_num_subnormal(counts) > zeros)
+    # Outside of the condition, where XLA can fuse it: most gradients are usual.
+    fast = _fast_moments(values)
     moments, negative_zeros = tf.cond(
         unusual | tf.equal(tf.size(values), 0),
-        lambda: (_exact_moments(_decode(bits), bits), _count_where(tf.equal(bits, _SIGN))),
+        lambda: _of_unusual(_bits(values)),
         # Without subnormals only zeros have the smallest magnitude.
-        lambda: (_fast_moments(values), counts[buckets.NEGATIVE]),
+        lambda: (fast, counts[buckets.NEGATIVE]),
     )
     return _move_zeros(counts, negative_zeros), _insert_zeros(moments, zeros)
 
@@ -88,9 +93,17 @@ def _sketch_float32(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _sketch_float64(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     bits = _float32_bits(values)
     counts = _count(bits)
-    zeros = _count_zeros(bits, counts)
+    zeros = _count_zeros(bits)
     counts = _move_zeros(counts, _count_where(tf.equal(bits, _SIGN)))
     return counts, _insert_zeros(_exact_moments(values, bits), zeros)
+
+
+def _bits(values: tf.Tensor) -> tf.Tensor:
+    return tf.bitcast(values, tf.int32)
+
+
+def _of_unusual(bits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return _exact_moments(_decode(bits), bits), _count_where(tf.equal(bits, _SIGN))
 
 
 def _count(bits: tf.Tensor) -> tf.Tensor:
@@ -122,13 +135,9 @@ def _count_where(condition: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(condition, tf.int32))
 
 
-def _count_zeros(bits: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+def _count_zeros(bits: tf.Tensor) -> tf.Tensor:
     """Counts the zeros of both signs by their bits: a comparison would take subnormals for zero."""
-    return tf.cond(
-        _of_either_sign(counts, 0, 1) > 0,
-        lambda: _count_where(tf.equal(tf.bitwise.left_shift(bits, 1), 0)),
-        lambda: 0,
-    )
+    return _count_where(tf.equal(tf.bitwise.left_shift(bits, 1), 0))
 
 
 def _move_zeros(counts: tf.Tensor, negative_zeros: tf.Tensor) -> tf.Tensor:
