@@ -122,7 +122,6 @@ def test_without_a_log_dir_nothing_is_written(tmp_path, monkeypatch):
 
 
 def test_a_relative_log_dir_stays_where_it_was_when_training_began(tmp_path, monkeypatch):
-    # BUG: looked for where the process is now, the file is said to be gone.
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     move = CallAt("on_train_batch_end", lambda model: os.chdir(tmp_path / "elsewhere"))

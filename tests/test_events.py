@@ -132,6 +132,15 @@ def test_each_chart_carries_its_description(kind):
     assert value.metadata.summary_description == events.DESCRIPTIONS[kind]
 
 
+def test_a_chart_that_was_described_before_belongs_to_its_plugin_all_the_same():
+    event = events.record_event(record(w=[1.0]), ("w",), describe=False)
+
+    for kind, plugin in [("gradients", "histograms"), ("gradient_norm", "scalars")]:
+        metadata = values_of(event)[f"{kind}/w"].metadata
+        assert metadata.plugin_data.plugin_name == plugin
+        assert metadata.summary_description == ""
+
+
 def model(*paths):
     variables = tuple(VariableDescription(path, (1,), "float32") for path in paths)
     return ModelDescription("m", (LayerDescription("layer", "Layer", None, variables),))

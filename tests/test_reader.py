@@ -140,11 +140,11 @@ def test_a_running_log_holds_what_has_been_recorded(tmp_path):
 def test_the_files_of_one_run_are_read_in_their_order(tmp_path):
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(tmp_path, 2)
-    for _ in range(12):
+    for _ in range(11):  # beyond one digit
         fit(model, *regression_data(2), [monitor])
 
-    assert len(event_files(tmp_path)) == 12
-    assert [record.step for record in read_run(tmp_path).records] == list(range(0, 24, 2))
+    assert len(event_files(tmp_path)) == 11
+    assert [record.step for record in read_run(tmp_path).records] == list(range(0, 22, 2))
 
 
 def test_each_file_has_a_model_of_its_own(tmp_path):
@@ -155,6 +155,22 @@ def test_each_file_has_a_model_of_its_own(tmp_path):
 
     assert [len(record.gradients) for record in run.records] == [2, 4]
     assert len(run.model.variables) == 4
+
+
+def test_a_model_that_changes_during_training_is_described_again(tmp_path):
+    def freeze(model):
+        model.layers[0].trainable = False
+        compiled(model, model.optimizer)
+        model.make_train_function()
+
+    monitor = GradientMonitor(tmp_path, "batch")
+    callbacks = [monitor, CallAt("on_epoch_end", freeze)]
+    fit(compiled(mlp(depth=1)), *regression_data(1), callbacks, epochs=2)
+    run = read_run(tmp_path)
+
+    assert all_contents(run.records) == all_contents(monitor.records)
+    assert [len(record.gradients) for record in run.records] == [4, 2]
+    assert run.model.variables == ("sequential/dense_1/kernel", "sequential/dense_1/bias")
 
 
 @pytest.mark.parametrize("place", ["", "gradients", "gradients/events.out.tfevents.1.host"])
@@ -205,7 +221,6 @@ def test_a_log_of_another_tool_has_no_records(tmp_path):
 
 
 def test_a_directory_that_is_named_like_an_event_file_is_passed_over(tmp_path):
-    # BUG: IsADirectoryError.
     write_log(tmp_path, [record_of(0)])
     (tmp_path / "tfevents.d").mkdir()
 
@@ -213,8 +228,8 @@ def test_a_directory_that_is_named_like_an_event_file_is_passed_over(tmp_path):
 
 
 def test_cut_off_at_any_byte_a_log_holds_all_whole_records(tmp_path):
-    records = [record_of(step) for step in range(3)]
-    file = write_log(tmp_path, records, kinds=["gradient_norm"])
+    records = [record_of(step) for step in range(2)]
+    file = write_log(tmp_path, records)
     whole = file.read_bytes()
     bounds = frames(file)
     wrong = []
@@ -294,8 +309,7 @@ def test_damage_to_one_record_costs_no_other(damaged):
 def test_a_damaged_record_is_told_by_file_and_number(tmp_path):
     file = write_log(tmp_path, [record_of(0), record_of(1)])
     whole = file.read_bytes()
-    # Within the compressed arrays of the second record, where its checksum notices.
-    place = whole.rindex(b"PK\3\4") + 70
+    place = sum(frames(file)[2]) // 2  # within the compressed arrays of the second record
     file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
     run = read_run(file)
 

@@ -69,7 +69,7 @@ def _event_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     for directory in (path / metadata.RUN_NAME, path):
-        files = sorted(directory.glob("*tfevents*"))
+        files = sorted(path for path in directory.glob("*tfevents*") if path.is_file())
         if files:
             return files
     raise FileNotFoundError(

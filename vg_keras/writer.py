@@ -43,7 +43,7 @@ class RecordWriter:
     def __init__(self, log_dir: str, kinds: Collection[str] = events.KINDS) -> None:
         self._kinds = kinds
         self._model: ModelDescription | None = None
-        self.path = os.path.join(log_dir, metadata.RUN_NAME, _file_name())
+        self.path = os.path.join(_absolute(log_dir), metadata.RUN_NAME, _file_name())
         try:
             tf.io.gfile.makedirs(os.path.dirname(self.path))
             self._file: Any = tf.io.TFRecordWriter(self.path)
@@ -95,6 +95,11 @@ class RecordWriter:
             "Training goes on, and `monitor.records` goes on too.",
             stacklevel=2,
         )
+
+
+def _absolute(log_dir: str) -> str:
+    # The process may go elsewhere while it trains. What has a scheme, like "gs://", stays.
+    return log_dir if "://" in log_dir else os.path.abspath(log_dir)
 
 
 def _file_name() -> str:

@@ -209,6 +209,28 @@ def test_a_shared_layer_is_described_once():
     assert describe(model, named_variables(model)).variables == ("shared/kernel", "shared/bias")
 
 
+def test_variables_of_layers_that_the_model_does_not_show_come_last():
+    class Hides(keras.Model):
+        def __init__(self):
+            super().__init__(name="hides")
+            self.shown, self.hidden = layers.Dense(2, name="shown"), layers.Dense(2, name="hidden")
+            self.hidden.build([None, 2])
+            self.shown.build([None, 2])
+
+        @property
+        def layers(self):
+            return [self.shown]
+
+    model = Hides()
+    description = describe(model, named_variables(model))
+
+    assert [(layer.type, len(layer.variables)) for layer in description.layers] == [
+        ("Dense", 2),
+        ("Hides", 2),
+    ]
+    assert description.variables == tuple(named_variables(model))
+
+
 def test_a_weight_of_the_model_itself_is_described_as_its_own():
     class Own(keras.Model):
         def __init__(self):

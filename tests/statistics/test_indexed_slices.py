@@ -26,25 +26,27 @@ MODES = {
 NAMES = tuple(statistics([]))
 NANS = [1021, 1022, 1023, 2045, 2046, 2047]
 
-# Whole numbers, of which no sum is rounded. Values, indices, number of rows.
+# Values, indices, number of rows. Whole numbers, of which no sum is rounded, and few shapes: XLA
+# compiles anew for each.
+_FOUR = [[1, 2], [-3, 4], [5, 6], [7, -8]]
 CASES = {
-    "every index once": ([[1, 2], [-3, 4]], [4, 1], 6),
-    "repeated rows": ([[1, 2], [-3, 4], [5, 6], [7, -8]], [3, 0, 3, 3], 6),
-    "one row, repeated": ([[1, 2], [-3, 4], [5, 6], [7, -8]], [2, 2, 2, 2], 6),
-    "all rows": ([[1, 2], [-3, 4], [5, 6], [7, -8]], [3, 1, 0, 2], 4),
-    "more slices than rows": ([[1, 2], [-3, 4], [5, 6], [7, -8]], [1, 0, 1, 1], 2),
-    "more slices than rows, one row absent": ([[1, 2], [3, 4], [5, 6], [7, 8]], [2, 0, 2, 2], 3),
-    "more slices than rows, all positive": ([[1, 2], [3, 4], [5, 6]], [1, 0, 1], 2),
+    "every index once": (_FOUR, [4, 1, 0, 3], 6),
+    "repeated rows": (_FOUR, [3, 0, 3, 3], 6),
+    "one row, repeated": (_FOUR, [2, 2, 2, 2], 6),
+    "all positive": (np.abs(_FOUR), [0, 2, 5, 2], 6),
+    "all negative": (-np.abs(_FOUR), [0, 2, 5, 2], 6),
+    "rows that cancel": ([[1, -2], [3, 4], [-1, 2], [5, 6]], [2, 0, 2, 1], 6),
+    "rows that all cancel": ([[1, -2], [-1, 2], [3, -4], [-3, 4]], [5, 5, 0, 0], 6),
+    "nan in a row": ([[1, NAN], [3, 4], [-1, 2], [5, 6]], [2, 0, 2, 1], 6),
+    "infinities that meet": ([[INF, 2], [-INF, 3], [1, 1], [INF, 2]], [1, 1, 0, 2], 6),
+    "nothing finite beside absent rows": ([[NAN, INF], [-INF, NAN]] * 2, [0, 1, 2, 3], 6),
+    "all rows": (_FOUR, [3, 1, 0, 2], 4),
+    "nothing finite": ([[NAN, INF], [-INF, NAN]] * 2, [0, 1, 2, 3], 4),
+    "more slices than rows": (_FOUR, [1, 0, 1, 1], 2),
+    "more slices than rows, all positive": (np.abs(_FOUR), [1, 0, 1, 1], 2),
+    "more slices than rows, one row absent": (np.abs(_FOUR), [2, 0, 2, 2], 3),
     "the only row": ([[1, 2], [-3, 4]], [0, 0], 1),
     "no slices": (np.zeros([0, 2]), [], 6),
-    "rows that cancel": ([[1, -2], [3, 4], [-1, 2], [5, 6]], [2, 0, 2, 1], 3),
-    "rows that all cancel": ([[1, -2], [-1, 2]], [5, 5], 6),
-    "all positive": ([[1, 2], [3, 4]], [0, 2], 4),
-    "all negative": ([[-1, -2], [-3, -4]], [0, 2], 4),
-    "nan in a row": ([[1, NAN], [3, 4], [-1, 2], [5, 6]], [2, 0, 2, 1], 4),
-    "nothing finite": ([[NAN, INF], [-INF, NAN]], [0, 1], 2),
-    "nothing finite beside absent rows": ([[NAN, INF], [-INF, NAN]], [0, 1], 4),
-    "infinities that meet": ([[INF, 2], [-INF, 3]], [1, 1], 4),
     "values of rank 1": ([1, 2, 3, -4], [7, 0, 7, 1], 9),
     "values of rank 3": (np.arange(-4, 8).reshape([3, 2, 2]), [2, 0, 2], 5),
 }
@@ -108,7 +110,7 @@ def test_slices_have_the_sketch_of_the_tensor_that_tensorflow_makes_of_them(case
     assert moments.numpy() == like(dense_moments.numpy())
 
 
-@pytest.mark.parametrize("case", ["repeated rows", "more slices than rows", "no slices"])
+@pytest.mark.parametrize("case", ["repeated rows", "no slices"])
 def test_indices_of_64_bits_are_taken(mode, case):
     found = sketch_in(mode, *CASES[case], index_dtype=tf.int64)
 
@@ -195,7 +197,7 @@ any_slices = st.integers(1, 6).flatmap(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, deadline=None, max_examples=60)
 @given(any_slices)
 def test_any_slices_have_the_statistics_of_the_dense_gradient(slices_and_rows):
     slices, num_rows = slices_and_rows

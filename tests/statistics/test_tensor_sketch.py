@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
 
-from vg_keras.statistics.sketch import Sketch
-from vg_keras.statistics.tensor_sketch import sketch
+from vg_keras.statistics.sketch import MOMENTS, Sketch
+from vg_keras.statistics.tensor_sketch import sketch, sketch_all
 
 MODES = {
     "eager": sketch,
@@ -220,3 +220,35 @@ def test_a_tensor_of_unknown_shape_is_taken():
     found = Sketch.of(*unknown(tf.ones([2, 3])))
 
     assert (found.count, found.sum) == (6, 6.0)
+
+
+@pytest.mark.parametrize("constant", [0.0, 1e-30, 1e30])
+def test_a_constant_has_its_norm_under_xla(constant):
+    # XLA rewrites (a*b)*(a*b) to (b*b)*(a*a) where a is a constant, which must not overflow.
+    @tf.function(jit_compile=True)
+    def norm():
+        return sketch(tf.fill([1], constant)).moments[MOMENTS.index("norm")]
+
+    assert norm().numpy() == pytest.approx(constant, rel=1e-6)
+
+
+def test_sketches_of_several_tensors_are_those_of_each():
+    tensors = [
+        FLOAT32["both signs"],
+        np.float64(FLOAT32["positive"][:3]),
+        np.zeros([0], np.float32),
+    ]
+    counts, moments = sketch_all([tf.constant(values) for values in tensors])
+
+    for i, values in enumerate(tensors):
+        alone = sketch(tf.constant(values))
+        assert np.array_equal(counts[i], alone.counts)
+        assert moments[i].numpy() == pytest.approx(alone.moments.numpy(), rel=1e-6, nan_ok=True)
+
+
+def test_what_is_unusual_in_one_tensor_changes_no_other():
+    usual, unusual = tf.constant(FLOAT32["both signs"]), tf.constant([NAN, 1e-40, 0.0])
+    beside = sketch_all([usual, unusual])
+
+    assert np.array_equal(beside.counts[0], sketch(usual).counts)
+    assert beside.moments[0].numpy() == pytest.approx(sketch(usual).moments.numpy(), rel=1e-6)

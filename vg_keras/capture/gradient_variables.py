@@ -21,7 +21,7 @@ from vg_keras.record import Record
 from vg_keras.statistics import buckets
 from vg_keras.statistics.indexed_slices import sketch_slices
 from vg_keras.statistics.sketch import MOMENTS, Sketch
-from vg_keras.statistics.tensor_sketch import TensorSketch, sketch
+from vg_keras.statistics.tensor_sketch import TensorSketch, sketch_all
 
 _EMPTY = -1
 
@@ -70,7 +70,8 @@ class GradientVariables:
         Args:
             first: The first step that is due, a multiple of `every` or not.
         """
-        self._first.assign(first)
+        if self._selects:
+            self._first.assign(first)
         self._steps.assign(self._nothing)
 
     def keep(
@@ -101,12 +102,11 @@ class GradientVariables:
         self._has_none.difference_update(rows)
         if not rows:
             return
-        known = summed_over_replicas(known)
         scale = loss_scale(optimizer)
+        known = [_divided(gradient, scale) for gradient in summed_over_replicas(known)]
 
         def store(slot: tf.Tensor | int) -> None:
-            pairs = zip(rows, known, strict=True)
-            self._store(slot, step, rows, [self._sketch(row, g, scale) for row, g in pairs])
+            self._store(slot, step, *self._sketches(rows, known))
 
         if not self._selects:
             store(0)
@@ -118,19 +118,27 @@ class GradientVariables:
         is_due = tf.equal(after, 0) | ((after > 0) & tf.equal(step % self._every, 0))
         tf.cond(is_due & (slot < self._num_slots), lambda: store(slot), lambda: None)
 
-    def _sketch(self, row: int, gradient: Gradient, scale: tf.Tensor | None) -> TensorSketch:
-        gradient = _divided(gradient, scale)
-        if isinstance(gradient, tf.IndexedSlices):
-            return sketch_slices(gradient, self._sizes[row])
-        return sketch(gradient)
+    def _sketches(
+        self, rows: list[int], gradients: list[Gradient]
+    ) -> tuple[list[int], TensorSketch]:
+        """Returns the sketches of gradients, and the rows they belong to, sparse ones last."""
+        pairs = list(zip(rows, gradients, strict=True))
+        dense = [(row, g) for row, g in pairs if not isinstance(g, tf.IndexedSlices)]
+        sparse = [(row, g) for row, g in pairs if isinstance(g, tf.IndexedSlices)]
+        parts = [sketch_all([g for _, g in dense])] if dense else []
+        for row, slices in sparse:
+            counts, moments = sketch_slices(slices, self._sizes[row])
+            parts.append(TensorSketch(counts[tf.newaxis], moments[tf.newaxis]))
+        columns = (tf.concat(column, axis=0) for column in zip(*parts, strict=True))
+        return [row for row, _ in dense + sparse], TensorSketch(*columns)
 
     def _store(
-        self, slot: tf.Tensor | int, step: tf.Tensor, rows: list[int], sketches: list[TensorSketch]
+        self, slot: tf.Tensor | int, step: tf.Tensor, rows: list[int], sketches: TensorSketch
     ) -> None:
         slot = tf.cast(slot, tf.int32)
         places = tf.stack([tf.fill([len(rows)], slot), tf.constant(rows)], axis=1)
-        _update(self._counts, places, tf.stack([s.counts for s in sketches]))
-        _update(self._moments, places, tf.stack([s.moments for s in sketches]))
+        _update(self._counts, places, sketches.counts)
+        _update(self._moments, places, sketches.moments)
         _update(self._steps, places, tf.fill([len(rows)], step))
 
     def read(self) -> list[Record]:

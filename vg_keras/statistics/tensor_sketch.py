@@ -9,6 +9,7 @@ float32's range below 1e-19 and above 1e19, while a plain float32 sum of a milli
 off by 6e-4 under XLA, so sums are taken of values scaled by a power of two, and in float64.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -19,15 +20,17 @@ _INFINITY = 0x7F800000
 _LARGEST_FINITE = 0x7F7FFFFF
 _MAGNITUDE = 0x7FFFFFFF
 _SIGN = -0x80000000
+_UNIT_EXPONENT = 1 << 23
+_LARGEST_SCALED = 4.0
 _LANES = 16
 
 
 class TensorSketch(NamedTuple):
-    """A sketch as tensors.
+    """The sketches of one or several tensors, as tensors.
 
     Attributes:
-        counts: int64 `[2048]`, the number of elements in each bucket of `buckets.py`.
-        moments: float64 `[8]`, in the order of `sketch.MOMENTS`, of the finite elements alone.
+        counts: int64 `[..., 2048]`, the number of elements in each bucket of `buckets.py`.
+        moments: float64 `[..., 8]`, in the order of `sketch.MOMENTS`, of the finite elements alone.
             `smallest` and `largest` are NaN where no element is finite.
     """
 
@@ -47,63 +50,98 @@ def sketch(values: tf.Tensor) -> TensorSketch:
         values: Tensor of any shape, of dtype float16, bfloat16, float32 or float64.
 
     Returns:
-        A `TensorSketch`.
+        A `TensorSketch` of one tensor: counts `[2048]`, moments `[8]`.
 
     Raises:
         TypeError: The dtype is none of these.
     """
-    values = tf.reshape(values, [-1])
+    counts, moments = sketch_all([values])
+    return TensorSketch(counts[0], moments[0])
+
+
+def sketch_all(tensors: Sequence[tf.Tensor]) -> TensorSketch:
+    """Returns the sketches of several tensors, cheaper than one by one where they are small.
+
+    Args:
+        tensors: At least one tensor, each as in `sketch`.
+
+    Returns:
+        A `TensorSketch`: counts `[n, 2048]`, moments `[n, 8]`.
+
+    Raises:
+        TypeError: A dtype is none of those that `sketch` takes.
+    """
+    flat = [_flattened(values) for values in tensors]
+    if all(values.dtype == tf.float32 for values in flat):
+        return _sketch_float32(flat)
+    sketches = [_sketch_float32([v]) if v.dtype == tf.float32 else _sketch_float64(v) for v in flat]
+    return TensorSketch(*(tf.concat(parts, axis=0) for parts in zip(*sketches, strict=True)))
+
+
+def _flattened(values: tf.Tensor) -> tf.Tensor:
     if values.dtype in (tf.float16, tf.bfloat16):
         values = tf.cast(values, tf.float32)
-    if values.dtype == tf.float32:
-        counts, moments = _sketch_float32(values)
-        return TensorSketch(tf.cast(counts, tf.int64), moments)
-    if values.dtype == tf.float64:
-        counts, moments = _sketch_float64(values)
-        return TensorSketch(tf.cast(counts, tf.int64), moments)
-    raise TypeError(
-        "`values` must be of dtype float16, bfloat16, float32 or float64. "
-        f"Received: {values.dtype.name}. Cast it to one of these."
-    )
+    if values.dtype not in (tf.float32, tf.float64):
+        raise TypeError(
+            "`values` must be of dtype float16, bfloat16, float32 or float64. "
+            f"Received: {values.dtype.name}. Cast it to one of these."
+        )
+    return tf.reshape(values, [-1])
 
 
-# One trace of unknown length serves every variable: tracing the branches anew for each of a
-# hundred variables would cost seconds at the first recorded step.
-@tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
-def _sketch_float32(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    counts = _count(_bits(values))
+def _sketch_float32(flat: list[tf.Tensor]) -> TensorSketch:
+    parts = [_count_and_extremes(values) for values in flat]
+    counts, smallest, largest = (tf.stack(column) for column in zip(*parts, strict=True))
+    none = tf.zeros([len(flat)], tf.int32)
     zeros = tf.cond(
-        _of_either_sign(counts, 0, 1) > 0,
-        lambda: _count_zeros(_bits(values)),
-        lambda: 0,
+        tf.reduce_any(_of_either_sign(counts, 0, 1) > 0),
+        lambda: tf.stack([_count_zeros(_bits(values)) for values in flat]),
+        lambda: none,
     )
-    unusual = (_num_nonfinite(counts) > 0) | (_num_subnormal(counts) > zeros)
-    # Outside of the condition, where XLA can fuse it: most gradients are usual.
-    fast = _fast_moments(values)
+    # Outside of the condition below, where XLA can fuse it: most gradients are usual.
+    fast = _fast_moments(flat, smallest, largest)
+    is_empty = [tf.equal(tf.size(values), 0) for values in flat]
+    is_unusual = (_num_nonfinite(counts) > 0) | (_num_subnormal(counts) > zeros) | is_empty
     moments, negative_zeros = tf.cond(
-        unusual | tf.equal(tf.size(values), 0),
-        lambda: _of_unusual(_bits(values)),
+        tf.reduce_any(is_unusual),
+        lambda: _exact_moments_of_bits([_bits(values) for values in flat]),
         # Without subnormals only zeros have the smallest magnitude.
-        lambda: (fast, counts[buckets.NEGATIVE]),
+        lambda: (fast, counts[:, buckets.NEGATIVE]),
     )
-    return _move_zeros(counts, negative_zeros), _insert_zeros(moments, zeros)
+    return _assembled(counts, moments, zeros, negative_zeros)
 
 
-@tf.function(input_signature=[tf.TensorSpec([None], tf.float64)], autograph=False)
-def _sketch_float64(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _sketch_float64(values: tf.Tensor) -> TensorSketch:
     bits = _float32_bits(values)
-    counts = _count(bits)
-    zeros = _count_zeros(bits)
-    counts = _move_zeros(counts, _count_where(tf.equal(bits, _SIGN)))
-    return counts, _insert_zeros(_exact_moments(values, bits), zeros)
+    columns = (_count(bits), _exact_moments(values, bits), _count_zeros(bits), _count_of_sign(bits))
+    return _assembled(*(column[tf.newaxis] for column in columns))
+
+
+def _assembled(
+    counts: tf.Tensor, moments: tf.Tensor, zeros: tf.Tensor, negative_zeros: tf.Tensor
+) -> TensorSketch:
+    # -0 counts in the bucket of 0, so that the bucket of a negative number says it is negative.
+    move = tf.one_hot(buckets.ZERO, buckets.NUM_BUCKETS, dtype=tf.int32)
+    move -= tf.one_hot(buckets.NEGATIVE, buckets.NUM_BUCKETS, dtype=tf.int32)
+    counts += negative_zeros[:, tf.newaxis] * move
+    zeros = tf.cast(zeros, tf.float64)[:, tf.newaxis]
+    moments = tf.concat([moments[:, :5], zeros, moments[:, 5:]], axis=1)
+    return TensorSketch(tf.cast(counts, tf.int64), moments)
+
+
+# The functions that pass over all elements of a tensor are traced once, for any length: traced anew
+# for each of a hundred variables they would cost seconds at the first recorded step.
+_FLOAT32 = tf.TensorSpec([None], tf.float32)
+_INT32 = tf.TensorSpec([None], tf.int32)
 
 
 def _bits(values: tf.Tensor) -> tf.Tensor:
     return tf.bitcast(values, tf.int32)
 
 
-def _of_unusual(bits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return _exact_moments(_decode(bits), bits), _count_where(tf.equal(bits, _SIGN))
+@tf.function(input_signature=[_FLOAT32], autograph=False)
+def _count_and_extremes(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    return _count(_bits(values)), tf.reduce_min(values), tf.reduce_max(values)
 
 
 def _count(bits: tf.Tensor) -> tf.Tensor:
@@ -119,8 +157,8 @@ def _count(bits: tf.Tensor) -> tf.Tensor:
 
 
 def _of_either_sign(counts: tf.Tensor, start: int, stop: int) -> tf.Tensor:
-    by_sign = tf.reshape(counts, [2, buckets.NEGATIVE])
-    return tf.reduce_sum(by_sign[:, start:stop])
+    by_sign = tf.reshape(counts, [-1, 2, buckets.NEGATIVE])
+    return tf.reduce_sum(by_sign[:, :, start:stop], axis=[1, 2])
 
 
 def _num_nonfinite(counts: tf.Tensor) -> tf.Tensor:
@@ -135,39 +173,46 @@ def _count_where(condition: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(condition, tf.int32))
 
 
+@tf.function(input_signature=[_INT32], autograph=False)
 def _count_zeros(bits: tf.Tensor) -> tf.Tensor:
     """Counts the zeros of both signs by their bits: a comparison would take subnormals for zero."""
     return _count_where(tf.equal(tf.bitwise.left_shift(bits, 1), 0))
 
 
-def _move_zeros(counts: tf.Tensor, negative_zeros: tf.Tensor) -> tf.Tensor:
-    """Counts -0 in the bucket of 0, so that the bucket of a negative number says it is negative."""
-    move = tf.one_hot(buckets.ZERO, buckets.NUM_BUCKETS, dtype=tf.int32)
-    move -= tf.one_hot(buckets.NEGATIVE, buckets.NUM_BUCKETS, dtype=tf.int32)
-    return counts + negative_zeros * move
+def _count_of_sign(bits: tf.Tensor) -> tf.Tensor:
+    """Counts the zeros that are negative, of which nothing but the sign bit is set."""
+    return _count_where(tf.equal(bits, _SIGN))
 
 
-def _insert_zeros(moments: tf.Tensor, zeros: tf.Tensor) -> tf.Tensor:
-    return tf.concat([moments[:5], [tf.cast(zeros, tf.float64)], moments[5:]], axis=0)
-
-
-def _fast_moments(values: tf.Tensor) -> tf.Tensor:
+def _fast_moments(flat: list[tf.Tensor], smallest: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
     """Returns the moments of float32 values that are all finite and none of them subnormal."""
-    smallest, largest = tf.reduce_min(values), tf.reduce_max(values)
-    unit = _power_of_two(tf.maximum(-smallest, largest))
-    scaled = values * (1.0 / unit)
-    sums = [_sum(scaled), _sum(tf.abs(scaled)), tf.sqrt(_sum(scaled * scaled))]
-    extremes = [tf.cast(smallest, tf.float64), tf.cast(largest, tf.float64)]
-    no_infinities = [tf.zeros([], tf.float64)] * 2
-    return tf.stack([s * tf.cast(unit, tf.float64) for s in sums] + extremes + no_infinities)
+    unit, reciprocal = _power_of_two(tf.maximum(-smallest, largest))
+    scales = tf.unstack(reciprocal, num=len(flat))
+    sums = tf.stack([_scaled_sums(v, scale) for v, scale in zip(flat, scales, strict=True)])
+    extremes = tf.cast(tf.stack([smallest, largest], axis=1), tf.float64)
+    return tf.concat(
+        [sums * tf.cast(unit, tf.float64)[:, tf.newaxis], extremes, tf.zeros_like(extremes)], axis=1
+    )
 
 
-def _power_of_two(magnitude: tf.Tensor) -> tf.Tensor:
-    """Returns the power of two just below a float32, its reciprocal still a normal number."""
+@tf.function(input_signature=[_FLOAT32, tf.TensorSpec([], tf.float32)], autograph=False)
+def _scaled_sums(values: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    """Returns sum, sum of magnitudes and norm of the values multiplied by a power of two."""
+    scaled = values * scale
+    # The bound changes no value. It keeps XLA from turning (a*b)*(a*b), where a is a constant, into
+    # (b*b)*(a*a), and b*b is out of range: the norm of a constant zero would be NaN.
+    magnitudes = tf.minimum(tf.abs(scaled), _LARGEST_SCALED)
+    return tf.stack([_sum(scaled), _sum(magnitudes), tf.sqrt(_sum(magnitudes * magnitudes))])
+
+
+def _power_of_two(magnitude: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the power of two just below a float32, and its reciprocal, both of them normal."""
     # Read the exponent from the bits: floor(log(x)/log(2)) puts 23 of the 254 normal powers of two
-    # one off.
-    exponent = tf.bitwise.bitwise_and(tf.bitcast(magnitude, tf.int32), _INFINITY)
-    return tf.clip_by_value(tf.bitcast(exponent, tf.float32), 2.0**-126, 2.0**126)
+    # one off. The reciprocal is made of bits too, so that XLA finds no division to rewrite.
+    exponent = tf.bitwise.bitwise_and(_bits(magnitude), _INFINITY)
+    exponent = tf.clip_by_value(exponent, _UNIT_EXPONENT, 253 * _UNIT_EXPONENT)
+    reciprocal = 254 * _UNIT_EXPONENT - exponent
+    return tf.bitcast(exponent, tf.float32), tf.bitcast(reciprocal, tf.float32)
 
 
 def _sum(values: tf.Tensor) -> tf.Tensor:
@@ -176,6 +221,16 @@ def _sum(values: tf.Tensor) -> tf.Tensor:
     lanes = tf.reduce_sum(tf.reshape(values[:whole], [_LANES, -1]), axis=0)
     rest = tf.cast(values[whole:], tf.float64)
     return tf.reduce_sum(tf.cast(lanes, tf.float64)) + tf.reduce_sum(rest)
+
+
+def _exact_moments_of_bits(flat: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    moments, negative_zeros = zip(*map(_exact_moments_of, flat), strict=True)
+    return tf.stack(moments), tf.stack(negative_zeros)
+
+
+@tf.function(input_signature=[_INT32], autograph=False)
+def _exact_moments_of(bits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return _exact_moments(_decode(bits), bits), _count_of_sign(bits)
 
 
 def _exact_moments(values: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
