@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import options, quiet
-from experiments.common.errors import UsageError
+from experiments.common import command_line, options
 
 if TYPE_CHECKING:
     import keras
@@ -52,16 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--rounds", type=options.positive, default=7, help="how often everything is timed")
     add("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
     add("--output", metavar="DIR", help="where results.json goes; nowhere if not given")
-    chosen = parser.parse_args(arguments)
-    try:
-        quiet.import_tensorflow()
-        run(chosen)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return command_line.run(run, parser.parse_args(arguments))
 
 
 def run(chosen: Namespace) -> dict[str, Any]:

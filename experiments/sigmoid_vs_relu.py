@@ -16,8 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import options, quiet
-from experiments.common.errors import UsageError
+from experiments.common import command_line, options
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,17 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = options.parser(NAME, __doc__)
     options.add_training(parser)
     options.add_surroundings(parser)
-    chosen = parser.parse_args(arguments)
-    try:
-        quiet.import_tensorflow()
-        run(chosen)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nInterrupted. What was logged so far is in {chosen.log_dir}.", file=sys.stderr)
-        return 130
-    return 0
+    return command_line.run(run, parser.parse_args(arguments))
 
 
 def run(chosen: Namespace) -> Path:

@@ -6,7 +6,7 @@ import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
 
 from vg_keras.statistics.sketch import MOMENTS, Sketch
-from vg_keras.statistics.tensor_sketch import sketch, sketch_all
+from vg_keras.statistics.tensor_sketch import sketch
 
 MODES = {
     "eager": sketch,
@@ -230,25 +230,3 @@ def test_a_constant_has_its_norm_under_xla(constant):
         return sketch(tf.fill([1], constant)).moments[MOMENTS.index("norm")]
 
     assert norm().numpy() == pytest.approx(constant, rel=1e-6)
-
-
-def test_sketches_of_several_tensors_are_those_of_each():
-    tensors = [
-        FLOAT32["both signs"],
-        np.float64(FLOAT32["positive"][:3]),
-        np.zeros([0], np.float32),
-    ]
-    counts, moments = sketch_all([tf.constant(values) for values in tensors])
-
-    for i, values in enumerate(tensors):
-        alone = sketch(tf.constant(values))
-        assert np.array_equal(counts[i], alone.counts)
-        assert moments[i].numpy() == pytest.approx(alone.moments.numpy(), rel=1e-6, nan_ok=True)
-
-
-def test_what_is_unusual_in_one_tensor_changes_no_other():
-    usual, unusual = tf.constant(FLOAT32["both signs"]), tf.constant([NAN, 1e-40, 0.0])
-    beside = sketch_all([usual, unusual])
-
-    assert np.array_equal(beside.counts[0], sketch(usual).counts)
-    assert beside.moments[0].numpy() == pytest.approx(sketch(usual).moments.numpy(), rel=1e-6)

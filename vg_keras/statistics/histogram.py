@@ -28,8 +28,8 @@ def log10_histogram(sketch: Sketch) -> NDArray[np.float64]:
     """Returns the histogram of log10 of the magnitudes of the finite elements that are not zero.
 
     The upper edge is exact. The lower edge is exact where all elements have one sign; elsewhere it
-    is that of the lowest bucket, at most 0.1 too low for a normal float32, and log10 of 2**-149 for
-    all that is smaller than 2**-128.
+    is that of the lowest bucket, at most 0.1 too low for a normal float32, 0.3 for a subnormal
+    one, and log10 of 2**-149 for all that is smaller than 2**-128.
 
     Returns:
         float64 `[k, 3]`: left edge, right edge, count; ascending.
