@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -83,7 +84,6 @@ def test_an_unknown_name_is_an_attribute_error():
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """A wheel of the package, made by its own build system without asking the network."""
-    pytest.importorskip("hatchling")
     directory = tmp_path_factory.mktemp("wheel")
     script = "import sys, hatchling.build; print(hatchling.build.build_wheel(sys.argv[1]))"
     name = output_of(script, directory, cwd=ROOT)
@@ -114,3 +114,18 @@ def test_a_wheel_that_is_installed_imports_and_reads_a_log(wheel, tmp_path):
     output = output_of(script, tmp_path / "logs", path=path, cwd=tmp_path)
 
     assert output == f"{installed / 'vg_keras' / '__init__.py'} 1"
+
+
+def test_a_wheel_is_installed_into_an_empty_environment_and_imports_there(wheel, tmp_path):
+    venv.create(tmp_path / "empty", with_pip=True)
+    python = tmp_path / "empty" / "bin" / "python"
+    install = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(wheel)]
+    subprocess.run([python, *install], check=True, timeout=120)
+    script = "import vg_keras; print(vg_keras.__version__, vg_keras.__file__)"
+    process = subprocess.run(
+        [python, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    version, file = process.stdout.split()
+
+    assert version == vg_keras.__version__
+    assert file.startswith(str(tmp_path / "empty"))
