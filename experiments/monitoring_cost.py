@@ -60,7 +60,7 @@ def run(chosen: Namespace) -> dict[str, Any]:
 
     from experiments.common import device
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     device_name = device.choose(chosen.device)
     console.print(f"Device: {device_name}")
     kernels = {jit: time_kernels(jit) for jit in (False, True)}

@@ -31,7 +31,7 @@ def fresh_names():
 def expected():
     """Norms of three steps of the plain model."""
     x, y = regression_data(3)
-    return norms_by_weight_changes(compiled(mlp()), x, y, LEARNING_RATE, BATCH_SIZE)
+    return norms_by_weight_changes(compiled(mlp(depth=0)), x, y, LEARNING_RATE, BATCH_SIZE)
 
 
 def norms_of(monitor):
@@ -165,14 +165,14 @@ def test_a_model_with_two_optimizers_of_its_own(how):
 def test_the_gradient_is_that_before_clipping(expected, clipping):
     optimizer = keras.optimizers.SGD(LEARNING_RATE, **clipping)
     monitor = GradientMonitor(None)
-    fit(compiled(mlp(), optimizer), *regression_data(1), [monitor])
+    fit(compiled(mlp(depth=0), optimizer), *regression_data(1), [monitor])
 
     assert_norms_agree(monitor, expected[:1])
 
 
 def test_with_accumulation_the_gradient_is_that_of_each_batch():
     x, y = regression_data(3)
-    model = compiled(mlp(), keras.optimizers.SGD(0.1, gradient_accumulation_steps=3))
+    model = compiled(mlp(depth=0), keras.optimizers.SGD(0.1, gradient_accumulation_steps=3))
     batches = [slice(i * BATCH_SIZE, (i + 1) * BATCH_SIZE) for i in range(3)]
     # The weights stay as they are until the third step.
     expected = [gradients_by_tape(model, x[batch], y[batch]) for batch in batches]
@@ -183,10 +183,10 @@ def test_with_accumulation_the_gradient_is_that_of_each_batch():
     assert_norms_agree(monitor, norms)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adamw", "lion"])
+@pytest.mark.parametrize("optimizer", ["adam", "lion"])
 def test_the_gradient_is_that_before_the_optimizer_shapes_it(expected, optimizer):
     monitor = GradientMonitor(None)
-    fit(compiled(mlp(), keras.optimizers.get(optimizer)), *regression_data(1), [monitor])
+    fit(compiled(mlp(depth=0), keras.optimizers.get(optimizer)), *regression_data(1), [monitor])
 
     assert_norms_agree(monitor, expected[:1])
 
@@ -195,14 +195,14 @@ def test_the_gradient_is_that_before_the_optimizer_shapes_it(expected, optimizer
 def test_a_loss_scale_is_taken_out(expected, jit_compile):
     optimizer = keras.optimizers.SGD(LEARNING_RATE, loss_scale_factor=1024.0)
     monitor = GradientMonitor(None, "batch")
-    fit(compiled(mlp(), optimizer, jit_compile=jit_compile), *regression_data(3), [monitor])
+    fit(compiled(mlp(depth=0), optimizer, jit_compile=jit_compile), *regression_data(3), [monitor])
 
     assert_norms_agree(monitor, expected)
 
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"steps_per_execution": 2}])
 def test_mixed_precision_comes_near_full_precision(expected, how):
-    model = compiled(mlp(policy="mixed_float16"), **how)
+    model = compiled(mlp(depth=0, policy="mixed_float16"), **how)
     monitor = GradientMonitor(None, "batch")
     fit(model, *regression_data(3), [monitor])
 
@@ -231,7 +231,7 @@ def under(strategy, make):
 
 # Several steps an execution are not tried: Keras 3.15 itself fails there under this strategy.
 def test_two_replicas_agree_with_one_device_on_the_same_global_batch(two_replicas, expected):
-    model = under(two_replicas, lambda: compiled(mlp_of_next_name()))
+    model = under(two_replicas, lambda: compiled(mlp_of_next_name(depth=0)))
     monitor = GradientMonitor(None, "batch")
     fit(model, *regression_data(3), [monitor])
 
@@ -242,7 +242,9 @@ def test_two_replicas_agree_with_one_device_on_the_same_global_batch(two_replica
 
 def test_two_replicas_train_the_same_with_and_without_the_monitor(two_replicas, tmp_path):
     def trained(callbacks):
-        model = under(two_replicas, lambda: compiled(mlp_of_next_name(1), keras.optimizers.Adam()))
+        model = under(
+            two_replicas, lambda: compiled(mlp_of_next_name(depth=0), keras.optimizers.Adam())
+        )
         fit(model, *regression_data(3), callbacks)
         return weights_of(model)
 
@@ -283,8 +285,8 @@ def test_two_replicas_of_a_model_that_is_not_built(two_replicas):
 def test_two_replicas_of_which_one_has_the_smaller_part_of_the_last_batch(two_replicas):
     x, y = regression_data(2)
     x, y = x[:-3], y[:-3]
-    expected = norms_by_weight_changes(compiled(mlp()), x, y, LEARNING_RATE, BATCH_SIZE)
-    model = under(two_replicas, lambda: compiled(mlp_of_next_name()))
+    expected = norms_by_weight_changes(compiled(mlp(depth=0)), x, y, LEARNING_RATE, BATCH_SIZE)
+    model = under(two_replicas, lambda: compiled(mlp_of_next_name(depth=0)))
     before = [w.astype(np.float64) for w in model.get_weights()]
     monitor = GradientMonitor(None, "batch")
     steps = []
