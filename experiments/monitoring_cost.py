@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--depth", type=options.positive, default=8, help="number of hidden layers")
     add("--widths", type=options.positive, nargs="+", default=[128, 512], help="units in a layer")
     add("--rounds", type=options.positive, default=7, help="how often everything is timed")
-    add("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
+    options.add_device(parser)
     add("--output", metavar="DIR", help="where results.json goes; nowhere if not given")
     return command_line.run(run, parser.parse_args(arguments))
 

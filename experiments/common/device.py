@@ -6,8 +6,6 @@ import tensorflow as tf
 
 from experiments.common.errors import UsageError
 
-CHOICES = ("auto", "cpu", "gpu")
-
 
 def choose(device: str) -> str:
     """Makes TensorFlow use the device that was asked for.

@@ -12,12 +12,11 @@ from typing import Any
 import keras
 
 from experiments.common.errors import UsageError
-from experiments.common.mnist import Mnist
+from experiments.common.mnist import FULL_SIZE, Mnist
 from experiments.common.options import JIT_COMPILE
 from vg_keras import GradientMonitor, Record
 
 FULL_EPOCHS = 5
-FULL_SIZE = 60_000
 NUM_RECORDS = 200
 """About how many steps of a training are recorded."""
 

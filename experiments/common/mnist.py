@@ -28,6 +28,9 @@ from numpy.typing import NDArray
 from experiments.common.errors import UsageError
 
 FULL = "MNIST"
+FULL_SIZE = 60_000
+"""Number of the training images of all of MNIST."""
+
 SUBSET = "5,000-digit subset of MNIST"
 CACHE = "downloaded for Keras"
 
@@ -264,7 +267,7 @@ def _checked(parts: list[NDArray[np.generic]], source: Path) -> Mnist:
                 f"uint8. {source} holds {images.dtype}{list(images.shape)} and "
                 f"{labels.dtype}{list(labels.shape)}."
             )
-    name = FULL if len(x_train) == 60_000 else f"{FULL}, {len(x_train):,} training images"
+    name = FULL if len(x_train) == FULL_SIZE else f"{FULL}, {len(x_train):,} training images"
     return _mnist(x_train, y_train, x_test, y_test, name, str(source))
 
 

@@ -41,13 +41,19 @@ def add_training(group: argparse.ArgumentParser) -> None:
 
 def add_surroundings(group: argparse.ArgumentParser) -> None:
     """Adds the options that say where data comes from and where results go."""
+    add_device(group)
     add = group.add_argument
-    add("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
     add("--data", metavar="PATH", help="Keras's mnist.npz, or a folder with it or with IDX files")
     add("--limit", type=positive, metavar="N", help="train on the first N images only")
     add("--log-dir", default="logs", metavar="DIR", help="where TensorBoard's logs go")
     add("--output", metavar="DIR", help="where figure and results.json go; beside the logs if not")
     add("--quiet", action="store_true", help="print nothing but errors")
+
+
+def add_device(group: argparse.ArgumentParser) -> None:
+    """Adds the option that `device.choose` takes."""
+    choices = ("auto", "cpu", "gpu")
+    group.add_argument("--device", choices=choices, default="auto", help="where to train")
 
 
 def make_folder(folder: Path) -> Path:
