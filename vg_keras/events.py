@@ -7,7 +7,7 @@ that the events go to is kept by `writer.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from tensorboard.plugins.histogram import metadata as histograms
 from tensorboard.plugins.scalar import metadata as scalars
 
 from vg_keras import metadata
+from vg_keras.metadata import norm_to_plot, rms_to_plot
 from vg_keras.record import ModelDescription, Record
 from vg_keras.statistics.histogram import histogram, log10_histogram
 from vg_keras.statistics.sketch import Sketch
@@ -33,15 +34,81 @@ DESCRIPTIONS = {
         "L2 norm of the gradient that trained this variable at this step, before clipping. "
         "NaN where any of its values is not finite."
     ),
+    metadata.LOSS_GRADIENT_NORM: (
+        "L2 norm of the gradient of the loss without this variable's regulariser."
+    ),
+    metadata.REGULARIZATION_GRADIENT_NORM: (
+        "L2 norm of what its regulariser adds to this variable's gradient. Where that is all there "
+        "is of the gradient, the loss teaches this layer nothing."
+    ),
+    metadata.UPDATE_RATIO: (
+        "L2 norm of new minus old value of this variable, relative to that of the old value: what "
+        "the optimizer really did. About 0.001 is healthy."
+    ),
+    metadata.WEIGHTS: "Values of this variable before the update.",
+    metadata.ACTIVATIONS: "Values of this layer's output.",
+    metadata.ACTIVATION_GRADIENTS: (
+        "Values of dL/d(output) at this layer, the backpropagated signal, where L is the mean loss "
+        "of the batch."
+    ),
+    metadata.LOG10_ACTIVATION_GRADIENTS: (
+        "log10 of the magnitudes of dL/d(output), zeros left out. Layers whose bars lie a unit "
+        "apart have signals a decade apart."
+    ),
+    metadata.ACTIVATION_GRADIENT_RMS: (
+        "Root mean square of dL/d(output): how strong the backpropagated signal is at this layer."
+    ),
+    metadata.ACTIVATION_GRADIENT_RMS_PER_EXAMPLE: (
+        "The same times the number of examples in the batch: that of one example's own loss, which "
+        "does not depend on the size of the batch."
+    ),
+    metadata.SATURATED_UNITS: (
+        "Fraction of units whose activation function is almost level where they are, averaged over "
+        "the examples."
+    ),
+    metadata.DEAD_UNITS: (
+        "Fraction of units that were zero on every example of the last records, up to ten of them."
+    ),
 }
 
 KINDS = tuple(DESCRIPTIONS)
 """The kinds of charts, which `record_event` writes on request."""
 
+_HISTOGRAMS: dict[str, tuple[str, Callable[[Sketch], NDArray[np.float64]]]] = {
+    metadata.GRADIENTS: ("gradients", histogram),
+    metadata.LOG10_GRADIENTS: ("gradients", log10_histogram),
+    metadata.WEIGHTS: ("weights", histogram),
+    metadata.ACTIVATIONS: ("activations", histogram),
+    metadata.ACTIVATION_GRADIENTS: ("activation_gradients", histogram),
+    metadata.LOG10_ACTIVATION_GRADIENTS: ("activation_gradients", log10_histogram),
+}
+"""For each kind the attribute of a record that it shows, and how its bars are made."""
+
+_SCALARS: dict[str, tuple[str, Callable[[Record, str], float]]] = {
+    metadata.GRADIENT_NORM: ("gradients", lambda r, p: norm_to_plot(r.gradients[p])),
+    metadata.LOSS_GRADIENT_NORM: ("loss_gradients", lambda r, p: norm_to_plot(r.loss_gradients[p])),
+    metadata.REGULARIZATION_GRADIENT_NORM: (
+        "regularization_gradients",
+        lambda r, p: norm_to_plot(r.regularization_gradients[p]),
+    ),
+    metadata.UPDATE_RATIO: ("update_norms", Record.update_ratio),
+    metadata.ACTIVATION_GRADIENT_RMS: (
+        "activation_gradients",
+        lambda r, p: rms_to_plot(r.activation_gradients[p]),
+    ),
+    metadata.ACTIVATION_GRADIENT_RMS_PER_EXAMPLE: (
+        "activation_gradients",
+        lambda r, p: rms_to_plot(r.activation_gradients[p]) * r.examples[p],
+    ),
+    metadata.SATURATED_UNITS: ("saturated_units", lambda r, p: r.saturated_units[p]),
+    metadata.DEAD_UNITS: ("dead_units", lambda r, p: r.dead_units[p]),
+}
+"""For each kind the attribute of a record whose paths it has, and the number at a path."""
+
 _METADATA = {
-    (kind, describe): (
-        scalars if kind == metadata.GRADIENT_NORM else histograms
-    ).create_summary_metadata("", description if describe else "")
+    (kind, describe): (scalars if kind in _SCALARS else histograms).create_summary_metadata(
+        "", description if describe else ""
+    )
     for kind, description in DESCRIPTIONS.items()
     for describe in (True, False)
 }
@@ -51,7 +118,7 @@ _DTYPES = {np.dtype(np.float64): types_pb2.DT_DOUBLE, np.dtype(np.float32): type
 
 def record_event(
     record: Record,
-    variables: tuple[str, ...],
+    model: ModelDescription,
     kinds: Collection[str] = KINDS,
     describe: bool = True,
 ) -> event_pb2.Event:
@@ -59,15 +126,14 @@ def record_event(
 
     Args:
         record: What was measured.
-        variables: The paths of all monitored variables.
-        kinds: Which charts to write for each variable, out of `KINDS`. The payload that `reader.py`
-            reads back is written in any case.
+        model: The model it was measured at.
+        kinds: Which charts to write, out of `KINDS`. The payload that `reader.py` reads back is
+            written in any case.
         describe: Whether each chart brings its description, of which TensorBoard keeps the first.
     """
-    values = [_payload(metadata.RECORD_TAG, metadata.encode_record(record, variables))]
-    for path, sketch in record.gradients.items():
-        for kind in kinds:
-            values += _chart(kind, path, sketch, _METADATA[kind, describe])
+    values = [_payload(metadata.RECORD_TAG, metadata.encode_record(record, model))]
+    for kind in kinds:
+        values += _charts(kind, record, _METADATA[kind, describe])
     return _event(record.step, record.wall_time, values)
 
 
@@ -89,18 +155,27 @@ def _event(step: int, wall_time: float, values: list[summary_pb2.Summary.Value])
     return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
-def _chart(
-    kind: str, path: str, sketch: Sketch, summary_metadata: summary_pb2.SummaryMetadata
+def _charts(
+    kind: str, record: Record, summary_metadata: summary_pb2.SummaryMetadata
 ) -> Iterator[summary_pb2.Summary.Value]:
-    if kind == metadata.GRADIENT_NORM:
-        tensor: NDArray[Any] = np.asarray(metadata.norm_to_plot(sketch), np.float32)
-    else:
-        tensor = histogram(sketch) if kind == metadata.GRADIENTS else log10_histogram(sketch)
-        if not len(tensor):  # nothing finite, or nothing but zeros: there is nothing to draw
-            return
-    yield summary_pb2.Summary.Value(
-        tag=metadata.tag(kind, path), metadata=summary_metadata, tensor=_tensor(tensor)
-    )
+    for path, tensor in _tensors(kind, record):
+        yield summary_pb2.Summary.Value(
+            tag=metadata.tag(kind, path), metadata=summary_metadata, tensor=_tensor(tensor)
+        )
+
+
+def _tensors(kind: str, record: Record) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yields what a kind of chart shows of a record, by path."""
+    if kind in _SCALARS:
+        attribute, number = _SCALARS[kind]
+        for path in getattr(record, attribute):
+            yield path, np.asarray(number(record, path), np.float32)
+        return
+    attribute, rows = _HISTOGRAMS[kind]
+    for path, sketch in getattr(record, attribute).items():
+        bars = rows(sketch)
+        if len(bars):  # else nothing is finite, or there are but zeros: there is nothing to draw
+            yield path, bars
 
 
 def _tensor(array: NDArray[Any]) -> tensor_pb2.TensorProto:
@@ -126,17 +201,41 @@ def _string(
 
 
 def _layout(model: ModelDescription) -> layout_pb2.Layout:
-    """Lays the norms of all layers into one chart, and those of each kind of variable into one."""
+    """Lays what belongs together into one chart: all layers, or each kind of variable."""
     names = dict.fromkeys(path.rpartition("/")[2] for path in model.variables)
-    norm = metadata.GRADIENT_NORM
-    charts = [_multiline("gradient norm, every variable", f"{norm}/.*")]
+    categories = [
+        layout_pb2.Category(
+            title="Gradient flow",
+            chart=[
+                *_charts_of_variables("gradient norm", metadata.GRADIENT_NORM, names),
+                *_charts_of_layers(model),
+            ],
+        ),
+        layout_pb2.Category(
+            title="Updates",
+            chart=_charts_of_variables("update ratio", metadata.UPDATE_RATIO, names),
+        ),
+    ]
+    return layout_pb2.Layout(category=categories)
+
+
+def _charts_of_variables(title: str, kind: str, names: Collection[str]) -> list[layout_pb2.Chart]:
+    charts = [_multiline(f"{title}, every variable", f"{kind}/.*")]
     if len(names) > 1:
         charts += [
-            _multiline(f"gradient norm, every {name}", f"{norm}/(.*/)?{re.escape(name)}")
+            _multiline(f"{title}, every {name}", f"{kind}/(.*/)?{re.escape(name)}")
             for name in names
         ]
-    category = layout_pb2.Category(title="Gradient flow", chart=charts)
-    return layout_pb2.Layout(category=[category])
+    return charts
+
+
+def _charts_of_layers(model: ModelDescription) -> list[layout_pb2.Chart]:
+    titles = {
+        metadata.ACTIVATION_GRADIENT_RMS: "RMS of the activation gradient, every layer",
+        metadata.SATURATED_UNITS: "fraction of saturated units, every layer",
+        metadata.DEAD_UNITS: "fraction of dead units, every layer",
+    }
+    return [_multiline(title, f"{kind}/.*") for kind, title in titles.items() if model.outputs]
 
 
 def _multiline(title: str, regex: str) -> layout_pb2.Chart:

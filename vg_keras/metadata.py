@@ -17,19 +17,32 @@ import io
 import json
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vg_keras.record import LayerDescription, ModelDescription, Record, VariableDescription
+from vg_keras.record import (
+    NUMBERS_OF_LAYERS,
+    NUMBERS_OF_VARIABLES,
+    SKETCHES_OF_LAYERS,
+    SKETCHES_OF_VARIABLES,
+    LayerDescription,
+    ModelDescription,
+    Record,
+    VariableDescription,
+)
 from vg_keras.statistics.sketch import Sketch
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of what stands on disk. A reader takes its own version and every older one."""
 
 RUN_NAME = "gradients"
 """The TensorBoard run, a directory in `log_dir` beside Keras's own `train` and `validation`."""
+
+OTHER_RUNS = (RUN_NAME, "train", "validation")
+"""Runs of `log_dir` that belong to others than a probe."""
 
 PLUGIN_NAME = "vg_keras"
 """Owner of the two payloads, in TensorBoard's sense."""
@@ -40,7 +53,21 @@ RECORD_TAG = "vg_keras/record"
 GRADIENTS = "gradients"
 LOG10_GRADIENTS = "log10_gradients"
 GRADIENT_NORM = "gradient_norm"
+LOSS_GRADIENT_NORM = "loss_gradient_norm"
+REGULARIZATION_GRADIENT_NORM = "regularization_gradient_norm"
+UPDATE_RATIO = "update_ratio"
+WEIGHTS = "weights"
+ACTIVATIONS = "activations"
+ACTIVATION_GRADIENTS = "activation_gradients"
+LOG10_ACTIVATION_GRADIENTS = "log10_activation_gradients"
+ACTIVATION_GRADIENT_RMS = "activation_gradient_rms"
+ACTIVATION_GRADIENT_RMS_PER_EXAMPLE = "activation_gradient_rms_per_example"
+SATURATED_UNITS = "saturated_units"
+DEAD_UNITS = "dead_units"
 
+_SKETCHES = SKETCHES_OF_VARIABLES + SKETCHES_OF_LAYERS
+_NUMBERS = NUMBERS_OF_VARIABLES + NUMBERS_OF_LAYERS
+"""The order in which a payload numbers what it holds: what is on disk depends on it."""
 
 _DAMAGE = (EOFError, IndexError, KeyError, OSError, TypeError, ValueError, zlib.error)
 """What zlib and NumPy raise for a payload that is not what it should be."""
@@ -58,8 +85,8 @@ def tag(kind: str, path: str) -> str:
     """Returns the tag of a chart.
 
     Args:
-        kind: `GRADIENTS`, `LOG10_GRADIENTS` or `GRADIENT_NORM`.
-        path: The path of a variable.
+        kind: One of the above, such as `GRADIENT_NORM`.
+        path: The path of a variable or a layer.
     """
     return f"{kind}/{path}"
 
@@ -68,6 +95,11 @@ def norm_to_plot(sketch: Sketch) -> float:
     """Returns the L2 norm as a chart should show it: NaN where any element is not finite."""
     # A diverged gradient must not look like one that vanished. TensorBoard marks NaN by a triangle.
     return math.nan if sketch.nonfinite else sketch.norm
+
+
+def rms_to_plot(sketch: Sketch) -> float:
+    """Returns the root mean square as a chart should show it, like `norm_to_plot`."""
+    return math.nan if sketch.nonfinite else sketch.rms
 
 
 def encode_model(model: ModelDescription) -> bytes:
@@ -110,28 +142,49 @@ def _parse_layer(layer: dict[str, Any]) -> LayerDescription:
     variables = tuple(
         VariableDescription(v["path"], tuple(v["shape"]), v["dtype"]) for v in layer["variables"]
     )
-    return LayerDescription(layer["path"], layer["type"], layer["activation"], variables)
+    shape = layer.get("output_shape")  # version 1 has none
+    return LayerDescription(
+        layer["path"],
+        layer["type"],
+        layer["activation"],
+        variables,
+        None if shape is None else tuple(shape),
+    )
 
 
-def encode_record(record: Record, variables: Sequence[str]) -> bytes:
+def encode_record(record: Record, model: ModelDescription) -> bytes:
     """Returns the payload of `RECORD_TAG`: named arrays in NumPy's own format, compressed together.
 
     Args:
         record: What was measured.
-        variables: The paths of all monitored variables, to which the payload refers by number.
+        model: The model, to whose variables and layers the payload refers by number.
     """
-    number = {path: i for i, path in enumerate(variables)}
-    sketches = record.gradients.values()
+    numbers = _Numbers(model)
+    sketches = [
+        (kind, numbers.of(name, path), sketch)
+        for kind, name in enumerate(_SKETCHES)
+        for path, sketch in getattr(record, name).items()
+    ]
+    values = [
+        (kind, numbers.of(name, path), value)
+        for kind, name in enumerate(_NUMBERS)
+        for path, value in getattr(record, name).items()
+    ]
     empty = [np.zeros(0, np.int64)]
+    without_gradient = [numbers.of("gradients", path) for path in record.without_gradient]
     arrays = {
         "step": np.int64(record.step),
         "wall_time": np.float64(record.wall_time),
-        "variables": np.array([number[path] for path in record.gradients], np.int32),
-        "without_gradient": np.array([number[path] for path in record.without_gradient], np.int32),
-        "moments": np.array([s.moments for s in sketches], np.float64),
-        "num_occupied": np.array([len(s.occupied) for s in sketches], np.int32),
-        "occupied": np.concatenate([s.occupied for s in sketches] or empty).astype(np.uint16),
-        "occupied_counts": np.concatenate([s.occupied_counts for s in sketches] or empty),
+        "without_gradient": np.array(without_gradient, np.int32),
+        "sketch_kinds": np.array([kind for kind, _, _ in sketches], np.uint8),
+        "sketch_paths": np.array([number for _, number, _ in sketches], np.int32),
+        "moments": np.array([sketch.moments for *_, sketch in sketches], np.float64),
+        "num_occupied": np.array([len(sketch.occupied) for *_, sketch in sketches], np.int32),
+        "occupied": np.concatenate([s.occupied for *_, s in sketches] or empty).astype(np.uint16),
+        "occupied_counts": np.concatenate([s.occupied_counts for *_, s in sketches] or empty),
+        "value_kinds": np.array([kind for kind, _, _ in values], np.uint8),
+        "value_paths": np.array([number for _, number, _ in values], np.int32),
+        "values": np.array([value for *_, value in values], np.float64),
     }
     # One stream for all arrays: an .npz, which compresses each by itself, takes twice as long.
     file = io.BytesIO()
@@ -140,7 +193,28 @@ def encode_record(record: Record, variables: Sequence[str]) -> bytes:
     return zlib.compress(file.getvalue(), level=1)
 
 
-def parse_record(payload: bytes, variables: Sequence[str]) -> Record:
+class _Numbers:
+    """Numbers the variables and the layers of a model."""
+
+    def __init__(self, model: ModelDescription) -> None:
+        self._paths = {True: model.outputs, False: model.variables}
+        self._number = {
+            of_layers: {path: number for number, path in enumerate(paths)}
+            for of_layers, paths in self._paths.items()
+        }
+
+    def of(self, name: str, path: str) -> int:
+        return self._number[_is_of_layers(name)][path]
+
+    def path(self, name: str, number: int) -> str:
+        return self._paths[_is_of_layers(name)][number]
+
+
+def _is_of_layers(name: str) -> bool:
+    return name in SKETCHES_OF_LAYERS + NUMBERS_OF_LAYERS
+
+
+def parse_record(payload: bytes, model: ModelDescription) -> Record:
     """Returns the record that `encode_record` encoded.
 
     Raises:
@@ -150,15 +224,40 @@ def parse_record(payload: bytes, variables: Sequence[str]) -> Record:
         file = io.BytesIO(zlib.decompress(payload))
         names = np.load(file, allow_pickle=False)
         arrays = {name: np.load(file, allow_pickle=False) for name in names.tolist()}
-        ends = np.cumsum(arrays["num_occupied"])[:-1]
-        occupied = np.split(arrays["occupied"], ends)
-        counts = np.split(arrays["occupied_counts"], ends)
-        rows = zip(arrays["variables"], arrays["moments"], occupied, counts, strict=False)
+        if "variables" in arrays:
+            arrays |= _as_of_version_2(arrays)
+        numbers = _Numbers(model)
+        found: dict[str, dict[str, Any]] = {name: {} for name in (*_SKETCHES, *_NUMBERS)}
+        for kind, number, sketch in _parsed_sketches(arrays):
+            name = _SKETCHES[kind]
+            found[name][numbers.path(name, number)] = sketch
+        values = (arrays[name].tolist() for name in ("value_kinds", "value_paths", "values"))
+        for kind, number, value in zip(*values, strict=True):
+            name = _NUMBERS[kind]
+            is_count = name in ("examples", "dead_unit_examples")
+            found[name][numbers.path(name, number)] = int(value) if is_count else value
         return Record(
             step=int(arrays["step"]),
             wall_time=float(arrays["wall_time"]),
-            gradients={variables[i]: Sketch.of_occupied(o, c, m) for i, m, o, c in rows},
-            without_gradient=tuple(variables[i] for i in arrays["without_gradient"]),
+            without_gradient=tuple(model.variables[i] for i in arrays["without_gradient"]),
+            **found,
         )
     except _DAMAGE as error:
         raise CorruptPayloadError(f"A record is damaged: {error!r}.") from error
+
+
+def _parsed_sketches(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[int, int, Sketch]]:
+    ends = np.cumsum(arrays["num_occupied"])[:-1]
+    occupied = np.split(arrays["occupied"], ends)
+    counts = np.split(arrays["occupied_counts"], ends)
+    kinds, numbers = arrays["sketch_kinds"].tolist(), arrays["sketch_paths"].tolist()
+    rows = zip(kinds, numbers, arrays["moments"], occupied, counts, strict=False)
+    for kind, number, moments, buckets, of_bucket in rows:
+        yield kind, number, Sketch.of_occupied(buckets, of_bucket, moments)
+
+
+def _as_of_version_2(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Returns what version 1, which knew gradients alone, left out or called otherwise."""
+    gradients = np.full(len(arrays["variables"]), _SKETCHES.index("gradients"), np.uint8)
+    nothing = dict.fromkeys(("value_kinds", "value_paths", "values"), np.zeros(0, np.int64))
+    return {"sketch_kinds": gradients, "sketch_paths": arrays["variables"], **nothing}

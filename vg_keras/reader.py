@@ -47,7 +47,8 @@ def read_run(path: str | Path) -> Run:
     """Reads all records of a run.
 
     Args:
-        path: The `log_dir` of a monitor, its subdirectory `gradients`, or an event file.
+        path: The `log_dir` of a monitor, one of its subdirectories, which are `gradients` and that
+            of a probe, or an event file.
 
     Raises:
         FileNotFoundError: There is no event file at that place.
@@ -92,7 +93,7 @@ def _read_file(file: Path) -> Run:
                 if model is None:
                     raise metadata.CorruptPayloadError("The model is not described before it.")
                 payload = payloads[metadata.RECORD_TAG]
-                records.append(metadata.parse_record(payload, model.variables))
+                records.append(metadata.parse_record(payload, model))
             elif number > 0:  # the first says that this is an event file
                 raise metadata.CorruptPayloadError("It holds neither a model nor a record.")
         except (DecodeError, metadata.CorruptPayloadError) as error:

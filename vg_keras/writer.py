@@ -33,17 +33,23 @@ class RecordWriter:
 
     Args:
         log_dir: Directory of the log, local or any that `tf.io.gfile` can write to. The file goes
-            to its subdirectory `gradients`, both made where they do not exist.
+            to a subdirectory of it; both are made where they do not exist.
         kinds: Which charts to write, out of `events.KINDS`.
+        run_name: The subdirectory.
 
     Raises:
         ValueError: No file can be written there.
     """
 
-    def __init__(self, log_dir: str, kinds: Collection[str] = events.KINDS) -> None:
+    def __init__(
+        self,
+        log_dir: str,
+        kinds: Collection[str] = events.KINDS,
+        run_name: str = metadata.RUN_NAME,
+    ) -> None:
         self._kinds = kinds
         self._model: ModelDescription | None = None
-        self.path = os.path.join(_absolute(log_dir), metadata.RUN_NAME, _file_name())
+        self.path = os.path.join(_absolute(log_dir), run_name, _file_name())
         try:
             tf.io.gfile.makedirs(os.path.dirname(self.path))
             self._file: Any = tf.io.TFRecordWriter(self.path)
@@ -68,7 +74,7 @@ class RecordWriter:
             if is_new:
                 self._append(events.model_event(model, record.step, record.wall_time))
                 self._model = model
-            self._append(events.record_event(record, model.variables, self._kinds, is_new))
+            self._append(events.record_event(record, model, self._kinds, is_new))
             # A file deleted under an open descriptor takes every write without an error.
             if not tf.io.gfile.exists(self.path):
                 raise FileNotFoundError("The event file is gone")

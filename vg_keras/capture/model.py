@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
+from vg_keras.capture.layers import activation_of, layers_of, own_variables
 from vg_keras.record import LayerDescription, ModelDescription, VariableDescription
 
-VariableFilter = str | Sequence[str] | Callable[[keras.Variable], bool] | None
-
-
-def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yields the layers of a model, those in nested models and layers too, outer before inner.
-
-    In the order of the forward pass for Sequential and functional models, in that of construction
-    for others.
-    """
-    seen: set[int] = set()
-
-    def walk(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-        if id(layer) in seen:
-            return
-        seen.add(id(layer))
-        yield layer
-        # `layers` of a model is public and in the order of its graph; `_layers` (Keras 3.15) is
-        # how any other layer keeps the ones inside of it.
-        inner = layer.layers if isinstance(layer, keras.Model) else layer._layers
-        for child in inner:
-            yield from walk(child)
-
-    return walk(model)
+Filter: TypeAlias = str | Sequence[str] | Callable[[Any], bool] | None
+"""Chooses by path: a pattern as in a shell (`"*/kernel"`), several of them, a function from the
+Keras object to bool, or None for all."""
 
 
 def is_built(model: keras.Model) -> bool:
@@ -51,23 +33,47 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     trainable = {id(v): v for v in model.trainable_variables}
     ordered = {}
     for layer in layers_of(model):
-        ordered.update({id(v): v for v in _own_variables(layer) if id(v) in trainable})
+        ordered.update({id(v): v for v in own_variables(layer) if id(v) in trainable})
     ordered.update(trainable)  # whatever hides where no layer shows it comes last
-    named: dict[str, keras.Variable] = {}
-    for variable in ordered.values():
-        path, number = variable.path, 0
-        while path in named:
-            number += 1
-            path = f"{variable.path}_{number}"
-        named[path] = variable
+    taken: set[str] = set()
+    return {_unique(variable.path, taken): variable for variable in ordered.values()}
+
+
+def named_layers(model: keras.Model) -> dict[keras.layers.Layer, str]:
+    """Returns the path of each layer of a model, by the layer.
+
+    The path is Keras's `layer.path`, which a layer has once it is built, or what it is going to be.
+    Where an earlier layer has the same it gets a suffix.
+    """
+    taken: set[str] = set()
+    named: dict[keras.layers.Layer, str] = {}
+    for layer, around in layers_of(model).items():
+        prefix = "" if around is None else f"{around.path or around.name}/"
+        if around is model and isinstance(model, keras.Function):
+            prefix = ""  # Keras leaves the name of a functional model out of its layers' paths
+        named[layer] = _unique(layer.path or prefix + layer.name, taken)
     return named
 
 
-def checked_filter(chosen: VariableFilter) -> VariableFilter:
-    """Returns a filter of variables if it is one.
+def _unique(path: str, taken: set[str]) -> str:
+    unique, number = path, 0
+    while unique in taken:
+        number += 1
+        unique = f"{path}_{number}"
+    taken.add(unique)
+    return unique
+
+
+def checked_filter(chosen: Filter, argument: str, what: str) -> Filter:
+    """Returns a filter if it is one.
+
+    Args:
+        chosen: The filter.
+        argument: The name of the argument that it is given by.
+        what: What it chooses, such as "variable".
 
     Raises:
-        TypeError: It is not.
+        TypeError: It is none.
     """
     if chosen is None or isinstance(chosen, str) or callable(chosen):
         return chosen
@@ -78,76 +84,94 @@ def checked_filter(chosen: VariableFilter) -> VariableFilter:
         patterns = [chosen]
     if not all(isinstance(pattern, str) for pattern in patterns):
         raise TypeError(
-            "`variables` must be a pattern of paths such as '*/kernel', a list of patterns, a "
-            f"function from a variable to bool, or None. Received: variables={chosen!r}."
+            f"`{argument}` must be a pattern of paths such as '*/kernel', a list of patterns, a "
+            f"function from a {what} to bool, or None. Received: {argument}={chosen!r}."
         )
     return patterns
 
 
-def select(
-    variables: Mapping[str, keras.Variable], chosen: VariableFilter
-) -> dict[str, keras.Variable]:
-    """Returns the variables that a filter lets through.
+def select(candidates: Mapping[str, Any], chosen: Filter, argument: str, what: str) -> set[str]:
+    """Returns the paths that a filter lets through.
 
     Args:
-        variables: Variables by path.
-        chosen: A pattern of paths as in a shell (`"*/kernel"`), several of them, a function from a
-            Keras variable to bool, or None for all variables.
+        candidates: Variables or layers by path.
+        chosen: The filter.
+        argument: The name of the argument that it is given by.
+        what: What it chooses, such as "trainable variable".
 
     Raises:
         ValueError: The filter lets none through.
     """
     if chosen is None:
-        return dict(variables)
+        return set(candidates)
     if callable(chosen):
-        selected = {path: v for path, v in variables.items() if chosen(v)}
+        selected = {path for path, candidate in candidates.items() if chosen(candidate)}
     else:
         patterns = [chosen] if isinstance(chosen, str) else list(chosen)
-        selected = {
-            path: v for path, v in variables.items() if any(fnmatchcase(path, p) for p in patterns)
-        }
-    if variables and not selected:
+        selected = {path for path in candidates if any(fnmatchcase(path, p) for p in patterns)}
+    if candidates and not selected:
         raise ValueError(
-            "`variables` must let through at least one trainable variable of the model. "
-            f"Received: variables={chosen!r}, which matches none of {', '.join(variables)}."
+            f"`{argument}` must let through at least one {what} of the model. "
+            f"Received: {argument}={chosen!r}, which matches none of {', '.join(candidates)}."
         )
     return selected
 
 
-def describe(model: keras.Model, variables: Mapping[str, keras.Variable]) -> ModelDescription:
-    """Describes a model and the variables of it that are monitored.
+def describe(
+    model: keras.Model,
+    variables: Mapping[str, keras.Variable],
+    paths: Mapping[keras.layers.Layer, str],
+    shapes: Mapping[str, tuple[int | None, ...]] | None = None,
+    called: Sequence[int] = (),
+) -> ModelDescription:
+    """Describes a model and what of it is monitored.
 
     Args:
         model: A built model.
         variables: The monitored variables by path, as `named_variables` names them.
+        paths: The paths of all layers, as `named_layers` names them.
+        shapes: The shapes of the outputs of the monitored layers by path.
+        called: The ids of layers, in the order in which they were called. A layer that is not among
+            them keeps its place behind the one before it.
     """
+    shapes = shapes or {}
     path_of = {id(v): path for path, v in variables.items()}
     layers = []
-    for layer in layers_of(model):
-        own = [v for v in _own_variables(layer) if id(v) in path_of]
-        if own:
-            layers.append(_describe_layer(layer, {path_of.pop(id(v)): v for v in own}))
+    for layer, path in _in_order_of_calls(paths, called):
+        own = {path_of.pop(id(v)): v for v in own_variables(layer) if id(v) in path_of}
+        if own or path in shapes:
+            layers.append(_describe_layer(layer, path, own, shapes.get(path)))
     left = {path: variables[path] for path in path_of.values()}
     if left:
-        layers.append(_describe_layer(model, left))
+        layers.append(_describe_layer(model, paths[model], left, None))
     versions = {"keras": keras.__version__, "tensorflow": tf.__version__}
     return ModelDescription(model.name, tuple(layers), versions)
 
 
-def _own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
-    # `_trainable_variables` (Keras 3.15): a layer's own, without those of the layers inside of it.
-    return list(layer._trainable_variables)
+def _in_order_of_calls(
+    layers: Mapping[keras.layers.Layer, str], called: Sequence[int]
+) -> list[tuple[keras.layers.Layer, str]]:
+    place_of = {layer_id: place for place, layer_id in enumerate(called)}
+    places, last = [], -1
+    for layer in layers:
+        last = place_of.get(id(layer), last)
+        places.append(last)
+    # sorted() keeps the order of equals, so that what was not called follows what it stood behind.
+    return [pair for _, pair in sorted(zip(places, layers.items(), strict=True), key=itemgetter(0))]
 
 
 def _describe_layer(
-    layer: keras.layers.Layer, variables: Mapping[str, keras.Variable]
+    layer: keras.layers.Layer,
+    path: str,
+    variables: Mapping[str, keras.Variable],
+    output_shape: tuple[int | None, ...] | None,
 ) -> LayerDescription:
-    activation = getattr(layer, "activation", None)
     return LayerDescription(
-        path=layer.path or layer.name,
+        path=path,
         type=type(layer).__name__,
-        activation=getattr(activation, "__name__", None),
+        activation=activation_of(layer),
         variables=tuple(
             VariableDescription(path, tuple(v.shape), str(v.dtype)) for path, v in variables.items()
         ),
+        output_shape=output_shape,
     )

@@ -17,9 +17,16 @@ Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
 """A gradient as `tf.GradientTape` returns it; IndexedSlices where only some rows are concerned."""
 
 GradientHook = Callable[
-    [keras.optimizers.Optimizer, Sequence[Gradient | None], Sequence[keras.Variable]], None
+    [
+        keras.optimizers.Optimizer,
+        Sequence[Gradient | None],
+        Sequence[keras.Variable],
+        Callable[[], Any],
+    ],
+    Any,
 ]
-"""Takes an optimizer, the gradients it is given (some may be None), and their variables."""
+"""Takes an optimizer, the gradients it is given (some may be None), their variables, and what it is
+to call for the optimizer to do its work, whose result it returns."""
 
 
 def optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer]:
@@ -40,11 +47,26 @@ def optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     return list(found.values())
 
 
+def step_counter(model: keras.Model) -> keras.Variable:
+    """Returns the `iterations` of the optimizer that the model is compiled with, or of its first.
+
+    Raises:
+        ValueError: The model has no optimizer.
+    """
+    optimizers = optimizers_of(model)
+    if not optimizers:
+        raise ValueError(
+            f"Expected a model with an optimizer. Received: {model.name!r}, which has none, "
+            "neither by `compile` nor as an attribute. Compile it with one."
+        )
+    return optimizers[0].iterations
+
+
 @contextmanager
 def intercepted(
     optimizers: Sequence[keras.optimizers.Optimizer], hook: GradientHook
 ) -> Iterator[None]:
-    """Calls a hook with whatever is handed to `apply` of these optimizers, before it is applied.
+    """Calls a hook instead of `apply` of these optimizers, with whatever is handed to it.
 
     In a `tf.function` the hook runs while the function is traced, and the tensors it makes become
     part of it. On leaving, also by an exception, the optimizers are as they were.
@@ -66,11 +88,10 @@ def _hooked_apply(
         grads = list(grads)
         if trainable_variables is None:
             # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
-            hook(optimizer, grads, optimizer._trainable_variables)
-            return apply(grads)
-        trainable_variables = list(trainable_variables)
-        hook(optimizer, grads, trainable_variables)
-        return apply(grads, trainable_variables)
+            variables = optimizer._trainable_variables
+            return hook(optimizer, grads, variables, lambda: apply(grads))
+        variables = list(trainable_variables)
+        return hook(optimizer, grads, variables, lambda: apply(grads, variables))
 
     return hooked_apply
 

@@ -8,35 +8,16 @@ Keras 3.15.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import keras
-import tensorflow as tf
 
-from vg_keras.capture.optimizers import Gradient, intercepted, optimizers_of
+from vg_keras.capture.observer import Observer
 
 
 class OccupiedError(RuntimeError):
     """One execution of a train function cannot be recorded twice."""
-
-
-class Recorder(Protocol):
-    """What keeps the gradients of one execution."""
-
-    def begin_execution(self, first: int) -> None:
-        """Is called on the host with the first step that is due."""
-
-    def begin_step(self, step: tf.Tensor) -> None:
-        """Is called inside the train step with the number of the step."""
-
-    def keep(
-        self,
-        optimizer: keras.optimizers.Optimizer,
-        gradients: Sequence[Gradient | None],
-        variables: Sequence[keras.Variable],
-    ) -> None:
-        """Is called inside the train step with what an optimizer is handed."""
 
 
 class RecordingTrainFunction:
@@ -48,36 +29,37 @@ class RecordingTrainFunction:
 
     Args:
         model: A compiled model whose own train function has been made.
-        recorder: What keeps the gradients.
+        observer: What measures the steps.
     """
 
-    def __init__(self, model: keras.Model, recorder: Recorder) -> None:
+    def __init__(self, model: keras.Model, observer: Observer) -> None:
         self._model = model
         self._own = own_train_function(model)
-        self._recorder = recorder
-        self._optimizers = optimizers_of(model)
+        self._observer = observer
         self._recording = self._make_recording()
         self._first = 0
         self._history: keras.callbacks.History | None = None
+        self._before: Callable[[], None] = lambda: None
         self._receive: Callable[[], None] = lambda: None
 
     def belongs_to(self, model: keras.Model) -> bool:
         """Tells whether the model still has the train function that this one was made beside."""
         return self._model is model and own_train_function(model) is self._own
 
-    def arm(self, first: int, receive: Callable[[], None]) -> None:
+    def arm(self, first: int, before: Callable[[], None], receive: Callable[[], None]) -> None:
         """Has the next execution recorded.
 
         Args:
             first: The first step that is due.
-            receive: Is called after the execution, with what it kept still in the recorder.
+            before: Is called before the execution.
+            receive: Is called after it, with what it kept still in the observer.
 
         Raises:
             OccupiedError: Another one is armed for the same execution.
         """
         if self._model.train_function is not self._own:
             raise OccupiedError
-        self._first, self._receive = first, receive
+        self._first, self._before, self._receive = first, before, receive
         self._history = _history(self._model)
         self._model.train_function = self
 
@@ -86,8 +68,9 @@ class RecordingTrainFunction:
         self._model.train_function = self._own
         if _history(self._model) is not self._history:
             return self._own(iterator)
-        self._recorder.begin_execution(self._first)
-        with intercepted(self._optimizers, self._recorder.keep):
+        self._before()
+        self._observer.begin_execution(self._first)
+        with self._observer.watching():
             logs = self._recording(iterator)
         self._receive()
         return logs
@@ -95,10 +78,9 @@ class RecordingTrainFunction:
     def _make_recording(self) -> Callable[..., Any]:
         """Returns what the model's own `make_train_function` makes of a step that is recorded."""
         model, train_step = self._model, self._model.train_step
-        iterations = step_counter(model)
 
         def recorded_train_step(*args: Any, **kwargs: Any) -> Any:
-            self._recorder.begin_step(tf.convert_to_tensor(iterations, tf.int64))
+            self._observer.begin_step()
             return train_step(*args, **kwargs)
 
         # Into the instance's own dictionary, past the attribute tracking of Keras objects, and out
@@ -118,21 +100,6 @@ class RecordingTrainFunction:
 def _history(model: keras.Model) -> keras.callbacks.History | None:
     """Returns the History of the present `fit`, which makes another one each time."""
     return getattr(model, "history", None)
-
-
-def step_counter(model: keras.Model) -> keras.Variable:
-    """Returns the `iterations` of the optimizer that the model is compiled with, or of its first.
-
-    Raises:
-        ValueError: The model has no optimizer.
-    """
-    optimizers = optimizers_of(model)
-    if not optimizers:
-        raise ValueError(
-            f"Expected a model with an optimizer. Received: {model.name!r}, which has none, "
-            "neither by `compile` nor as an attribute. Compile it with one."
-        )
-    return optimizers[0].iterations
 
 
 def own_train_function(model: keras.Model) -> Callable[..., Any]:

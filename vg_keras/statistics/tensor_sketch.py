@@ -202,7 +202,13 @@ def _scaled_sums(values: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
     # The bound changes no value. It keeps XLA from turning (a*b)*(a*b), where a is a constant, into
     # (b*b)*(a*a), and b*b is out of range: the norm of a constant zero would be NaN.
     magnitudes = tf.minimum(tf.abs(scaled), _LARGEST_SCALED)
-    return tf.stack([_sum(scaled), _sum(magnitudes), tf.sqrt(_sum(magnitudes * magnitudes))])
+    return tf.stack(
+        [
+            sum_in_lanes(scaled),
+            sum_in_lanes(magnitudes),
+            tf.sqrt(sum_in_lanes(magnitudes * magnitudes)),
+        ]
+    )
 
 
 def _power_of_two(magnitude: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -215,7 +221,7 @@ def _power_of_two(magnitude: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.bitcast(exponent, tf.float32), tf.bitcast(reciprocal, tf.float32)
 
 
-def _sum(values: tf.Tensor) -> tf.Tensor:
+def sum_in_lanes(values: tf.Tensor) -> tf.Tensor:
     """Adds float32 values: 16 at a time in float32, right to 1e-6, and their sums in float64."""
     whole = tf.size(values) // _LANES * _LANES
     lanes = tf.reduce_sum(tf.reshape(values[:whole], [_LANES, -1]), axis=0)

@@ -1,0 +1,144 @@
+"""The layers of a Keras model: which there are, whose output matters, and what it means."""
+
+from __future__ import annotations
+
+import keras
+
+from vg_keras.statistics.saturation import BOUNDS, Bounds
+
+_ACTIVATION_LAYERS = (
+    keras.layers.Activation,
+    keras.layers.ELU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ReLU,
+    keras.layers.Softmax,
+)
+
+_RECTIFIERS = ("relu", "relu6")
+"""The activations whose output is zero, not merely small, for half of all inputs."""
+
+
+def layers_of(model: keras.Model) -> dict[keras.layers.Layer, keras.layers.Layer | None]:
+    """Returns the layers of a model, those in nested models and layers too, outer before inner.
+
+    In the order of the forward pass for Sequential and functional models, in that of construction
+    for others.
+
+    Returns:
+        For each layer the one around it, None for the model itself.
+    """
+    found: dict[keras.layers.Layer, keras.layers.Layer | None] = {}
+
+    def walk(layer: keras.layers.Layer, around: keras.layers.Layer | None) -> None:
+        if layer in found:
+            return
+        found[layer] = around
+        for child in _children(layer):
+            walk(child, layer)
+
+    walk(model, None)
+    return found
+
+
+def inner_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns the layers right inside of a layer whose calls can be seen.
+
+    A recurrent layer has none: its cell runs inside of a loop, and its own output tells the same.
+    """
+    return [] if isinstance(layer, keras.layers.RNN) else _children(layer)
+
+
+def observed_layers(model: keras.Model) -> dict[keras.layers.Layer, list[keras.Variable]]:
+    """Returns the layers whose outputs matter, each with the variables that train along with it.
+
+    These are its own trainable ones; where it has none, those of the layer or model around it.
+    """
+    observed = {}
+    trained_with: dict[keras.layers.Layer, list[keras.Variable]] = {}
+
+    def walk(layer: keras.layers.Layer, around: list[keras.Variable]) -> None:
+        if layer in trained_with:
+            return
+        trained_with[layer] = layer.trainable_variables or around
+        if is_observed(layer):
+            observed[layer] = trained_with[layer]
+        for inner in inner_layers(layer):
+            walk(inner, trained_with[layer])
+
+    walk(model, [])
+    return observed
+
+
+def is_observed(layer: keras.layers.Layer) -> bool:
+    """Tells whether a layer's output matters: it has weights of its own, or is an activation."""
+    if isinstance(layer, (*_ACTIVATION_LAYERS, keras.layers.RNN)):
+        return True
+    return bool(own_variables(layer) or layer._non_trainable_variables)
+
+
+def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Returns a layer's own variables that are trainable or were before it was frozen."""
+    # `_trainable_variables` (Keras 3.15): without those of the layers inside of it.
+    return list(layer._trainable_variables)
+
+
+def regularized_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Returns a layer's own variables that have a regulariser, a recurrent one's with its cell."""
+    is_recurrent = isinstance(layer, keras.layers.RNN)
+    variables = layer.trainable_variables if is_recurrent else own_variables(layer)
+    return [variable for variable in variables if variable.regularizer is not None]
+
+
+def activation_of(layer: keras.layers.Layer) -> str | None:
+    """Returns the name of a layer's activation function, or None where it has none."""
+    if isinstance(layer, keras.layers.ReLU):
+        return _name_of_relu(layer)
+    names = {
+        keras.layers.ELU: "elu",
+        keras.layers.LeakyReLU: "leaky_relu",
+        keras.layers.PReLU: "prelu",
+        keras.layers.Softmax: "softmax",
+    }
+    for kind, name in names.items():
+        if isinstance(layer, kind):
+            return name
+    return getattr(getattr(layer, "activation", None), "__name__", None)
+
+
+def _name_of_relu(layer: keras.layers.ReLU) -> str:
+    if layer.negative_slope:
+        return "leaky_relu"
+    return "relu6" if layer.max_value == 6 else "relu"
+
+
+def saturation_bounds(layer: keras.layers.Layer) -> Bounds | None:
+    """Returns where a layer's outputs are saturated, or None where nothing can be said."""
+    if isinstance(layer, keras.layers.ELU) and layer.alpha != 1:
+        return None
+    return BOUNDS.get(activation_of(layer) or "") if _ends_in_activation(layer) else None
+
+
+def is_rectifier(layer: keras.layers.Layer) -> bool:
+    """Tells whether a layer's units can die: whether they are zero for half of all inputs."""
+    return _ends_in_activation(layer) and activation_of(layer) in _RECTIFIERS
+
+
+def _ends_in_activation(layer: keras.layers.Layer) -> bool:
+    """Tells whether a layer's output is that of its activation function, as far as is known."""
+    # A layer of somebody else's may have an `activation` and use it anywhere. LSTM and GRU
+    # multiply what comes out of it by their gates.
+    if not type(layer).__module__.startswith("keras."):
+        return False
+    return not isinstance(layer, keras.layers.RNN) or isinstance(layer, keras.layers.SimpleRNN)
+
+
+def unit_axis(layer: keras.layers.Layer) -> int:
+    """Returns the axis of a layer's output along which its units, or channels, lie."""
+    return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+
+
+def _children(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    # `layers` of a model is public and in the order of its graph; `_layers` (Keras 3.15) is how any
+    # other layer keeps the ones inside of it.
+    return list(layer.layers if isinstance(layer, keras.Model) else layer._layers)

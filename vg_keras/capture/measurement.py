@@ -1,0 +1,175 @@
+"""Turns what was seen of a step into the rows of a table, inside the step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from vg_keras.capture.optimizers import Gradient
+from vg_keras.capture.plan import (
+    ACTIVATION,
+    ACTIVATION_GRADIENT,
+    GRADIENT,
+    LOSS_GRADIENT,
+    REGULARIZATION_GRADIENT,
+    WEIGHT,
+    Key,
+    Plan,
+)
+from vg_keras.capture.table import MAX_UNITS, NUM_EXTRAS, Table
+from vg_keras.capture.taps import Call
+from vg_keras.statistics.indexed_slices import sketch_slices
+from vg_keras.statistics.norms import norms
+from vg_keras.statistics.saturation import Bounds, saturated_share
+from vg_keras.statistics.tensor_sketch import TensorSketch, sketch_all
+
+_LARGE = 1 << 18
+"""Elements from which on a tensor is sketched by itself. Those sketched together are all in memory
+at once, and what is backpropagated to a layer would else be gone as soon as the next one has it."""
+
+_USUAL_BATCH = 128
+"""Examples that are assumed to tell how large a tensor is before its batch is known."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was seen of a step when an optimizer was handed its gradients.
+
+    Args:
+        step: int64, the number of the step.
+        gradients: By path, of the whole batch and without loss scale.
+        penalties: By path, what regularisers add to them, likewise.
+        calls: By path, the calls of the layers that these gradients came through.
+        scale: The loss scale, or None.
+        before: By path, the values of the variables before the update.
+        after: By path, their values after it; empty where the update is not measured.
+    """
+
+    step: tf.Tensor
+    gradients: Mapping[str, Gradient]
+    penalties: Mapping[str, tf.Tensor]
+    calls: Mapping[str, Sequence[Call]]
+    scale: tf.Tensor | None
+    before: Mapping[str, tf.Tensor]
+    after: Mapping[str, tf.Tensor]
+
+    def store(self, slot: tf.Tensor | int, plan: Plan, table: Table) -> None:
+        """Fills the rows of this step in a slot of the table."""
+        keys, sketches = _sketched(self._tensors(plan), plan)
+        extras = self._extras(plan)
+        none = tf.fill([NUM_EXTRAS], tf.constant(np.nan, tf.float64))
+        numbers = tf.stack([extras.get(key, none) for key in keys])
+        table.store(slot, self.step, [plan.row_of[key] for key in keys], sketches, numbers)
+        masks = self._masks(plan)
+        if masks:
+            table.store_active(slot, list(masks), tf.stack(list(masks.values())))
+
+    def _tensors(self, plan: Plan) -> dict[Key, Gradient]:
+        """Returns what is to be sketched."""
+        tensors: dict[Key, Gradient] = {}
+        for path, gradient in self.gradients.items():
+            tensors[GRADIENT, path] = gradient
+            if plan.choice.weights:
+                tensors[WEIGHT, path] = self.before[path]
+        for path, penalty in self.penalties.items():
+            tensors[REGULARIZATION_GRADIENT, path] = penalty
+            tensors[LOSS_GRADIENT, path] = tf.convert_to_tensor(self.gradients[path]) - penalty
+        for path, calls in self.calls.items():
+            tensors[ACTIVATION, path] = _joined([call.value for call in calls])
+            upstream = [call.gradient for call in calls if call.gradient is not None]
+            if upstream:
+                tensors[ACTIVATION_GRADIENT, path] = divided(_joined(upstream), self.scale)
+        return tensors
+
+    def _extras(self, plan: Plan) -> dict[Key, tf.Tensor]:
+        """Returns the numbers beside the sketches: float64 `[2]` each.
+
+        Of a gradient's row these are the norms of the update and of the variable, of an
+        activation's row the share of saturated outputs and the number of examples.
+        """
+        extras = {}
+        for path, calls in self.calls.items():
+            extras[ACTIVATION, path] = _shares(calls, plan.layers[path].bounds)
+        if self.after:
+            updates = [self.after[path] - self.before[path] for path in self.after]
+            both = norms([*updates, *(self.before[path] for path in self.after)])
+            pairs = tf.unstack(tf.transpose(tf.reshape(both, [2, -1])), num=len(updates))
+            extras |= {(GRADIENT, p): pair for p, pair in zip(self.after, pairs, strict=True)}
+        return extras
+
+    def _masks(self, plan: Plan) -> dict[int, tf.Tensor]:
+        """Returns the active units of the rectifying layers, by the number of the layer."""
+        masks = {}
+        for path, calls in self.calls.items():
+            axis = plan.layers[path].unit_axis
+            values = [call.value for call in calls]
+            if path in plan.mask_of and values[0].shape.rank and values[0].shape[axis]:
+                masks[plan.mask_of[path]] = _active(values, axis)
+        return masks
+
+
+def divided(gradient: Gradient, scale: tf.Tensor | None) -> Gradient:
+    """Returns a gradient without the loss scale."""
+    if scale is None:
+        return gradient
+    if isinstance(gradient, tf.IndexedSlices):
+        values = divided(gradient.values, scale)
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    # Widen first: a gradient that needs a loss scale would vanish without it in float16.
+    dtype = tf.float64 if gradient.dtype == tf.float64 else tf.float32
+    return tf.cast(gradient, dtype) / tf.cast(scale, dtype)
+
+
+def _sketched(tensors: Mapping[Key, Gradient], plan: Plan) -> tuple[list[Key], TensorSketch]:
+    """Returns the sketches of tensors, and their keys in the same order."""
+    sparse = {key: t for key, t in tensors.items() if isinstance(t, tf.IndexedSlices)}
+    large = {key: t for key, t in tensors.items() if key not in sparse and _is_large(t)}
+    small = {key: t for key, t in tensors.items() if key not in sparse and key not in large}
+    parts = [sketch_all(list(small.values()))] if small else []
+    parts += [sketch_all([tensor]) for tensor in large.values()]
+    for (_, path), slices in sparse.items():
+        counts, moments = sketch_slices(slices, plan.sizes[path])
+        parts.append(TensorSketch(counts[tf.newaxis], moments[tf.newaxis]))
+    columns = (tf.concat(column, axis=0) for column in zip(*parts, strict=True))
+    return [*small, *large, *sparse], TensorSketch(*columns)
+
+
+def _is_large(tensor: tf.Tensor) -> bool:
+    sizes = [_USUAL_BATCH if size is None else size for size in tensor.shape]
+    return int(np.prod(sizes, dtype=np.int64)) >= _LARGE
+
+
+def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns all elements of the tensors of several calls as one tensor."""
+    if len(tensors) == 1:
+        return tensors[0]
+    return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
+
+
+def _shares(calls: Sequence[Call], bounds: Bounds | None) -> tf.Tensor:
+    values = _joined([call.value for call in calls])
+    nan = tf.constant(np.nan, tf.float64)
+    saturated = nan if bounds is None else saturated_share(values, bounds)
+    value = calls[0].value
+    examples = tf.shape(value)[0] if value.shape.rank else tf.constant(1)
+    return tf.stack([saturated, tf.cast(examples, tf.float64)])
+
+
+def _active(values: Sequence[tf.Tensor], axis: int) -> tf.Tensor:
+    """Returns which units of a rectifying layer are other than zero on any example.
+
+    Returns:
+        bool `[MAX_UNITS]`, False beyond the last unit.
+    """
+    active = tf.reduce_any(tf.stack([_active_in(value, axis) for value in values]), axis=0)
+    active = active[:MAX_UNITS]
+    return tf.pad(active, [[0, MAX_UNITS - active.shape[0]]])
+
+
+def _active_in(value: tf.Tensor, axis: int) -> tf.Tensor:
+    others = [i for i in range(value.shape.rank) if i != axis % value.shape.rank]
+    # Not `> 0`: NaN is no sign of death. The outputs of these layers are never below zero.
+    return tf.logical_not(tf.reduce_max(value, axis=others) <= 0)

@@ -1,0 +1,259 @@
+"""Measures the steps of one model: what its layers put out, what trains it, what that changes.
+
+Everything is seen where it passes by. `taps.py` sees the outputs of layers and what is
+backpropagated to them, `optimizers.py` what an optimizer is handed and when it has done its work.
+Here the two are put together; `measurement.py` makes rows of a table of that, and `record_maker.py`
+makes records of the table.
+
+The variables of a model may not exist before its first step: without an input shape Keras builds it
+while it traces the train function. Then everything here that needs them waits until the first
+gradients are handed to the optimizer in that trace.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from vg_keras.capture.layers import is_observed
+from vg_keras.capture.measurement import Measurement, divided
+from vg_keras.capture.model import describe, is_built
+from vg_keras.capture.optimizers import Gradient, intercepted, loss_scale, summed_over_replicas
+from vg_keras.capture.plan import Choice, Plan
+from vg_keras.capture.record_maker import RecordMaker
+from vg_keras.capture.slots import Slots
+from vg_keras.capture.table import Table
+from vg_keras.capture.taps import Call, Taps
+from vg_keras.record import ModelDescription, Record
+
+
+class Observer:
+    """Measures the steps of one model.
+
+    Args:
+        model: The model, built or not.
+        optimizers: Those that train it.
+        counter: Counts the steps.
+        choice: What is measured.
+        slots: Which steps are kept.
+        strategy: Under which the steps are run.
+
+    Raises:
+        ValueError: A filter lets nothing through. Where the model is not built, that comes at its
+            first step.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizers: Sequence[keras.optimizers.Optimizer],
+        counter: keras.Variable,
+        choice: Choice,
+        slots: Slots,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        self._model = model
+        self._optimizers = optimizers
+        self._counter = counter
+        self._choice = choice
+        self._slots = slots
+        self._taps = Taps(model, is_observed if choice.activations is not False else _nothing)
+        self._local = threading.local()  # each replica of a strategy has a thread of its own
+        self._prepared: tuple[Plan, Table] | None = None
+        self._maker: RecordMaker | None = None
+        self._shapes: dict[str, tuple[int | None, ...]] = {}
+        self._without_gradient: set[str] = set()
+        self._has_failed = False
+        self.description: ModelDescription | None = None
+        """The model as its first recorded step has shown it."""
+        if is_built(model):
+            with strategy.scope():
+                self._prepare()
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model."""
+        return self._model.name
+
+    @property
+    def keeps_every_step(self) -> bool:
+        """Tells whether each execution must leave a record: it may not where it has many steps."""
+        return self._slots.num_slots == 1
+
+    @property
+    def step(self) -> int:
+        """Number of the step that comes next."""
+        # Not int(): under a strategy that is a TypeError.
+        return int(tf.convert_to_tensor(self._counter).numpy())
+
+    def begin_execution(self, first: int) -> None:
+        """Empties what the last execution kept; `first` is the first step that is due."""
+        self._slots.begin_execution(first)
+        if self._prepared is not None:
+            self._prepared[1].empty()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Sees all that the model and its optimizers do; afterwards they are as they were."""
+        with self._taps.laid(), intercepted(self._optimizers, self._around_apply):
+            try:
+                yield
+            finally:
+                self.begin_step()  # eager tensors are not to be kept
+
+    def begin_step(self) -> None:
+        """Forgets in this thread what an earlier step, or an earlier trace of it, has left."""
+        self._local.numbers = {}
+        self._taps.begin_step()
+
+    def read(self) -> list[Record]:
+        """Returns the records of the steps kept since `begin_execution`, in their order."""
+        if self._prepared is None:
+            return []
+        plan, table = self._prepared
+        kept = list(table.read())
+        if kept and self._maker is None:
+            called = list(self._taps.called)
+            self.description = describe(
+                self._model, plan.variables, plan.paths, self._shapes, called
+            )
+            self._maker = RecordMaker(plan, self.description)
+        maker, without_gradient = self._maker, self._without_gradient
+        return [maker.record(replicas, without_gradient) for replicas in kept if maker]
+
+    def left_out(self) -> list[str]:
+        """Returns the paths of the layers that were called where their output can't be taken."""
+        if self._prepared is None:
+            return []
+        plan, _ = self._prepared
+        hidden = self._taps.called.keys() - self._taps.seen
+        return [path for path, at in plan.layers.items() if id(at.layer) in hidden]
+
+    def _prepare(self) -> tuple[Plan, Table]:
+        """Makes what needs the variables of the model, unless it is made."""
+        if self._prepared is None:
+            plan = Plan(self._model, self._choice)
+            table = Table(len(plan.row_of), len(plan.mask_of), self._slots.num_slots)
+            self._slots.make_variables()
+            self._prepared = plan, table
+        return self._prepared
+
+    def _around_apply(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        gradients: Sequence[Gradient | None],
+        variables: Sequence[keras.Variable],
+        apply: Callable[[], Any],
+    ) -> Any:
+        """Measures what an optimizer is handed and what it does with it."""
+        with tf.init_scope():  # variables must not belong to the function that is traced
+            self._prepare()
+        scale = loss_scale(optimizer)
+        finish = None
+        with self._never_failing():
+            finish = self._measure(gradients, variables, scale)
+        result = apply()
+        if finish is not None:
+            with self._never_failing():
+                finish()
+        return result
+
+    def measure_gradients(
+        self, gradients: Sequence[Gradient | None], variables: Sequence[keras.Variable]
+    ) -> None:
+        """Measures gradients that no optimizer is handed, inside the step that takes them."""
+        finish = self._measure(gradients, variables, None)
+        if finish is not None:
+            finish()
+
+    def _measure(
+        self,
+        gradients: Sequence[Gradient | None],
+        variables: Sequence[keras.Variable],
+        scale: tf.Tensor | None,
+    ) -> Callable[[], None] | None:
+        """Takes what is known before an update.
+
+        Returns:
+            What is to be called after the update, or None where nothing of this is measured.
+        """
+        plan, table = self._prepare()
+        step = self._step_number()
+        pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
+        given = {path: gradient for path, gradient in pairs if path is not None}
+        known = {path: gradient for path, gradient in given.items() if gradient is not None}
+        self._without_gradient |= set(given) - set(known)
+        self._without_gradient -= set(known)
+        calls = self._calls(plan, {id(variable) for variable in variables})
+        if not known and not calls:
+            return None
+        penalties = {path: self._taps.take_penalty(plan.variables[path]) for path in known}
+        penalties = {path: penalty for path, penalty in penalties.items() if penalty is not None}
+        # The sum over replicas stays outside of the condition that `when_due` may mean: replicas
+        # must not wait for each other inside of one.
+        summed = summed_over_replicas([*known.values(), *penalties.values()])
+        summed = [divided(gradient, scale) for gradient in summed]
+        wants_before = self._choice.updates or self._choice.weights
+
+        def values() -> dict[str, tf.Tensor]:
+            return {path: tf.convert_to_tensor(plan.variables[path]) for path in known}
+
+        before = values() if wants_before else {}
+
+        def finish() -> None:
+            measurement = Measurement(
+                step=step,
+                gradients=dict(zip(known, summed, strict=False)),
+                penalties=dict(zip(penalties, summed[len(known) :], strict=True)),
+                calls=calls,
+                scale=scale,
+                before=before,
+                after=values() if self._choice.updates else {},
+            )
+            self._slots.when_due(step, lambda slot: measurement.store(slot, plan, table))
+
+        return finish
+
+    def _calls(self, plan: Plan, variables: set[int]) -> dict[str, list[Call]]:
+        """Returns the calls of the layers that these variables train, by path."""
+        trained = {p: at for p, at in plan.layers.items() if at.trained_with & variables}
+        taken = self._taps.take_calls([at.layer for at in trained.values()])
+        calls = {p: taken[id(at.layer)] for p, at in trained.items() if id(at.layer) in taken}
+        for path, of_layer in calls.items():
+            self._shapes[path] = tuple(of_layer[0].value.shape)
+        return calls
+
+    def _step_number(self) -> tf.Tensor:
+        """Returns what the counter read before any optimizer counted it up in this step."""
+        if not hasattr(self._local, "numbers"):
+            self._local.numbers = {}
+        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        if graph not in self._local.numbers:
+            number = tf.convert_to_tensor(self._counter, tf.int64)
+            self._local.numbers[graph] = tf.identity(number)
+        return self._local.numbers[graph]
+
+    @contextmanager
+    def _never_failing(self) -> Iterator[None]:
+        """Turns an error of the measuring itself into one warning: the training goes on."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
+            if self._has_failed:
+                return
+            self._has_failed = True
+            warnings.warn(
+                "GradientMonitor could not measure a step of the model "
+                f"{self._model.name!r}: {error!r}. Training goes on.",
+                stacklevel=2,
+            )
+
+
+def _nothing(layer: keras.layers.Layer) -> bool:
+    return False

@@ -1,0 +1,130 @@
+"""What is measured of a model: which variables, which layers, and the rows they have in the table.
+
+A plan is made once all variables of the model exist, and holds until the model is compiled anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from vg_keras.capture.layers import is_rectifier, observed_layers, saturation_bounds, unit_axis
+from vg_keras.capture.model import Filter, named_layers, named_variables, select
+from vg_keras.statistics.saturation import Bounds
+
+GRADIENT = "gradients"
+LOSS_GRADIENT = "loss_gradients"
+REGULARIZATION_GRADIENT = "regularization_gradients"
+WEIGHT = "weights"
+ACTIVATION = "activations"
+ACTIVATION_GRADIENT = "activation_gradients"
+
+Key = tuple[str, str]
+"""A kind, one of the above, and the path of a variable or a layer."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a user wants to have measured.
+
+    Args:
+        variables: Which trainable variables; see `model.select`.
+        activations: Of which layers the output, and what is backpropagated to it: True for all,
+            False for none, or a filter of layers.
+        updates: Whether the norms of the updates are taken.
+        weights: Whether the variables themselves are sketched.
+    """
+
+    variables: Filter = None
+    activations: bool | Filter = True
+    updates: bool = True
+    weights: bool = False
+
+
+@dataclass(frozen=True)
+class ObservedLayer:
+    """A layer whose output is measured.
+
+    Args:
+        layer: The layer.
+        trained_with: The ids of the variables that train along with it.
+        is_rectifier: Whether its units can die.
+        bounds: Where its outputs are saturated, if that can be said.
+        unit_axis: The axis of its output along which its units lie.
+    """
+
+    layer: keras.layers.Layer
+    trained_with: frozenset[int]
+    is_rectifier: bool
+    bounds: Bounds | None
+    unit_axis: int
+
+
+class Plan:
+    """What is measured of a model.
+
+    Args:
+        model: A built model.
+        choice: What the user wants to have measured.
+
+    Attributes:
+        paths: The paths of all layers.
+        variables: The variables that are measured, by path.
+        path_of: Their paths by the id of the variable.
+        sizes: The numbers of their elements, by path.
+        layers: The layers that are measured, by path.
+        row_of: The row of the table by kind and path.
+        mask_of: The number of a rectifying layer, by path.
+
+    Raises:
+        ValueError: A filter lets nothing through.
+    """
+
+    def __init__(self, model: keras.Model, choice: Choice) -> None:
+        self.choice = choice
+        self.paths = named_layers(model)
+        named = named_variables(model)
+        chosen = select(named, choice.variables, "variables", "trainable variable")
+        self.variables = {path: v for path, v in named.items() if path in chosen}
+        # A custom train step may hand over the tf.Variable beneath a Keras variable.
+        self.path_of = {id(v): path for path, v in self.variables.items()}
+        self.path_of |= {id(v.value): path for path, v in self.variables.items()}
+        self.sizes = {p: int(np.prod(v.shape, dtype=np.int64)) for p, v in self.variables.items()}
+        self.layers = self._chosen_layers(model)
+        rectifiers = [path for path, observed in self.layers.items() if observed.is_rectifier]
+        self.mask_of = {path: number for number, path in enumerate(rectifiers)}
+        self.row_of = {key: row for row, key in enumerate(self._keys())}
+
+    def _chosen_layers(self, model: keras.Model) -> dict[str, ObservedLayer]:
+        activations = self.choice.activations
+        if activations is False:
+            return {}
+        trained_with = observed_layers(model)
+        named = {self.paths[layer]: layer for layer in trained_with}
+        wanted = None if activations is True else activations
+        chosen = select(named, wanted, "activations", "layer")
+        return {
+            path: ObservedLayer(
+                layer,
+                frozenset(f(v) for v in trained_with[layer] for f in (id, lambda v: id(v.value))),
+                is_rectifier(layer),
+                saturation_bounds(layer),
+                unit_axis(layer),
+            )
+            for path, layer in named.items()
+            if path in chosen
+        }
+
+    def _keys(self) -> list[Key]:
+        regularized = [path for path, v in self.variables.items() if v.regularizer is not None]
+        kinds = {
+            GRADIENT: self.variables,
+            ACTIVATION: self.layers,
+            ACTIVATION_GRADIENT: self.layers,
+            LOSS_GRADIENT: regularized,
+            REGULARIZATION_GRADIENT: regularized,
+            WEIGHT: self.variables if self.choice.weights else (),
+        }
+        return [(kind, path) for kind, paths in kinds.items() for path in paths]

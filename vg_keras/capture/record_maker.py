@@ -1,0 +1,111 @@
+"""Makes records of what the table kept, on the host; all that it needs of a model is its plan."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+import time
+from collections.abc import Collection, Iterable, Sequence
+
+from vg_keras.capture.plan import (
+    ACTIVATION,
+    ACTIVATION_GRADIENT,
+    GRADIENT,
+    LOSS_GRADIENT,
+    REGULARIZATION_GRADIENT,
+    WEIGHT,
+    Plan,
+)
+from vg_keras.capture.table import MAX_UNITS, Rows
+from vg_keras.record import ModelDescription, Record
+from vg_keras.statistics.dead_units import DeadUnits
+from vg_keras.statistics.sketch import Sketch
+
+
+class RecordMaker:
+    """Makes the records of one model.
+
+    Args:
+        plan: What is measured.
+        model: The description of the model; its order is that of everything in a record.
+    """
+
+    def __init__(self, plan: Plan, model: ModelDescription) -> None:
+        self._plan = plan
+        self._model = model
+        self._dead_units = {path: DeadUnits() for path in plan.mask_of}
+        axes = {path: plan.layers[path].unit_axis for path in plan.mask_of}
+        shapes = {layer.path: layer.output_shape or () for layer in model.layers}
+        self._num_units = {p: shapes[p][axis] or 0 for p, axis in axes.items() if shapes.get(p)}
+
+    def record(self, replicas: Sequence[Rows], without_gradient: Collection[str]) -> Record:
+        """Returns the record of a step.
+
+        Args:
+            replicas: What each replica kept of it.
+            without_gradient: Paths of the variables whose gradient was None.
+        """
+        # Gradients and variables are alike in all replicas, outputs those of its own examples.
+        gradients = self._sketches(GRADIENT, replicas[:1])
+        activations = self._sketches(ACTIVATION, replicas)
+        updates = {path: self._extras(GRADIENT, path, replicas[0]) for path in gradients}
+        updates = {path: pair for path, pair in updates.items() if not math.isnan(pair[0])}
+        examples = {
+            path: sum(int(self._extras(ACTIVATION, path, rows)[1]) for rows in replicas)
+            for path in activations
+        }
+        saturated = {path: self._saturated(path, replicas) for path in activations}
+        dead = self._dead(replicas, examples)
+        return Record(
+            step=replicas[0].step,
+            wall_time=time.time(),
+            gradients=gradients,
+            without_gradient=tuple(p for p in self._model.variables if p in without_gradient),
+            loss_gradients=self._sketches(LOSS_GRADIENT, replicas[:1]),
+            regularization_gradients=self._sketches(REGULARIZATION_GRADIENT, replicas[:1]),
+            update_norms={path: update for path, (update, _) in updates.items()},
+            weight_norms={path: weight for path, (_, weight) in updates.items()},
+            weights=self._sketches(WEIGHT, replicas[:1]),
+            activations=activations,
+            activation_gradients=self._sketches(ACTIVATION_GRADIENT, replicas),
+            examples=examples,
+            saturated_units={p: share for p, share in saturated.items() if not math.isnan(share)},
+            dead_units={path: fraction for path, (fraction, _) in dead.items()},
+            dead_unit_examples={path: count for path, (_, count) in dead.items()},
+        )
+
+    def _sketches(self, kind: str, replicas: Sequence[Rows]) -> dict[str, Sketch]:
+        is_of_layers = kind in (ACTIVATION, ACTIVATION_GRADIENT)
+        paths = self._model.outputs if is_of_layers else self._model.variables
+        rows = {path: self._plan.row_of.get((kind, path)) for path in paths}
+        return {
+            path: _sum([replica.sketch(row) for replica in replicas])
+            for path, row in rows.items()
+            if row is not None and all(replica.filled[row] for replica in replicas)
+        }
+
+    def _extras(self, kind: str, path: str, rows: Rows) -> list[float]:
+        return rows.extras(self._plan.row_of[kind, path])
+
+    def _saturated(self, path: str, replicas: Sequence[Rows]) -> float:
+        parts = [self._extras(ACTIVATION, path, rows) for rows in replicas]
+        total = sum(examples for _, examples in parts)
+        return sum(share * examples for share, examples in parts) / total if total else math.nan
+
+    def _dead(
+        self, replicas: Sequence[Rows], examples: dict[str, int]
+    ) -> dict[str, tuple[float, int]]:
+        dead = {}
+        for path, mask in self._plan.mask_of.items():
+            num_units = min(self._num_units.get(path, 0), MAX_UNITS)
+            if path in examples and num_units:
+                active = functools.reduce(operator.or_, (rows.active[mask] for rows in replicas))
+                found = self._dead_units[path].add(active[:num_units], examples[path])
+                if found is not None:
+                    dead[path] = found
+        return {path: dead[path] for path in self._model.outputs if path in dead}
+
+
+def _sum(sketches: Iterable[Sketch]) -> Sketch:
+    return functools.reduce(operator.add, sketches)

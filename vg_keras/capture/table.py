@@ -1,0 +1,165 @@
+"""The variables that keep what one execution of a train function measured, until the host reads it.
+
+Variables, because `tf.summary` in a train step fails under XLA, and a value returned from it would
+have to pass as a metric. A table has a row for each tensor that is sketched, and a slot for each
+step that is kept. What the rows mean is for `observer.py` to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from vg_keras.statistics import buckets
+from vg_keras.statistics.sketch import MOMENTS, Sketch
+from vg_keras.statistics.tensor_sketch import TensorSketch
+
+NUM_EXTRAS = 2
+"""Numbers that a row may have beside its sketch."""
+
+MAX_UNITS = 4096
+"""Units of a layer of which is kept whether they are active; of a wider layer the first ones."""
+
+_STEP = len(MOMENTS)
+_EXTRAS = _STEP + 1
+_NUM_COLUMNS = _EXTRAS + NUM_EXTRAS
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What one replica kept of one step.
+
+    Args:
+        counts: int64 `[rows, 2048]`.
+        numbers: float64 `[rows, 11]`: the moments of the sketch, the step, and the extras; NaN for
+            a row that was not filled.
+        active: bool `[masks, MAX_UNITS]`.
+    """
+
+    counts: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+    active: NDArray[np.bool_]
+
+    @property
+    def filled(self) -> NDArray[np.bool_]:
+        """Bool `[rows]`: which rows were filled in this step."""
+        return ~np.isnan(self.numbers[:, _STEP])
+
+    @property
+    def step(self) -> int:
+        """The number of the step."""
+        return int(np.nanmax(self.numbers[:, _STEP]))
+
+    def sketch(self, row: int) -> Sketch:
+        """Returns the sketch in a row."""
+        return Sketch.of(self.counts[row], self.numbers[row, :_STEP])
+
+    def extras(self, row: int) -> list[float]:
+        """Returns the numbers beside it."""
+        return self.numbers[row, _EXTRAS:].tolist()
+
+
+class Table:
+    """Variables for the sketches of several steps.
+
+    Under a strategy every replica fills its own; the host reads them all.
+
+    Args:
+        num_rows: Number of tensors that are sketched in a step.
+        num_masks: Number of layers whose active units are kept.
+        num_slots: Number of steps that are kept until the host reads them.
+    """
+
+    def __init__(self, num_rows: int, num_masks: int, num_slots: int) -> None:
+        self._shape = (num_slots, num_rows)
+        # int64, because TensorFlow keeps int32 variables of a GPU in the memory of the host.
+        self._counts = host_read_variable(tf.zeros([*self._shape, buckets.NUM_BUCKETS], tf.int64))
+        self._nothing = tf.fill([*self._shape, _NUM_COLUMNS], tf.constant(np.nan, tf.float64))
+        self._numbers = host_read_variable(self._nothing)
+        self._active = host_read_variable(tf.zeros([num_slots, num_masks, MAX_UNITS], tf.bool))
+
+    def empty(self) -> None:
+        """Empties all slots. To be called on the host."""
+        self._numbers.assign(self._nothing)
+
+    def store(
+        self,
+        slot: tf.Tensor | int,
+        step: tf.Tensor,
+        rows: Sequence[int],
+        sketches: TensorSketch,
+        extras: tf.Tensor,
+    ) -> None:
+        """Fills some rows of a slot. To be called inside the train step.
+
+        Args:
+            slot: The slot.
+            step: int64, the number of the step.
+            rows: n different rows.
+            sketches: Their sketches, counts `[n, 2048]` and moments `[n, 8]`.
+            extras: float64 `[n, 2]`.
+        """
+        steps = tf.fill([len(rows), 1], tf.cast(step, tf.float64))
+        numbers = tf.concat([sketches.moments, steps, extras], axis=1)
+        if self._shape == (1, len(rows)):
+            order = np.argsort(rows)
+            self._counts.assign(_sorted(sketches.counts, order)[tf.newaxis])
+            self._numbers.assign(_sorted(numbers, order)[tf.newaxis])
+            return
+        places = _places(slot, rows)
+        _update(self._counts, places, sketches.counts)
+        _update(self._numbers, places, numbers)
+
+    def store_active(self, slot: tf.Tensor | int, masks: Sequence[int], active: tf.Tensor) -> None:
+        """Keeps which units are active. To be called inside the train step.
+
+        Args:
+            slot: The slot.
+            masks: Numbers of n layers.
+            active: bool `[n, MAX_UNITS]`.
+        """
+        _update(self._active, _places(slot, masks), active)
+
+    def read(self) -> Iterator[list[Rows]]:
+        """Yields what was kept of each step since `empty`: for each replica, its rows."""
+        counts, numbers, active = map(_read, (self._counts, self._numbers, self._active))
+        for slot in range(self._shape[0]):
+            replicas = [
+                Rows(c[slot], n[slot], a[slot])
+                for c, n, a in zip(counts, numbers, active, strict=True)
+            ]
+            if replicas[0].filled.any():
+                yield replicas
+
+
+def host_read_variable(initial: tf.Tensor) -> tf.Variable:
+    """Returns a variable that each replica of a strategy writes by itself, without being synced."""
+    return tf.Variable(
+        initial,
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+def _read(variable: tf.Variable) -> list[NDArray[Any]]:
+    """Returns the value in each replica on this machine."""
+    values = getattr(variable, "values", None)  # of a variable distributed over replicas
+    return [tf.convert_to_tensor(value).numpy() for value in values or [variable]]
+
+
+def _sorted(values: tf.Tensor, order: NDArray[np.int64]) -> tf.Tensor:
+    return values if np.array_equal(order, np.arange(len(order))) else tf.gather(values, order)
+
+
+def _places(slot: tf.Tensor | int, rows: Sequence[int]) -> tf.Tensor:
+    return tf.stack([tf.fill([len(rows)], tf.cast(slot, tf.int32)), tf.constant(rows)], axis=1)
+
+
+def _update(variable: tf.Variable, places: tf.Tensor, updates: tf.Tensor) -> None:
+    variable.assign(tf.tensor_scatter_nd_update(variable, places, updates))

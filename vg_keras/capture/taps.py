@@ -1,0 +1,216 @@
+"""Sees the outputs of layers and what is backpropagated to them, in the step that trains.
+
+A tap is an identity laid on a layer's output: forward it hands the value on, backward it sees
+dL/d(output) and hands that on too. There is no second pass, and any train step will do. A tap on
+what a regulariser is given sees in the same way what it adds to the gradient of its variable.
+
+Taps are laid while a step is traced, or run eagerly, and are taken up again right after. They only
+collect tensors; what becomes of these is for `observer.py` to say.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from vg_keras.capture.layers import inner_layers, is_observed, regularized_variables
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of a layer.
+
+    Args:
+        value: Its output, the first one where it has several.
+        gradient: The loss's derivative by that, once it is known.
+        number: When the gradient came, counted through the step.
+    """
+
+    value: tf.Tensor
+    gradient: tf.Tensor | None = None
+    number: int = -1
+
+
+@dataclass
+class _Step:
+    """What the taps of one thread have seen in one graph, or eagerly, since the step began."""
+
+    calls: dict[int, list[Call]] = field(default_factory=dict)
+    penalties: dict[int, list[tf.Tensor]] = field(default_factory=dict)
+    number: int = 0
+    last_taken: int = -1
+
+
+class Taps:
+    """The taps of a model.
+
+    Args:
+        model: The model, built or not.
+        observes: Tells whether a layer's output is wanted.
+    """
+
+    def __init__(
+        self, model: keras.Model, observes: Callable[[keras.layers.Layer], bool] = is_observed
+    ) -> None:
+        self._model = model
+        self._observes = observes
+        # Under a strategy each replica runs the step in a thread of its own.
+        self._local = threading.local()
+        self.called: dict[int, None] = {}
+        """The ids of the layers that were called, in the order of their first calls."""
+        self.seen: set[int] = set()
+        """The ids of the layers whose calls could be taken."""
+
+    def begin_step(self) -> None:
+        """Forgets what this thread has seen."""
+        self._local.steps = {}
+
+    @contextmanager
+    def laid(self) -> Iterator[None]:
+        """Lays the taps. On leaving, also by an exception, the model is as it was."""
+        with ExitStack() as stack:
+            self._lay(self._model, stack, set())
+            try:
+                yield
+            finally:
+                self.begin_step()  # eager tensors are not to be kept
+
+    def _lay(self, layer: keras.layers.Layer, stack: ExitStack, laid: set[int]) -> None:
+        if id(layer) in laid:
+            return
+        laid.add(id(layer))
+        call = layer.call
+
+        def tapped_call(*args: Any, **kwargs: Any) -> Any:
+            # What is inside of this layer may have been made since, in its `build`.
+            self._lay_inside(layer, stack, laid)
+            outputs = call(*args, **kwargs)
+            return self._tapped(layer, outputs) if self._observes(layer) else outputs
+
+        # Into the instance's own dictionary, past the attribute tracking of Keras objects.
+        theirs = vars(layer).get("call")
+        vars(layer)["call"] = tapped_call
+        stack.callback(_restore, layer, theirs)
+        self._lay_inside(layer, stack, laid)
+
+    def _lay_inside(self, layer: keras.layers.Layer, stack: ExitStack, laid: set[int]) -> None:
+        for inner in inner_layers(layer):
+            self._lay(inner, stack, laid)
+        for variable in regularized_variables(layer):
+            if not isinstance(variable.regularizer, _TappedRegularizer):
+                _replace_regularizer(variable, self, stack)
+
+    def _tapped(self, layer: keras.layers.Layer, outputs: Any) -> Any:
+        """Lays a tap on the first floating tensor of a layer's outputs."""
+        flat = keras.tree.flatten(outputs)
+        for place, output in enumerate(flat):
+            if isinstance(output, tf.Tensor) and output.dtype.is_floating:
+                flat[place] = self._tapped_output(layer, output)
+                return keras.tree.pack_sequence_as(outputs, flat)
+        return outputs
+
+    def _tapped_output(self, layer: keras.layers.Layer, output: tf.Tensor) -> tf.Tensor:
+        step = self._step()
+        call = Call(output)
+        step.calls.setdefault(id(layer), []).append(call)
+        self.called.setdefault(id(layer))
+
+        def receive(gradient: tf.Tensor) -> None:
+            here = self._step()
+            if here is step:  # else it was made in a loop or a function of its own
+                call.gradient, call.number = gradient, step.number
+                step.number += 1
+
+        tapped = _identity_with(output, receive)
+        if hasattr(output, "_keras_mask"):  # how Keras 3.15 hands a mask from layer to layer
+            tapped._keras_mask = output._keras_mask
+        return tapped
+
+    def tapped_penalty(self, variable: keras.Variable, value: tf.Tensor) -> tf.Tensor:
+        """Lays a tap on the value of a variable that its regulariser is given."""
+        step = self._step()
+
+        def receive(gradient: tf.Tensor) -> None:
+            if self._step() is step:
+                step.penalties.setdefault(id(variable), []).append(gradient)
+
+        return _identity_with(value, receive)
+
+    def _step(self) -> _Step:
+        """Returns what is collected here: tensors of one graph can't be used in another."""
+        if not hasattr(self._local, "steps"):
+            self.begin_step()
+        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        return self._local.steps.setdefault(graph, _Step())
+
+    def take_calls(self, layers: Sequence[keras.layers.Layer]) -> dict[int, list[Call]]:
+        """Returns the calls of these layers that belong to the gradients just handed over.
+
+        Those through which the loss was differentiated since the last take, or else ever in this
+        step, or else all. A forward pass that `recompute_grad` repeats is thereby counted once, and
+        a GAN's critic counts with the loss that trains it, not with its generator's.
+
+        Returns:
+            The calls by the id of the layer; no entry for a layer without any.
+        """
+        step = self._step()
+        taken = {}
+        for layer in layers:
+            calls = step.calls.pop(id(layer), [])
+            reached = [call for call in calls if call.gradient is not None]
+            latest = [call for call in reached if call.number > step.last_taken]
+            if calls:
+                taken[id(layer)] = latest or reached or calls
+                self.seen.add(id(layer))
+        step.last_taken = step.number - 1
+        return taken
+
+    def take_penalty(self, variable: keras.Variable) -> tf.Tensor | None:
+        """Returns what its regulariser adds to the gradient of a variable, or None."""
+        penalties = self._step().penalties.pop(id(variable), [])
+        return tf.add_n(penalties) if penalties else None
+
+
+class _TappedRegularizer(keras.regularizers.Regularizer):
+    """Keras takes nothing but a Regularizer for `variable.regularizer`."""
+
+    def __init__(
+        self, regularizer: keras.regularizers.Regularizer, variable: keras.Variable, taps: Taps
+    ) -> None:
+        self._regularizer = regularizer
+        self._variable = variable
+        self._taps = taps
+
+    def __call__(self, x: Any) -> Any:
+        value = tf.convert_to_tensor(x)
+        return self._regularizer(self._taps.tapped_penalty(self._variable, value))
+
+
+def _replace_regularizer(variable: keras.Variable, taps: Taps, stack: ExitStack) -> None:
+    regularizer = variable.regularizer
+    variable.regularizer = _TappedRegularizer(regularizer, variable, taps)
+    stack.callback(setattr, variable, "regularizer", regularizer)
+
+
+def _restore(layer: keras.layers.Layer, theirs: Any) -> None:
+    del vars(layer)["call"]
+    if theirs is not None:
+        vars(layer)["call"] = theirs
+
+
+def _identity_with(value: tf.Tensor, receive: Callable[[tf.Tensor], None]) -> tf.Tensor:
+    @tf.custom_gradient
+    def identity(value: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            receive(upstream)
+            return upstream
+
+        return tf.identity(value), gradient
+
+    return identity(value)

@@ -1,0 +1,91 @@
+"""A fixed batch on which a model is looked at again and again, beside the batches it trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from vg_keras import metadata
+
+
+class Probe:
+    """A fixed batch whose gradients are taken at each recorded step, without training on it.
+
+    Two models, or two moments of one, can then be compared on the same data. The probe changes
+    nothing in the training: neither the statistics of batch normalization nor the state of random
+    seeds, metrics or optimizers. Its dropout masks are the same at every step.
+
+    Args:
+        x: A batch as the model takes it: an array, or a structure of arrays.
+        y: Its targets, or None where the loss takes none.
+        sample_weight: Their weights, or None.
+        training: Whether the model runs as in training, with dropout and the statistics of the
+            batch, or as in evaluation.
+        loss: A function of the model, x and y that returns the loss, a scalar, for a model whose
+            train step computes its own. By default it is the loss that the model is compiled with.
+        name: The TensorBoard run that the probe's records go to, a directory in `log_dir`.
+
+    Raises:
+        ValueError: The batch is empty, or its parts are of different lengths, or the name is not
+            one of a directory or that of another run.
+
+    Example:
+        >>> GradientMonitor(probe=Probe(x[:256], y[:256]))  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        training: bool = True,
+        loss: Callable[[keras.Model, Any, Any], tf.Tensor] | None = None,
+        name: str = "probe",
+    ) -> None:
+        self.x, self.y, self.sample_weight = (_tensors(part) for part in (x, y, sample_weight))
+        self.training = training
+        self.loss = loss
+        self.name = name
+        _check_lengths([self.x, self.y, self.sample_weight])
+        if not name or name != name.strip("./") or "/" in name or name in metadata.OTHER_RUNS:
+            raise ValueError(
+                "`name` must be the name of a directory of its own, other than "
+                f"{', '.join(metadata.OTHER_RUNS)}. Received: name={name!r}."
+            )
+
+
+def as_probe(probe: Any) -> Probe | None:
+    """Returns what the argument `probe` stands for.
+
+    Args:
+        probe: A Probe, `(x, y)`, `(x, y, sample_weight)`, or None.
+
+    Raises:
+        TypeError: It is none of these.
+    """
+    if probe is None or isinstance(probe, Probe):
+        return probe
+    if isinstance(probe, tuple) and 2 <= len(probe) <= 3:
+        return Probe(*probe)
+    raise TypeError(
+        "`probe` must be a vg_keras.Probe, a tuple (x, y) or (x, y, sample_weight), or None. "
+        f"Received: a {type(probe).__name__}."
+    )
+
+
+def _tensors(part: Any) -> Any:
+    return keras.tree.map_structure(tf.convert_to_tensor, part) if part is not None else None
+
+
+def _check_lengths(parts: list[Any]) -> None:
+    tensors = [t for part in parts if part is not None for t in keras.tree.flatten(part)]
+    lengths = {int(tensor.shape[0]) if tensor.shape.rank else 0 for tensor in tensors}
+    if len(lengths) != 1 or 0 in lengths:
+        raise ValueError(
+            "`probe` must hold at least one example, and as many targets and weights as examples. "
+            f"Received: arrays of {', '.join(map(str, sorted(lengths)))} examples."
+        )
