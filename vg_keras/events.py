@@ -7,7 +7,7 @@ that the events go to is kept by `writer.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as custom_scalars
-from tensorboard.plugins.histogram import metadata as histograms
-from tensorboard.plugins.scalar import metadata as scalars
+from tensorboard.plugins.histogram import metadata as histogram_metadata
+from tensorboard.plugins.scalar import metadata as scalar_metadata
 
 from vg_keras import metadata
 from vg_keras.metadata import norm_to_plot, rms_to_plot
 from vg_keras.record import ModelDescription, Record
-from vg_keras.statistics.histogram import histogram, log10_histogram
+from vg_keras.statistics.histogram import histograms, log10_histograms
 from vg_keras.statistics.sketch import Sketch
 
 DESCRIPTIONS = {
@@ -74,13 +74,13 @@ DESCRIPTIONS = {
 KINDS = tuple(DESCRIPTIONS)
 """The kinds of charts, which `record_event` writes on request."""
 
-_HISTOGRAMS: dict[str, tuple[str, Callable[[Sketch], NDArray[np.float64]]]] = {
-    metadata.GRADIENTS: ("gradients", histogram),
-    metadata.LOG10_GRADIENTS: ("gradients", log10_histogram),
-    metadata.WEIGHTS: ("weights", histogram),
-    metadata.ACTIVATIONS: ("activations", histogram),
-    metadata.ACTIVATION_GRADIENTS: ("activation_gradients", histogram),
-    metadata.LOG10_ACTIVATION_GRADIENTS: ("activation_gradients", log10_histogram),
+_HISTOGRAMS: dict[str, tuple[str, Callable[[Sequence[Sketch]], list[NDArray[np.float64]]]]] = {
+    metadata.GRADIENTS: ("gradients", histograms),
+    metadata.LOG10_GRADIENTS: ("gradients", log10_histograms),
+    metadata.WEIGHTS: ("weights", histograms),
+    metadata.ACTIVATIONS: ("activations", histograms),
+    metadata.ACTIVATION_GRADIENTS: ("activation_gradients", histograms),
+    metadata.LOG10_ACTIVATION_GRADIENTS: ("activation_gradients", log10_histograms),
 }
 """For each kind the attribute of a record that it shows, and how its bars are made."""
 
@@ -106,9 +106,9 @@ _SCALARS: dict[str, tuple[str, Callable[[Record, str], float]]] = {
 """For each kind the attribute of a record whose paths it has, and the number at a path."""
 
 _METADATA = {
-    (kind, describe): (scalars if kind in _SCALARS else histograms).create_summary_metadata(
-        "", description if describe else ""
-    )
+    (kind, describe): (
+        scalar_metadata if kind in _SCALARS else histogram_metadata
+    ).create_summary_metadata("", description if describe else "")
     for kind, description in DESCRIPTIONS.items()
     for describe in (True, False)
 }
@@ -172,8 +172,8 @@ def _tensors(kind: str, record: Record) -> Iterator[tuple[str, NDArray[Any]]]:
             yield path, np.asarray(number(record, path), np.float32)
         return
     attribute, rows = _HISTOGRAMS[kind]
-    for path, sketch in getattr(record, attribute).items():
-        bars = rows(sketch)
+    sketches = getattr(record, attribute)
+    for path, bars in zip(sketches, rows(list(sketches.values())), strict=True):
         if len(bars):  # else nothing is finite, or there are but zeros: there is nothing to draw
             yield path, bars
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy_twin import bucket_counts, statistics
 
-from vg_keras.statistics.histogram import histogram, log10_histogram
+from vg_keras.statistics.histogram import histograms, log10_histograms
 from vg_keras.statistics.sketch import MOMENTS, Sketch
 
 INF, NAN = np.inf, np.nan
@@ -23,6 +23,25 @@ normal_magnitudes = st.lists(magnitudes, min_size=1, max_size=40).map(np.float32
 def sketch_of(values):
     known = statistics(values)
     return Sketch.of(bucket_counts(values), [known[name] for name in MOMENTS])
+
+
+def histogram_of(sketch):
+    (bars,) = histograms([sketch])
+    return bars
+
+
+def log10_histogram_of(sketch):
+    (bars,) = log10_histograms([sketch])
+    return bars
+
+
+@invariant
+@given(st.lists(arrays, max_size=5))
+def test_many_at_once_are_as_one_by_one(several):
+    sketches = [sketch_of(values) for values in several]
+    for together, alone in ((histograms, histogram_of), (log10_histograms, log10_histogram_of)):
+        for bars, sketch in zip(together(sketches), sketches, strict=True):
+            assert bars.tolist() == alone(sketch).tolist()
 
 
 def finite_of(values):
@@ -46,7 +65,7 @@ def elements_in(bar, values, is_first, is_last):
 
 
 def test_a_histogram_has_rows_of_left_edge_right_edge_and_count():
-    bars = histogram(sketch_of([-1.1, -0.6, 0.0, 0.0, 1.3, 1.4, 3.1]))
+    bars = histogram_of(sketch_of([-1.1, -0.6, 0.0, 0.0, 1.3, 1.4, 3.1]))
 
     assert bars.dtype == np.float64
     assert bars.tolist() == [
@@ -61,7 +80,7 @@ def test_a_histogram_has_rows_of_left_edge_right_edge_and_count():
 @invariant
 @given(some_finite)
 def test_the_outer_edges_are_the_smallest_and_the_largest_element(values):
-    bars = histogram(sketch_of(values))
+    bars = histogram_of(sketch_of(values))
     finite = finite_of(values)
 
     assert (bars[0, 0], bars[-1, 1]) == (finite.min(), finite.max())
@@ -70,13 +89,13 @@ def test_the_outer_edges_are_the_smallest_and_the_largest_element(values):
 @invariant
 @given(arrays)
 def test_no_bar_is_empty(values):
-    assert np.all(histogram(sketch_of(values))[:, 2] > 0)
+    assert np.all(histogram_of(sketch_of(values))[:, 2] > 0)
 
 
 @invariant
 @given(arrays)
 def test_bars_ascend_and_do_not_overlap(values):
-    left, right, _ = histogram(sketch_of(values)).T
+    left, right, _ = histogram_of(sketch_of(values)).T
 
     assert np.all(left <= right)
     assert np.all(right[:-1] <= left[1:])
@@ -85,7 +104,7 @@ def test_bars_ascend_and_do_not_overlap(values):
 @invariant
 @given(arrays)
 def test_no_bar_crosses_zero(values):
-    left, right, _ = histogram(sketch_of(values)).T
+    left, right, _ = histogram_of(sketch_of(values)).T
 
     assert not np.any((left < 0) & (right > 0))
 
@@ -93,13 +112,13 @@ def test_no_bar_crosses_zero(values):
 @invariant
 @given(arrays)
 def test_counts_add_up_to_the_finite_elements(values):
-    assert histogram(sketch_of(values))[:, 2].sum() == len(finite_of(values))
+    assert histogram_of(sketch_of(values))[:, 2].sum() == len(finite_of(values))
 
 
 @invariant
 @given(arrays)
 def test_every_bar_counts_the_elements_that_lie_in_it(values):
-    bars, finite = histogram(sketch_of(values)), finite_of(values)
+    bars, finite = histogram_of(sketch_of(values)), finite_of(values)
     last = len(bars) - 1
     expected = [elements_in(bar, finite, i == 0, i == last) for i, bar in enumerate(bars)]
 
@@ -107,21 +126,21 @@ def test_every_bar_counts_the_elements_that_lie_in_it(values):
 
 
 def test_zeros_of_either_sign_are_one_bar_of_no_width():
-    bars = histogram(sketch_of([-1.0, 0.0, -0.0, 1.0]))
+    bars = histogram_of(sketch_of([-1.0, 0.0, -0.0, 1.0]))
 
     assert bars.tolist() == [[-1, -1, 1], [0, 0, 2], [1, 1, 1]]
 
 
 def test_no_edge_is_minus_zero():
-    assert not np.any(np.signbit(histogram(sketch_of([-0.0]))))
+    assert not np.any(np.signbit(histogram_of(sketch_of([-0.0]))))
 
 
 def test_equal_elements_are_one_bar_of_no_width():
-    assert histogram(sketch_of([-0.3] * 7)).tolist() == [[-0.3, -0.3, 7]]
+    assert histogram_of(sketch_of([-0.3] * 7)).tolist() == [[-0.3, -0.3, 7]]
 
 
 def test_float64_beyond_the_range_of_float32_keeps_its_edges():
-    bars = histogram(sketch_of([-1e300, 1e-60, 1e300]))
+    bars = histogram_of(sketch_of([-1e300, 1e-60, 1e300]))
 
     assert bars[:, 2].tolist() == [1, 1, 1]
     assert (bars[0, 0], bars[-1, 1]) == (-1e300, 1e300)
@@ -129,11 +148,11 @@ def test_float64_beyond_the_range_of_float32_keeps_its_edges():
 
 @pytest.mark.parametrize("values", [[], [NAN], [INF, -INF, NAN]])
 def test_a_histogram_of_no_finite_element_has_no_bars(values):
-    assert histogram(sketch_of(values)).shape == (0, 3)
+    assert histogram_of(sketch_of(values)).shape == (0, 3)
 
 
 def test_a_log10_histogram_has_rows_of_left_edge_right_edge_and_count():
-    bars = log10_histogram(sketch_of([1.1, 1.2, 1.3, 3.5, 4.0]))
+    bars = log10_histogram_of(sketch_of([1.1, 1.2, 1.3, 3.5, 4.0]))
     edges = np.log10([[1.1, 1.25], [1.25, 1.5], [3.5, 4.0], [4.0, 4.0]])
 
     assert bars[:, :2] == pytest.approx(edges, abs=1e-15)
@@ -143,13 +162,13 @@ def test_a_log10_histogram_has_rows_of_left_edge_right_edge_and_count():
 @invariant
 @given(arrays)
 def test_log10_counts_add_up_to_the_finite_elements_that_are_not_zero(values):
-    assert log10_histogram(sketch_of(values))[:, 2].sum() == len(magnitudes_of(values))
+    assert log10_histogram_of(sketch_of(values))[:, 2].sum() == len(magnitudes_of(values))
 
 
 @invariant
 @given(arrays)
 def test_log10_bars_ascend_and_do_not_overlap_and_are_not_empty(values):
-    left, right, counts = log10_histogram(sketch_of(values)).T
+    left, right, counts = log10_histogram_of(sketch_of(values)).T
 
     assert np.all(left <= right)
     assert np.all(right[:-1] <= left[1:])
@@ -159,25 +178,25 @@ def test_log10_bars_ascend_and_do_not_overlap_and_are_not_empty(values):
 @invariant
 @given(arrays)
 def test_log10_edges_are_finite(values):
-    assert np.all(np.isfinite(log10_histogram(sketch_of(values))))
+    assert np.all(np.isfinite(log10_histogram_of(sketch_of(values))))
 
 
 @invariant
 @given(some_nonzero)
 def test_the_upper_log10_edge_is_the_largest_magnitude(values):
-    assert log10_histogram(sketch_of(values))[-1, 1] == np.log10(magnitudes_of(values).max())
+    assert log10_histogram_of(sketch_of(values))[-1, 1] == np.log10(magnitudes_of(values).max())
 
 
 @invariant
 @given(some_nonzero)
 def test_the_lower_log10_edge_is_no_higher_than_the_smallest_magnitude(values):
-    assert log10_histogram(sketch_of(values))[0, 0] <= np.log10(magnitudes_of(values).min())
+    assert log10_histogram_of(sketch_of(values))[0, 0] <= np.log10(magnitudes_of(values).min())
 
 
 @invariant
 @given(normal_magnitudes, st.sampled_from([1, -1]))
 def test_the_lower_log10_edge_is_exact_where_all_elements_have_one_sign(values, sign):
-    lower = log10_histogram(sketch_of(sign * values))[0, 0]
+    lower = log10_histogram_of(sketch_of(sign * values))[0, 0]
 
     assert lower == np.log10(magnitudes_of(values).min())
 
@@ -186,14 +205,14 @@ def test_the_lower_log10_edge_is_exact_where_all_elements_have_one_sign(values, 
 @given(normal_magnitudes, normal_magnitudes)
 def test_the_lower_log10_edge_is_at_most_a_tenth_too_low_where_signs_differ(positive, negative):
     values = np.concatenate([positive, -negative])
-    lower = log10_histogram(sketch_of(values))[0, 0]
+    lower = log10_histogram_of(sketch_of(values))[0, 0]
 
     assert 0 <= np.log10(magnitudes_of(values).min()) - lower <= 0.1
 
 
 @pytest.mark.parametrize("value", [2e-39, 1e-45, 1e-60])
 def test_the_lower_log10_edge_is_the_smallest_float32_where_signs_differ_near_zero(value):
-    bars = log10_histogram(sketch_of([-value, value, -1.0, 1.0]))
+    bars = log10_histogram_of(sketch_of([-value, value, -1.0, 1.0]))
 
     assert bars[0].tolist() == [np.log10(2.0**-149), np.log10(2.0**-128), 2]
 
@@ -201,14 +220,14 @@ def test_the_lower_log10_edge_is_the_smallest_float32_where_signs_differ_near_ze
 @invariant
 @given(arrays)
 def test_log10_counts_do_not_depend_on_signs(values):
-    bars, unsigned = (log10_histogram(sketch_of(v)) for v in (values, np.abs(values)))
+    bars, unsigned = (log10_histogram_of(sketch_of(v)) for v in (values, np.abs(values)))
 
     assert bars[:, 2].tolist() == unsigned[:, 2].tolist()
 
 
 def test_both_signs_of_a_bucket_are_one_bar_as_wide_as_the_wider():
-    outermost = log10_histogram(sketch_of([-1.2, 1.1, 1.1]))
-    below_another = log10_histogram(sketch_of([-1.2, 1.1, 1.1, 3.0]))
+    outermost = log10_histogram_of(sketch_of([-1.2, 1.1, 1.1]))
+    below_another = log10_histogram_of(sketch_of([-1.2, 1.1, 1.1, 3.0]))
 
     assert outermost == pytest.approx(np.array([[0, np.log10(1.2), 3]]))
     assert below_another[0] == pytest.approx([0, np.log10(1.25), 3])
@@ -216,17 +235,17 @@ def test_both_signs_of_a_bucket_are_one_bar_as_wide_as_the_wider():
 
 @pytest.mark.parametrize("values", [[], [0.0, -0.0], [NAN, INF, -INF, 0.0]])
 def test_a_log10_histogram_of_nothing_but_zeros_has_no_bars(values):
-    assert log10_histogram(sketch_of(values)).shape == (0, 3)
+    assert log10_histogram_of(sketch_of(values)).shape == (0, 3)
 
 
 def test_a_log10_histogram_takes_the_smallest_subnormal():
-    bars = log10_histogram(sketch_of(np.float32([-1e-45, 0.0, 1e-45])))
+    bars = log10_histogram_of(sketch_of(np.float32([-1e-45, 0.0, 1e-45])))
 
     assert bars == pytest.approx(np.array([[np.log10(2.0**-149), np.log10(2.0**-149), 2]]))
 
 
 def test_a_log10_histogram_takes_float64_beyond_the_range_of_float32():
-    bars = log10_histogram(sketch_of([-1e-60, 1e300, -1e300, 1e-60]))
+    bars = log10_histogram_of(sketch_of([-1e-60, 1e300, -1e300, 1e-60]))
 
     assert np.all(np.isfinite(bars))
     assert bars[-1, 1] == pytest.approx(300, abs=1e-12)
@@ -234,4 +253,6 @@ def test_a_log10_histogram_takes_float64_beyond_the_range_of_float32():
 
 
 def test_float64_too_small_for_float32_is_a_log10_bar_of_its_own_magnitude():
-    assert log10_histogram(sketch_of([-1e-60, 1e-60])) == pytest.approx(np.array([[-60, -60, 2]]))
+    assert log10_histogram_of(sketch_of([-1e-60, 1e-60])) == pytest.approx(
+        np.array([[-60, -60, 2]])
+    )

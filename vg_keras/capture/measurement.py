@@ -21,6 +21,7 @@ from vg_keras.capture.plan import (
 )
 from vg_keras.capture.table import MAX_UNITS, NUM_EXTRAS, Table
 from vg_keras.capture.taps import Call
+from vg_keras.record import SKETCHES_OF_LAYERS
 from vg_keras.statistics.indexed_slices import sketch_slices
 from vg_keras.statistics.norms import norms
 from vg_keras.statistics.saturation import Bounds, saturated_share
@@ -127,14 +128,18 @@ def _sketched(tensors: Mapping[Key, Gradient], plan: Plan) -> tuple[list[Key], T
     """Returns the sketches of tensors, and their keys in the same order."""
     sparse = {key: t for key, t in tensors.items() if isinstance(t, tf.IndexedSlices)}
     large = {key: t for key, t in tensors.items() if key not in sparse and _is_large(t)}
-    small = {key: t for key, t in tensors.items() if key not in sparse and key not in large}
-    parts = [sketch_all(list(small.values()))] if small else []
+    # Outputs apart from gradients: one tensor with zeros has those of its whole group counted.
+    small: list[dict[Key, tf.Tensor]] = [{}, {}]
+    for key, tensor in tensors.items():
+        if key not in sparse and key not in large:
+            small[key[0] in SKETCHES_OF_LAYERS][key] = tensor
+    parts = [sketch_all(list(group.values())) for group in small if group]
     parts += [sketch_all([tensor]) for tensor in large.values()]
     for (_, path), slices in sparse.items():
         counts, moments = sketch_slices(slices, plan.sizes[path])
         parts.append(TensorSketch(counts[tf.newaxis], moments[tf.newaxis]))
     columns = (tf.concat(column, axis=0) for column in zip(*parts, strict=True))
-    return [*small, *large, *sparse], TensorSketch(*columns)
+    return [*small[0], *small[1], *large, *sparse], TensorSketch(*columns)
 
 
 def _is_large(tensor: tf.Tensor) -> bool:

@@ -8,6 +8,8 @@ import operator
 import time
 from collections.abc import Collection, Iterable, Sequence
 
+import numpy as np
+
 from vg_keras.capture.plan import (
     ACTIVATION,
     ACTIVATION_GRADIENT,
@@ -78,12 +80,14 @@ class RecordMaker:
     def _sketches(self, kind: str, replicas: Sequence[Rows]) -> dict[str, Sketch]:
         is_of_layers = kind in (ACTIVATION, ACTIVATION_GRADIENT)
         paths = self._model.outputs if is_of_layers else self._model.variables
-        rows = {path: self._plan.row_of.get((kind, path)) for path in paths}
-        return {
-            path: _sum([replica.sketch(row) for replica in replicas])
-            for path, row in rows.items()
-            if row is not None and all(replica.filled[row] for replica in replicas)
-        }
+        row_of = self._plan.row_of
+        filled = np.all([replica.filled for replica in replicas], axis=0)
+        rows = {path: row_of[kind, path] for path in paths if (kind, path) in row_of}
+        rows = {path: row for path, row in rows.items() if filled[row]}
+        if not rows:
+            return {}
+        parts = [replica.sketches(list(rows.values())) for replica in replicas]
+        return {path: _sum(sketches) for path, *sketches in zip(rows, *parts, strict=True)}
 
     def _extras(self, kind: str, path: str, rows: Rows) -> list[float]:
         return rows.extras(self._plan.row_of[kind, path])

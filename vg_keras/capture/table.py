@@ -55,9 +55,18 @@ class Rows:
         """The number of the step."""
         return int(np.nanmax(self.numbers[:, _STEP]))
 
-    def sketch(self, row: int) -> Sketch:
-        """Returns the sketch in a row."""
-        return Sketch.of(self.counts[row], self.numbers[row, :_STEP])
+    def sketches(self, rows: Sequence[int]) -> list[Sketch]:
+        """Returns the sketches in some rows."""
+        counts = self.counts[rows]
+        owner, occupied = np.nonzero(counts)
+        ends = np.searchsorted(owner, np.arange(1, len(rows)))
+        parts = zip(
+            np.split(occupied.astype(np.uint16), ends),
+            np.split(counts[owner, occupied], ends),
+            self.numbers[rows, :_STEP],
+            strict=True,
+        )
+        return [Sketch.of_occupied(*part) for part in parts]
 
     def extras(self, row: int) -> list[float]:
         """Returns the numbers beside it."""

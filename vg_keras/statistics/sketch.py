@@ -7,6 +7,7 @@ bars of a chart in `histogram.py`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,23 +159,8 @@ class Sketch:
             The edges, float64 `[k, 2]`, ascending and none of them across zero, and the number of
             elements between each pair, int64 `[k]`, none of them zero.
         """
-        index = (self.occupied % buckets.NEGATIVE).astype(np.int64)
-        counts = self.occupied_counts.copy()
-        counts[self.occupied == buckets.ZERO] -= self.zeros
-        keep = (index < buckets.NONFINITE) & (counts > 0)
-        index, counts = index[keep], counts[keep]
-        lower, upper = buckets.MAGNITUDE_EDGES[index], buckets.MAGNITUDE_EDGES[index + 1]
-        # The positive buckets come first and ascend, the negative ones follow and descend.
-        positive = int(np.searchsorted(self.occupied[keep], buckets.NEGATIVE))
-        zero = [0.0] if self.zeros else []
-        left = np.concatenate([-upper[positive:][::-1], zero, lower[:positive]])
-        right = np.concatenate([-lower[positive:][::-1], zero, upper[:positive]])
-        if len(left):
-            left[0], right[-1] = self.smallest, self.largest
-        edges = np.stack([left, right], axis=1) + 0.0  # + 0.0 turns -0 into 0
-        zeros = [self.zeros] if self.zeros else []
-        counts = np.concatenate([counts[positive:][::-1], zeros, counts[:positive]])
-        return edges, counts.astype(np.int64)
+        edges, counts, _ = intervals_of([self])
+        return edges, counts
 
     def quantile(self, q: ArrayLike) -> NDArray[np.float64]:
         """Reads quantiles of the finite elements off the sketch.
@@ -206,6 +192,51 @@ class Sketch:
         values = _middle(edges)[place]
         values = np.where(ranks <= 1, self.smallest, values)
         return np.where(ranks >= self.finite, self.largest, values)
+
+
+def intervals_of(
+    sketches: Sequence[Sketch],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the intervals of several sketches at once, much faster than one by one.
+
+    Returns:
+        Edges float64 `[k, 2]` and counts int64 `[k]` as of `Sketch.intervals`, those of each sketch
+        after those of the one before, and how many there are of each, int64 `[len(sketches)]`.
+    """
+    owner, occupied, counts = flattened(sketches)
+    zeros = np.array([sketch.zeros for sketch in sketches], np.int64)
+    counts = counts - np.where(occupied == buckets.ZERO, zeros[owner], 0)
+    index = occupied % buckets.NEGATIVE
+    keep = (index < buckets.NONFINITE) & (counts > 0)
+    owner, index, counts = owner[keep], index[keep], counts[keep]
+    is_negative = occupied[keep] >= buckets.NEGATIVE
+    lower, upper = buckets.MAGNITUDE_EDGES[index], buckets.MAGNITUDE_EDGES[index + 1]
+    with_zeros = np.flatnonzero(zeros)
+    nothing = np.zeros(len(with_zeros))
+    left = np.concatenate([np.where(is_negative, -upper, lower), nothing])
+    right = np.concatenate([np.where(is_negative, -lower, upper), nothing])
+    owner = np.concatenate([owner, with_zeros])
+    counts = np.concatenate([counts, zeros[with_zeros]])
+    order = np.lexsort([right, left, owner])
+    edges = np.stack([left, right], axis=1)[order]
+    lengths = np.bincount(owner, minlength=len(sketches))
+    last = np.cumsum(lengths) - 1
+    present = np.flatnonzero(lengths)
+    edges[(last - lengths + 1)[present], 0] = [sketches[i].smallest for i in present.tolist()]
+    edges[last[present], 1] = [sketches[i].largest for i in present.tolist()]
+    return edges + 0.0, counts[order].astype(np.int64), lengths  # + 0.0 turns -0 into 0
+
+
+def flattened(
+    sketches: Sequence[Sketch],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the number of the sketch, the bucket and the count of every occupied bucket."""
+    lengths = [len(sketch.occupied) for sketch in sketches]
+    owner = np.repeat(np.arange(len(sketches)), lengths)
+    empty = [np.zeros(0, np.int64)]
+    occupied = np.concatenate([sketch.occupied for sketch in sketches] or empty).astype(np.int64)
+    counts = np.concatenate([sketch.occupied_counts for sketch in sketches] or empty)
+    return owner, occupied, counts
 
 
 def _middle(edges: NDArray[np.float64]) -> NDArray[np.float64]:

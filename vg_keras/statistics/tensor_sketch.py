@@ -145,15 +145,14 @@ def _count_and_extremes(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Ten
 
 
 def _count(bits: tf.Tensor) -> tf.Tensor:
-    # The arithmetic shift gives -1024 to 1023, the negative numbers below; adding 1024 and turning
-    # the finished counts round is one pass over the values less than a logical shift and a cast.
-    counts = tf.raw_ops.DenseBincount(
-        input=tf.bitwise.right_shift(bits, buckets.SHIFT) + buckets.NEGATIVE,
+    # The logical shift, of unsigned bits: an arithmetic one would need another pass to add 1024.
+    shifted = tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), buckets.SHIFT)
+    return tf.raw_ops.DenseBincount(
+        input=tf.bitcast(shifted, tf.int32),
         size=buckets.NUM_BUCKETS,
         weights=tf.zeros([0], tf.int32),
         binary_output=False,
     )
-    return tf.roll(counts, buckets.NEGATIVE, axis=0)
 
 
 def _of_either_sign(counts: tf.Tensor, start: int, stop: int) -> tf.Tensor:
