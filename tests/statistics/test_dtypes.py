@@ -5,27 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
+from sketches import EXACT, MODES, sketch_in, twins_of, values_of
 
-from vg_keras.statistics.sketch import Sketch
 from vg_keras.statistics.tensor_sketch import sketch
 
-MODES = {
-    "eager": sketch,
-    "graph": tf.function(sketch),
-    "xla": tf.function(sketch, jit_compile=True),
-}
-EXACT = (
-    "count",
-    "finite",
-    "nonfinite",
-    "smallest",
-    "largest",
-    "largest_magnitude",
-    "zeros",
-    "nans",
-    "positive_infinities",
-    "negative_infinities",
-)
 SUMS = ("sum", "sum_of_magnitudes", "norm", "mean", "mean_magnitude", "rms")
 OF_16_BITS = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
 INF, NAN = np.inf, np.nan
@@ -43,18 +26,6 @@ FLOAT64 = {
         "all zero": [0.0, -0.0],
     }.items()
 }
-
-
-def sketch_in(mode, values):
-    return Sketch.of(*MODES[mode](tf.constant(values)))
-
-
-def values_of(name, things):
-    return {case: getattr(thing, name) for case, thing in things.items()}
-
-
-def twins_of(name, cases):
-    return {case: statistics(values)[name] for case, values in cases.items()}
 
 
 def every_pattern(dtype):

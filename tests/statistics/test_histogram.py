@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy_twin import bucket_counts, statistics
+from sketches import sketch_of
 
 from vg_keras.statistics.histogram import histograms, log10_histograms
-from vg_keras.statistics.sketch import MOMENTS, Sketch
 
 INF, NAN = np.inf, np.nan
 
@@ -18,11 +17,6 @@ some_finite = arrays.filter(lambda values: np.isfinite(values).any())
 some_nonzero = arrays.filter(lambda values: (np.isfinite(values) & (values != 0)).any())
 magnitudes = st.floats(2.0**-126, 4, width=32) | st.floats(2.0**-126, 2.0**127, width=32)
 normal_magnitudes = st.lists(magnitudes, min_size=1, max_size=40).map(np.float32)
-
-
-def sketch_of(values):
-    known = statistics(values)
-    return Sketch.of(bucket_counts(values), [known[name] for name in MOMENTS])
 
 
 def histogram_of(sketch):

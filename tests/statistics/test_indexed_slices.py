@@ -6,6 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy_twin import bucket_counts, statistics
+from sketches import in_modes
 
 from vg_keras.statistics.indexed_slices import add_repeated_rows, sketch_slices
 from vg_keras.statistics.sketch import Sketch
@@ -18,11 +19,7 @@ def _of_slices(values, indices, size):
     return sketch_slices(tf.IndexedSlices(values, indices), size)
 
 
-MODES = {
-    "eager": _of_slices,
-    "graph": tf.function(_of_slices),
-    "xla": tf.function(_of_slices, jit_compile=True),
-}
+MODES = in_modes(_of_slices)
 NAMES = tuple(statistics([]))
 NANS = [1021, 1022, 1023, 2045, 2046, 2047]
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy_twin import bucket_counts, statistics
+from sketches import sketch_of
 
 from vg_keras.statistics.sketch import MOMENTS, QUANTILE_ERROR, Sketch
 
@@ -41,11 +42,6 @@ subnormal = st.floats(-(2.0**-126), 2.0**-126, width=32)
 
 def arrays_of(elements):
     return st.lists(elements, max_size=40).map(np.float32)
-
-
-def sketch_of(values):
-    known = statistics(values)
-    return Sketch.of(bucket_counts(values), [known[name] for name in MOMENTS])
 
 
 def finite_of(values):

@@ -5,15 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
+from sketches import in_modes
 
 from vg_keras.statistics.sketch import Sketch
 from vg_keras.statistics.tensor_sketch import sketch, sketch_all
 
-MODES = {
-    "eager": sketch_all,
-    "graph": tf.function(sketch_all),
-    "xla": tf.function(sketch_all, jit_compile=True),
-}
+MODES = in_modes(sketch_all)
 NAMES = tuple(statistics([]))
 INF, NAN = np.inf, np.nan
 

@@ -4,28 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
+from sketches import EXACT, MODES, sketch_in, twins_of, values_of
 
 from vg_keras.statistics.sketch import MOMENTS, Sketch
 from vg_keras.statistics.tensor_sketch import sketch
 
-MODES = {
-    "eager": sketch,
-    "graph": tf.function(sketch),
-    "xla": tf.function(sketch, jit_compile=True),
-}
-
-EXACT = (
-    "count",
-    "finite",
-    "nonfinite",
-    "smallest",
-    "largest",
-    "largest_magnitude",
-    "zeros",
-    "nans",
-    "positive_infinities",
-    "negative_infinities",
-)
 ALL_OF_ONE_SIGN = ("sum_of_magnitudes", "norm", "mean_magnitude", "rms")
 OF_BOTH_SIGNS = ("sum", "mean")
 ACCURACY = 1e-6
@@ -69,18 +52,6 @@ FLOAT32 = {
     }.items()
 } | {"nans of any payload": np.resize(_bits([0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001]), SIZE)}
 assert all(len(values) == SIZE for values in FLOAT32.values())
-
-
-def sketch_in(mode, values):
-    return Sketch.of(*MODES[mode](tf.constant(values)))
-
-
-def values_of(name, things):
-    return {case: getattr(thing, name) for case, thing in things.items()}
-
-
-def twins_of(name, cases):
-    return {case: statistics(values)[name] for case, values in cases.items()}
 
 
 @pytest.fixture(params=MODES)
