@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from vg_keras.statistics.tensor_sketch import sum_in_lanes
+from vg_keras.statistics.tensor_sketch import decoded, sum_in_lanes
 
 _LEAST, _MOST = 1e-25, 1e30
 """Between these a sum of squares has lost nothing to the ends of float32's range."""
@@ -44,6 +44,7 @@ def _sum_of_squares(values: tf.Tensor) -> tf.Tensor:
 
 
 def _scaled_norm(values: tf.Tensor) -> tf.Tensor:
-    values = tf.cast(values, tf.float64)
+    if values.dtype == tf.float32:  # by its bits: a cast would take subnormals for zero
+        values = decoded(tf.bitcast(values, tf.int32))
     unit = tf.reduce_max(tf.concat([tf.abs(values), tf.zeros([1], tf.float64)], axis=0))
     return tf.norm(tf.math.divide_no_nan(values, unit)) * unit

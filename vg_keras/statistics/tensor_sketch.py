@@ -235,7 +235,7 @@ def _exact_moments_of_bits(flat: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]
 
 @tf.function(input_signature=[_INT32], autograph=False)
 def _exact_moments_of(bits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return _exact_moments(_decode(bits), bits), _count_of_sign(bits)
+    return _exact_moments(decoded(bits), bits), _count_of_sign(bits)
 
 
 def _exact_moments(values: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
@@ -259,7 +259,7 @@ def _exact_moments(values: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _decode(bits: tf.Tensor) -> tf.Tensor:
+def decoded(bits: tf.Tensor) -> tf.Tensor:
     """Returns the float64 value of float32 bits, subnormals included."""
     magnitude = tf.bitwise.bitwise_and(bits, _MAGNITUDE)
     subnormal = tf.cast(magnitude, tf.float64) * 2.0**-149
