@@ -1,5 +1,6 @@
 """Names, payloads and versions: what is encoded is parsed back, and all else is refused."""
 
+import dataclasses
 import io
 import json
 import math
@@ -7,6 +8,8 @@ import zlib
 
 import numpy as np
 import pytest
+from scripted_records import MODEL as SMALL
+from scripted_records import contents, full_record
 
 from vg_keras import metadata
 from vg_keras.record import LayerDescription, ModelDescription, Record, VariableDescription
@@ -23,10 +26,12 @@ MODEL = ModelDescription(
                 VariableDescription("a/dense/kernel", (3, 4), "float32"),
                 VariableDescription("a/dense/bias", (), "float16"),
             ),
+            (None, 4),
         ),
         LayerDescription(
             "b", "BatchNormalization", None, (VariableDescription("b/gamma", (4,), "float64"),)
         ),
+        LayerDescription("softmax", "Softmax", "softmax", (), (None, None, 4)),
     ),
     {"keras": "3.15.1"},
 )
@@ -38,12 +43,8 @@ def sketch(*moments, buckets=(3, 1020, 2040), counts=(1, 2, 2**40)):
     )
 
 
-def assert_same_sketch(one, other):
-    assert one.occupied.dtype == other.occupied.dtype == np.uint16
-    assert one.occupied_counts.dtype == other.occupied_counts.dtype == np.int64
-    assert one.occupied.tolist() == other.occupied.tolist()
-    assert one.occupied_counts.tolist() == other.occupied_counts.tolist()
-    assert np.array_equal(one.moments, other.moments, equal_nan=True)
+def parsed_back(record):
+    return metadata.parse_record(metadata.encode_record(record, MODEL), MODEL)
 
 
 def test_a_model_is_parsed_back():
@@ -53,55 +54,112 @@ def test_a_model_is_parsed_back():
 def test_a_model_is_json_with_the_version_of_the_format():
     payload = json.loads(metadata.encode_model(MODEL))
 
-    assert payload["format_version"] == metadata.FORMAT_VERSION == 1
+    assert payload["format_version"] == metadata.FORMAT_VERSION == 2
     assert set(payload) == {"format_version", "name", "layers", "versions"}
     assert payload["layers"][0]["variables"][0] == {
         "path": "a/dense/kernel",
         "shape": [3, 4],
         "dtype": "float32",
     }
+    assert [layer["output_shape"] for layer in payload["layers"]] == [
+        [None, 4],
+        None,
+        [None, None, 4],
+    ]
 
 
 def test_a_model_lists_its_variables_layer_by_layer():
     assert MODEL.variables == ("a/dense/kernel", "a/dense/bias", "b/gamma")
 
 
+def test_a_model_lists_the_layers_whose_output_is_monitored():
+    assert MODEL.outputs == ("a/dense", "softmax")
+
+
+def test_a_model_of_version_1_has_no_outputs():
+    payload = json.loads(with_version(1))
+    for layer in payload["layers"]:
+        del layer["output_shape"]
+    model = metadata.parse_model(json.dumps(payload).encode())
+
+    assert model.outputs == ()
+    assert model.variables == MODEL.variables
+
+
+OF_VARIABLES = ["gradients", "loss_gradients", "regularization_gradients", "weights"]
+OF_LAYERS = ["activations", "activation_gradients"]
+
+
 def test_a_record_is_parsed_back():
     gradients = {"b/gamma": sketch(), "a/dense/kernel": sketch(buckets=[7], counts=[5])}
     record = Record(2**40, 1234567890.123456, gradients, ("a/dense/bias",))
-    parsed = metadata.parse_record(metadata.encode_record(record, MODEL.variables), MODEL.variables)
 
-    assert (parsed.step, parsed.wall_time) == (2**40, 1234567890.123456)
-    assert parsed.without_gradient == ("a/dense/bias",)
-    assert list(parsed.gradients) == ["b/gamma", "a/dense/kernel"]
-    for path, expected in gradients.items():
-        assert_same_sketch(parsed.gradients[path], expected)
+    assert contents(parsed_back(record)) == contents(record)
 
 
-def test_the_moments_of_a_record_come_back_bit_for_bit():
+def test_a_record_that_holds_something_of_every_kind_is_parsed_back():
+    record = full_record()
+    parsed = metadata.parse_record(metadata.encode_record(record, SMALL), SMALL)
+
+    assert contents(parsed) == contents(record)
+    assert [f.name for f in dataclasses.fields(record) if not getattr(record, f.name)] == [
+        "without_gradient"
+    ]
+
+
+@pytest.mark.parametrize("kind", OF_VARIABLES + OF_LAYERS)
+def test_a_record_that_holds_sketches_of_one_kind_is_parsed_back(kind):
+    paths = ("softmax", "a/dense") if kind in OF_LAYERS else ("b/gamma", "a/dense/kernel")
+    sketches = {paths[0]: sketch(), paths[1]: sketch(buckets=[7], counts=[5])}
+    record = Record(**{"step": 1, "wall_time": 0.5, "gradients": {}, kind: sketches})
+
+    assert contents(parsed_back(record)) == contents(record)
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ("update_norms", {"b/gamma": 0.1, "a/dense/kernel": 5e-324}),
+        ("weight_norms", {"a/dense/bias": math.inf, "b/gamma": math.nan}),
+        ("saturated_units", {"softmax": 1 / 3, "a/dense": 0.0}),
+        ("dead_units", {"a/dense": 1e-300}),
+        ("examples", {"softmax": 2**53, "a/dense": 0}),
+        ("dead_unit_examples", {"a/dense": 1280}),
+    ],
+)
+def test_a_record_that_holds_numbers_of_one_kind_is_parsed_back(kind, numbers):
+    record = Record(**{"step": 1, "wall_time": 0.5, "gradients": {}, kind: numbers})
+
+    assert contents(parsed_back(record)) == contents(record)
+
+
+@pytest.mark.parametrize("kind", OF_VARIABLES + OF_LAYERS)
+def test_the_moments_of_a_record_come_back_bit_for_bit(kind):
     moments = [1e300, 5e-324, 0.1, math.nan, -math.nan, 2**53, 1, 0]
-    record = Record(0, 0.0, {"b/gamma": sketch(*moments)})
-    parsed = metadata.parse_record(metadata.encode_record(record, MODEL.variables), MODEL.variables)
+    path = "softmax" if kind in OF_LAYERS else "b/gamma"
+    kinds = {"gradients": {}, kind: {path: sketch(*moments)}}
+    record = Record(step=0, wall_time=0.0, **kinds)
 
-    assert_same_sketch(parsed.gradients["b/gamma"], record.gradients["b/gamma"])
+    assert contents(parsed_back(record)) == contents(record)
 
 
 def test_a_record_without_any_gradient_is_parsed_back():
     record = Record(3, 1.0, {}, ("b/gamma",))
-    parsed = metadata.parse_record(metadata.encode_record(record, MODEL.variables), MODEL.variables)
 
-    assert parsed == record
+    assert parsed_back(record) == record
 
 
 def test_a_sketch_of_nothing_is_parsed_back():
     empty = sketch(0, 0, 0, math.nan, math.nan, 0, 0, 0, buckets=[], counts=[])
     gradients = {"a/dense/kernel": empty, "b/gamma": sketch(), "a/dense/bias": empty}
-    record = Record(3, 1.0, gradients)
-    parsed = metadata.parse_record(metadata.encode_record(record, MODEL.variables), MODEL.variables)
+    record = Record(3, 1.0, gradients, activations={"softmax": empty, "a/dense": sketch()})
 
-    assert list(parsed.gradients) == list(gradients)
-    for path, expected in gradients.items():
-        assert_same_sketch(parsed.gradients[path], expected)
+    assert contents(parsed_back(record)) == contents(record)
+
+
+def test_a_path_that_the_model_does_not_have_cannot_be_encoded():
+    with pytest.raises(KeyError):
+        metadata.encode_record(Record(0, 0.0, {"softmax": sketch()}), MODEL)
 
 
 def with_version(version):
@@ -113,14 +171,14 @@ def test_a_newer_version_is_refused():
         metadata.parse_model(with_version(7).encode())
 
     assert str(caught.value) == (
-        "This log has format version 7, and the installed vg_keras reads versions up to 1. "
+        "This log has format version 7, and the installed vg_keras reads versions up to 2. "
         "Upgrade vg_keras to read it."
     )
 
 
 def test_a_newer_version_is_refused_even_if_all_else_is_different():
     with pytest.raises(metadata.FormatVersionError):
-        metadata.parse_model(b'{"format_version": 2}')
+        metadata.parse_model(b'{"format_version": 3}')
 
 
 @pytest.mark.parametrize(
@@ -144,10 +202,23 @@ def test_what_is_no_model_is_said_to_be_damaged(payload):
     assert str(caught.value).startswith("The description of the model is damaged: ")
 
 
+def arrays_on_disk():
+    file = io.BytesIO(zlib.decompress(metadata.encode_record(full_record(), SMALL)))
+    return {name: np.load(file) for name in np.load(file).tolist()}
+
+
+def test_the_number_of_each_kind_on_disk_is_that_of_version_2():
+    arrays = arrays_on_disk()
+    norms = dict(zip(arrays["sketch_kinds"].tolist(), arrays["moments"][:, 2], strict=True))
+    values = dict(zip(arrays["value_kinds"].tolist(), arrays["values"], strict=True))
+
+    assert norms == pytest.approx({0: 5, 1: 10, 2: 0.5, 3: 2, 4: 7, 5: math.sqrt(3)})
+    assert values == {0: 0.5, 1: 2, 2: 8, 3: 0.25, 4: 0.125, 5: 16}
+
+
 def payload_with(**changes):
-    """The payload of an empty record with other arrays; None leaves one out."""
-    file = io.BytesIO(zlib.decompress(metadata.encode_record(Record(0, 0.0, {}), ())))
-    arrays = {name: np.load(file) for name in np.load(file).tolist()}
+    """The payload of a record with other arrays; None leaves one out."""
+    arrays = arrays_on_disk()
     arrays = {name: a for name, a in {**arrays, **changes}.items() if a is not None}
     file = io.BytesIO()
     for array in (list(arrays), *arrays.values()):
@@ -162,17 +233,23 @@ def payload_with(**changes):
         b"not compressed",
         zlib.compress(b""),
         zlib.compress(b"no array"),
-        metadata.encode_record(Record(0, 0.0, {}), ())[:-1],
+        metadata.encode_record(full_record(), SMALL)[:-1],
         payload_with(step=None),
         payload_with(moments=None),
         payload_with(step=np.array([1, 2])),
         payload_with(step=np.array([object()], dtype=object)),
         payload_with(without_gradient=np.array([5])),
+        payload_with(sketch_paths=np.full(6, 1)),
+        payload_with(sketch_kinds=np.full(6, 6)),
+        payload_with(value_kinds=np.full(6, 6)),
+        payload_with(value_paths=np.full(6, 1)),
+        payload_with(values=np.zeros(5)),
+        payload_with(value_kinds=None),
     ],
 )
 def test_what_is_no_record_is_said_to_be_damaged(payload):
     with pytest.raises(metadata.CorruptPayloadError) as caught:
-        metadata.parse_record(payload, ("w",))
+        metadata.parse_record(payload, SMALL)
 
     assert str(caught.value).startswith("A record is damaged: ")
 
@@ -187,6 +264,18 @@ def test_a_tag_is_kind_and_path():
 def test_the_norm_is_plotted_unless_a_value_is_not_finite(buckets, expected):
     plotted = metadata.norm_to_plot(
         sketch(0, 0, 0.25, 0, 0, 0, 0, 0, buckets=buckets, counts=[1] * len(buckets))
+    )
+
+    assert plotted == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("buckets", "counts", "expected"),
+    [([5], [4], 0.125), ([5, 1020], [4, 1], math.nan), ([5, 2044], [4, 1], math.nan)],
+)
+def test_the_root_mean_square_is_plotted_unless_a_value_is_not_finite(buckets, counts, expected):
+    plotted = metadata.rms_to_plot(
+        sketch(0, 0, 0.25, 0, 0, 0, 0, 0, buckets=buckets, counts=counts)
     )
 
     assert plotted == pytest.approx(expected, nan_ok=True)

@@ -1,0 +1,73 @@
+"""Models and records made by hand: nothing is trained and TensorFlow is not asked."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from vg_keras.record import LayerDescription, ModelDescription, Record, VariableDescription
+from vg_keras.statistics import buckets
+from vg_keras.statistics.sketch import Sketch
+
+
+def sketch_of(values):
+    """The sketch of float32 values."""
+    values = np.asarray(values, np.float32)
+    counts = np.bincount(buckets.bucket_of(values), minlength=buckets.NUM_BUCKETS)
+    finite = values[np.isfinite(values)].astype(np.float64)
+    extremes = [finite.min(), finite.max()] if len(finite) else [math.nan, math.nan]
+    sums = [finite.sum(), np.abs(finite).sum(), np.linalg.norm(finite)]
+    zeros, positive, negative = (np.count_nonzero(values == x) for x in (0, np.inf, -np.inf))
+    return Sketch.of(counts, [*sums, *extremes, zeros, positive, negative])
+
+
+def layer(path, *names, activation=None, output_shape=None):
+    """The description of a layer and its variables."""
+    variables = tuple(VariableDescription(f"{path}/{name}", (3,), "float32") for name in names)
+    return LayerDescription(path, "Dense", activation, variables, output_shape)
+
+
+def model_of(*layers):
+    """The description of a model of these layers."""
+    return ModelDescription("small", layers, {"keras": "3"})
+
+
+MODEL = model_of(layer("dense", "kernel", activation="relu", output_shape=(None, 3)))
+
+
+def full_record(step=3):
+    """A record of MODEL that holds something of every kind, each with a number of its own."""
+    variable, layer = "dense/kernel", "dense"
+    return Record(
+        step=step,
+        wall_time=12.5,
+        gradients={variable: sketch_of([3.0, 4.0])},
+        loss_gradients={variable: sketch_of([6.0, 8.0])},
+        regularization_gradients={variable: sketch_of([0.3, 0.4])},
+        update_norms={variable: 0.5},
+        weight_norms={variable: 2.0},
+        weights={variable: sketch_of([0.0, 2.0])},
+        activations={layer: sketch_of([0.0, 0.0, 7.0])},
+        activation_gradients={layer: sketch_of([1.0, -1.0, 1.0, 0.0])},
+        examples={layer: 8},
+        saturated_units={layer: 0.25},
+        dead_units={layer: 0.125},
+        dead_unit_examples={layer: 16},
+    )
+
+
+def contents(thing):
+    """All of a record, sketches too, in a form that tells every bit and has NaN equal to NaN."""
+    if isinstance(thing, Sketch):
+        occupied = [(a.dtype.name, a.tolist()) for a in (thing.occupied, thing.occupied_counts)]
+        return occupied, np.array(thing.moments, np.float64).tobytes()
+    if isinstance(thing, Record):
+        return [(f.name, contents(getattr(thing, f.name))) for f in dataclasses.fields(thing)]
+    if isinstance(thing, dict):
+        return [(path, contents(of_path)) for path, of_path in thing.items()]
+    return (type(thing), np.float64(thing).tobytes() if isinstance(thing, float) else thing)
+
+
+def all_contents(records):
+    """The contents of several records."""
+    return [contents(record) for record in records]
