@@ -17,7 +17,7 @@ from vg_keras import events, metadata
 from vg_keras.capture.capture import Capture
 from vg_keras.capture.model import Filter, checked_filter, is_built
 from vg_keras.capture.observer import Observer
-from vg_keras.capture.optimizers import optimizers_of
+from vg_keras.capture.optimizers import counter_of, optimizers_of
 from vg_keras.capture.plan import Choice
 from vg_keras.capture.probe_pass import ProbePass
 from vg_keras.capture.slots import ArmedStep
@@ -192,7 +192,7 @@ class GradientMonitor(keras.callbacks.Callback):
         """
         optimizers = _checked_optimizers(model, optimizer)
         self._begin_anew()
-        counter = optimizers[0].iterations
+        counter = counter_of(optimizers[0])
         strategy = model.distribute_strategy
         if strategy.num_replicas_in_sync > 1 and not is_built(model):
             raise ValueError(

@@ -51,7 +51,8 @@ class Record:
         weights: For each variable the sketch of its value before the update.
         activations: For each layer the sketch of its output, of the first one if it has several.
         activation_gradients: For each layer the sketch of dL/d(output), where L is the loss that
-            trains: the mean over the batch, for Keras's own losses.
+            trains: the mean over the batch, for Keras's own losses. Where Keras computes the loss
+            from the logits of a softmax or sigmoid output, it is dL/d(logits) for that layer.
         examples: For each layer the number of examples in the batch that its output holds.
         saturated_units: For each layer whose activation saturates, the fraction of units that are
             saturated, averaged over the examples; see `vg_keras.statistics.saturation`.

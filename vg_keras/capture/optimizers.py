@@ -48,7 +48,7 @@ def optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer]:
 
 
 def step_counter(model: keras.Model) -> keras.Variable:
-    """Returns the `iterations` of the optimizer that the model is compiled with, or of its first.
+    """Returns what counts the steps of the optimizer that a model is compiled with, or its first.
 
     Raises:
         ValueError: The model has no optimizer.
@@ -59,7 +59,17 @@ def step_counter(model: keras.Model) -> keras.Variable:
             f"Expected a model with an optimizer. Received: {model.name!r}, which has none, "
             "neither by `compile` nor as an attribute. Compile it with one."
         )
-    return optimizers[0].iterations
+    return counter_of(optimizers[0])
+
+
+def counter_of(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
+    """Returns the variable that counts the calls of an optimizer's `apply`.
+
+    That is `optimizer.iterations`, except with gradient accumulation, where `iterations` counts one
+    for several batches and is no variable.
+    """
+    # `_iterations` and `inner_optimizer`, of a LossScaleOptimizer: Keras 3.15.
+    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
 
 
 @contextmanager
@@ -84,6 +94,8 @@ def intercepted(
 def _hooked_apply(
     optimizer: keras.optimizers.Optimizer, apply: Callable[..., Any], hook: GradientHook
 ) -> Callable[..., Any]:
+    # The loop around may be a tf.function, which rewrites whatever Python code it calls.
+    @tf.autograph.experimental.do_not_convert
     def hooked_apply(grads: Iterable[Any], trainable_variables: Iterable[Any] | None = None) -> Any:
         grads = list(grads)
         if trainable_variables is None:

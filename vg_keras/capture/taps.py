@@ -28,13 +28,21 @@ class Call:
 
     Args:
         value: Its output, the first one where it has several.
-        gradient: The loss's derivative by that, once it is known.
-        number: When the gradient came, counted through the step.
+        of_output: The loss's derivative by that, once it is known.
+        of_logits: The loss's derivative by the logits that a softmax or sigmoid output was made of,
+            where Keras computes the loss from these.
+        number: When the derivative came, counted through the step.
     """
 
     value: tf.Tensor
-    gradient: tf.Tensor | None = None
+    of_output: tf.Tensor | None = None
+    of_logits: tf.Tensor | None = None
     number: int = -1
+
+    @property
+    def gradient(self) -> tf.Tensor | None:
+        """What is backpropagated to the layer, where anything is."""
+        return self.of_output if self.of_logits is None else self.of_logits
 
 
 @dataclass
@@ -87,6 +95,7 @@ class Taps:
         laid.add(id(layer))
         call = layer.call
 
+        @tf.autograph.experimental.do_not_convert
         def tapped_call(*args: Any, **kwargs: Any) -> Any:
             # What is inside of this layer may have been made since, in its `build`.
             self._lay_inside(layer, stack, laid)
@@ -121,15 +130,25 @@ class Taps:
         step.calls.setdefault(id(layer), []).append(call)
         self.called.setdefault(id(layer))
 
-        def receive(gradient: tf.Tensor) -> None:
-            here = self._step()
-            if here is step:  # else it was made in a loop or a function of its own
-                call.gradient, call.number = gradient, step.number
-                step.number += 1
+        def receiver(name: str) -> Callable[[tf.Tensor], None]:
+            def receive(gradient: tf.Tensor) -> None:
+                if self._step() is step:  # else it was made in a loop or a function of its own
+                    setattr(call, name, gradient)
+                    call.number = step.number
+                    step.number += 1
 
-        tapped = _identity_with(output, receive)
-        if hasattr(output, "_keras_mask"):  # how Keras 3.15 hands a mask from layer to layer
-            tapped._keras_mask = output._keras_mask
+            return receive
+
+        if not hasattr(output, "_keras_logits") and _kind_of_operation(output) in _OUTPUTS:
+            return output
+        tapped = _identity_with(output, receiver("of_output"))
+        # What Keras 3.15 hands on along with a tensor: `_keras_mask` to the next layer and
+        # `_keras_logits` to the loss, which otherwise would be another, less exact one.
+        for name, value in vars(output).items():
+            if name.startswith("_keras"):
+                setattr(tapped, name, value)
+        if hasattr(output, "_keras_logits"):
+            tapped._keras_logits = _identity_with(output._keras_logits, receiver("of_logits"))
         return tapped
 
     def tapped_penalty(self, variable: keras.Variable, value: tf.Tensor) -> tf.Tensor:
@@ -202,6 +221,14 @@ def _restore(layer: keras.layers.Layer, theirs: Any) -> None:
     del vars(layer)["call"]
     if theirs is not None:
         vars(layer)["call"] = theirs
+
+
+_OUTPUTS = ("Softmax", "Sigmoid")
+"""Operations by which a loss of Keras 3.15 knows an output of `tf.nn`, to go on from its logits."""
+
+
+def _kind_of_operation(output: tf.Tensor) -> str | None:
+    return None if tf.executing_eagerly() else output.op.type
 
 
 def _identity_with(value: tf.Tensor, receive: Callable[[tf.Tensor], None]) -> tf.Tensor:

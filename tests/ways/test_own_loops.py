@@ -1,0 +1,247 @@
+"""A loop written by hand is recorded like `fit`: with the numbers that a twin shows."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from kinds_of_training import GAN
+from layers_and_models import TARGET, VECTORS, attention, dense, sequential
+from reference import assert_is_sketch_of
+from small_models import begin_afresh
+from twin import expected_steps
+from way import BATCH_SIZE, Way
+
+from vg_keras import GradientMonitor, read_run
+
+MLP = Way(
+    "loop",
+    sequential([4], dense(8, "relu", kernel_regularizer="l2"), dense(6, "tanh"), dense(2)),
+    VECTORS,
+    TARGET,
+)
+
+
+def model_and_optimizer(make=MLP.model):
+    begin_afresh()
+    return make(), keras.optimizers.SGD(0.1)
+
+
+def step_of(model, optimizer, loss_of=None):
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(x, training=True) - y))
+            loss += sum(model.losses)
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    return train_step
+
+
+def batches(num=3, x=VECTORS):
+    return [
+        (x[i * BATCH_SIZE : (i + 1) * BATCH_SIZE], TARGET[i * BATCH_SIZE : (i + 1) * BATCH_SIZE])
+        for i in range(num)
+    ]
+
+
+def run(watch, train_step, data):
+    with watch:
+        for x, y in data:
+            with watch.step():
+                train_step(tf.constant(x), tf.constant(y))
+
+
+KINDS = {
+    "eager": lambda step: step,
+    "tf.function": tf.function,
+    "tf.function(jit_compile=True)": lambda step: tf.function(step, jit_compile=True),
+}
+
+
+def assert_agree(record, expected, rel=2e-4):
+    assert set(record.gradients) == set(expected.gradients)
+    for path, gradient in expected.gradients.items():
+        assert_is_sketch_of(record.gradients[path], gradient, rel)
+        update = np.linalg.norm(expected.after[path] - expected.before[path])
+        assert record.update_norms[path] == pytest.approx(update, rel=1e-3, abs=1e-6)
+    for path, sketch in record.activations.items():
+        assert_is_sketch_of(sketch, expected.outputs[path], rel)
+        assert_is_sketch_of(record.activation_gradients[path], expected.output_gradients[path], rel)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_each_step_is_recorded(tmp_path, kind):
+    expected = expected_steps(MLP, (0, 1, 2))
+    model, optimizer = model_and_optimizer()
+    monitor = GradientMonitor(tmp_path, "batch")
+    run(monitor.watch(model, optimizer), kind(step_of(model, optimizer)), batches())
+
+    assert [record.step for record in monitor.records] == [0, 1, 2]
+    assert [record.step for record in read_run(tmp_path).records] == [0, 1, 2]
+    for record in monitor.records:
+        assert len(record.activations) == 3
+        assert_agree(record, expected[record.step])
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_only_steps_that_are_due_are_recorded(kind):
+    expected = expected_steps(MLP, (0, 2))
+    model, optimizer = model_and_optimizer()
+    monitor = GradientMonitor(None, 2)
+    run(monitor.watch(model, optimizer), kind(step_of(model, optimizer)), batches())
+
+    assert [record.step for record in monitor.records] == [0, 2]
+    for record in monitor.records:
+        assert_agree(record, expected[record.step])
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_the_loop_trains_the_same_with_and_without_the_monitor(kind):
+    def trained(is_watched):
+        model, optimizer = model_and_optimizer()
+        train_step = kind(step_of(model, optimizer))
+        if is_watched:
+            run(GradientMonitor(None, 2).watch(model, optimizer), train_step, batches())
+        else:
+            for x, y in batches():
+                train_step(tf.constant(x), tf.constant(y))
+        return [w.tobytes() for w in model.get_weights()]
+
+    assert trained(True) == trained(False)
+
+
+def test_the_first_step_of_each_epoch_is_recorded_where_the_loop_says_when_one_begins():
+    model, optimizer = model_and_optimizer()
+    train_step = tf.function(step_of(model, optimizer))
+    monitor = GradientMonitor(None, "epoch")
+    with monitor.watch(model, optimizer) as watch:
+        for _ in range(2):
+            watch.begin_epoch()
+            for x, y in batches():
+                with watch.step():
+                    train_step(tf.constant(x), tf.constant(y))
+
+    assert [record.step for record in monitor.records] == [0, 3]
+
+
+@pytest.mark.parametrize("kind", [KINDS["eager"], KINDS["tf.function"]])
+def test_a_model_that_its_first_step_builds_is_recorded_from_that_step(kind):
+    begin_afresh()
+    model = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dense(2)])
+    optimizer = keras.optimizers.SGD(0.1)
+    monitor = GradientMonitor(None, "batch")
+    run(monitor.watch(model, optimizer), kind(step_of(model, optimizer)), batches())
+
+    assert [record.step for record in monitor.records] == [0, 1, 2]
+    assert [len(record.activation_gradients) for record in monitor.records] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_two_optimizers_each_with_its_own_gradients(kind):
+    begin_afresh()
+    model = GAN()
+    model.compile([keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)])
+    critic, generator = model.critic_optimizer, model.generator_optimizer
+
+    def train_step(real, _):
+        # Both gradients are taken before either is applied, as in many tutorials.
+        with tf.GradientTape() as of_critic, tf.GradientTape() as of_generator:
+            critic_loss, generator_loss = model.critic_loss(real), model.generator_loss(real)
+        own = model.generator.trainable_variables, model.critic.trainable_variables
+        gradients = [of_generator.gradient(generator_loss, own[0])]
+        gradients.append(of_critic.gradient(critic_loss, own[1]))
+        generator.apply(gradients[0], own[0])
+        critic.apply(gradients[1], own[1])
+
+    real = tf.constant(VECTORS[:BATCH_SIZE])
+    with tf.GradientTape(persistent=True) as tape:
+        losses = model.critic_loss(real), model.generator_loss(real)
+    parts = [model.critic.trainable_variables, model.generator.trainable_variables]
+    expected = {
+        v.path: tape.gradient(loss, v.value).numpy()
+        for loss, part in zip(losses, parts, strict=True)
+        for v in part
+    }
+    monitor = GradientMonitor(None, "batch")
+    run(monitor.watch(model, [critic, generator]), kind(train_step), batches(1))
+
+    (record,) = monitor.records
+    assert set(record.gradients) == set(expected)
+    for path, gradient in expected.items():
+        assert_is_sketch_of(record.gradients[path], gradient)
+
+
+def test_a_dataset_loop_inside_of_the_function_is_recorded_by_its_last_step():
+    model, optimizer = model_and_optimizer()
+    train_step = step_of(model, optimizer)
+
+    @tf.function
+    def train_epoch(data):
+        for x, y in data:
+            train_step(x, y)
+
+    data = tf.data.Dataset.from_tensor_slices((VECTORS, TARGET)).batch(BATCH_SIZE)
+    expected = expected_steps(MLP, (2,))
+    monitor = GradientMonitor(None, "batch")
+    with monitor.watch(model, optimizer) as watch, watch.step():
+        train_epoch(data)
+
+    (record,) = monitor.records
+    assert record.step == 2
+    assert_agree(record, expected[2])
+
+
+def test_attention_in_a_compiled_step():
+    way = Way(
+        "attention", attention, np.random.default_rng(0).normal(size=[8, 5, 3]).astype("f"), TARGET
+    )
+    expected = expected_steps(way, (0,))
+    model, optimizer = model_and_optimizer(attention)
+    train_step = tf.function(step_of(model, optimizer), jit_compile=True)
+    monitor = GradientMonitor(None)
+    run(monitor.watch(model, optimizer), train_step, batches(1, way.x))
+
+    (record,) = monitor.records
+    for path, gradient in expected[0].gradients.items():
+        assert_is_sketch_of(record.gradients[path], gradient, 1e-3)
+
+
+def test_a_function_that_was_traced_before_is_warned_of_and_trains_on():
+    model, optimizer = model_and_optimizer()
+    train_step = tf.function(step_of(model, optimizer))
+    data = batches()
+    train_step(*map(tf.constant, data[0]))
+    monitor = GradientMonitor(None, "batch")
+    with pytest.warns(UserWarning, match="when it is called for the first time"):
+        run(monitor.watch(model, optimizer), train_step, data[1:])
+
+    assert int(optimizer.iterations) == 3
+    assert monitor.records == []
+
+
+def test_an_optimizer_is_wanted():
+    model, _ = model_and_optimizer()
+    with pytest.raises(ValueError, match="Hand the one of your loop over"):
+        GradientMonitor(None).watch(model)
+    with pytest.raises(TypeError, match="must be a Keras optimizer"):
+        GradientMonitor(None).watch(model, "sgd")
+
+
+def test_the_optimizer_of_a_compiled_model_is_found():
+    model, optimizer = model_and_optimizer()
+    model.compile(optimizer)
+    monitor = GradientMonitor(None, "batch")
+    run(monitor.watch(model), step_of(model, optimizer), batches(1))
+
+    assert len(monitor.records) == 1
+
+
+def test_the_model_is_as_found_after_the_loop():
+    model, optimizer = model_and_optimizer()
+    monitor = GradientMonitor(None, "batch")
+    run(monitor.watch(model, optimizer), step_of(model, optimizer), batches(1))
+
+    assert "apply" not in vars(optimizer)
+    assert not [layer for layer in model._flatten_layers() if "call" in vars(layer)]
+    assert type(model.layers[0].kernel.regularizer) is keras.regularizers.L2
