@@ -5,23 +5,12 @@ import re
 
 import numpy as np
 import pytest
+from scripted_records import MODEL, contents, full_record, layer, model_of, sketch_of
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.util import tensor_util
 
 from vg_keras import events, metadata
-from vg_keras.record import LayerDescription, ModelDescription, Record, VariableDescription
-from vg_keras.statistics import buckets
-from vg_keras.statistics.sketch import Sketch
-
-
-def sketch_of(values):
-    values = np.asarray(values, np.float32)
-    counts = np.bincount(buckets.bucket_of(values), minlength=buckets.NUM_BUCKETS)
-    finite = values[np.isfinite(values)].astype(np.float64)
-    sums = [finite.sum(), np.abs(finite).sum(), np.linalg.norm(finite)]
-    extremes = [finite.min(), finite.max()] if len(finite) else [math.nan, math.nan]
-    zeros = np.count_nonzero(values == 0)
-    return Sketch.of(counts, [*sums, *extremes, zeros, 0, 0])
+from vg_keras.record import Record
 
 
 def values_of(event):
@@ -32,161 +21,246 @@ def array_of(event, tag):
     return tensor_util.make_ndarray(values_of(event)[tag].tensor)
 
 
-def record(**gradients):
-    return Record(3, 12.5, {path: sketch_of(values) for path, values in gradients.items()})
+def gradient_event(*values, **how):
+    """The event of a gradient of these values."""
+    record = Record(3, 12.5, {"dense/kernel": sketch_of(values)})
+    return events.record_event(record, MODEL, **how)
+
+
+# What each kind of chart shows of the full record: at which path, and the number or the bars.
+SCALARS = {
+    "gradient_norm/dense/kernel": 5.0,
+    "loss_gradient_norm/dense/kernel": 10.0,
+    "regularization_gradient_norm/dense/kernel": 0.5,
+    "update_ratio/dense/kernel": 0.25,
+    "activation_gradient_rms/dense": math.sqrt(3 / 4),
+    "activation_gradient_rms_per_example/dense": 8 * math.sqrt(3 / 4),
+    "saturated_units/dense": 0.25,
+    "dead_units/dense": 0.125,
+}
+HISTOGRAMS = {
+    "gradients/dense/kernel": [[3, 3.5, 1], [4, 4, 1]],
+    "log10_gradients/dense/kernel": [
+        [math.log10(3), math.log10(3.5), 1],
+        [math.log10(4)] * 2 + [1],
+    ],
+    "weights/dense/kernel": [[0, 0, 1], [2, 2, 1]],
+    "activations/dense": [[0, 0, 2], [7, 7, 1]],
+    "activation_gradients/dense": [[-1, -1, 1], [0, 0, 1], [1, 1, 2]],
+    "log10_activation_gradients/dense": [[0, 0, 3]],
+}
 
 
 def test_an_event_has_the_step_and_the_time_of_its_record():
-    event = events.record_event(record(w=[1.0]), ("w",))
+    event = events.record_event(full_record(4), MODEL)
 
-    assert (event.step, event.wall_time) == (3, 12.5)
+    assert (event.step, event.wall_time) == (4, 12.5)
 
 
-def test_an_event_holds_the_payload_and_three_charts_of_each_variable():
-    event = events.record_event(record(v=[1.0], w=[2.0]), ("v", "w"))
+def test_an_event_holds_the_payload_and_every_chart_of_what_was_measured():
+    event = events.record_event(full_record(), MODEL)
+    tags = [value.tag for value in event.summary.value]
 
-    assert [value.tag for value in event.summary.value] == [
+    assert tags[0] == "vg_keras/record"
+    assert sorted(tags[1:]) == sorted([*SCALARS, *HISTOGRAMS])
+
+
+def test_of_what_was_not_measured_there_is_no_chart():
+    event = gradient_event(2.0)
+
+    assert set(values_of(event)) == {
         "vg_keras/record",
-        "gradients/v",
-        "log10_gradients/v",
-        "gradient_norm/v",
-        "gradients/w",
-        "log10_gradients/w",
-        "gradient_norm/w",
-    ]
-
-
-def test_only_the_charts_asked_for_are_written():
-    event = events.record_event(record(w=[2.0]), ("w",), [metadata.GRADIENT_NORM])
-
-    assert set(values_of(event)) == {"vg_keras/record", "gradient_norm/w"}
-
-
-def test_the_payload_is_the_record():
-    event = events.record_event(record(w=[2.0]), ("w",), [])
-    parsed = metadata.parse_record(array_of(event, "vg_keras/record").item(), ("w",))
-
-    assert (parsed.step, parsed.gradients["w"].norm) == (3, 2.0)
-
-
-def test_the_norm_is_a_scalar_in_float32():
-    event = events.record_event(record(w=[3.0, 4.0]), ("w",))
-    norm = array_of(event, "gradient_norm/w")
-
-    assert (norm.shape, norm.dtype, norm) == ((), np.float32, 5.0)
-
-
-def test_the_histogram_is_rows_of_edges_and_count():
-    event = events.record_event(record(w=[-1.0, 0.0, 0.0, 3.0]), ("w",))
-
-    assert array_of(event, "gradients/w").tolist() == [[-1, -1, 1], [0, 0, 2], [3, 3, 1]]
-
-
-def test_the_histogram_of_magnitudes_leaves_zeros_out():
-    event = events.record_event(record(w=[0.0, 0.0, 100.0]), ("w",))
-    ((left, right, count),) = array_of(event, "log10_gradients/w").tolist()
-
-    assert 1.9 < left <= right == 2
-    assert count == 1
-
-
-def test_of_zeros_alone_there_is_no_histogram_of_magnitudes():
-    event = events.record_event(record(w=[0.0, 0.0]), ("w",))
-
-    assert set(values_of(event)) == {"vg_keras/record", "gradients/w", "gradient_norm/w"}
-
-
-def test_of_nan_alone_there_is_only_a_norm_of_nan():
-    event = events.record_event(record(w=[math.nan]), ("w",))
-
-    assert set(values_of(event)) == {"vg_keras/record", "gradient_norm/w"}
-    assert math.isnan(array_of(event, "gradient_norm/w"))
-
-
-def test_beside_nan_the_histogram_is_that_of_the_finite_values():
-    event = events.record_event(record(w=[math.nan, math.inf, 2.0]), ("w",))
-
-    assert array_of(event, "gradients/w").tolist() == [[2, 2, 1]]
-    assert math.isnan(array_of(event, "gradient_norm/w"))
-
-
-@pytest.mark.parametrize(
-    ("tag", "plugin"),
-    [
-        ("gradients/w", "histograms"),
-        ("log10_gradients/w", "histograms"),
-        ("gradient_norm/w", "scalars"),
-        ("vg_keras/record", "vg_keras"),
-    ],
-)
-def test_each_value_belongs_to_its_plugin(tag, plugin):
-    value = values_of(events.record_event(record(w=[1.0]), ("w",)))[tag]
-
-    assert value.metadata.plugin_data.plugin_name == plugin
+        "gradients/dense/kernel",
+        "log10_gradients/dense/kernel",
+        "gradient_norm/dense/kernel",
+    }
 
 
 @pytest.mark.parametrize("kind", events.KINDS)
-def test_each_chart_carries_its_description(kind):
-    value = values_of(events.record_event(record(w=[1.0]), ("w",)))[f"{kind}/w"]
+def test_only_the_charts_asked_for_are_written(kind):
+    event = events.record_event(full_record(), MODEL, [kind])
+    path = "dense/kernel" if f"{kind}/dense/kernel" in SCALARS | HISTOGRAMS else "dense"
 
-    assert value.metadata.summary_description == events.DESCRIPTIONS[kind]
-
-
-def test_a_chart_that_was_described_before_belongs_to_its_plugin_all_the_same():
-    event = events.record_event(record(w=[1.0]), ("w",), describe=False)
-
-    for kind, plugin in [("gradients", "histograms"), ("gradient_norm", "scalars")]:
-        metadata = values_of(event)[f"{kind}/w"].metadata
-        assert metadata.plugin_data.plugin_name == plugin
-        assert metadata.summary_description == ""
+    assert set(values_of(event)) == {"vg_keras/record", f"{kind}/{path}"}
 
 
-def model(*paths):
-    variables = tuple(VariableDescription(path, (1,), "float32") for path in paths)
-    return ModelDescription("m", (LayerDescription("layer", "Layer", None, variables),))
+@pytest.mark.parametrize(("tag", "expected"), SCALARS.items())
+def test_a_scalar_is_one_float32(tag, expected):
+    array = array_of(events.record_event(full_record(), MODEL), tag)
+
+    assert (array.shape, array.dtype, array) == ((), np.float32, np.float32(expected))
+
+
+@pytest.mark.parametrize(("tag", "expected"), HISTOGRAMS.items())
+def test_a_histogram_is_rows_of_edges_and_count(tag, expected):
+    array = array_of(events.record_event(full_record(), MODEL), tag)
+
+    assert array.dtype == np.float64
+    assert array == pytest.approx(np.array(expected, np.float64), rel=1e-12)
+
+
+def test_each_path_has_its_own_chart():
+    model = model_of(layer("a", "kernel", "bias"), layer("b", "kernel", output_shape=(None, 2)))
+    gradients = {path: sketch_of([size]) for size, path in enumerate(model.variables)}
+    event = events.record_event(Record(0, 0.0, gradients), model, [metadata.GRADIENT_NORM])
+
+    assert [array_of(event, f"gradient_norm/{path}") for path in model.variables] == [0, 1, 2]
+
+
+def test_the_payload_is_the_record():
+    event = events.record_event(full_record(), MODEL, [])
+    parsed = metadata.parse_record(array_of(event, "vg_keras/record").item(), MODEL)
+
+    assert contents(parsed) == contents(full_record())
+
+
+def test_of_zeros_alone_there_is_no_histogram_of_magnitudes():
+    event = gradient_event(0.0, 0.0)
+
+    assert set(values_of(event)) == {
+        "vg_keras/record",
+        "gradients/dense/kernel",
+        "gradient_norm/dense/kernel",
+    }
+
+
+def test_of_nan_alone_there_is_only_a_norm_of_nan():
+    event = gradient_event(math.nan)
+
+    assert set(values_of(event)) == {"vg_keras/record", "gradient_norm/dense/kernel"}
+    assert math.isnan(array_of(event, "gradient_norm/dense/kernel"))
+
+
+def test_beside_nan_the_histogram_is_that_of_the_finite_values():
+    event = gradient_event(math.nan, math.inf, 2.0)
+
+    assert array_of(event, "gradients/dense/kernel").tolist() == [[2, 2, 1]]
+    assert math.isnan(array_of(event, "gradient_norm/dense/kernel"))
+
+
+@pytest.mark.parametrize("kind", ["activation_gradient_rms", "activation_gradient_rms_per_example"])
+def test_a_signal_that_is_not_finite_has_a_root_mean_square_of_nan(kind):
+    signals = {"dense": sketch_of([math.inf, 1.0])}
+    record = Record(0, 0.0, {}, activation_gradients=signals, examples={"dense": 2})
+    event = events.record_event(record, MODEL)
+
+    assert math.isnan(array_of(event, f"{kind}/dense"))
+
+
+@pytest.mark.parametrize(
+    ("update", "weight", "expected"),
+    [(0.5, 0.0, math.inf), (0.0, 0.0, math.nan), (0.0, 2.0, 0.0), (math.nan, 2.0, math.nan)],
+)
+def test_the_ratio_of_an_update_to_no_weight_is_no_number(update, weight, expected):
+    norms = {"update_norms": {"dense/kernel": update}, "weight_norms": {"dense/kernel": weight}}
+    event = events.record_event(Record(0, 0.0, {}, **norms), MODEL)
+
+    assert array_of(event, "update_ratio/dense/kernel") == pytest.approx(expected, nan_ok=True)
+
+
+def plugin_of(value):
+    return value.metadata.plugin_data.plugin_name
+
+
+@pytest.mark.parametrize("describe", [True, False])
+def test_each_value_belongs_to_its_plugin(describe):
+    event = events.record_event(full_record(), MODEL, describe=describe)
+
+    assert {tag: plugin_of(value) for tag, value in values_of(event).items()} == {
+        **dict.fromkeys(SCALARS, "scalars"),
+        **dict.fromkeys(HISTOGRAMS, "histograms"),
+        "vg_keras/record": "vg_keras",
+    }
+
+
+@pytest.mark.parametrize("tag", [*SCALARS, *HISTOGRAMS])
+def test_each_chart_carries_its_description(tag):
+    value = values_of(events.record_event(full_record(), MODEL))[tag]
+
+    assert value.metadata.summary_description == events.DESCRIPTIONS[tag.partition("/")[0]] != ""
+
+
+@pytest.mark.parametrize("tag", [*SCALARS, *HISTOGRAMS])
+def test_a_chart_that_was_described_before_is_not_described_again(tag):
+    value = values_of(events.record_event(full_record(), MODEL, describe=False))[tag]
+
+    assert value.metadata.summary_description == ""
 
 
 def test_the_model_is_described_in_an_event_of_its_own():
-    event = events.model_event(model("a/kernel"), 5, 2.5)
+    event = events.model_event(MODEL, 5, 2.5)
 
     assert (event.step, event.wall_time) == (5, 2.5)
     assert set(values_of(event)) == {"vg_keras/model", "custom_scalars__config__"}
     (payload,) = values_of(event)["vg_keras/model"].tensor.string_val
-    assert metadata.parse_model(payload) == model("a/kernel")
+    assert metadata.parse_model(payload) == MODEL
 
 
-def charts_of(*paths):
-    event = events.model_event(model(*paths), 0, 0.0)
+def charts_of(*layers):
+    """The titles and patterns of each category."""
+    event = events.model_event(model_of(*layers), 0, 0.0)
     (payload,) = values_of(event)["custom_scalars__config__"].tensor.string_val
-    (category,) = layout_pb2.Layout.FromString(payload).category
-    return {chart.title: list(chart.multiline.tag) for chart in category.chart}
+    return {
+        category.title: {chart.title: list(chart.multiline.tag) for chart in category.chart}
+        for category in layout_pb2.Layout.FromString(payload).category
+    }
 
 
-def test_norms_are_laid_together_and_by_the_name_of_the_variable():
-    assert charts_of("a/kernel", "a/bias", "b/kernel") == {
+def test_variables_are_laid_together_by_their_name():
+    charts = charts_of(layer("a", "kernel", "bias"), layer("b", "kernel"))
+
+    assert charts == {
+        "Gradient flow": {
+            "gradient norm, every variable": ["^gradient_norm/.*$"],
+            "gradient norm, every kernel": ["^gradient_norm/(.*/)?kernel$"],
+            "gradient norm, every bias": ["^gradient_norm/(.*/)?bias$"],
+        },
+        "Updates": {
+            "update ratio, every variable": ["^update_ratio/.*$"],
+            "update ratio, every kernel": ["^update_ratio/(.*/)?kernel$"],
+            "update ratio, every bias": ["^update_ratio/(.*/)?bias$"],
+        },
+    }
+
+
+def test_variables_of_one_name_are_one_chart():
+    assert charts_of(layer("a", "kernel"), layer("b", "kernel")) == {
+        "Gradient flow": {"gradient norm, every variable": ["^gradient_norm/.*$"]},
+        "Updates": {"update ratio, every variable": ["^update_ratio/.*$"]},
+    }
+
+
+def test_layers_are_laid_together():
+    flow = charts_of(layer("a", "kernel", output_shape=(None, 3)))["Gradient flow"]
+
+    assert flow == {
         "gradient norm, every variable": ["^gradient_norm/.*$"],
-        "gradient norm, every kernel": ["^gradient_norm/(.*/)?kernel$"],
-        "gradient norm, every bias": ["^gradient_norm/(.*/)?bias$"],
+        "RMS of the activation gradient, every layer": ["^activation_gradient_rms/.*$"],
+        "fraction of saturated units, every layer": ["^saturated_units/.*$"],
+        "fraction of dead units, every layer": ["^dead_units/.*$"],
     }
 
 
-def test_norms_of_one_kind_of_variable_are_one_chart():
-    assert charts_of("a/kernel", "b/kernel") == {
-        "gradient norm, every variable": ["^gradient_norm/.*$"]
-    }
+def test_the_chart_of_all_signals_holds_no_signal_per_example():
+    flow = charts_of(layer("a", "kernel", output_shape=(None, 3)))["Gradient flow"]
+    (regex,) = flow["RMS of the activation gradient, every layer"]
+
+    assert re.match(regex, "activation_gradient_rms/a/b")
+    assert not re.match(regex, "activation_gradient_rms_per_example/a/b")
 
 
 def test_the_chart_of_a_name_finds_no_other_name_that_ends_alike():
-    (regex,) = charts_of("lstm/kernel", "lstm/recurrent_kernel")["gradient norm, every kernel"]
+    flow = charts_of(layer("lstm", "kernel", "recurrent_kernel"))["Gradient flow"]
+    (regex,) = flow["gradient norm, every kernel"]
 
     assert re.match(regex, "gradient_norm/lstm/kernel")
     assert not re.match(regex, "gradient_norm/lstm/recurrent_kernel")
 
 
 def test_the_chart_of_a_name_takes_it_literally():
-    charts = charts_of("a/w.b", "a/w+b")
+    flow = charts_of(layer("a", "w.b", "w+b"))["Gradient flow"]
 
-    (dot,) = charts["gradient norm, every w.b"]
-    (plus,) = charts["gradient norm, every w+b"]
+    (dot,) = flow["gradient norm, every w.b"]
+    (plus,) = flow["gradient norm, every w+b"]
     assert not re.match(dot, "gradient_norm/a/w+b")
     assert re.match(plus, "gradient_norm/a/w+b")
