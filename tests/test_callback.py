@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from event_files import PAYLOADS, event_files, events_in, tags_in
 from reference import weights_of
+from scripted_records import all_contents
 from small_models import CallAt, compiled, fit, mlp, regression_data
 
-from vg_keras import GradientMonitor
+from vg_keras import GradientMonitor, Probe, events, read_run
 
 PATHS = [
     "sequential/dense/kernel",
@@ -28,32 +29,106 @@ def all_tags(kinds, paths=PATHS):
     return {f"{kind}/{path}" for kind in kinds for path in paths}
 
 
-def test_every_chart_of_every_variable_reaches_the_disk(tmp_path):
+OF_VARIABLES = ["gradients", "log10_gradients", "gradient_norm", "update_ratio"]
+OF_LAYERS = [
+    "activations",
+    "activation_gradients",
+    "log10_activation_gradients",
+    "activation_gradient_rms",
+    "activation_gradient_rms_per_example",
+]
+LAYERS = ["sequential/dense", "sequential/dense_1"]
+USUAL = all_tags(OF_VARIABLES) | all_tags(OF_LAYERS, LAYERS) | {"dead_units/sequential/dense"}
+
+
+def test_every_chart_reaches_the_disk(tmp_path):
     trained(GradientMonitor(tmp_path, "batch"))
 
-    kinds = ["gradients", "log10_gradients", "gradient_norm"]
-    assert tags_in(tmp_path) == all_tags(kinds) | PAYLOADS
+    assert tags_in(tmp_path) == USUAL | PAYLOADS
 
 
 @pytest.mark.parametrize(
-    ("off", "left"),
+    ("charts", "expected"),
     [
-        ("write_gradients", ["log10_gradients", "gradient_norm"]),
-        ("write_log10_gradients", ["gradients", "gradient_norm"]),
-        ("write_gradient_norms", ["gradients", "log10_gradients"]),
+        (["gradients"], all_tags(["gradients"])),
+        (("update_ratio", "gradient_norm"), all_tags(["update_ratio", "gradient_norm"])),
+        ({"dead_units"}, {"dead_units/sequential/dense"}),
+        ([], set()),
+        (events.KINDS, USUAL),
     ],
 )
-def test_a_chart_that_is_switched_off_does_not(tmp_path, off, left):
-    trained(GradientMonitor(tmp_path, "batch", **{off: False}))
+def test_only_the_charts_asked_for_reach_the_disk(tmp_path, charts, expected):
+    trained(GradientMonitor(tmp_path, "batch", charts=charts))
 
-    assert tags_in(tmp_path) == all_tags(left) | PAYLOADS
+    assert tags_in(tmp_path) == expected | PAYLOADS
 
 
-def test_with_all_charts_off_the_records_are_written_all_the_same(tmp_path):
-    off = ["write_gradients", "write_log10_gradients", "write_gradient_norms"]
-    trained(GradientMonitor(tmp_path, "batch", **dict.fromkeys(off, False)))
+def test_without_charts_the_records_are_written_all_the_same(tmp_path):
+    monitor = trained(GradientMonitor(tmp_path, "batch", charts=[]))
 
-    assert tags_in(tmp_path) == PAYLOADS
+    assert all_contents(read_run(tmp_path).records) == all_contents(monitor.records)
+
+
+@pytest.mark.parametrize(
+    ("activations", "expected"),
+    [
+        (True, LAYERS),
+        (None, LAYERS),
+        (False, []),
+        ("*_1", LAYERS[1:]),
+        (["*/dense", "x"], LAYERS[:1]),
+        (lambda layer: layer.units == 2, LAYERS[1:]),
+    ],
+)
+def test_layers_are_chosen(tmp_path, activations, expected):
+    monitor = trained(GradientMonitor(tmp_path, "batch", activations=activations))
+    record = monitor.records[-1]
+
+    assert [list(record.activations), list(record.activation_gradients)] == [expected] * 2
+    assert list(record.gradients) == PATHS
+    rms = {tag for tag in tags_in(tmp_path) if tag.startswith("activation_gradient_rms/")}
+    assert rms == all_tags(["activation_gradient_rms"], expected)
+
+
+def test_without_updates_their_norms_are_left_out(tmp_path):
+    monitor = trained(GradientMonitor(tmp_path, "batch", updates=False))
+
+    assert [dict(r.update_norms) | dict(r.weight_norms) for r in monitor.records] == [{}, {}, {}]
+    assert tags_in(tmp_path) == USUAL - all_tags(["update_ratio"]) | PAYLOADS
+
+
+def test_weights_are_recorded_on_request(tmp_path):
+    monitor = trained(GradientMonitor(tmp_path, "batch", weights=True))
+
+    assert [list(record.weights) for record in monitor.records] == [PATHS] * 3
+    assert [s.norm for s in monitor.records[1].weights.values()] == pytest.approx(
+        list(monitor.records[1].weight_norms.values()), rel=1e-6
+    )
+    assert tags_in(tmp_path) == USUAL | all_tags(["weights"]) | PAYLOADS
+
+
+def test_a_probe_has_a_run_of_its_own(tmp_path):
+    x, y = regression_data(1)
+    monitor = trained(GradientMonitor(tmp_path, "batch", probe=Probe(x, y, name="fixed")))
+    run = read_run(tmp_path / "fixed")
+
+    assert [record.step for record in run.records] == [0, 1, 2]
+    assert all_contents(run.records) == all_contents(monitor.probe_records)
+    assert all_contents(read_run(tmp_path).records) == all_contents(monitor.records)
+    assert tags_in(tmp_path / "fixed") == USUAL - all_tags(["update_ratio"]) | PAYLOADS
+
+
+def test_without_a_probe_there_are_no_records_of_it():
+    assert trained(GradientMonitor(None)).probe_records == []
+
+
+def test_records_begin_anew_with_another_model():
+    monitor = GradientMonitor(None, "batch", probe=regression_data(1))
+    trained(monitor, 3)
+    trained(monitor, 2)
+
+    assert [record.step for record in monitor.records] == [0, 1]
+    assert [record.step for record in monitor.probe_records] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +157,11 @@ def test_each_recorded_step_is_one_event_with_all_its_values(tmp_path):
     assert first.file_version == "brain.Event:2"
     assert {value.tag for value in model.summary.value} == PAYLOADS - {"vg_keras/record"}
     assert [event.step for event in records] == [0, 1, 2]
-    assert [len(event.summary.value) for event in records] == [1 + 3 * 4] * 3
+    assert [len(event.summary.value) for event in records] == [
+        1 + len(USUAL) - 1,  # at the first step no unit can be called dead
+        1 + len(USUAL),
+        1 + len(USUAL),
+    ]
 
 
 def test_each_fit_has_a_file_of_its_own_in_one_run(tmp_path):
@@ -151,9 +230,7 @@ def test_records_can_be_pickled():
     records = pickle.loads(pickle.dumps(monitor.records))
 
     assert [r.step for r in records] == [0, 1, 2]
-    assert [r.gradients[PATHS[0]].moments for r in records] == [
-        r.gradients[PATHS[0]].moments for r in monitor.records
-    ]
+    assert all_contents(records) == all_contents(monitor.records)
 
 
 def test_of_two_monitors_the_second_says_once_that_it_records_nothing():

@@ -61,6 +61,7 @@ def test_the_public_names_are_these():
     assert sorted(vg_keras.__all__) == [
         "FormatVersionError",
         "GradientMonitor",
+        "Probe",
         "Record",
         "Run",
         "Sketch",
