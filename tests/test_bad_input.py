@@ -9,7 +9,7 @@ import tensorflow as tf
 from reference import weights_of
 from small_models import compiled, fit, mlp, regression_data
 
-from vg_keras import GradientMonitor
+from vg_keras import GradientMonitor, events
 
 EXPECTED_FREQ = "`update_freq` must be 'epoch', 'batch' or a positive integer. "
 
@@ -156,6 +156,49 @@ def test_a_filter_of_the_wrong_type_is_refused(variables):
     assert str(caught.value) == (
         "`variables` must be a pattern of paths such as '*/kernel', a list of patterns, a "
         f"function from a variable to bool, or None. Received: variables={variables!r}."
+    )
+
+
+@pytest.mark.parametrize("activations", [5, [5]])
+def test_a_filter_of_layers_of_the_wrong_type_is_refused(activations):
+    with pytest.raises(TypeError) as caught:
+        GradientMonitor(None, activations=activations)
+
+    assert str(caught.value) == (
+        "`activations` must be a pattern of paths such as '*/kernel', a list of patterns, a "
+        f"function from a layer to bool, or None. Received: activations={activations!r}."
+    )
+
+
+def test_a_filter_of_layers_that_matches_nothing_is_told_what_there_is():
+    model = compiled(mlp(depth=1))
+    before = weights_of(model)
+    with pytest.raises(ValueError, match="`activations`") as caught:
+        fit(model, *regression_data(1), [GradientMonitor(None, activations="conv*")])
+
+    assert str(caught.value) == (
+        "`activations` must let through at least one layer of the model. "
+        "Received: activations='conv*', which matches none of sequential/dense, sequential/dense_1."
+    )
+    assert weights_of(model) == before
+
+
+@pytest.mark.parametrize("charts", ["gradients", 5, True])
+def test_charts_that_are_no_list_are_refused(charts):
+    with pytest.raises(TypeError) as caught:
+        GradientMonitor(None, charts=charts)
+
+    assert str(caught.value) == (
+        f"`charts` must be a list of kinds of charts, or None for all. Received: charts={charts!r}."
+    )
+
+
+def test_charts_that_there_are_not_are_refused():
+    with pytest.raises(ValueError, match="`charts`") as caught:
+        GradientMonitor(None, charts=["gradients", "norms", 5])
+
+    assert str(caught.value) == (
+        f"`charts` must be out of {', '.join(events.KINDS)}. Received: 'norms', 5."
     )
 
 

@@ -45,7 +45,17 @@ def test_reading_a_log_imports_neither_tensorflow_nor_keras(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "module", ["record", "metadata", "reader", "events", "schedule", "statistics.sketch"]
+    "module",
+    [
+        "record",
+        "metadata",
+        "reader",
+        "events",
+        "schedule",
+        "statistics.sketch",
+        "statistics.histogram",
+        "statistics.dead_units",
+    ],
 )
 def test_the_reading_half_imports_neither_tensorflow_nor_keras(module):
     assert output_of(f"import sys, vg_keras.{module}; print({HEAVY})") == "set()"

@@ -1,5 +1,6 @@
 """Trouble with the disk is told once and ends no training; what was recorded before is on disk."""
 
+import dataclasses
 import errno
 import functools
 import os
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from event_files import events_in
+from event_files import PAYLOADS, events_in, tags_in
 from reference import weights_of
+from scripted_records import MODEL, full_record
 from small_models import CallAt, compiled, fit, mlp, regression_data
 
 from vg_keras import GradientMonitor, read_run
@@ -187,3 +189,52 @@ def test_closing_again_does_nothing(tmp_path):
     writer.close()
 
     assert len(events_in(tmp_path)) == 1
+
+
+def test_a_run_has_the_name_it_is_given(tmp_path):
+    writer = RecordWriter(str(tmp_path), run_name="probe")
+    writer.close()
+
+    assert Path(writer.path).parent == tmp_path / "probe"
+
+
+def test_only_the_kinds_of_charts_asked_for_are_written(tmp_path):
+    writer = RecordWriter(str(tmp_path), ["gradient_norm"])
+    writer.write(full_record(0), MODEL)
+    writer.close()
+
+    assert tags_in(tmp_path) == PAYLOADS | {"gradient_norm/dense/kernel"}
+
+
+def test_a_model_is_described_once_and_its_charts_with_its_first_record(tmp_path):
+    writer = RecordWriter(str(tmp_path), ["gradient_norm"])
+    for step in range(3):
+        writer.write(full_record(step), MODEL)
+    writer.close()
+
+    _, *described = [
+        {value.tag: bool(value.metadata.summary_description) for value in event.summary.value}
+        for event in events_in(tmp_path)
+    ]
+    assert described == [
+        {"vg_keras/model": False, "custom_scalars__config__": False},
+        {"vg_keras/record": False, "gradient_norm/dense/kernel": True},
+        {"vg_keras/record": False, "gradient_norm/dense/kernel": False},
+        {"vg_keras/record": False, "gradient_norm/dense/kernel": False},
+    ]
+
+
+def test_another_model_is_described_before_its_first_record(tmp_path):
+    writer = RecordWriter(str(tmp_path), [])
+    for step, model in enumerate([MODEL, dataclasses.replace(MODEL, name="other")]):
+        writer.write(full_record(step), model)
+    writer.close()
+
+    assert [[value.tag for value in event.summary.value] for event in events_in(tmp_path)] == [
+        [],
+        ["vg_keras/model", "custom_scalars__config__"],
+        ["vg_keras/record"],
+        ["vg_keras/model", "custom_scalars__config__"],
+        ["vg_keras/record"],
+    ]
+    assert read_run(tmp_path).model.name == "other"
