@@ -7,7 +7,7 @@ Keras's own train step and a custom one, with one optimizer or several, all end 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
 import keras
@@ -81,14 +81,19 @@ def intercepted(
     In a `tf.function` the hook runs while the function is traced, and the tensors it makes become
     part of it. On leaving, also by an exception, the optimizers are as they were.
     """
-    for optimizer in optimizers:
-        # Into the instance's own dictionary, past the attribute tracking of Keras objects.
-        vars(optimizer)["apply"] = _hooked_apply(optimizer, optimizer.apply, hook)
-    try:
-        yield
-    finally:
+    with ExitStack() as stack:
         for optimizer in optimizers:
-            vars(optimizer).pop("apply", None)
+            # Into the instance's own dictionary, past the attribute tracking of Keras objects.
+            theirs = vars(optimizer).get("apply")
+            vars(optimizer)["apply"] = _hooked_apply(optimizer, optimizer.apply, hook)
+            stack.callback(_restore, optimizer, theirs)
+        yield
+
+
+def _restore(optimizer: keras.optimizers.Optimizer, theirs: Any) -> None:
+    del vars(optimizer)["apply"]
+    if theirs is not None:
+        vars(optimizer)["apply"] = theirs
 
 
 def _hooked_apply(
