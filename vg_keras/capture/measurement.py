@@ -151,6 +151,9 @@ def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
     """Returns all elements of the tensors of several calls as one tensor."""
     if len(tensors) == 1:
         return tensors[0]
+    if len({tensor.dtype for tensor in tensors}) > 1:  # under a policy that the layer is exempt of
+        wide = tf.float64 if any(t.dtype == tf.float64 for t in tensors) else tf.float32
+        tensors = [tf.cast(tensor, wide) for tensor in tensors]
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
 
 

@@ -55,6 +55,33 @@ class _Step:
     last_taken: int = -1
 
 
+class _Steps:
+    """What has been seen, by thread and graph.
+
+    Nothing here knows the model: TensorFlow never forgets the gradient function of a tap that was
+    laid while a graph was traced, nor whatever that function knows.
+    """
+
+    def __init__(self) -> None:
+        # Under a strategy each replica runs the step in a thread of its own.
+        self._local = threading.local()
+
+    def begin(self) -> None:
+        """Forgets what this thread has seen."""
+        self._local.of_graph = {}
+
+    def forget(self) -> None:
+        """Forgets what any thread has seen: another one may have called the model meanwhile."""
+        self._local = threading.local()
+
+    def here(self) -> _Step:
+        """Returns what is collected here: tensors of one graph can't be used in another."""
+        if not hasattr(self._local, "of_graph"):
+            self.begin()
+        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        return self._local.of_graph.setdefault(graph, _Step())
+
+
 class Taps:
     """The taps of a model.
 
@@ -68,8 +95,7 @@ class Taps:
     ) -> None:
         self._model = model
         self._observes = observes
-        # Under a strategy each replica runs the step in a thread of its own.
-        self._local = threading.local()
+        self._steps = _Steps()
         self.called: dict[int, None] = {}
         """The ids of the layers that were called, in the order of their first calls."""
         self.seen: set[int] = set()
@@ -77,7 +103,7 @@ class Taps:
 
     def begin_step(self) -> None:
         """Forgets what this thread has seen."""
-        self._local.steps = {}
+        self._steps.begin()
 
     @contextmanager
     def laid(self) -> Iterator[None]:
@@ -87,7 +113,7 @@ class Taps:
             try:
                 yield
             finally:
-                self.begin_step()  # eager tensors are not to be kept
+                self._steps.forget()  # eager tensors are not to be kept
 
     def _lay(self, layer: keras.layers.Layer, stack: ExitStack, laid: set[int]) -> None:
         if id(layer) in laid:
@@ -116,23 +142,24 @@ class Taps:
                 _replace_regularizer(variable, self, stack)
 
     def _tapped(self, layer: keras.layers.Layer, outputs: Any) -> Any:
-        """Lays a tap on the first floating tensor of a layer's outputs."""
+        """Lays a tap on the first floating tensor of a layer's outputs, if its rank is known."""
         flat = keras.tree.flatten(outputs)
         for place, output in enumerate(flat):
             if isinstance(output, tf.Tensor) and output.dtype.is_floating:
+                if output.shape.rank is None:
+                    return outputs
                 flat[place] = self._tapped_output(layer, output)
                 return keras.tree.pack_sequence_as(outputs, flat)
         return outputs
 
     def _tapped_output(self, layer: keras.layers.Layer, output: tf.Tensor) -> tf.Tensor:
-        step = self._step()
-        call = Call(output)
+        steps, step, call = self._steps, self._steps.here(), Call(output)
         step.calls.setdefault(id(layer), []).append(call)
         self.called.setdefault(id(layer))
 
         def receiver(name: str) -> Callable[[tf.Tensor], None]:
             def receive(gradient: tf.Tensor) -> None:
-                if self._step() is step:  # else it was made in a loop or a function of its own
+                if steps.here() is step:  # else it was made in a loop or a function of its own
                     setattr(call, name, gradient)
                     call.number = step.number
                     step.number += 1
@@ -153,20 +180,13 @@ class Taps:
 
     def tapped_penalty(self, variable: keras.Variable, value: tf.Tensor) -> tf.Tensor:
         """Lays a tap on the value of a variable that its regulariser is given."""
-        step = self._step()
+        steps, step, key = self._steps, self._steps.here(), id(variable)
 
         def receive(gradient: tf.Tensor) -> None:
-            if self._step() is step:
-                step.penalties.setdefault(id(variable), []).append(gradient)
+            if steps.here() is step:
+                step.penalties.setdefault(key, []).append(gradient)
 
         return _identity_with(value, receive)
-
-    def _step(self) -> _Step:
-        """Returns what is collected here: tensors of one graph can't be used in another."""
-        if not hasattr(self._local, "steps"):
-            self.begin_step()
-        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-        return self._local.steps.setdefault(graph, _Step())
 
     def take_calls(self, layers: Sequence[keras.layers.Layer]) -> dict[int, list[Call]]:
         """Returns the calls of these layers that belong to the gradients just handed over.
@@ -178,7 +198,7 @@ class Taps:
         Returns:
             The calls by the id of the layer; no entry for a layer without any.
         """
-        step = self._step()
+        step = self._steps.here()
         taken = {}
         for layer in layers:
             calls = step.calls.pop(id(layer), [])
@@ -192,7 +212,7 @@ class Taps:
 
     def take_penalty(self, variable: keras.Variable) -> tf.Tensor | None:
         """Returns what its regulariser adds to the gradient of a variable, or None."""
-        penalties = self._step().penalties.pop(id(variable), [])
+        penalties = self._steps.here().penalties.pop(id(variable), [])
         return tf.add_n(penalties) if penalties else None
 
 
