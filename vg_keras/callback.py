@@ -253,6 +253,7 @@ class GradientMonitor(keras.callbacks.Callback):
                 "monitored variable to `optimizer.apply`: nothing is recorded. If it is a "
                 "tf.function, the monitor must be there when it is called for the first time."
             )
+            return
         left_out = observer.left_out()
         if left_out:
             self._warn_once(
