@@ -1,11 +1,16 @@
-"""Layers and variables of every kind of model: in which order they come and how they are called."""
+"""Layers and variables of a model: how they are called and described."""
 
 import keras
 import pytest
 from keras import layers
 from small_models import begin_afresh, mlp
 
-from vg_keras.capture.model import describe, is_built, layers_of, named_variables, select
+from vg_keras.capture.model import (
+    describe,
+    is_built,
+    named_layers,
+    named_variables,
+)
 from vg_keras.record import LayerDescription, VariableDescription
 
 
@@ -14,38 +19,18 @@ def fresh_names():
     begin_afresh()
 
 
-def names(model):
-    return [layer.name for layer in layers_of(model)]
+class Calls(keras.Model):
+    """Calls layers one after another, in the order of their numbers."""
 
+    def __init__(self, parts, order=None, name="calls"):
+        super().__init__(name=name)
+        self.parts = parts
+        self.order = order or range(len(parts))
 
-def test_the_layers_of_a_functional_model_come_in_the_order_of_its_forward_pass():
-    last, first = layers.Dense(2, name="last"), layers.Dense(2, name="first")
-    inputs = keras.Input([3], name="inputs")
-    model = keras.Model(inputs, last(first(inputs)), name="model")
-
-    assert names(model) == ["model", "inputs", "first", "last"]
-
-
-def test_the_layers_of_a_nested_model_come_where_it_is_called():
-    inner = keras.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="b")], name="inner")
-    model = keras.Sequential([layers.Dense(2, name="before"), inner, layers.Dense(2, name="after")])
-
-    assert names(model)[1:] == ["before", "inner", "a", "b", "after"]
-
-
-def test_the_layers_within_a_layer_come_after_it():
-    model = keras.Sequential([layers.Bidirectional(layers.LSTM(2, name="lstm"), name="both")])
-
-    assert names(model)[1] == "both"
-    assert {"forward_lstm", "backward_lstm"} <= set(names(model)[2:])
-
-
-def test_a_layer_that_is_called_twice_comes_once():
-    shared = layers.Dense(3, name="shared")
-    inputs = keras.Input([3], name="inputs")
-    model = keras.Model(inputs, shared(shared(inputs)), name="model")
-
-    assert names(model) == ["model", "inputs", "shared"]
+    def call(self, x):
+        for number in self.order:
+            x = self.parts[number](x)
+        return x
 
 
 def test_a_model_is_built_when_all_its_layers_are():
@@ -61,15 +46,7 @@ def test_a_model_without_any_layer_is_not_said_to_be_built():
 
 
 def test_a_subclassed_model_is_built_by_its_first_call():
-    class Model(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.dense = layers.Dense(2)
-
-        def call(self, x):
-            return self.dense(x)
-
-    model = Model()
+    model = Calls([layers.Dense(2)])
     before = is_built(model)
     model(keras.ops.zeros([1, 3]))
 
@@ -89,25 +66,13 @@ def test_variables_are_named_by_their_path():
 
 
 def test_variables_of_one_path_get_suffixes_in_their_order():
-    parts = [layers.Dense(units, name="same", use_bias=False) for units in (2, 3, 4)]
-
-    class Model(keras.Model):
-        def __init__(self):
-            super().__init__(name="model")
-            self.parts = parts
-
-        def call(self, x):
-            for part in self.parts:
-                x = part(x)
-            return x
-
-    model = Model()
+    model = Calls([layers.Dense(units, name="same", use_bias=False) for units in (2, 3, 4)])
     model(keras.ops.zeros([1, 1]))
 
     assert {path: v.shape for path, v in named_variables(model).items()} == {
-        "model/same/kernel": (1, 2),
-        "model/same/kernel_1": (2, 3),
-        "model/same/kernel_2": (3, 4),
+        "calls/same/kernel": (1, 2),
+        "calls/same/kernel_1": (2, 3),
+        "calls/same/kernel_2": (3, 4),
     }
 
 
@@ -121,43 +86,48 @@ def test_variables_that_are_not_trained_are_not_named():
     ]
 
 
-VARIABLES = dict.fromkeys(["a/kernel", "a/bias", "b/kernel", "b[0]/x"])
-
-
-@pytest.mark.parametrize(
-    ("chosen", "expected"),
-    [
-        (None, ["a/kernel", "a/bias", "b/kernel", "b[0]/x"]),
-        ("a/*", ["a/kernel", "a/bias"]),
-        ("*kernel", ["a/kernel", "b/kernel"]),
-        ("a/kernel", ["a/kernel"]),
-        ("?/bias", ["a/bias"]),
-        (["b/*", "a/bias"], ["a/bias", "b/kernel"]),
-        ("b[[]0]/x", ["b[0]/x"]),
-    ],
-)
-def test_patterns_choose_variables_in_the_order_of_the_model(chosen, expected):
-    assert list(select(VARIABLES, chosen)) == expected
-
-
-@pytest.mark.parametrize("chosen", ["kernel", "A/*", [], ["x", "y"]])
-def test_a_pattern_that_matches_none_is_an_error(chosen):
-    with pytest.raises(ValueError, match="`variables`") as caught:
-        select(VARIABLES, chosen)
-
-    assert str(caught.value) == (
-        "`variables` must let through at least one trainable variable of the model. "
-        f"Received: variables={chosen!r}, which matches none of "
-        "a/kernel, a/bias, b/kernel, b[0]/x."
-    )
-
-
-def test_a_function_chooses_variables():
+def test_layers_are_named_by_their_path():
     model = mlp(depth=1)
 
-    assert list(select(named_variables(model), lambda v: v.shape == (2,))) == [
-        "sequential/dense_1/bias"
+    assert list(named_layers(model).values()) == [
+        "sequential",
+        "sequential/dense",
+        "sequential/dense_1",
     ]
+
+
+def test_layers_of_a_functional_model_are_named_without_it():
+    inputs = keras.Input([3], name="inputs")
+    model = keras.Model(inputs, layers.Dense(2, name="dense")(inputs), name="model")
+
+    assert list(named_layers(model).values()) == ["model", "inputs", "dense"]
+
+
+def test_layers_of_one_path_get_suffixes_in_their_order():
+    same = [layers.Dense(units, name="same") for units in (2, 3)]
+    model = Calls(same)
+    model(keras.ops.zeros([1, 1]))
+
+    assert {layer.units: path for layer, path in named_layers(model).items() if layer in same} == {
+        2: "calls/same",
+        3: "calls/same_1",
+    }
+
+
+def test_layers_that_are_not_built_are_named_as_they_are_going_to_be():
+    def make():
+        begin_afresh()
+        return Calls([layers.Dense(2), Calls([layers.Dense(3)], name="inner")])
+
+    built, unbuilt = make(), make()
+    built(keras.ops.zeros([1, 1]))
+
+    assert list(named_layers(unbuilt).values()) == list(named_layers(built).values())
+
+
+def described(model, variables=None, **how):
+    variables = named_variables(model) if variables is None else variables
+    return describe(model, variables, named_layers(model), **how)
 
 
 def test_a_model_is_described_by_its_layers():
@@ -169,7 +139,7 @@ def test_a_model_is_described_by_its_layers():
             layers.LayerNormalization(),
         ]
     )
-    description = describe(model, named_variables(model))
+    description = described(model)
 
     assert description.name == "sequential"
     assert description.layers == (
@@ -196,9 +166,9 @@ def test_a_model_is_described_by_its_layers():
 
 def test_only_monitored_variables_are_described():
     model = mlp(depth=1)
-    chosen = select(named_variables(model), "*/dense_1/bias")
+    chosen = {"sequential/dense_1/bias": model.layers[1].bias}
 
-    assert describe(model, chosen).variables == ("sequential/dense_1/bias",)
+    assert described(model, chosen).variables == ("sequential/dense_1/bias",)
 
 
 def test_a_shared_layer_is_described_once():
@@ -206,7 +176,7 @@ def test_a_shared_layer_is_described_once():
     inputs = keras.Input([3])
     model = keras.Model(inputs, shared(shared(inputs)))
 
-    assert describe(model, named_variables(model)).variables == ("shared/kernel", "shared/bias")
+    assert described(model).variables == ("shared/kernel", "shared/bias")
 
 
 def test_variables_of_layers_that_the_model_does_not_show_come_last():
@@ -222,7 +192,7 @@ def test_variables_of_layers_that_the_model_does_not_show_come_last():
             return [self.shown]
 
     model = Hides()
-    description = describe(model, named_variables(model))
+    description = described(model)
 
     assert [(layer.type, len(layer.variables)) for layer in description.layers] == [
         ("Dense", 2),
@@ -238,7 +208,44 @@ def test_a_weight_of_the_model_itself_is_described_as_its_own():
             self.scale = self.add_weight(shape=[3], name="scale")
 
     model = Own()
-    description = describe(model, named_variables(model))
+    description = described(model)
 
     (layer,) = description.layers
     assert (layer.type, [v.shape for v in layer.variables]) == ("Own", [(3,)])
+
+
+def test_a_layer_whose_output_is_monitored_is_described_with_its_shape():
+    model = keras.Sequential(
+        [keras.Input([3]), layers.Dense(4), layers.ReLU(), layers.Dropout(0.1)]
+    )
+    shapes = {"sequential/dense": (None, 4), "sequential/re_lu": (8, 4)}
+    description = described(model, shapes=shapes)
+
+    assert [(layer.path, layer.activation, layer.output_shape) for layer in description.layers] == [
+        ("sequential/dense", "linear", (None, 4)),
+        ("sequential/re_lu", "relu", (8, 4)),
+    ]
+    assert description.outputs == ("sequential/dense", "sequential/re_lu")
+
+
+def calling_order(order, called=None):
+    """The layers as described where they are called in this order."""
+    model = Calls([layers.Dense(2, name=name) for name in "abc"], order)
+    model(keras.ops.zeros([1, 2]))
+    called = order if called is None else called
+    description = described(model, called=[id(model.parts[number]) for number in called])
+    return "".join(layer.path.rpartition("/")[2] for layer in description.layers)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"), [([0, 1, 2], "abc"), ([2, 0, 1], "cab"), ([1, 2, 0], "bca")]
+)
+def test_layers_are_described_in_the_order_of_their_calls(order, expected):
+    assert calling_order(order) == expected
+
+
+@pytest.mark.parametrize(
+    ("called", "expected"), [([], "abc"), ([2], "abc"), ([2, 0], "cab"), ([1, 0], "bca")]
+)
+def test_a_layer_that_was_not_called_keeps_its_place_behind_the_one_before_it(called, expected):
+    assert calling_order([0, 1, 2], called) == expected

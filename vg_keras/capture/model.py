@@ -46,13 +46,13 @@ def named_layers(model: keras.Model) -> dict[keras.layers.Layer, str]:
     Where an earlier layer has the same it gets a suffix.
     """
     taken: set[str] = set()
-    named: dict[keras.layers.Layer, str] = {}
+    paths: dict[keras.layers.Layer, str] = {}
     for layer, around in layers_of(model).items():
-        prefix = "" if around is None else f"{around.path or around.name}/"
+        prefix = "" if around is None else f"{paths[around]}/"
         if around is model and isinstance(model, keras.Function):
             prefix = ""  # Keras leaves the name of a functional model out of its layers' paths
-        named[layer] = _unique(layer.path or prefix + layer.name, taken)
-    return named
+        paths[layer] = layer.path or prefix + layer.name
+    return {layer: _unique(path, taken) for layer, path in paths.items()}
 
 
 def _unique(path: str, taken: set[str]) -> str:
