@@ -7,9 +7,11 @@ import tensorflow as tf
 from small_models import compiled, mlp
 
 from vg_keras.capture.optimizers import (
+    counter_of,
     intercepted,
     loss_scale,
     optimizers_of,
+    step_counter,
     summed_over_replicas,
 )
 
@@ -54,18 +56,29 @@ def variable():
     return keras.Variable(np.zeros(2, np.float32))
 
 
+def noting(seen):
+    """A hook that notes what it is called with, and has the optimizer do its work."""
+
+    def hook(*arguments):
+        seen.append(arguments)
+        return arguments[3]()
+
+    return hook
+
+
 def test_the_hook_sees_gradients_before_they_are_applied(variable):
     optimizer = keras.optimizers.SGD(1.0)
     seen = []
 
     def hook(*arguments):
         seen.append((*arguments, variable.numpy().tolist()))
+        arguments[3]()
 
     gradient = tf.constant([1.0, 2.0])
     with intercepted([optimizer], hook):
         optimizer.apply([gradient], [variable])
 
-    ((of, gradients, variables, value),) = seen
+    ((of, gradients, variables, _, value),) = seen
     assert of is optimizer
     assert gradients[0] is gradient
     assert variables[0] is variable
@@ -73,10 +86,45 @@ def test_the_hook_sees_gradients_before_they_are_applied(variable):
     assert variable.numpy().tolist() == [-1, -2]
 
 
+def test_the_optimizer_does_its_work_when_the_hook_says_so(variable):
+    optimizer = keras.optimizers.SGD(1.0)
+    with intercepted([optimizer], lambda *arguments: None):
+        optimizer.apply([tf.ones([2])], [variable])
+
+    assert variable.numpy().tolist() == [0, 0]
+
+
+def test_what_the_hook_returns_is_what_apply_returns(variable):
+    optimizer = keras.optimizers.SGD(1.0)
+    with intercepted([optimizer], lambda *arguments: "result"):
+        assert optimizer.apply([tf.ones([2])], [variable]) == "result"
+
+
+def test_each_of_several_optimizers_is_seen(variable):
+    first, second = keras.optimizers.SGD(1.0), keras.optimizers.SGD(1.0)
+    seen = []
+    with intercepted([first, second], noting(seen)):
+        second.apply([tf.ones([2])], [variable])
+        first.apply([tf.ones([2])], [variable])
+
+    assert [arguments[0] for arguments in seen] == [second, first]
+    assert variable.numpy().tolist() == [-2, -2]
+
+
+def test_a_none_among_the_gradients_reaches_the_hook(variable):
+    optimizer, seen = keras.optimizers.SGD(1.0), []
+    other = keras.Variable(np.ones(2, np.float32))
+    with intercepted([optimizer], noting(seen)), pytest.warns(UserWarning, match="not exist"):
+        optimizer.apply([None, tf.ones([2])], [other, variable])
+
+    assert seen[0][1][0] is None
+    assert variable.numpy().tolist() == [-1, -1]
+
+
 def test_the_hook_sees_apply_gradients_too(variable):
     optimizer = keras.optimizers.SGD(1.0)
     seen = []
-    with intercepted([optimizer], lambda *arguments: seen.append(arguments)):
+    with intercepted([optimizer], noting(seen)):
         optimizer.apply_gradients([(tf.ones([2]), variable)])
 
     assert [arguments[2] for arguments in seen] == [[variable]]
@@ -86,7 +134,7 @@ def test_without_variables_those_that_the_optimizer_was_built_with_are_meant(var
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.build([variable])
     seen = []
-    with intercepted([optimizer], lambda *arguments: seen.append(arguments)):
+    with intercepted([optimizer], noting(seen)):
         optimizer.apply([tf.ones([2])])
 
     assert [[v is variable for v in arguments[2]] for arguments in seen] == [[True]]
@@ -96,7 +144,7 @@ def test_without_variables_those_that_the_optimizer_was_built_with_are_meant(var
 def test_iterators_reach_both_the_hook_and_the_optimizer(variable):
     optimizer = keras.optimizers.SGD(1.0)
     seen = []
-    with intercepted([optimizer], lambda *arguments: seen.append(arguments)):
+    with intercepted([optimizer], noting(seen)):
         optimizer.apply(iter([tf.ones([2])]), iter([variable]))
 
     assert len(seen) == 1
@@ -121,6 +169,44 @@ def test_the_optimizer_is_as_it_was_afterwards(variable, error):
         use()
 
     assert set(vars(optimizer)) == before
+
+
+def test_steps_are_counted_by_the_optimizer_that_the_model_is_compiled_with():
+    model = compiled(mlp(depth=0))
+    model.another = keras.optimizers.Adam()
+
+    assert step_counter(model) is model.optimizer.iterations
+
+
+def test_steps_of_a_model_that_is_not_compiled_are_counted_by_its_first_optimizer():
+    model = mlp(depth=0)
+    model.first = keras.optimizers.Adam()
+
+    assert step_counter(model) is model.first.iterations
+
+
+def test_a_model_without_optimizer_is_refused():
+    with pytest.raises(ValueError, match="optimizer") as caught:
+        step_counter(mlp(depth=0))
+
+    assert str(caught.value) == (
+        "Expected a model with an optimizer. Received: 'sequential', which has none, "
+        "neither by `compile` nor as an attribute. Compile it with one."
+    )
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_with_gradient_accumulation_each_batch_counts(variable, scaled):
+    optimizer = keras.optimizers.SGD(1.0, gradient_accumulation_steps=2)
+    if scaled:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build([variable])
+    counts = []
+    for _ in range(3):
+        optimizer.apply([tf.ones([2])])
+        counts.append(int(counter_of(optimizer).numpy()))
+
+    assert counts == [1, 2, 3]
 
 
 def test_without_a_loss_scale_there_is_none():
@@ -154,3 +240,7 @@ def test_replicas_sum_their_gradients(two_replicas):
         return two_replicas.run(replica)
 
     assert [part.numpy().tolist() for part in run().values] == [[3, 3], [3, 3]]
+
+
+def test_nothing_to_sum_is_nothing(two_replicas):
+    assert two_replicas.run(lambda: summed_over_replicas([])) == []

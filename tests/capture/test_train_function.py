@@ -1,5 +1,8 @@
 """The recording train function takes the place of the model's own for one execution only."""
 
+import contextlib
+
+import keras
 import pytest
 import tensorflow as tf
 from small_models import compiled, fit, mlp, regression_data
@@ -9,12 +12,11 @@ from vg_keras.capture.train_function import (
     RecordingTrainFunction,
     own_train_function,
     put_back,
-    step_counter,
 )
 
 
 class Recorder:
-    """Writes down what it is called with."""
+    """Stands in for an observer, and writes down what it is called with."""
 
     def __init__(self):
         self.calls = []
@@ -22,11 +24,20 @@ class Recorder:
     def begin_execution(self, first):
         self.calls.append(("execution", first))
 
-    def begin_step(self, step):
+    def begin_step(self):
         self.calls.append(("step",))
 
-    def keep(self, optimizer, gradients, variables):
-        self.calls.append(("keep", len(gradients), [v.path for v in variables]))
+    @contextlib.contextmanager
+    def watching(self):
+        self.calls.append(("watching",))
+        try:
+            yield
+        finally:
+            self.calls.append(("watched",))
+
+
+def nothing():
+    """Is to be called where nothing is to be done."""
 
 
 @pytest.fixture
@@ -53,52 +64,93 @@ def test_making_one_leaves_the_model_as_it_is(model):
 def test_armed_it_stands_in_for_the_own_one(model):
     own = model.train_function
     function = RecordingTrainFunction(model, Recorder())
-    function.arm(0, lambda: None)
+    function.arm(0, nothing, nothing)
 
     assert model.train_function is function
     assert own_train_function(model) is own
 
 
 def test_it_runs_once_and_is_gone(model):
-    own, recorder, received = model.train_function, Recorder(), []
+    own, recorder = model.train_function, Recorder()
     function = RecordingTrainFunction(model, recorder)
-    function.arm(5, lambda: received.append(list(recorder.calls)))
+    before, receive = (lambda name=name: recorder.calls.append((name,)) for name in ("b", "r"))
+    function.arm(5, before, receive)
     logs = function(batches())
 
     assert model.train_function is own
-    assert logs is not None
-    assert [call[0] for call in received[0]] == ["execution", "step", "keep"]
-    assert received[0][0] == ("execution", 5)
-    assert received[0][2] == ("keep", 2, ["sequential/dense/kernel", "sequential/dense/bias"])
+    assert set(logs) == {"loss"}
+    assert recorder.calls == [
+        ("b",),
+        ("execution", 5),
+        ("watching",),
+        ("step",),
+        ("watched",),
+        ("r",),
+    ]
+
+
+def test_the_model_has_its_own_one_while_it_runs(model):
+    own, seen = model.train_function, []
+    function = RecordingTrainFunction(model, Recorder())
+    note = lambda: seen.append(model.train_function)  # noqa: E731
+    function.arm(0, note, note)
+    function(batches())
+
+    assert [one is own for one in seen] == [True, True]
 
 
 def test_what_is_received_follows_each_execution(model):
     received = []
     function = RecordingTrainFunction(model, Recorder())
     for first in (3, 4):
-        function.arm(first, lambda first=first: received.append(first))
+        function.arm(first, nothing, lambda first=first: received.append(first))
         function(batches())
 
     assert received == [3, 4]
 
 
 def test_after_a_failure_nothing_is_received_and_the_own_one_is_back(model):
-    own, received = model.train_function, []
-    function = RecordingTrainFunction(model, Recorder())
-    function.arm(0, lambda: received.append(1))
+    own, recorder, received = model.train_function, Recorder(), []
+    function = RecordingTrainFunction(model, recorder)
+    function.arm(0, nothing, lambda: received.append(1))
     with pytest.raises((StopIteration, tf.errors.OutOfRangeError)):
         function(batches(0))
 
     assert model.train_function is own
     assert received == []
-    assert "apply" not in vars(model.optimizer)
+    assert recorder.calls[-1] == ("watched",)
+
+
+def test_after_a_failure_before_the_execution_the_own_one_is_back(model):
+    def fail():
+        raise KeyError
+
+    own, recorder = model.train_function, Recorder()
+    function = RecordingTrainFunction(model, recorder)
+    function.arm(0, fail, nothing)
+    with pytest.raises(KeyError):
+        function(batches())
+
+    assert model.train_function is own
+    assert recorder.calls == []
+
+
+def test_left_armed_by_one_fit_it_records_nothing_of_the_next(model):
+    recorder, received = Recorder(), []
+    function = RecordingTrainFunction(model, recorder)
+    function.arm(0, nothing, lambda: received.append(1))
+    model.history = keras.callbacks.History()  # `fit` makes another one each time
+    logs = function(batches())
+
+    assert set(logs) == {"loss"}
+    assert recorder.calls == received == []
 
 
 def test_a_second_one_cannot_be_armed_for_the_same_execution(model):
     first, second = (RecordingTrainFunction(model, Recorder()) for _ in range(2))
-    first.arm(0, lambda: None)
+    first.arm(0, nothing, nothing)
     with pytest.raises(OccupiedError):
-        second.arm(0, lambda: None)
+        second.arm(0, nothing, nothing)
 
     assert model.train_function is first
 
@@ -123,21 +175,7 @@ def test_it_belongs_to_no_other_model(model):
 
 def test_it_is_put_back_where_it_was_left_armed(model):
     own = model.train_function
-    RecordingTrainFunction(model, Recorder()).arm(0, lambda: None)
+    RecordingTrainFunction(model, Recorder()).arm(0, nothing, nothing)
     put_back(model)
 
     assert model.train_function is own
-
-
-def test_steps_are_counted_by_the_optimizer_of_the_model(model):
-    assert step_counter(model) is model.optimizer.iterations
-
-
-def test_a_model_without_optimizer_is_refused():
-    with pytest.raises(ValueError, match="optimizer") as caught:
-        step_counter(mlp(depth=0))
-
-    assert str(caught.value) == (
-        "Expected a model with an optimizer. Received: 'sequential', which has none, "
-        "neither by `compile` nor as an attribute. Compile it with one."
-    )
