@@ -113,6 +113,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._log = self._new_log(metadata.RUN_NAME)
         self._probe_log = self._new_log(self.probe.name) if self.probe else None
         self._step = 0
+        self._is_first_epoch = True
         self._warnings: set[str] = set()
 
     @property
@@ -137,10 +138,14 @@ class GradientMonitor(keras.callbacks.Callback):
         self._close_logs()
         self._follow_model()
         self._open_logs()
+        self._is_first_epoch = True
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Reads the number of the step that comes, once an epoch."""
         self._step = self._follow_model().observer.step
+        if self._is_first_epoch:  # not earlier: `BackupAndRestore` may come after `on_train_begin`
+            self._is_first_epoch = False
+            self._begin_logs_at(self._step)
         self._schedule.begin_epoch(self._step)
 
     # Without an `on_train_batch_end`: if a callback has one, Keras waits for each step to finish.
@@ -207,7 +212,7 @@ class GradientMonitor(keras.callbacks.Callback):
             observer,
             slots,
             self._schedule,
-            open_log=self._open_logs,
+            open_log=lambda: self._open_logs_at(observer.step),
             close_log=self._close_logs,
             before=self._run_probe,
             receive=lambda: self._receive(observer),
@@ -281,6 +286,15 @@ class GradientMonitor(keras.callbacks.Callback):
         for log in (self._log, self._probe_log):
             if log is not None:
                 log.open()
+
+    def _open_logs_at(self, step: int) -> None:
+        self._open_logs()
+        self._begin_logs_at(step)
+
+    def _begin_logs_at(self, step: int) -> None:
+        for log in (self._log, self._probe_log):
+            if log is not None:
+                log.begin_at(step)
 
     def _close_logs(self) -> None:
         for log in (self._log, self._probe_log):

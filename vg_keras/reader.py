@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -32,7 +32,8 @@ class Run:
     Args:
         path: The run directory, or the one file that was read.
         model: The model, as the last file describes it, or None where no file got that far.
-        records: All records, in the order in which they were written.
+        records: All records, in the order in which they were written. Where a training was aborted
+            and resumed from a backup, the steps after the backup are those of the resumed one.
         damage: A sentence for each place that could not be read. The unfinished last event of a
             file that is still being written is none.
     """
@@ -55,15 +56,16 @@ def read_run(path: str | Path) -> Run:
         FormatVersionError: A newer version of vg_keras wrote the log.
     """
     path = Path(path)
-    model: ModelDescription | None = None
-    records: list[Record] = []
-    damage: list[str] = []
-    for file in _event_files(path):
-        contents = _read_file(file)
-        model = contents.model or model
-        records += contents.records
-        damage += contents.damage
-    return Run(path, model, tuple(records), tuple(damage))
+    files = [_read_file(file) for file in _event_files(path)]
+    models = [file.model for file in files if file.model is not None]
+    records = [
+        record
+        for number, file in enumerate(files)
+        for record in file.records
+        if not any(later.voids(record, file) for later in files[number + 1 :])
+    ]
+    damage = [sentence for file in files for sentence in file.damage]
+    return Run(path, models[-1] if models else None, tuple(records), tuple(damage))
 
 
 def _event_files(path: Path) -> list[Path]:
@@ -79,31 +81,57 @@ def _event_files(path: Path) -> list[Path]:
     )
 
 
-def _read_file(file: Path) -> Run:
+@dataclass
+class _File:
+    """What stands in an event file."""
+
     model: ModelDescription | None = None
-    records: list[Record] = []
-    damage: list[str] = []
-    for number, event in enumerate(_events(file, damage)):
+    records: list[Record] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    resumed_at: tuple[int, float] | None = None
+    """The step at which a resumed training went on, and when."""
+
+    def voids(self, record: Record, file: _File) -> bool:
+        """Tells whether this training repeats a step of an earlier one that had been aborted.
+
+        A file that is written to at the same time is another training's.
+        """
+        if self.resumed_at is None:
+            return False
+        step, time = self.resumed_at
+        return record.step >= step and file.records[-1].wall_time < time
+
+
+def _read_file(file: Path) -> _File:
+    contents = _File()
+    for number, event in enumerate(_events(file, contents.damage)):
         try:
-            payloads = _payloads(event)
-            if metadata.MODEL_TAG in payloads:
-                event.verify()
-                model = metadata.parse_model(payloads[metadata.MODEL_TAG])
-            elif metadata.RECORD_TAG in payloads:
-                if model is None:
-                    raise metadata.CorruptPayloadError("The model is not described before it.")
-                payload = payloads[metadata.RECORD_TAG]
-                records.append(metadata.parse_record(payload, model))
-            elif number > 0:  # the first says that this is an event file
-                raise metadata.CorruptPayloadError("It holds neither a model nor a record.")
+            _read_event(event, contents, is_first=number == 0)
         except (DecodeError, metadata.CorruptPayloadError) as error:
-            damage.append(f"{file.name}: event {number} is damaged and left out. {error}")
-    return Run(file, model, tuple(records), tuple(damage))
+            contents.damage.append(f"{file.name}: event {number} is damaged and left out. {error}")
+    return contents
 
 
-def _payloads(event: _TFRecord) -> dict[str, bytes]:
-    values = event_pb2.Event.FromString(event.data).summary.value
-    return {value.tag: b"".join(value.tensor.string_val) for value in values}
+def _read_event(event: _TFRecord, contents: _File, is_first: bool) -> None:
+    parsed = event_pb2.Event.FromString(event.data)
+    payloads = _payloads(parsed)
+    if metadata.MODEL_TAG in payloads:
+        event.verify()
+        contents.model = metadata.parse_model(payloads[metadata.MODEL_TAG])
+    elif metadata.RECORD_TAG in payloads:
+        if contents.model is None:
+            raise metadata.CorruptPayloadError("The model is not described before it.")
+        record = metadata.parse_record(payloads[metadata.RECORD_TAG], contents.model)
+        contents.records.append(record)
+    elif parsed.HasField("session_log"):
+        event.verify()
+        contents.resumed_at = parsed.step, parsed.wall_time
+    elif not is_first:  # the first says that this is an event file
+        raise metadata.CorruptPayloadError("It holds neither a model nor a record.")
+
+
+def _payloads(event: event_pb2.Event) -> dict[str, bytes]:
+    return {value.tag: b"".join(value.tensor.string_val) for value in event.summary.value}
 
 
 @dataclass(frozen=True)

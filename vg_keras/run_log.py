@@ -37,6 +37,12 @@ class RunLog:
         if self._log_dir is not None:
             self._writer = RecordWriter(self._log_dir, self._kinds, self._run_name)
 
+    def begin_at(self, step: int) -> None:
+        """Says with which step a training begins; a resumed one repeats steps after its backup."""
+        self.records = [record for record in self.records if record.step < step or step == 0]
+        if self._writer is not None:
+            self._writer.begin_at(step)
+
     def add(self, record: Record, model: ModelDescription) -> None:
         """Takes a record. Beyond `MAX_RECORDS` every second one is dropped from memory."""
         self.records.append(record)

@@ -48,6 +48,7 @@ class RecordWriter:
         run_name: str = metadata.RUN_NAME,
     ) -> None:
         self._kinds = kinds
+        self._first_step = 0
         self._model: ModelDescription | None = None
         self.path = os.path.join(_absolute(log_dir), run_name, _file_name())
         try:
@@ -60,6 +61,14 @@ class RecordWriter:
                 f"Received: log_dir={log_dir!r}. {_reason(error)}. Use another directory."
             ) from error
 
+    def begin_at(self, step: int) -> None:
+        """Says with which step a training begins.
+
+        If it is not the first one, the log tells readers that later records of an earlier, aborted
+        training are void.
+        """
+        self._first_step = step
+
     def write(self, record: Record, model: ModelDescription) -> None:
         """Writes a record; warns at the first failure and writes nothing from then on.
 
@@ -71,6 +80,8 @@ class RecordWriter:
             return
         try:
             is_new = model is not self._model
+            if self._model is None and self._first_step > 0:
+                self._append(events.resumption_event(self._first_step, record.wall_time))
             if is_new:
                 self._append(events.model_event(model, record.step, record.wall_time))
                 self._model = model
