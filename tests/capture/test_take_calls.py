@@ -1,0 +1,287 @@
+"""Which calls of a layer belong to the gradients that an optimizer is handed."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from small_models import begin_afresh
+from tapped import X, gradients_of, run
+
+from vg_keras.capture.taps import Taps
+
+
+@pytest.fixture(autouse=True)
+def fresh_names():
+    begin_afresh()
+
+
+@pytest.fixture(params=["eager", "graph", "xla"])
+def mode(request):
+    return request.param
+
+
+def taken(taps, layer):
+    """The values and gradients of the calls that are taken of one layer."""
+    calls = taps.take_calls([layer]).get(id(layer), [])
+    return [(c.value, np.nan if c.gradient is None else c.gradient) for c in calls]
+
+
+def values(calls):
+    return [value for value, _ in calls]
+
+
+def approx(expected):
+    return pytest.approx(np.asarray(expected), rel=1e-5, abs=1e-6)
+
+
+def test_calls_are_taken_once():
+    model = keras.Sequential([keras.Input([3]), layers.Dense(2)])
+    taps = Taps(model)
+    with taps.laid():
+        gradients_of(model)
+        lengths = [len(taken(taps, model.layers[0])) for _ in range(2)]
+
+    assert lengths == [1, 0]
+
+
+def test_a_layer_that_was_not_called_is_not_among_them():
+    model = keras.Sequential([keras.Input([3]), layers.Dense(2)])
+    taps = Taps(model)
+    with taps.laid():
+        assert taps.take_calls(model.layers) == {}
+
+
+def test_calls_without_any_gradient_are_all_taken(mode):
+    model = keras.Sequential([keras.Input([3]), layers.Dense(2)])
+    taps = Taps(model)
+
+    def step():
+        first, second = model(X), model(2 * X)
+        return values(taken(taps, model.layers[0])), [first, second]
+
+    found, outputs = run(mode, taps, step)
+
+    assert len(found) == 2
+    assert found == [approx(output) for output in outputs]
+
+
+def test_of_calls_with_and_without_gradient_those_with_one_are_taken(mode):
+    # Such as a forward pass for a metric beside the one for the loss.
+    model = keras.Sequential([keras.Input([3]), layers.Dense(2)])
+    taps = Taps(model)
+
+    def step():
+        model(5 * X)
+        gradients_of(model)
+        model(7 * X)
+        return values(taken(taps, model.layers[0])), model(X)
+
+    found, output = run(mode, taps, step)
+
+    assert len(found) == 1
+    assert found[0] == approx(output)
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_a_forward_pass_that_is_recomputed_is_counted_once(mode):
+    class Recomputes(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(4, "tanh", use_bias=False)
+            self.out = layers.Dense(2, use_bias=False)
+            self.inner.build([None, 3])
+            self.out.build([None, 4])
+
+        def call(self, x):
+            return self.out(tf.recompute_grad(self.inner)(x))
+
+    model = Recomputes()
+    taps = Taps(model)
+
+    def step():
+        gradients_of(model)
+        return taken(taps, model.inner), taken(taps, model.out)
+
+    (((inner, to_inner),), ((out, to_out),)) = run(mode, taps, step)
+
+    assert inner == approx(np.tanh(X @ model.inner.kernel.numpy()))
+    assert to_out == approx(out)
+    assert to_inner == approx(out @ model.out.kernel.numpy().T)
+
+
+class Gan(keras.Model):
+    """A generator and a critic; the losses are sums of what the critic says."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = layers.Dense(2, use_bias=False, name="generator")
+        self.critic = layers.Dense(1, use_bias=False, name="critic")
+        self.generator.build([None, 3])
+        self.critic.build([None, 2])
+
+    def generator_gradients(self):
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_sum(self.critic(self.generator(X)))
+        return tape.gradient(loss, self.generator.trainable_variables)
+
+    def critic_gradients(self, real):
+        with tf.GradientTape() as tape:
+            fake = tf.reduce_sum(self.critic(self.generator(X)))
+            loss = 3 * fake - 2 * tf.reduce_sum(self.critic(real))
+        return tape.gradient(loss, self.critic.trainable_variables)
+
+
+REAL = tf.constant([[1.0, 1.0], [2.0, -1.0], [0.0, 3.0]])
+
+
+def check_critic(calls, gan):
+    """The critic must count with the loss that trains it: fake examples by 3, real ones by -2."""
+    kernel = gan.critic.kernel.numpy()
+    fake = X @ gan.generator.kernel.numpy()
+
+    assert [value.shape for value, _ in calls] == [(2, 1), (3, 1)]
+    assert calls[0][0] == approx(fake @ kernel)
+    assert calls[1][0] == approx(REAL @ kernel)
+    assert [np.unique(gradient).tolist() for _, gradient in calls] == [[3], [-2]]
+
+
+def check_generator(calls, gan):
+    """The generator must count with its own loss, by which the critic is multiplied by -1."""
+    kernel = gan.critic.kernel.numpy()
+    ((value, gradient),) = calls
+
+    assert value == approx(X @ gan.generator.kernel.numpy())
+    assert gradient == approx(-np.ones([2, 1]) @ kernel.T)
+
+
+def test_of_a_gan_whose_generator_comes_first_each_part_counts_with_its_own_loss(mode):
+    gan = Gan()
+    taps = Taps(gan)
+
+    def step():
+        gan.generator_gradients()
+        generator = taken(taps, gan.generator)
+        gan.critic_gradients(REAL)
+        return generator, taken(taps, gan.critic)
+
+    generator, critic = run(mode, taps, step)
+
+    check_generator(generator, gan)
+    check_critic(critic, gan)
+
+
+def test_of_a_gan_whose_generator_comes_second_each_part_counts_with_its_own_loss(mode):
+    gan = Gan()
+    taps = Taps(gan)
+
+    def step():
+        gan.critic_gradients(REAL)
+        critic = taken(taps, gan.critic)
+        gan.generator_gradients()
+        return taken(taps, gan.generator), critic
+
+    generator, critic = run(mode, taps, step)
+
+    check_generator(generator, gan)
+    check_critic(critic, gan)
+
+
+def one_forward_pass(mode, gan, order):
+    """Both gradients of one forward pass are taken before either is applied, in this order."""
+    taps = Taps(gan)
+
+    def step():
+        with tf.GradientTape() as of_generator, tf.GradientTape() as of_critic:
+            fake = tf.reduce_sum(gan.critic(gan.generator(X)))
+            real = tf.reduce_sum(gan.critic(REAL))
+            losses = {"generator": -fake, "critic": 3 * fake - 2 * real}
+        for part in order:
+            tape = {"generator": of_generator, "critic": of_critic}[part]
+            tape.gradient(losses[part], getattr(gan, part).trainable_variables)
+        return {part: taken(taps, getattr(gan, part)) for part in order}
+
+    return run(mode, taps, step)
+
+
+CHECKS = {"generator": check_generator, "critic": check_critic}
+ORDERS = [("generator", "critic"), ("critic", "generator")]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_of_a_gan_with_one_forward_pass_the_part_differentiated_last_has_its_own_loss(mode, order):
+    gan = Gan()
+    found = one_forward_pass(mode, gan, order)
+
+    CHECKS[order[-1]](found[order[-1]], gan)
+
+
+@pytest.mark.xfail(reason="one call keeps but the last of two derivatives")
+@pytest.mark.parametrize("order", ORDERS)
+def test_of_a_gan_with_one_forward_pass_the_part_differentiated_first_has_its_own_loss(mode, order):
+    gan = Gan()
+    found = one_forward_pass(mode, gan, order)
+
+    CHECKS[order[0]](found[order[0]], gan)
+
+
+def test_of_several_critic_steps_each_counts_by_itself(mode):
+    gan = Gan()
+    taps = Taps(gan)
+
+    def step():
+        found = []
+        for _ in range(3):
+            gan.critic_gradients(REAL)
+            found.append(taken(taps, gan.critic))
+        return found
+
+    found = run(mode, taps, step)
+
+    assert len(found) == 3
+    for calls in found:
+        check_critic(calls, gan)
+
+
+class Hides(keras.Model):
+    """Calls a layer where no tensor of it can be taken from outside."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.hidden = layers.Dense(3, use_bias=False)
+        self.shown = layers.Dense(2, use_bias=False)
+        self.hidden.build([None, 3])
+        self.shown.build([None, 3])
+        self.way = way
+
+    def call(self, x):
+        return self.shown(self.way(self.hidden, x))
+
+
+def in_a_function(layer, x):
+    return tf.function(lambda x: layer(x))(x)
+
+
+def in_a_loop(layer, x):
+    return tf.while_loop(
+        lambda i, x: i < 2, lambda i, x: (i + 1, layer(x)), (0, x), maximum_iterations=2
+    )[1]
+
+
+@pytest.mark.parametrize("way", [in_a_function, in_a_loop])
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+def test_a_layer_in_an_inner_function_or_loop_is_not_taken(mode, way):
+    model = Hides(way)
+    taps = Taps(model)
+
+    def step():
+        gradients = gradients_of(model)
+        return gradients, len(taken(taps, model.hidden)), taken(taps, model.shown)
+
+    gradients, num_hidden, ((_, to_shown),) = run(mode, taps, step)
+
+    assert num_hidden == 0
+    assert to_shown.shape == (2, 2)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+    assert list(taps.called) == [id(model.hidden), id(model.shown)]
+    assert taps.seen == {id(model.shown)}
