@@ -51,8 +51,8 @@ class RecordMaker:
         # Gradients and variables are alike in all replicas, outputs those of its own examples.
         gradients = self._sketches(GRADIENT, replicas[:1])
         activations = self._sketches(ACTIVATION, replicas)
-        updates = {path: self._extras(GRADIENT, path, replicas[0]) for path in gradients}
-        updates = {path: pair for path, pair in updates.items() if not math.isnan(pair[0])}
+        updated = gradients if self._plan.choice.updates else {}
+        updates = {path: self._extras(GRADIENT, path, replicas[0]) for path in updated}
         examples = {
             path: sum(int(self._extras(ACTIVATION, path, rows)[1]) for rows in replicas)
             for path in activations
@@ -94,6 +94,7 @@ class RecordMaker:
 
     def _saturated(self, path: str, replicas: Sequence[Rows]) -> float:
         parts = [self._extras(ACTIVATION, path, rows) for rows in replicas]
+        parts = [part for part in parts if part[1]]  # a replica without examples has a share of NaN
         total = sum(examples for _, examples in parts)
         return sum(share * examples for share, examples in parts) / total if total else math.nan
 
