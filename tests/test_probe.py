@@ -1,124 +1,215 @@
-"""What a probe may be, and what is said of one that is none."""
+"""A probe shows one batch at each recorded step, and changes nothing in the training."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from reference import weights_of
-from small_models import compiled, fit, mlp, regression_data
+from event_files import tags_in
+from keras import layers
+from reference import assert_is_sketch_of, gradients_by_tape, weights_of
+from small_models import BATCH_SIZE, begin_afresh, compiled, fit, mlp, regression_data
 
-from vg_keras import GradientMonitor, Probe
-from vg_keras.probe import as_probe
+from vg_keras import GradientMonitor, Probe, read_run
 
-X, Y = regression_data(1)
+X, Y = regression_data(5)
+PROBE = (X[-12:], Y[-12:])
 
 
-def test_a_tuple_stands_for_a_probe():
-    probe = as_probe((X, Y))
+class Weighing(keras.Model):
+    """Normalises, drops out, adds a loss, keeps a metric: all that a forward pass can change."""
 
-    assert np.array_equal(probe.x, X)
-    assert np.array_equal(probe.y, Y)
-    assert (probe.sample_weight, probe.training, probe.loss, probe.name) == (
-        None,
-        True,
-        None,
-        "probe",
+    def __init__(self):
+        super().__init__(name="weighing")
+        self.hidden = layers.Dense(8, kernel_regularizer="l2")
+        self.normalization = layers.BatchNormalization()
+        self.dropout = layers.Dropout(0.5, seed=7)
+        self.out = layers.Dense(2)
+        self.mean = keras.metrics.Mean(name="mean_output")
+
+    def call(self, x, training=None):
+        hidden = self.normalization(self.hidden(x), training=training)
+        hidden = self.dropout(hidden, training=training)
+        self.add_loss(0.1 * keras.ops.mean(hidden**2))
+        output = self.out(hidden)
+        self.mean.update_state(output)
+        return output
+
+
+def weighing(**how):
+    begin_afresh()
+    model = Weighing()
+    model(X[:1])
+    return compiled(model, keras.optimizers.Adam(0.01), metrics=["mae"], **how)
+
+
+WAYS = {
+    "graph": {},
+    "jit_compile": {"jit_compile": True},
+    "run_eagerly": {"run_eagerly": True},
+    "steps_per_execution": {"steps_per_execution": 2},
+}
+
+
+def trained(how, **settings):
+    model = weighing(**how)
+    history = fit(model, X, Y, [GradientMonitor(None, "batch", **settings)], epochs=2)
+    state = [v.numpy().tobytes() for v in model.non_trainable_variables]
+    return weights_of(model), state, history.history
+
+
+@pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
+def test_a_probe_changes_nothing_in_the_training(how):
+    with_probe = trained(how, probe=PROBE)
+    without = trained(how)
+
+    assert with_probe == without
+
+
+@pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
+def test_a_probe_shows_the_gradients_of_its_batch_at_the_weights_of_the_step(tmp_path, how):
+    model = compiled(mlp(depth=2, activation="tanh"), **how)
+    monitor = GradientMonitor(tmp_path, "batch", probe=PROBE)
+    expected = {0: gradients_by_tape(model, *PROBE)}
+    fit(model, X[: 2 * BATCH_SIZE], Y[: 2 * BATCH_SIZE], [monitor])
+    expected[2] = gradients_by_tape(model, *PROBE)
+    fit(model, X, Y, [monitor])
+
+    for records in (monitor.probe_records, read_run(tmp_path / "probe").records):
+        by_step = {record.step: record for record in records}
+        for step, gradients in expected.items():
+            assert list(by_step[step].gradients) == list(gradients)
+            for path, gradient in gradients.items():
+                assert_is_sketch_of(by_step[step].gradients[path], gradient)
+
+
+def test_a_probe_has_the_outputs_of_layers_too_but_no_updates(tmp_path):
+    monitor = GradientMonitor(tmp_path, probe=PROBE)
+    fit(compiled(mlp(depth=1)), X, Y, [monitor])
+
+    (record,) = monitor.probe_records
+    assert list(record.activations) == list(record.activation_gradients)
+    assert record.examples == {"sequential/dense": 12, "sequential/dense_1": 12}
+    assert record.update_norms == {}
+    assert "activation_gradient_rms/sequential/dense" in tags_in(tmp_path / "probe")
+    assert not [tag for tag in tags_in(tmp_path / "probe") if tag.startswith("update_ratio")]
+
+
+def test_two_models_can_be_compared_on_the_same_batch():
+    def norms_of(model, *data):
+        monitor = GradientMonitor(None, probe=PROBE)
+        fit(compiled(model), *data, [monitor])
+        return [sketch.norm for sketch in monitor.probe_records[0].gradients.values()]
+
+    assert norms_of(mlp(), X, Y) == norms_of(mlp(), -X[:16], 3 * Y[:16])
+
+
+def test_the_dropout_masks_of_a_probe_are_the_same_at_every_step():
+    begin_afresh()
+    model = compiled(
+        keras.Sequential([keras.Input([4]), layers.Dropout(0.5, seed=3), layers.Dense(2)]),
+        keras.optimizers.SGD(0.0),
     )
+    monitor = GradientMonitor(None, "batch", probe=PROBE)
+    fit(model, X, Y, [monitor])
+
+    norms = {record.gradients["sequential/dense/kernel"].norm for record in monitor.probe_records}
+    assert len(monitor.probe_records) == 5
+    assert len(norms) == 1
 
 
-def test_a_tuple_of_three_has_weights():
-    weights = np.arange(len(X))
+def test_a_probe_may_run_as_in_evaluation():
+    model = weighing()
+    expected = gradients_by_tape(model, *PROBE, training=False)
+    monitor = GradientMonitor(None, probe=Probe(*PROBE, training=False))
+    fit(model, X, Y, [monitor])
 
-    assert np.array_equal(as_probe((X, Y, weights)).sample_weight, weights)
-
-
-def test_a_probe_stands_for_itself():
-    probe = Probe(X, Y)
-
-    assert as_probe(probe) is probe
-    assert as_probe(None) is None
+    for path, gradient in expected.items():
+        assert_is_sketch_of(monitor.probe_records[0].gradients[path], gradient)
 
 
-def test_structures_of_arrays_are_taken():
-    probe = Probe({"a": X, "b": [X, X]}, (Y, Y))
+def test_a_probe_may_have_weights():
+    weights = np.linspace(0, 2, 12).astype(np.float32)
+    model = compiled(mlp(depth=1))
+    expected = gradients_by_tape(model, *PROBE, weights)
+    monitor = GradientMonitor(None, probe=(*PROBE, weights))
+    fit(model, X, Y, [monitor])
 
-    assert [part.shape for part in keras.tree.flatten(probe.x)] == [X.shape] * 3
-    assert isinstance(probe.y, tuple)
-
-
-def test_what_becomes_of_an_array_later_is_nothing_to_the_probe():
-    x = X.copy()
-    probe = Probe(x, Y)
-    x[:] = 0
-
-    assert np.array_equal(probe.x, X)
+    for path, gradient in expected.items():
+        assert_is_sketch_of(monitor.probe_records[0].gradients[path], gradient)
 
 
-@pytest.mark.parametrize("probe", [5, [X, Y], (X,), (X, Y, Y, Y), {"x": X}])
-def test_what_is_no_probe_is_refused(probe):
-    with pytest.raises(TypeError) as caught:
-        GradientMonitor(None, probe=probe)
+def test_a_probe_may_have_a_loss_of_its_own():
+    def loss(model, x, y):
+        return tf.reduce_mean(tf.abs(model(x) - y))
 
-    assert str(caught.value) == (
-        "`probe` must be a vg_keras.Probe, a tuple (x, y) or (x, y, sample_weight), or None. "
-        f"Received: a {type(probe).__name__}."
-    )
+    model = compiled(mlp(depth=1))
+    with tf.GradientTape() as tape:
+        value = loss(model, *PROBE)
+    variables = model.trainable_variables
+    gradients = tape.gradient(value, [v.value for v in variables])
+    monitor = GradientMonitor(None, probe=Probe(*PROBE, loss=loss))
+    fit(model, X, Y, [monitor])
+
+    for variable, gradient in zip(variables, gradients, strict=True):
+        assert_is_sketch_of(monitor.probe_records[0].gradients[variable.path], gradient.numpy())
+
+
+def test_a_probe_of_a_model_that_is_not_built():
+    begin_afresh()
+    model = compiled(keras.Sequential([layers.Dense(3, "relu"), layers.Dense(2)]))
+    monitor = GradientMonitor(None, "batch", probe=PROBE)
+    fit(model, X, Y, [monitor])
+
+    assert [record.step for record in monitor.probe_records] == [0, 1, 2, 3, 4]
+    assert [len(record.gradients) for record in monitor.records] == [4] * 5
+
+
+def test_a_probe_beside_a_loop_of_ones_own():
+    model = mlp(depth=1)
+    optimizer = keras.optimizers.SGD(0.1)
+    model.compile(loss="mse")
+    expected = gradients_by_tape(model, *PROBE)
+    monitor = GradientMonitor(None, probe=PROBE)
+    with monitor.watch(model, optimizer) as watch, watch.step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(X) - Y) ** 2)
+        variables = model.trainable_variables
+        optimizer.apply(tape.gradient(loss, variables), variables)
+
+    for path, gradient in expected.items():
+        assert_is_sketch_of(monitor.probe_records[0].gradients[path], gradient)
+
+
+def test_a_probe_of_another_name_goes_to_a_run_of_that_name(tmp_path):
+    fit(compiled(mlp()), X, Y, [GradientMonitor(tmp_path, probe=Probe(*PROBE, name="test_digits"))])
+
+    assert len(read_run(tmp_path / "test_digits").records) == 1
 
 
 @pytest.mark.parametrize(
-    ("parts", "lengths"),
+    ("probe", "error", "message"),
     [
-        ((X, Y[:3]), "3, 8"),
-        ((X, Y, np.ones(2)), "2, 8"),
-        ((X[:0], Y[:0]), "0"),
-        (({"a": X, "b": X[:5]}, Y), "5, 8"),
-        ((1.0, Y), "0, 8"),
+        ([X, Y], TypeError, r"Received: a list\.$"),
+        ((X,), TypeError, r"Received: a tuple\.$"),
+        ((X[:0], Y[:0]), ValueError, r"Received: arrays of 0 examples\.$"),
+        ((X[:3], Y[:4]), ValueError, r"Received: arrays of 3, 4 examples\.$"),
     ],
 )
-def test_a_probe_without_examples_or_of_different_lengths_is_refused(parts, lengths):
-    with pytest.raises(ValueError, match="`probe`") as caught:
-        GradientMonitor(None, probe=parts)
-
-    assert str(caught.value) == (
-        "`probe` must hold at least one example, and as many targets and weights as examples. "
-        f"Received: arrays of {lengths} examples."
-    )
+def test_what_is_no_probe_is_said_at_once(probe, error, message):
+    with pytest.raises(error, match=message):
+        GradientMonitor(None, probe=probe)
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", ".", "./a", "gradients", "train", "validation"])
-def test_a_name_that_is_no_directory_of_its_own_is_refused(name):
-    with pytest.raises(ValueError, match="`name`") as caught:
-        Probe(X, Y, name=name)
-
-    assert str(caught.value) == (
-        "`name` must be the name of a directory of its own, other than "
-        f"gradients, train, validation. Received: name={name!r}."
-    )
+@pytest.mark.parametrize("name", ["", "gradients", "train", "a/b", ".."])
+def test_the_name_of_a_probe_must_be_that_of_a_run_of_its_own(name):
+    with pytest.raises(ValueError, match="`name` must be the name of a directory of its own"):
+        Probe(*PROBE, name=name)
 
 
-@pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
-def test_a_probe_that_the_model_does_not_take_is_told_before_anything_is_trained(how):
-    model = compiled(mlp(depth=0), **how)
+def test_a_probe_that_the_model_cannot_take_is_said_before_the_first_step():
+    model = compiled(mlp())
     before = weights_of(model)
-    with pytest.raises(ValueError, match="`probe`") as caught:
+    with pytest.raises(ValueError, match="`probe` must be a batch that the model takes"):
         fit(model, X, Y, [GradientMonitor(None, probe=(X[:, :3], Y))])
 
-    assert str(caught.value).startswith(
-        "`probe` must be a batch that the model takes and has a loss for. "
-        "Received one with which it fails: "
-    )
-    assert weights_of(model) == before
-
-
-def test_a_probe_has_the_loss_that_it_is_given():
-    def loss(model, x, y):
-        return 3 * tf.reduce_sum(tf.abs(model(x) - y))
-
-    model = compiled(mlp(depth=0))
-    bias = [np.sign(model.predict(X, verbose=0) - Y).sum(axis=0) * 3]
-    monitor = GradientMonitor(None, probe=Probe(X, Y, loss=loss))
-    fit(model, X, Y, [monitor])
-    found = monitor.probe_records[0].gradients["sequential/dense/bias"]
-
-    assert found.norm == pytest.approx(np.linalg.norm(bias), rel=1e-5)
-    assert found.sum == pytest.approx(np.sum(bias), rel=1e-5)
+    assert weights_of(model)[:4] == before[:4]

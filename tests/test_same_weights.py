@@ -3,7 +3,9 @@
 import functools
 
 import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 from reference import weights_of
 from small_models import compiled, fit, mlp, regression_data
@@ -125,3 +127,76 @@ def test_weights_are_the_same_with_whatever_the_optimizer_adds(optimizer):
         return weights_of(model)
 
     assert trained_with([GradientMonitor(None, "batch")]) == trained_with([])
+
+
+def of_shape(shape, *inner, dtype=None):
+    return lambda: keras.Sequential([keras.Input(shape, dtype=dtype), *(make() for make in inner)])
+
+
+def attention():
+    inputs = keras.Input([5, 3])
+    attended = layers.MultiHeadAttention(2, 3)(inputs, inputs)
+    pooled = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(inputs + attended))
+    return keras.Model(inputs, layers.Dense(3, "softmax")(pooled))
+
+
+NETWORKS = {
+    "softmax": of_shape([4], lambda: layers.Dense(8, "relu"), lambda: layers.Dense(3, "softmax")),
+    "softmax of tf.nn": of_shape(
+        [4], lambda: layers.Dense(3), lambda: layers.Activation(tf.nn.softmax)
+    ),
+    "sigmoid, regularised": of_shape(
+        [4],
+        lambda: layers.Dense(8, "sigmoid", kernel_regularizer="l2", activity_regularizer="l1"),
+        lambda: layers.Dense(3, "softmax", bias_regularizer="l1"),
+    ),
+    "convolution": of_shape(
+        [8, 8, 2],
+        lambda: layers.Conv2D(4, 3, activation="relu"),
+        layers.BatchNormalization,
+        layers.MaxPooling2D,
+        layers.Flatten,
+        lambda: layers.Dense(3, "softmax"),
+    ),
+    "masked LSTM": of_shape(
+        [5],
+        lambda: layers.Embedding(10, 4, mask_zero=True),
+        lambda: layers.LSTM(4),
+        lambda: layers.Dense(3, "softmax"),
+        dtype="int32",
+    ),
+    "attention": attention,
+}
+
+
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+def test_weights_of_any_classifier_are_the_same(make):
+    def trained_classifier(callbacks):
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(0)
+        model = make()
+        shape = (40, *model.input_shape[1:])
+        generator = np.random.default_rng(0)
+        is_integer = model.inputs[0].dtype == "int32"
+        x = generator.integers(0, 10, shape) if is_integer else generator.normal(size=shape)
+        compiled(model, keras.optimizers.Adam(0.01), loss="sparse_categorical_crossentropy")
+        fit(model, x, np.arange(40) % 3, callbacks, epochs=2)
+        return weights_of(model)
+
+    with_monitor = trained_classifier([GradientMonitor(None, 2, weights=True)])
+
+    assert with_monitor == trained_classifier([])
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", tf.nn.sigmoid])
+def test_weights_are_the_same_where_the_loss_goes_on_from_the_logits_of_a_sigmoid(activation):
+    def trained_classifier(callbacks):
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(0)
+        model = of_shape([4], lambda: layers.Dense(1, activation=activation))()
+        compiled(model, loss="binary_crossentropy")
+        # Outputs so near to 0 and 1 that a loss computed from them would be cut off.
+        fit(model, 1e3 * regression_data(5)[0], np.arange(40) % 2, callbacks)
+        return weights_of(model)
+
+    assert trained_classifier([GradientMonitor(None, "batch")]) == trained_classifier([])

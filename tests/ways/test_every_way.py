@@ -20,7 +20,8 @@ WAYS = {way.name: way for way in (*LAYERS_AND_MODELS, *KINDS_OF_TRAINING)}
 STEPS = (0, 2)
 
 
-@pytest.fixture(params=WAYS)
+# One process for all columns of a way: they share its training.
+@pytest.fixture(params=[pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in WAYS])
 def way(request):
     return WAYS[request.param]
 

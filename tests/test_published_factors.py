@@ -1,0 +1,78 @@
+"""The monitor finds in real networks what theory says of the signal from layer to layer.
+
+References:
+    X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural
+    networks, AISTATS 2010, equations 13 and 14: under the standard initialisation the
+    backpropagated signal shrinks by sqrt(1/3) a layer, the weight gradients stay level.
+    S. Schoenholz et al., Deep Information Propagation, ICLR 2017: sqrt(chi) = 0.2360 for sigmoid
+    under Glorot's initialisation.
+"""
+
+import keras
+import numpy as np
+import pytest
+from small_models import begin_afresh, compiled, fit
+
+from vg_keras import GradientMonitor
+
+DEPTH, WIDTH, SEEDS = 10, 512, range(3)
+
+
+def record_at_start(activation, initializer, seed):
+    """One step of a deep network on random inputs and labels."""
+    begin_afresh()
+    keras.utils.set_random_seed(seed)
+    x = np.random.default_rng(seed).normal(size=[256, WIDTH]).astype(np.float32)
+    labels = np.random.default_rng(seed).integers(0, 10, 256)
+    hidden = [
+        keras.layers.Dense(WIDTH, activation=activation, kernel_initializer=initializer(seed, i))
+        for i in range(DEPTH)
+    ]
+    model = keras.Sequential([keras.Input([WIDTH]), *hidden, keras.layers.Dense(10, "softmax")])
+    compiled(model, loss="sparse_categorical_crossentropy")
+    monitor = GradientMonitor(None)
+    fit(model, x, labels, [monitor], batch_size=256)
+    return monitor.records[0]
+
+
+def standard(seed, layer):
+    bound = 1 / np.sqrt(WIDTH)
+    return keras.initializers.RandomUniform(-bound, bound, seed=100 * seed + layer)
+
+
+def glorot(seed, layer):
+    return keras.initializers.GlorotUniform(seed=100 * seed + layer)
+
+
+def factor_per_layer(values):
+    """The geometric mean of the ratio of each hidden layer to the next one after it."""
+    return (values[0] / values[-1]) ** (1 / (len(values) - 1))
+
+
+def factors(activation, initializer, number):
+    found = []
+    for seed in SEEDS:
+        record = record_at_start(activation, initializer, seed)
+        found.append(factor_per_layer(number(record)))
+    return np.mean(found)
+
+
+def signal(record):
+    return [sketch.rms for sketch in record.activation_gradients.values()][:DEPTH]
+
+
+def weight_gradients(record):
+    kernels = [s for path, s in record.gradients.items() if path.endswith("kernel")]
+    return [sketch.mean_magnitude for sketch in kernels][:DEPTH]
+
+
+def test_the_signal_of_tanh_under_the_standard_initialisation_shrinks_by_glorots_factor():
+    assert factors("tanh", standard, signal) == pytest.approx(0.5774, rel=0.05)
+
+
+def test_the_weight_gradients_of_the_same_network_stay_level():
+    assert factors("tanh", standard, weight_gradients) == pytest.approx(1, rel=0.05)
+
+
+def test_the_signal_of_sigmoid_under_glorots_initialisation_shrinks_by_the_mean_field_factor():
+    assert factors("sigmoid", glorot, signal) == pytest.approx(0.236, rel=0.05)
