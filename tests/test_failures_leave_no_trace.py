@@ -1,0 +1,226 @@
+"""Whatever raises while a model is monitored, every attribute of it is afterwards as it was."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from as_found import attributes, changes
+from keras import layers
+from small_models import BATCH_SIZE, CallAt, begin_afresh, compiled, fit, regression_data
+
+from vg_keras import GradientMonitor, Probe
+
+
+class TroubleError(Exception):
+    """Raised by these tests alone."""
+
+
+class Fuse(layers.Layer):
+    """Hands on what it is given, and raises in the one call, of Python's, that it is set to."""
+
+    def __init__(self, raises=TroubleError):
+        super().__init__(name="fuse")
+        self.raises = raises
+        self.calls_left = None
+
+    def call(self, x):
+        if self.calls_left is not None:
+            self.calls_left -= 1
+            if self.calls_left < 0:
+                raise self.raises("by the test")
+        return x
+
+
+def fused_model(raises=TroubleError, **how):
+    """A model with regularisers and a fuse behind its first layer, which has been trained once."""
+    begin_afresh()
+    fuse = Fuse(raises)
+    hidden = layers.Dense(4, "relu", kernel_regularizer="l2")
+    model = keras.Sequential([keras.Input([4]), hidden, fuse, layers.Dense(2)])
+    fit(compiled(model, **how), *regression_data(1))
+    return model, fuse
+
+
+def batches(num_batches):
+    x, y = regression_data(num_batches)
+    for start in range(0, len(x), BATCH_SIZE):
+        yield x[start : start + BATCH_SIZE], y[start : start + BATCH_SIZE]
+
+
+def broken_batches():
+    yield from batches(2)
+    raise TroubleError("by the test")
+
+
+def fail(model):
+    raise TroubleError("by the test")
+
+
+WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
+ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
+
+
+@ways
+def test_data_that_raise(how):
+    model, _ = fused_model(**how)
+    before = attributes(model)
+    with pytest.raises(Exception, match="by the test"):
+        fit(model, broken_batches(), None, [GradientMonitor(None, "batch")], batch_size=None)
+
+    assert changes(before, attributes(model)) == []
+
+
+@ways
+def test_a_callback_that_raises_after_a_recorded_step(how):
+    model, _ = fused_model(**how)
+    before = attributes(model)
+    with pytest.raises(TroubleError):
+        fit(
+            model,
+            *regression_data(3),
+            [GradientMonitor(None, "batch"), CallAt("on_train_batch_end", fail, at=1)],
+        )
+
+    assert changes(before, attributes(model)) == []
+
+
+@ways
+def test_a_layer_that_raises_while_the_recording_function_is_traced(how):
+    model, fuse = fused_model(**how)
+    fuse.calls_left = 0
+    before = attributes(model)
+    with pytest.raises(TroubleError):
+        fit(model, *regression_data(3), [GradientMonitor(None, "batch")])
+    fuse.calls_left = None
+
+    assert [c for c in changes(before, attributes(model)) if "calls_left" not in c] == []
+
+
+def test_a_layer_that_raises_at_a_later_step_of_eager_training():
+    model, fuse = fused_model(run_eagerly=True)
+    fuse.calls_left = 2
+    before = attributes(model)
+    monitor = GradientMonitor(None, "batch")
+    with pytest.raises(TroubleError):
+        fit(model, *regression_data(4), [monitor])
+
+    assert len(monitor.records) == 2
+    assert [c for c in changes(before, attributes(model)) if "calls_left" not in c] == []
+
+
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
+def test_an_interrupt_during_a_recorded_step(how):
+    model, fuse = fused_model(KeyboardInterrupt, **how)
+    fuse.calls_left = 0
+    before = attributes(model)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, *regression_data(3), [GradientMonitor(None, "batch")])
+
+    assert [c for c in changes(before, attributes(model)) if "calls_left" not in c] == []
+
+
+def exploding_loss(truth, prediction):
+    """Raises where the third batch is, also in a graph."""
+    loss = tf.reduce_mean(tf.square(truth - prediction), axis=-1)
+    with tf.control_dependencies([tf.debugging.assert_less(truth, 100.0, "by the test")]):
+        return tf.identity(loss)
+
+
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
+def test_a_loss_that_raises_at_the_third_step(how):
+    model, _ = fused_model(loss=exploding_loss, **how)
+    x, y = regression_data(4)
+    y[2 * BATCH_SIZE] = 1000
+    before = attributes(model)
+    monitor = GradientMonitor(None, "batch")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="by the test"):
+        fit(model, x, y, [monitor])
+
+    assert [record.step for record in monitor.records] == [1, 2]
+    assert changes(before, attributes(model)) == []
+
+
+def test_an_optimizer_that_raises():
+    model, _ = fused_model(run_eagerly=True)
+
+    def apply(*args, **kwargs):
+        raise TroubleError("by the test")
+
+    vars(model.optimizer)["apply"] = apply
+    before = attributes(model)
+    with pytest.raises(TroubleError):
+        fit(model, *regression_data(2), [GradientMonitor(None, "batch")])
+
+    assert changes(before, attributes(model)) == []
+
+
+def test_an_optimizers_own_apply_is_put_back():
+    model, _ = fused_model(run_eagerly=True)
+    apply, calls = model.optimizer.apply, []
+
+    def own_apply(gradients, variables):
+        calls.append(len(variables))
+        return apply(gradients, variables)
+
+    vars(model.optimizer)["apply"] = own_apply
+    fit(model, *regression_data(3), [GradientMonitor(None, "batch")])
+
+    assert vars(model.optimizer)["apply"] is own_apply
+    assert calls == [4, 4, 4]
+
+
+@pytest.mark.parametrize("in_graph", [True, False], ids=["tf.function", "eager"])
+def test_a_watched_step_that_raises(in_graph):
+    model, fuse = fused_model()
+
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(x) - y))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        model.optimizer.apply(gradients, model.trainable_variables)
+
+    step = tf.function(step) if in_graph else step
+    fuse.calls_left = 0
+    before = attributes(model)
+    monitor = GradientMonitor(None, "batch")
+    data = list(batches(2))
+    with pytest.raises(TroubleError), monitor.watch(model) as watch, watch.step():
+        step(*data[0])
+    found = changes(before, attributes(model))
+    fuse.calls_left = None
+    with monitor.watch(model) as watch, watch.step():
+        step(*data[1])
+
+    assert [name for name in found if "calls_left" not in name] == []
+    assert [record.step for record in monitor.records] == [1]
+
+
+def test_a_probe_that_fails_at_its_first_step():
+    model, _ = fused_model()
+    before = attributes(model)
+    probe = (np.zeros([3, 5]), np.zeros([3, 2]))
+    with pytest.raises(ValueError, match="`probe` must be a batch that the model takes"):
+        fit(model, *regression_data(2), [GradientMonitor(None, "batch", probe=probe)])
+
+    assert changes(before, attributes(model)) == []
+
+
+def test_a_probe_that_fails_at_a_later_step_is_told_once_and_ends_no_training():
+    model, _ = fused_model(run_eagerly=True)
+    calls = []
+
+    def loss(model, x, y):
+        calls.append(x)
+        if len(calls) == 3:
+            raise TroubleError("by the test")
+        return tf.reduce_mean(tf.square(model(x) - y))
+
+    x, y = regression_data(5)
+    before = attributes(model)
+    monitor = GradientMonitor(None, "batch", probe=Probe(x, y, loss=loss))
+    with pytest.warns(UserWarning, match="The probe failed") as caught:
+        fit(model, x, y, [monitor])
+
+    assert len(caught) == 1
+    assert (len(monitor.records), len(monitor.probe_records)) == (5, 2)
+    assert changes(before, attributes(model)) == []
