@@ -1,0 +1,147 @@
+"""Whatever ends or shares a training, the records on disk are whole.
+
+The bound: a record is handed to the operating system right after its step, so that a process that
+is killed loses at most the step that it was in.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+from small_models import BATCH_SIZE, CallAt, compiled, fit, mlp, mlp_of_next_name, regression_data
+
+from vg_keras import GradientMonitor, read_run
+
+TRAINING = """
+    import sys
+    import keras, numpy as np
+    from vg_keras import GradientMonitor
+
+    class Tell(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            print(batch, flush=True)
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input([3]), keras.layers.Dense(4, "relu")])
+    model.compile("sgd", "mse", jit_compile=False)
+    x = np.ones([int(sys.argv[2]) * 8, 3])
+    monitor = GradientMonitor(sys.argv[1], "batch", probe=(x[:8], x[:8, :1]))
+    model.fit(x, x[:, :1], batch_size=8, verbose=0, callbacks=[monitor, Tell()])
+"""
+
+
+def training(log_dir, num_steps):
+    """Begins, in a process of its own, a training that prints the number of each finished step."""
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(TRAINING), str(log_dir), str(num_steps)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def steps_of(run):
+    return [record.step for record in run.records]
+
+
+@pytest.mark.parametrize("after", [0, 40])
+def test_a_process_killed_from_outside_loses_at_most_the_step_that_it_was_in(tmp_path, after):
+    with training(tmp_path, num_steps=100_000) as process:
+        for line in process.stdout:
+            if int(line) >= after:
+                break
+        process.send_signal(signal.SIGKILL)
+        last_finished = max([after, *map(int, process.stdout)])
+    run, probe = read_run(tmp_path), read_run(tmp_path / "probe")
+
+    # The step after the last one that was told of may have been recorded and not told of.
+    assert process.returncode == -signal.SIGKILL
+    assert steps_of(run) == list(range(len(run.records)))
+    assert steps_of(probe) == list(range(len(probe.records)))
+    assert last_finished + 1 <= len(run.records) <= last_finished + 2
+    assert last_finished + 1 <= len(probe.records) <= last_finished + 2
+    assert run.damage == probe.damage == ()
+
+
+def test_two_processes_in_one_directory_keep_all_of_their_records(tmp_path):
+    with training(tmp_path, num_steps=30) as first, training(tmp_path, num_steps=30) as second:
+        first.communicate()
+        second.communicate()
+    run, probe = read_run(tmp_path), read_run(tmp_path / "probe")
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert sorted(steps_of(run)) == sorted(2 * list(range(30)))
+    assert sorted(steps_of(probe)) == sorted(2 * list(range(30)))
+    assert run.damage == probe.damage == ()
+
+
+def test_two_monitors_one_after_another_in_one_directory_keep_all_of_their_records(tmp_path):
+    model = compiled(mlp())
+    for _ in range(2):
+        fit(model, *regression_data(3), [GradientMonitor(tmp_path, "batch")])
+    run = read_run(tmp_path)
+
+    assert steps_of(run) == [0, 1, 2, 3, 4, 5]
+    assert run.damage == ()
+
+
+def test_a_fit_within_a_callback_of_another_in_one_directory_keeps_all_records(tmp_path):
+    outer, inner = compiled(mlp()), compiled(mlp_of_next_name(depth=2))
+
+    def train_inner(_):
+        fit(inner, *regression_data(2), [GradientMonitor(tmp_path, "batch")])
+
+    train = CallAt("on_train_batch_end", train_inner, at=1)
+    fit(outer, *regression_data(4), [GradientMonitor(tmp_path, "batch"), train])
+    run = read_run(tmp_path)
+
+    # The files are read one after another, in the order in which they were opened.
+    assert steps_of(run) == [0, 1, 2, 3, 0, 1]
+    assert [len(record.gradients) for record in run.records] == [4, 4, 4, 4, 6, 6]
+    assert run.damage == ()
+
+
+@pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end", "on_epoch_end"])
+def test_a_fit_of_the_same_model_within_a_callback_leaves_the_outer_one_recording(hook):
+    model = compiled(mlp())
+    outer, inner = GradientMonitor(None, "batch"), GradientMonitor(None, "batch")
+    train = CallAt(hook, lambda model: fit(model, *regression_data(2), [inner]))
+    fit(model, *regression_data(3), [outer, train], epochs=2)
+
+    assert [record.step for record in inner.records][-1] <= 7
+    assert len(outer.records) >= 4
+    assert model.train_function is outer._capture._function._own
+
+
+def test_a_training_that_is_stopped_early_keeps_its_last_step(tmp_path):
+    def stop(model):
+        model.stop_training = True
+
+    fit(
+        compiled(mlp()),
+        *regression_data(6),
+        [GradientMonitor(tmp_path, "batch"), CallAt("on_train_batch_end", stop, at=2)],
+    )
+
+    assert steps_of(read_run(tmp_path)) == [0, 1, 2]
+
+
+def test_what_was_recorded_before_the_loss_became_nan_is_kept_and_so_is_what_follows(tmp_path):
+    x, y = regression_data(5)
+    x[2 * BATCH_SIZE] = np.nan
+    monitor = GradientMonitor(tmp_path, "batch")
+    fit(compiled(mlp()), x, y, [monitor, keras.callbacks.TerminateOnNaN()])
+    run = read_run(tmp_path)
+
+    assert steps_of(run) == [record.step for record in monitor.records]
+    assert [run.records[step].gradients["sequential/dense/kernel"].nans for step in (0, 1)] == [
+        0,
+        0,
+    ]
+    assert run.records[2].gradients["sequential/dense/kernel"].nans == 32
