@@ -1,0 +1,60 @@
+"""However long a training is, and however many models there are, nothing piles up in memory."""
+
+import gc
+import weakref
+
+import keras
+import pytest
+import tensorflow as tf
+from small_models import compiled, fit, mlp, regression_data
+
+from vg_keras import GradientMonitor
+from vg_keras.run_log import MAX_RECORDS
+
+WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
+ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
+
+
+def tensors_and_graphs():
+    gc.collect()
+    kinds = (tf.Tensor, tf.Graph, tf.Variable, tf.Operation)
+    return sum(isinstance(thing, kinds) for thing in gc.get_objects())
+
+
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
+def test_no_tensor_or_graph_is_kept_of_a_recorded_step(how, tmp_path):
+    model = compiled(mlp(), **how)
+    x, y = regression_data(20)
+    monitor = GradientMonitor(tmp_path, "batch", probe=(x[:8], y[:8]), charts=[])
+    counts = []
+    for epochs in (1, 1, 4):
+        fit(model, x, y, [monitor], epochs=epochs)
+        counts.append(tensors_and_graphs())
+
+    assert len(monitor.records) == 120
+    assert counts[1] - counts[0] <= 2
+    assert counts[2] - counts[1] <= 2
+
+
+def test_no_more_than_so_many_records_are_kept_in_memory(tmp_path):
+    model = compiled(mlp(depth=0))
+    monitor = GradientMonitor(None, "batch", activations=False)
+    fit(model, *regression_data(100), [monitor], epochs=11)
+    steps = [record.step for record in monitor.records]
+
+    assert MAX_RECORDS / 2 <= len(steps) <= MAX_RECORDS
+    assert steps[0] == 0
+    assert steps[-1] == 1099
+    assert steps == sorted(set(steps))
+
+
+@ways
+def test_a_model_that_was_monitored_is_freed(how):
+    model = compiled(mlp(), **how)
+    model.layers[0].kernel.regularizer = keras.regularizers.L2()
+    fit(model, *regression_data(2), [GradientMonitor(None, "batch")])
+    found = [weakref.ref(model), weakref.ref(model.layers[0]), weakref.ref(model.layers[0].kernel)]
+    del model
+    gc.collect()
+
+    assert [reference() for reference in found] == [None, None, None]

@@ -1,0 +1,117 @@
+"""How often Python runs a model: never more than is promised, for tracing takes seconds."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from small_models import BATCH_SIZE, CustomTrainStep, begin_afresh, compiled, fit, regression_data
+
+from vg_keras import GradientMonitor, Probe
+
+
+class CountsCalls(layers.Layer):
+    """Counts how often Python runs it, which is once for each trace."""
+
+    num_calls = 0
+
+    def call(self, x):
+        self.num_calls += 1
+        return x
+
+
+def counting():
+    """A model with a built optimizer, for a function that makes variables is traced twice."""
+    begin_afresh()
+    counts = CountsCalls(name="counts")
+    model = keras.Sequential([keras.Input([4]), layers.Dense(4, "relu"), counts, layers.Dense(2)])
+    compiled(model).optimizer.build(model.trainable_variables)
+    counts.num_calls = 0
+    return model, counts
+
+
+PLAIN, RECORDING, PROBE = 1, 1, 1
+
+
+@pytest.mark.parametrize(
+    ("update_freq", "with_probe", "expected"),
+    [
+        (3, False, PLAIN + RECORDING),
+        (3, True, PLAIN + RECORDING + PROBE),
+        ("batch", False, RECORDING),
+        ("batch", True, RECORDING + PROBE),
+    ],
+)
+def test_a_model_is_traced_once_for_each_purpose_in_all_of_several_fits(
+    update_freq, with_probe, expected
+):
+    model, counts = counting()
+    x, y = regression_data(7)
+    probe = (x[:3], y[:3]) if with_probe else None
+    monitor = GradientMonitor(None, update_freq, probe=probe)
+    for _ in range(3):
+        fit(model, x, y, [monitor], epochs=2)
+
+    assert counts.num_calls == expected
+
+
+def test_a_probe_of_a_model_with_a_train_step_of_its_own_traces_that_no_more_often():
+    keras.utils.clear_session()
+    model = CustomTrainStep()
+    x, y = regression_data(7)
+    model(x[:1])
+    compiled(model).optimizer.build(model.trainable_variables)
+
+    def loss(model, x, y):
+        return tf.reduce_mean(tf.square(model(x) - y))
+
+    monitor = GradientMonitor(None, 3, probe=Probe(x[:3], y[:3], loss=loss))
+    for _ in range(2):
+        fit(model, x, y, [monitor])
+
+    assert model.num_traces == PLAIN + RECORDING
+    assert len(monitor.probe_records) == len(monitor.records) > 0
+
+
+def test_several_steps_an_execution_are_traced_no_more_often():
+    def traces(monitors):
+        model, counts = counting()
+        compiled(model, model.optimizer, steps_per_execution=3)
+        for _ in range(2):
+            fit(model, *regression_data(6), monitors)
+        return counts.num_calls
+
+    assert traces([GradientMonitor(None, 4)]) <= 2 * traces([])
+
+
+def test_a_watched_function_is_traced_once():
+    model, counts = counting()
+    x, y = regression_data(6)
+
+    @tf.function
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(x) - y))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        model.optimizer.apply(gradients, model.trainable_variables)
+
+    monitor = GradientMonitor(None, 2)
+    with monitor.watch(model) as watch:
+        for start in range(0, len(x), BATCH_SIZE):
+            with watch.step():
+                step(x[start : start + BATCH_SIZE], y[start : start + BATCH_SIZE])
+
+    assert counts.num_calls == 1
+    assert [record.step for record in monitor.records] == [0, 2, 4]
+
+
+def test_validation_and_prediction_trace_nothing_of_the_monitors():
+    def traces(monitors):
+        model, counts = counting()
+        x, y = regression_data(4)
+        for _ in range(2):
+            fit(model, x, y, monitors, validation_data=(x, y))
+            model.predict(np.zeros([8, 4]), verbose=0)
+        return counts.num_calls
+
+    assert traces([GradientMonitor(None, "batch")]) == traces([])
