@@ -2,11 +2,13 @@
 
 Measures the time per training step with GradientMonitor, with Keras's TensorBoard callback and with
 the customary second tape, each beside plain `fit` in one and the same run: absolute times drift on
-a busy machine, ratios of neighbours hold. Steps that trace or compile are not counted.
+a busy machine, ratios of neighbours hold. Steps that trace or compile are not counted. The networks
+are perceptrons, a small convolutional network and a small transformer.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 import sys
@@ -14,11 +16,12 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.common import command_line, options
+from experiments.common.errors import UsageError
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +33,24 @@ STEPS = 100
 """Steps in one round: one record at the monitor's default."""
 TAPE_STEPS = 10
 """The second tape is so slow that it gets fewer."""
+NEVER = 10**9
+"""A rhythm of records of which none comes but the first."""
 KERNEL_SIZE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that is trained.
+
+    Args:
+        name: What the table calls it.
+        make: Makes the model, not compiled.
+        batch_size: Examples in a batch.
+    """
+
+    name: str
+    make: Callable[[], keras.Model]
+    batch_size: int = BATCH_SIZE
 
 
 @dataclass(frozen=True)
@@ -38,16 +58,19 @@ class Way:
     """A way to train: what watches it, and for how many steps it is timed at once."""
 
     name: str
-    callback: Callable[[str], keras.callbacks.Callback] | None
-    steps: int = STEPS
+    callback: Callable[[str, tuple[Any, Any]], keras.callbacks.Callback] | None
+    steps: int = field(default_factory=lambda: STEPS)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the experiment from the command line and returns the exit status."""
     parser = options.parser(NAME, __doc__)
     add = parser.add_argument
-    add("--depth", type=options.positive, default=8, help="number of hidden layers")
+    add("--depth", type=options.positive, default=8, help="hidden layers of the perceptrons")
     add("--widths", type=options.positive, nargs="+", default=[128, 512], help="units in a layer")
+    add(
+        "--only", metavar="NETWORK", nargs="+", help="networks, such as 8x512, convnet, transformer"
+    )
     add("--rounds", type=options.positive, default=7, help="how often everything is timed")
     options.add_device(parser)
     add("--output", metavar="DIR", help="where results.json goes; nowhere if not given")
@@ -61,6 +84,7 @@ def run(chosen: Namespace) -> dict[str, Any]:
     from experiments.common import device
 
     console = Console(highlight=False, soft_wrap=True)
+    chosen_networks = networks(chosen.depth, chosen.widths, chosen.only)
     device_name = device.choose(chosen.device)
     console.print(f"Device: {device_name}")
     kernels = {jit: time_kernels(jit) for jit in (False, True)}
@@ -70,17 +94,16 @@ def run(chosen: Namespace) -> dict[str, Any]:
             f"TensorBoard's buckets: {theirs:.2f} ms, {theirs / ours:.1f} times as long"
         )
     table = []
-    for width in chosen.widths:
+    for network in chosen_networks:
         for jit in (False, True):
-            ratios, plain = time_training(chosen.depth, width, jit, chosen.rounds)
-            row = {"depth": chosen.depth, "width": width, "jit_compile": jit, "plain_ms": plain}
+            ratios, plain = time_training(network, jit, chosen.rounds)
+            row = {"network": network.name, "jit_compile": jit, "plain_ms": plain}
             table.append({**row, "ratios": ratios})
             _print(console, table[-1])
     results = {
         "question": (__doc__ or "").splitlines()[0],
         "device": device_name,
         "rounds": chosen.rounds,
-        "batch_size": BATCH_SIZE,
         "kernel_ms": {
             _with(j).strip(): {"sketch": k[0], "buckets": k[1]} for j, k in kernels.items()
         },
@@ -90,6 +113,65 @@ def run(chosen: Namespace) -> dict[str, Any]:
         folder = options.make_folder(Path(chosen.output))
         (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     return results
+
+
+def networks(depth: int, widths: list[int], only: list[str] | None) -> list[Network]:
+    """Returns the networks to train: perceptrons, a convolutional network, a transformer."""
+    perceptrons = [
+        Network(f"{depth}x{width}", functools.partial(_perceptron, depth, width))
+        for width in widths
+    ]
+    found = [
+        *perceptrons,
+        Network("convnet", _convnet, 32),
+        Network("transformer", _transformer, 32),
+    ]
+    unknown = set(only or []) - {network.name for network in found}
+    if unknown:
+        raise UsageError(
+            f"Expected --only out of {', '.join(network.name for network in found)}. "
+            f"Received: {', '.join(sorted(unknown))}."
+        )
+    return [network for network in found if not only or network.name in only]
+
+
+def _perceptron(depth: int, width: int) -> keras.Model:
+    import keras
+
+    hidden = [keras.layers.Dense(width, activation="relu") for _ in range(depth)]
+    output = keras.layers.Dense(10, activation="softmax")
+    return keras.Sequential([keras.Input((784,)), *hidden, output])
+
+
+def _convnet() -> keras.Model:
+    import keras
+    from keras import layers
+
+    inner: list[keras.layers.Layer] = []
+    for filters in (16, 32, 64):
+        inner += [
+            layers.Conv2D(filters, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(),
+        ]
+    output = [layers.Flatten(), layers.Dense(10, activation="softmax")]
+    return keras.Sequential([keras.Input((28, 28, 1)), *inner, *output])
+
+
+def _transformer() -> keras.Model:
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((32, 64))
+    x = inputs
+    for _ in range(2):
+        normalized = layers.LayerNormalization()(x)
+        x = x + layers.MultiHeadAttention(4, 16)(normalized, normalized)
+        inner = layers.Dense(256, activation="gelu")(layers.LayerNormalization()(x))
+        x = x + layers.Dense(64)(inner)
+    pooled = layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(pooled))
 
 
 def time_kernels(jit: bool) -> tuple[float, float]:
@@ -117,9 +199,7 @@ def time_kernels(jit: bool) -> tuple[float, float]:
     return ours, theirs
 
 
-def time_training(
-    depth: int, width: int, jit: bool, rounds: int
-) -> tuple[dict[str, list[float]], float]:
+def time_training(network: Network, jit: bool, rounds: int) -> tuple[dict[str, list[float]], float]:
     """Times every way to train a network beside plain `fit`.
 
     Returns:
@@ -127,8 +207,8 @@ def time_training(
         for each round; and the median milliseconds per step of plain `fit`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        plain = _Training(Way("plain fit", None), depth, width, jit, folder)
-        watched = [_Training(way, depth, width, jit, folder) for way in _ways()]
+        plain = _Training(Way("plain fit", None), network, jit, folder)
+        watched = [_Training(way, network, jit, folder) for way in _ways()]
         for training in (plain, *watched):
             training.seconds_per_step()  # traces and compiles
         ratios: dict[str, list[float]] = {training.way.name: [] for training in watched}
@@ -146,12 +226,24 @@ def _ways() -> list[Way]:
     from vg_keras import GradientMonitor
 
     return [
-        Way("GradientMonitor, default", GradientMonitor),
-        Way("GradientMonitor, every 10 steps", lambda log_dir: GradientMonitor(log_dir, 10)),
-        Way("GradientMonitor, every step", lambda log_dir: GradientMonitor(log_dir, "batch")),
+        Way("GradientMonitor, default", lambda log_dir, batch: GradientMonitor(log_dir)),
+        Way(
+            "GradientMonitor, no step recorded",
+            lambda log_dir, batch: GradientMonitor(log_dir, NEVER),
+        ),
+        Way("GradientMonitor, every 10 steps", lambda log_dir, batch: GradientMonitor(log_dir, 10)),
+        Way(
+            "GradientMonitor, every step", lambda log_dir, batch: GradientMonitor(log_dir, "batch")
+        ),
+        Way(
+            "GradientMonitor, every step, gradients alone",
+            lambda log_dir, batch: GradientMonitor(
+                log_dir, "batch", activations=False, updates=False
+            ),
+        ),
         Way(
             f"keras.callbacks.TensorBoard, weight histograms every {STEPS} steps",
-            lambda log_dir: keras.callbacks.TensorBoard(log_dir, histogram_freq=1),
+            lambda log_dir, batch: keras.callbacks.TensorBoard(log_dir, histogram_freq=1),
         ),
         Way("second tape and tf.summary.histogram, every step", _second_tape, TAPE_STEPS),
     ]
@@ -160,39 +252,38 @@ def _ways() -> list[Way]:
 class _Training:
     """A network that is trained in one way, for a number of steps at a time."""
 
-    def __init__(self, way: Way, depth: int, width: int, jit: bool, folder: str) -> None:
+    def __init__(self, way: Way, network: Network, jit: bool, folder: str) -> None:
         import keras
         import numpy as np
 
         self.way = way
+        self._batch_size = network.batch_size
         keras.utils.set_random_seed(0)
-        hidden = [keras.layers.Dense(width, activation="relu") for _ in range(depth)]
-        self._model = keras.Sequential(
-            [keras.Input((784,)), *hidden, keras.layers.Dense(10, activation="softmax")]
-        )
+        self._model = network.make()
         self._model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=jit)
         generator = np.random.default_rng(0)
-        size = way.steps * BATCH_SIZE
-        self._x = generator.random((size, 784), np.float32)
+        size = way.steps * self._batch_size
+        self._x = generator.random((size, *self._model.input_shape[1:]), np.float32)
         self._y = generator.integers(0, 10, size)
         log_dir = str(Path(folder, way.name))
-        self._callbacks = [way.callback(log_dir)] if way.callback else []
+        batch = self._x[: self._batch_size], self._y[: self._batch_size]
+        self._callbacks = [way.callback(log_dir, batch)] if way.callback else []
 
     def seconds_per_step(self) -> float:
         began = time.perf_counter()
         self._model.fit(
-            self._x, self._y, batch_size=BATCH_SIZE, verbose=0, callbacks=self._callbacks
+            self._x, self._y, batch_size=self._batch_size, verbose=0, callbacks=self._callbacks
         )
         return (time.perf_counter() - began) / self.way.steps
 
 
-def _second_tape(log_dir: str) -> keras.callbacks.Callback:
+def _second_tape(log_dir: str, batch: tuple[Any, Any]) -> keras.callbacks.Callback:
     """Returns the callback of forum answers: another tape on a fixed batch after every step."""
     import keras
     import tensorflow as tf
 
     writer = tf.summary.create_file_writer(log_dir)
-    x, y = tf.random.uniform([BATCH_SIZE, 784]), tf.zeros([BATCH_SIZE], tf.int32)
+    x, y = map(tf.constant, batch)
 
     class SecondTape(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -215,7 +306,7 @@ def _print(console: Console, row: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(
-        title=f"{row['depth']} x {row['width']}{_with(row['jit_compile'])}: "
+        title=f"{row['network']}{_with(row['jit_compile'])}: "
         f"plain fit takes {row['plain_ms']:.2f} ms per step",
         title_justify="left",
     )

@@ -10,17 +10,31 @@ def test_it_times_every_way_beside_plain_fit(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(monitoring_cost, "TAPE_STEPS", 1)
     monkeypatch.setattr(monitoring_cost, "KERNEL_SIZE", 100)
     status = monitoring_cost.main(
-        ["--depth=1", "--widths", "4", "--rounds=2", f"--output={tmp_path}"]
+        ["--depth=1", "--widths=4", "--only=1x4", "--rounds=2", f"--output={tmp_path}"]
     )
     results = json.loads((tmp_path / "results.json").read_text())
 
     assert status == 0
     assert list(results["kernel_ms"]) == ["without XLA", "with XLA"]
-    assert [(row["width"], row["jit_compile"]) for row in results["time_per_step"]] == [
-        (4, False),
-        (4, True),
+    assert [(row["network"], row["jit_compile"]) for row in results["time_per_step"]] == [
+        ("1x4", False),
+        ("1x4", True),
     ]
     for row in results["time_per_step"]:
-        assert len(row["ratios"]) == 5
+        assert len(row["ratios"]) == 7
         assert all(len(r) == 2 and min(r) > 0 for r in row["ratios"].values())
     assert "GradientMonitor, every step" in capsys.readouterr().out
+
+
+def test_the_other_networks_classify_ten_digits():
+    found = monitoring_cost.networks(8, [128, 512], None)
+    shapes = {network.name: network.make().output_shape for network in found}
+
+    assert shapes == dict.fromkeys(["8x128", "8x512", "convnet", "transformer"], (None, 10))
+
+
+def test_an_unknown_network_is_named(capsys):
+    status = monitoring_cost.main(["--only", "resnet", "--rounds=1"])
+
+    assert status == 2
+    assert "Expected --only out of 8x128, 8x512, convnet, transformer." in capsys.readouterr().err
