@@ -179,5 +179,6 @@ def _active(values: Sequence[tf.Tensor], axis: int) -> tf.Tensor:
 
 def _active_in(value: tf.Tensor, axis: int) -> tf.Tensor:
     others = [i for i in range(value.shape.rank) if i != axis % value.shape.rank]
-    # Not `> 0`: NaN is no sign of death. The outputs of these layers are never below zero.
-    return tf.logical_not(tf.reduce_max(value, axis=others) <= 0)
+    # NaN is no sign of death. `not (max <= 0)` would forget it: Grappler makes `> 0` of that, and
+    # the maximum passes over NaN under XLA.
+    return tf.reduce_any(tf.not_equal(value, 0), axis=others)
