@@ -5,14 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
+import tensorflow as tf
+from small_models import mlp, regression_data
 
 from experiments import monitoring_cost, sigmoid_vs_relu
-from vg_keras import events, metadata
+from vg_keras import GradientMonitor, events, metadata, read_run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-CODE = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+CODE, LOOP, PROBE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHOWN = re.search(r"```\n(sequential.*?)```", README, re.DOTALL).group(1)
 
 
@@ -40,7 +43,35 @@ def test_the_script_prints_what_is_shown(printed):
     assert printed == SHOWN
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "experiments/README.md"])
+def test_the_loop_of_ones_own_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, optimizer = mlp(), keras.optimizers.SGD(0.1)
+
+    @tf.function
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x) - y) ** 2)
+        variables = model.trainable_variables
+        optimizer.apply(tape.gradient(loss, variables), variables)
+
+    batches = [tuple(map(tf.constant, regression_data(1)))]
+    names = {"model": model, "optimizer": optimizer, "batches": batches, "train_step": train_step}
+    exec(LOOP, {**names, "GradientMonitor": GradientMonitor})  # noqa: S102 - what README shows
+
+    assert len(LOOP.splitlines()) <= 10
+    assert len(read_run("logs").records) == 1
+
+
+def test_the_probe_is_made(tmp_path):
+    x, y = regression_data(1)
+    monitor = eval(PROBE, {"x_test": x, "y_test": y, "GradientMonitor": GradientMonitor})
+
+    assert monitor.probe.x.shape == x.shape
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "WAYS_TO_TRAIN.md", "experiments/README.md"]
+)
 def test_links_lead_somewhere(page):
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
@@ -49,9 +80,9 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_kind_of_tag_is_explained():
-    tags = [f"{kind}/VARIABLE" for kind in events.KINDS]
-
-    for tag in [*tags, metadata.MODEL_TAG, metadata.RECORD_TAG]:
+    for kind in events.KINDS:
+        assert f"`{kind}/VARIABLE`" in README or f"`{kind}/LAYER`" in README
+    for tag in (metadata.MODEL_TAG, metadata.RECORD_TAG):
         assert f"`{tag}`" in README
 
 
