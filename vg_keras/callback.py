@@ -167,6 +167,7 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the event file."""
+        put_back(self.model)  # a `fit` within this one may have had its model monitored instead
         self._close_logs()
 
     def watch(
