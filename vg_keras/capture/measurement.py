@@ -107,7 +107,8 @@ class Measurement:
         for path, calls in self.calls.items():
             axis = plan.layers[path].unit_axis
             values = [call.value for call in calls]
-            if path in plan.mask_of and values[0].shape.rank and values[0].shape[axis]:
+            widths = {value.shape[axis] if value.shape.rank else None for value in values}
+            if path in plan.mask_of and len(widths) == 1 and all(widths):
                 masks[plan.mask_of[path]] = _active(values, axis)
         return masks
 

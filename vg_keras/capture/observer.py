@@ -226,7 +226,7 @@ class Observer:
         taken = self._taps.take_calls([at.layer for at in trained.values()])
         calls = {p: taken[id(at.layer)] for p, at in trained.items() if id(at.layer) in taken}
         for path, of_layer in calls.items():
-            self._shapes[path] = tuple(of_layer[0].value.shape)
+            self._shapes[path] = _common_shape([call.value.shape for call in of_layer])
         return calls
 
     def _step_number(self) -> tf.Tensor:
@@ -253,6 +253,15 @@ class Observer:
                 f"{self._model.name!r}: {error!r}. Training goes on.",
                 stacklevel=2,
             )
+
+
+def _common_shape(shapes: Sequence[tf.TensorShape]) -> tuple[int | None, ...]:
+    """Returns the shape of the first, with None for each size in which any other differs."""
+    first, *others = shapes
+    return tuple(
+        size if all(len(other) == len(first) and other[i] == size for other in others) else None
+        for i, size in enumerate(first)
+    )
 
 
 def _nothing(layer: keras.layers.Layer) -> bool:
