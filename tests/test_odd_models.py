@@ -1,0 +1,239 @@
+"""Models and data that are anything but ordinary train as ever, and what can be is recorded."""
+
+import threading
+from collections import namedtuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from reference import weights_of
+from small_models import CallAt, begin_afresh, compiled, fit, mlp, regression_data
+
+from vg_keras import GradientMonitor
+
+Pair = namedtuple("Pair", "first second")
+
+
+class Scale(layers.Layer):
+    """Multiplies by its weights, and puts out whatever the given function makes of that."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.outputs = outputs
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=[4], initializer="ones", name="scale")
+
+    def call(self, x):
+        return self.outputs(x * self.scale)
+
+
+class Around(keras.Model):
+    """A Scale, of whose outputs a function makes what the last layer is given."""
+
+    def __init__(self, outputs, then):
+        super().__init__()
+        self.inner, self.then, self.last = Scale(outputs), then, layers.Dense(2)
+
+    def call(self, x):
+        return self.last(self.then(self.inner(x)))
+
+
+def without_shape(x):
+    """The same values, of which TensorFlow does not know even the rank."""
+
+    @tf.custom_gradient
+    def hidden(x):
+        return tf.numpy_function(np.copy, [x], tf.float32), lambda upstream: upstream
+
+    return hidden(x)
+
+
+OUTPUTS = {
+    "a dictionary, in its own order": (
+        lambda x: {"b": x, "a": 2 * x},
+        lambda o: next(iter(o.values())),
+    ),
+    "keys of several types": (lambda x: {1: x, "a": 2 * x}, lambda o: o[1]),
+    "a named tuple, integers first": (lambda x: Pair(tf.constant(1), x), lambda o: o.second),
+    "None among others": (lambda x: (None, [x, None]), lambda o: o[1][0]),
+    "a scalar": (tf.reduce_sum, lambda o: tf.ones([8, 4]) * o),
+    "float16": (lambda x: tf.cast(x, tf.float16), lambda o: tf.cast(o, tf.float32)),
+    "complex numbers": (lambda x: tf.complex(x, x), tf.math.real),
+    "an unknown rank": (without_shape, lambda o: tf.ensure_shape(o, [None, 4])),
+}
+both_ways = pytest.mark.parametrize("eagerly", [False, True], ids=["graph", "eager"])
+
+
+def trained(make, data, eagerly, monitors):
+    begin_afresh()
+    model = compiled(make(), keras.optimizers.SGD(0.05), run_eagerly=eagerly)
+    fit(model, *data, monitors, batch_size=None if isinstance(data[0], tf.data.Dataset) else 8)
+    return weights_of(model)
+
+
+def monitored(make, data, eagerly):
+    """Trains with and without a monitor, checks that it is all one, and returns the monitor."""
+    monitor = GradientMonitor(None, "batch", weights=True)
+    weights = trained(make, data, eagerly, [monitor])
+
+    assert weights == trained(make, data, eagerly, [])
+    return monitor
+
+
+@both_ways
+@pytest.mark.parametrize(("outputs", "then"), OUTPUTS.values(), ids=OUTPUTS)
+def test_a_layer_that_puts_out(outputs, then, eagerly):
+    monitor = monitored(lambda: Around(outputs, then), regression_data(3), eagerly)
+
+    assert [len(record.gradients) for record in monitor.records] == [3, 3, 3]
+    assert "around/dense" in monitor.records[-1].activations
+
+
+@both_ways
+def test_a_layer_that_puts_out_ragged_tensors(eagerly):
+    rows = tf.RaggedTensor.from_row_lengths(tf.ones([48, 4]), 8 * [1, 2, 3])
+    data = tf.data.Dataset.from_tensor_slices((rows, np.zeros([24, 2]))).batch(8)
+
+    def make():
+        return Around(lambda x: x, lambda o: tf.reduce_sum(o, axis=1))
+
+    def ragged(self, x):
+        return x.with_flat_values(x.flat_values * self.scale)
+
+    def made():
+        model = make()
+        vars(model.inner)["call"] = ragged.__get__(model.inner)
+        return model
+
+    monitor = monitored(made, (data, None), eagerly)
+
+    assert [len(record.gradients) for record in monitor.records] == [3, 3, 3]
+
+
+@both_ways
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+def test_a_batch_without_examples(eagerly):
+    def batches():
+        x, y = regression_data(1)
+        for size in (8, 0, 8):
+            yield x[:size], y[:size]
+
+    signature = (tf.TensorSpec([None, 4]), tf.TensorSpec([None, 2]))
+    data = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    monitor = monitored(mlp, (data, None), eagerly)
+
+    assert [record.examples["sequential/dense"] for record in monitor.records] == [8, 0, 8]
+
+
+@both_ways
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_inputs_that_are_not_finite(value, eagerly):
+    x, y = regression_data(3)
+    x[0, 0] = value
+    monitor = monitored(mlp, (x, y), eagerly)
+
+    gradients = monitor.records[0].gradients.values()
+    assert sum(gradient.nans for gradient in gradients) > 0
+
+
+@pytest.mark.parametrize("policy", ["float16", "bfloat16", "float64"])
+def test_a_model_all_of_one_type(policy):
+    monitor = monitored(lambda: mlp(policy=policy), regression_data(3), False)
+
+    assert [len(record.activation_gradients) for record in monitor.records] == [2, 2, 2]
+
+
+@both_ways
+def test_an_activation_layer_called_on_several_types_and_widths(eagerly):
+    class Shared(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.wide, self.narrow, self.last = map(layers.Dense, (8, 4, 2))
+            self.relu = layers.ReLU(autocast=False)
+
+        def call(self, x):
+            half = self.relu(tf.cast(self.narrow(self.relu(self.wide(x))), tf.float16))
+            return self.last(tf.cast(half, tf.float32))
+
+    monitor = monitored(Shared, regression_data(3), eagerly)
+
+    assert monitor.records[0].activations["shared/re_lu"].count == 8 * (8 + 4)
+    # One and the same unit of both widths there is not.
+    assert "shared/re_lu" not in monitor.records[-1].dead_units
+
+
+def model_without_weights():
+    return keras.Sequential([keras.Input([4]), layers.ReLU()])
+
+
+def frozen_model():
+    model = mlp()
+    model.trainable = False
+    return model
+
+
+@pytest.mark.parametrize("make", [model_without_weights, frozen_model])
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights:UserWarning")
+def test_a_model_with_nothing_to_train_is_told_once(make):
+    x, y = regression_data(3, outputs=make().output_shape[-1])
+    with pytest.warns(UserWarning, match="GradientMonitor|The train step") as caught:
+        monitor = monitored(make, (x, y), eagerly=False)
+
+    ours = [str(w.message) for w in caught if "trainable weights" not in str(w.message)]
+    assert len(ours) == 1
+    assert "handed no gradient of a monitored variable" in ours[0]
+    assert monitor.records == []
+
+
+@pytest.mark.filterwarnings("ignore:Another GradientMonitor records:UserWarning")
+def test_a_fit_of_another_model_with_the_same_monitor_within_a_callback_leaves_both_as_found():
+    outer, inner = compiled(mlp()), compiled(mlp(depth=2))
+    for model in (outer, inner):
+        fit(model, *regression_data(1))
+    functions = [model.train_function for model in (outer, inner)]
+    monitor = GradientMonitor(None, "batch")
+    train = CallAt("on_train_batch_end", lambda model: fit(inner, *regression_data(2), [monitor]))
+    fit(outer, *regression_data(3), [monitor, train])
+
+    assert [model.train_function for model in (outer, inner)] == functions
+
+
+def test_two_models_are_trained_and_monitored_in_two_threads_at_once():
+    monitors = [GradientMonitor(None, "batch") for _ in range(2)]
+    models = [compiled(mlp(depth=depth)) for depth in (1, 2)]
+    x, y = regression_data(40)
+    threads = [
+        threading.Thread(target=fit, args=(model, x, y, [monitor]))
+        for model, monitor in zip(models, monitors, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [len(monitor.records) for monitor in monitors] == [40, 40]
+    for model, monitor in zip(models, monitors, strict=True):
+        assert [len(r.activations) for r in monitor.records] == 40 * [len(model.layers)]
+
+
+def test_a_model_called_in_another_thread_during_a_recorded_step_disturbs_nothing():
+    model = compiled(mlp(), run_eagerly=True)
+    x, y = regression_data(20)
+    is_over = threading.Event()
+
+    def predict():
+        while not is_over.is_set():
+            model(x[:3])
+
+    thread = threading.Thread(target=predict)
+    monitor = GradientMonitor(None, "batch")
+    thread.start()
+    fit(model, x, y, [monitor])
+    is_over.set()
+    thread.join()
+
+    assert [r.examples["sequential/dense"] for r in monitor.records] == 20 * [8]
+    assert "call" not in vars(model.layers[0])
