@@ -243,6 +243,17 @@ def test_of_several_critic_steps_each_counts_by_itself(mode):
         check_critic(calls, gan)
 
 
+def test_a_layer_that_no_optimizer_trains_is_seen_all_the_same():
+    # Else a monitor would say that it is called in a loop or a function of its own.
+    model = keras.Sequential([keras.Input([3]), layers.Dense(4), layers.Dense(2)])
+    taps = Taps(model)
+    with taps.laid():
+        gradients_of(model)
+        taps.take_calls(model.layers[1:])
+
+    assert taps.seen == {id(layer) for layer in model.layers}
+
+
 class Hides(keras.Model):
     """Calls a layer where no tensor of it can be taken from outside."""
 

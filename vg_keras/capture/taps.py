@@ -199,6 +199,7 @@ class Taps:
             The calls by the id of the layer; no entry for a layer without any.
         """
         step = self._steps.here()
+        self.seen.update(step.calls)
         taken = {}
         for layer in layers:
             calls = step.calls.pop(id(layer), [])
@@ -206,7 +207,6 @@ class Taps:
             latest = [call for call in reached if call.number > step.last_taken]
             if calls:
                 taken[id(layer)] = latest or reached or calls
-                self.seen.add(id(layer))
         step.last_taken = step.number - 1
         return taken
 
