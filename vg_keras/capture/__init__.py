@@ -1,6 +1,12 @@
 """How numbers leave the train step: the only place that touches the inside of a Keras object.
 
-`train_function` decides which of two train functions runs a batch, `optimizers` sees what they hand
-to the optimizer, `gradient_variables` keeps sketches of that until the host reads them, and `model`
-describes the model.
+    train_function   decides which of two train functions runs a batch
+    taps             sees what layers put out and what is backpropagated to them
+    optimizers       sees what optimizers are handed, and when they have done their work
+    observer         puts these together, for `fit`, for a loop written by hand and for a probe
+    plan             says what of a model is measured; layers and model know its parts
+    measurement      makes rows of numbers of what was seen, inside the step
+    table, slots     keep them until the host reads them; which steps are kept
+    record_maker     makes records of them, on the host
+    capture          all of this for `fit`;  probe_pass  all of this for a probe
 """
