@@ -173,7 +173,7 @@ def test_each_fit_has_a_file_of_its_own_in_one_run(tmp_path):
     files = event_files(tmp_path)
     assert [file.parent for file in files] == [tmp_path / "gradients"] * 3
     assert [[e.step for e in events_in(file.parent)] for file in files[:1]] == [
-        [0, 0, 0, 0, 2, 2, 0, 4, 4]
+        [0, 0, 0, 0, 2, 2, 2, 0, 4, 4, 4]
     ]
 
 
