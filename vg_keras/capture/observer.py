@@ -190,7 +190,7 @@ class Observer:
         known = {path: gradient for path, gradient in given.items() if gradient is not None}
         self._without_gradient |= set(given) - set(known)
         self._without_gradient -= set(known)
-        calls = self._calls(plan, {id(variable) for variable in variables})
+        calls = self._calls(plan, {id(variable) for variable in variables}, list(known.values()))
         if not known and not calls:
             return None
         penalties = {path: self._taps.take_penalty(plan.variables[path]) for path in known}
@@ -220,10 +220,13 @@ class Observer:
 
         return finish
 
-    def _calls(self, plan: Plan, variables: set[int]) -> dict[str, list[Call]]:
+    def _calls(
+        self, plan: Plan, variables: set[int], gradients: Sequence[Gradient]
+    ) -> dict[str, list[Call]]:
         """Returns the calls of the layers that these variables train, by path."""
+        tensors = [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
         trained = {p: at for p, at in plan.layers.items() if at.trained_with & variables}
-        taken = self._taps.take_calls([at.layer for at in trained.values()])
+        taken = self._taps.take_calls([at.layer for at in trained.values()], tensors)
         calls = {p: taken[id(at.layer)] for p, at in trained.items() if id(at.layer) in taken}
         for path, of_layer in calls.items():
             self._shapes[path] = _common_shape([call.value.shape for call in of_layer])

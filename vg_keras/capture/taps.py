@@ -23,26 +23,53 @@ from vg_keras.capture.layers import inner_layers, is_observed, regularized_varia
 
 
 @dataclass(eq=False)
+class Derivative:
+    """A loss's derivative by what a layer has put out.
+
+    Args:
+        tensor: The derivative.
+        by_logits: Whether it is that by the logits of which a softmax or sigmoid output was made:
+            where Keras computes a loss from these, there is none by the output.
+        number: When it came, counted through the step.
+    """
+
+    tensor: tf.Tensor
+    by_logits: bool
+    number: int
+
+
+@dataclass(eq=False)
 class Call:
     """One call of a layer.
 
     Args:
         value: Its output, the first one where it has several.
-        of_output: The loss's derivative by that, once it is known.
-        of_logits: The loss's derivative by the logits that a softmax or sigmoid output was made of,
-            where Keras computes the loss from these.
-        number: When the derivative came, counted through the step.
+        derivatives: One for each time that a loss was differentiated by it.
+        gradient: The one of them that belongs to the gradients that an optimizer is handed.
     """
 
     value: tf.Tensor
-    of_output: tf.Tensor | None = None
-    of_logits: tf.Tensor | None = None
-    number: int = -1
+    derivatives: list[Derivative] = field(default_factory=list)
+    gradient: tf.Tensor | None = None
 
     @property
-    def gradient(self) -> tf.Tensor | None:
-        """What is backpropagated to the layer, where anything is."""
-        return self.of_output if self.of_logits is None else self.of_logits
+    def number(self) -> int:
+        """When the last derivative came, or -1."""
+        return self.derivatives[-1].number if self.derivatives else -1
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Tells whether more than one loss was differentiated by it."""
+        kinds = [derivative.by_logits for derivative in self.derivatives]
+        return len(kinds) > len(set(kinds))
+
+    def choose(self, reached: set[int] | None) -> None:
+        """Chooses among the derivatives: of those reached the last one, by the logits if it is."""
+        known = [d for d in self.derivatives if reached is None or id(d.tensor) in reached]
+        known = known or self.derivatives
+        if known:
+            last = max(known, key=lambda derivative: (derivative.by_logits, derivative.number))
+            self.gradient = last.tensor
 
 
 @dataclass
@@ -157,25 +184,24 @@ class Taps:
         step.calls.setdefault(id(layer), []).append(call)
         self.called.setdefault(id(layer))
 
-        def receiver(name: str) -> Callable[[tf.Tensor], None]:
+        def receiver(by_logits: bool) -> Callable[[tf.Tensor], None]:
             def receive(gradient: tf.Tensor) -> None:
                 if steps.here() is step:  # else it was made in a loop or a function of its own
-                    setattr(call, name, gradient)
-                    call.number = step.number
+                    call.derivatives.append(Derivative(gradient, by_logits, step.number))
                     step.number += 1
 
             return receive
 
         if not hasattr(output, "_keras_logits") and _kind_of_operation(output) in _OUTPUTS:
             return output
-        tapped = _identity_with(output, receiver("of_output"))
+        tapped = _identity_with(output, receiver(by_logits=False))
         # What Keras 3.15 hands on along with a tensor: `_keras_mask` to the next layer and
         # `_keras_logits` to the loss, which otherwise would be another, less exact one.
         for name, value in vars(output).items():
             if name.startswith("_keras"):
                 setattr(tapped, name, value)
         if hasattr(output, "_keras_logits"):
-            tapped._keras_logits = _identity_with(output._keras_logits, receiver("of_logits"))
+            tapped._keras_logits = _identity_with(output._keras_logits, receiver(by_logits=True))
         return tapped
 
     def tapped_penalty(self, variable: keras.Variable, value: tf.Tensor) -> tf.Tensor:
@@ -188,12 +214,20 @@ class Taps:
 
         return _identity_with(value, receive)
 
-    def take_calls(self, layers: Sequence[keras.layers.Layer]) -> dict[int, list[Call]]:
+    def take_calls(
+        self, layers: Sequence[keras.layers.Layer], gradients: Sequence[tf.Tensor] = ()
+    ) -> dict[int, list[Call]]:
         """Returns the calls of these layers that belong to the gradients just handed over.
 
         Those through which the loss was differentiated since the last take, or else ever in this
         step, or else all. A forward pass that `recompute_grad` repeats is thereby counted once, and
-        a GAN's critic counts with the loss that trains it, not with its generator's.
+        a GAN's critic counts with the loss that trains it, not with its generator's. Where one call
+        was differentiated several times, the derivative counts of which the gradients are made;
+        eagerly, where that is not known, the last one.
+
+        Args:
+            layers: The layers.
+            gradients: The gradients.
 
         Returns:
             The calls by the id of the layer; no entry for a layer without any.
@@ -203,11 +237,16 @@ class Taps:
         taken = {}
         for layer in layers:
             calls = step.calls.pop(id(layer), [])
-            reached = [call for call in calls if call.gradient is not None]
-            latest = [call for call in reached if call.number > step.last_taken]
+            differentiated = [call for call in calls if call.derivatives]
+            latest = [call for call in differentiated if call.number > step.last_taken]
             if calls:
-                taken[id(layer)] = latest or reached or calls
+                taken[id(layer)] = latest or differentiated or calls
         step.last_taken = step.number - 1
+        found = [call for calls in taken.values() for call in calls]
+        is_ambiguous = any(call.is_ambiguous for call in found) and not tf.executing_eagerly()
+        reached = _tensors_behind(gradients) if is_ambiguous else None
+        for call in found:
+            call.choose(reached)
         return taken
 
     def take_penalty(self, variable: keras.Variable) -> tf.Tensor | None:
@@ -241,6 +280,18 @@ def _restore(layer: keras.layers.Layer, theirs: Any) -> None:
     del vars(layer)["call"]
     if theirs is not None:
         vars(layer)["call"] = theirs
+
+
+def _tensors_behind(gradients: Sequence[tf.Tensor]) -> set[int]:
+    """Returns the ids of all tensors of a graph that others are computed from."""
+    behind: set[int] = set()
+    ahead = list(gradients)
+    while ahead:
+        tensor = ahead.pop()
+        if id(tensor) not in behind:
+            behind.add(id(tensor))
+            ahead.extend(tensor.op.inputs)
+    return behind
 
 
 _OUTPUTS = ("Softmax", "Sigmoid")

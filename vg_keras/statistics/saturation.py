@@ -62,6 +62,10 @@ def saturated_share(outputs: tf.Tensor, bounds: Bounds) -> tf.Tensor:
         float64 scalar from 0 to 1; NaN for an empty tensor.
     """
     outputs = tf.cast(outputs, tf.float32)
-    # float32: the bound is compared as the dtype of the outputs holds it.
-    beyond = (outputs <= bounds.lower) | (outputs >= bounds.upper)
+    # An infinite bound is none, not even for an infinite output.
+    beyond = tf.zeros_like(outputs, tf.bool)
+    if math.isfinite(bounds.lower):
+        beyond |= outputs <= bounds.lower
+    if math.isfinite(bounds.upper):
+        beyond |= outputs >= bounds.upper
     return tf.reduce_mean(tf.cast(beyond, tf.float64))
