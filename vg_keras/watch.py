@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.slots import ArmedStep
+from vg_keras.recorder import Recorder
 from vg_keras.schedule import Schedule
 
 
@@ -22,33 +23,24 @@ class Watch:
         observer: What measures the steps.
         slots: The slots of the observer.
         schedule: Says which steps are due.
-        open_log: Is called on entering.
-        close_log: Is called on leaving.
-        before: Is called before a step that is due.
-        receive: Is called after it.
+        recorder: Takes the records.
     """
 
     def __init__(
-        self,
-        observer: Observer,
-        slots: ArmedStep,
-        schedule: Schedule,
-        *,
-        open_log: Callable[[], None],
-        close_log: Callable[[], None],
-        before: Callable[[], None],
-        receive: Callable[[], None],
+        self, observer: Observer, slots: ArmedStep, schedule: Schedule, recorder: Recorder
     ) -> None:
         self._observer = observer
         self._slots = slots
         self._schedule = schedule
-        self._open, self._close = open_log, close_log
-        self._before, self._receive = before, receive
+        self._recorder = recorder
+        self._step = 0
 
     def __enter__(self) -> Self:
         """Opens the log."""
-        self._open()
-        self._schedule.begin(self._observer.step)
+        self._step = self._observer.step
+        self._recorder.open()
+        self._recorder.begin_at(self._step)
+        self._schedule.begin(self._step)
         return self
 
     def __exit__(
@@ -58,20 +50,22 @@ class Watch:
         traceback: TracebackType | None,
     ) -> None:
         """Closes the log."""
-        self._close()
+        self._recorder.close()
 
     def begin_epoch(self) -> None:
         """Says that an epoch begins, for `update_freq="epoch"`."""
-        self._schedule.begin_epoch(self._observer.step)
+        self._step = self._observer.step
+        self._schedule.begin_epoch(self._step)
 
     @contextmanager
     def step(self) -> Iterator[None]:
         """Runs one step of the loop, and records it if it is due."""
-        number = self._observer.step
-        is_due = self._schedule.due(number, 1) is not None
+        # Counted here and read only where a record is due: reading waits for the step before.
+        is_due = self._schedule.due(self._step, 1) is not None
+        self._step += 1
         if is_due:
-            self._before()
-            self._observer.begin_execution(number)
+            self._recorder.run_probe()
+            self._observer.begin_execution(self._observer.step)
         try:
             with self._observer.watching():
                 yield
@@ -79,4 +73,5 @@ class Watch:
             if is_due:
                 self._slots.disarm()
         if is_due:
-            self._receive()
+            self._recorder.receive(self._observer)
+            self._step = self._observer.step

@@ -44,7 +44,7 @@ def model():
 
 def call(value, gradient=None, **how):
     gradient = None if gradient is None else tf.constant(gradient, tf.float32)
-    return Call(tf.constant(value, tf.float32), gradient, **how)
+    return Call(tf.constant(value, tf.float32), gradient=gradient, **how)
 
 
 def stored(model, weights=False, num_slots=1, slot=0, mode="eager", **seen):

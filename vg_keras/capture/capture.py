@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import keras
 
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.optimizers import optimizers_of, step_counter
 from vg_keras.capture.plan import Choice
 from vg_keras.capture.slots import EveryStep, Slots, StepsOfExecution
-from vg_keras.capture.train_function import RecordingTrainFunction
+from vg_keras.capture.train_function import ExecutionRecorder, RecordingTrainFunction
 
 
 class Capture:
@@ -43,17 +41,14 @@ class Capture:
         """Tells whether this still fits the model: not after another `compile`, for example."""
         return self._function.belongs_to(model)
 
-    def record_next(
-        self, first: int, before: Callable[[], None], receive: Callable[[], None]
-    ) -> None:
+    def record_next(self, first: int, recorder: ExecutionRecorder) -> None:
         """Has the next execution of the train function recorded.
 
         Args:
             first: The first step that is due.
-            before: Is called before the execution.
-            receive: Is called after it, with what it kept still in the observer.
+            recorder: What is called before and after it.
 
         Raises:
             OccupiedError: Another monitor has the same execution recorded.
         """
-        self._function.arm(first, before, receive)
+        self._function.arm(first, recorder)

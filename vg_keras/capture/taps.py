@@ -109,6 +109,19 @@ class _Steps:
         return self._local.of_graph.setdefault(graph, _Step())
 
 
+@dataclass
+class _Laying:
+    """What was replaced while the taps are laid.
+
+    Args:
+        stack: Puts it back.
+        calls: The layers' own `call`.
+    """
+
+    stack: ExitStack
+    calls: dict[keras.layers.Layer, Callable[..., Any]] = field(default_factory=dict)
+
+
 class Taps:
     """The taps of a model.
 
@@ -123,6 +136,8 @@ class Taps:
         self._model = model
         self._observes = observes
         self._steps = _Steps()
+        self._laying = _Laying(ExitStack())
+        self._tapped_calls: dict[keras.layers.Layer, Callable[..., Any]] = {}
         self.called: dict[int, None] = {}
         """The ids of the layers that were called, in the order of their first calls."""
         self.seen: set[int] = set()
@@ -136,37 +151,45 @@ class Taps:
     def laid(self) -> Iterator[None]:
         """Lays the taps. On leaving, also by an exception, the model is as it was."""
         with ExitStack() as stack:
-            self._lay(self._model, stack, set())
+            self._laying = _Laying(stack)
+            self._lay(self._model)
             try:
                 yield
             finally:
                 self._steps.forget()  # eager tensors are not to be kept
 
-    def _lay(self, layer: keras.layers.Layer, stack: ExitStack, laid: set[int]) -> None:
-        if id(layer) in laid:
+    def _lay(self, layer: keras.layers.Layer) -> None:
+        laying = self._laying
+        if layer in laying.calls:
             return
-        laid.add(id(layer))
-        call = layer.call
+        laying.calls[layer] = layer.call
+        # Into the instance's own dictionary, past the attribute tracking of Keras objects.
+        theirs = vars(layer).get("call")
+        if layer not in self._tapped_calls:
+            self._tapped_calls[layer] = self._tapped_call(layer)
+        vars(layer)["call"] = self._tapped_calls[layer]
+        laying.stack.callback(_restore, layer, theirs)
+        self._lay_inside(layer)
 
+    def _tapped_call(self, layer: keras.layers.Layer) -> Callable[..., Any]:
+        """Returns what stands in for the `call` of a layer."""
+
+        # The loop around may be a tf.function, which rewrites whatever Python code it calls.
         @tf.autograph.experimental.do_not_convert
         def tapped_call(*args: Any, **kwargs: Any) -> Any:
             # What is inside of this layer may have been made since, in its `build`.
-            self._lay_inside(layer, stack, laid)
-            outputs = call(*args, **kwargs)
+            self._lay_inside(layer)
+            outputs = self._laying.calls[layer](*args, **kwargs)
             return self._tapped(layer, outputs) if self._observes(layer) else outputs
 
-        # Into the instance's own dictionary, past the attribute tracking of Keras objects.
-        theirs = vars(layer).get("call")
-        vars(layer)["call"] = tapped_call
-        stack.callback(_restore, layer, theirs)
-        self._lay_inside(layer, stack, laid)
+        return tapped_call
 
-    def _lay_inside(self, layer: keras.layers.Layer, stack: ExitStack, laid: set[int]) -> None:
+    def _lay_inside(self, layer: keras.layers.Layer) -> None:
         for inner in inner_layers(layer):
-            self._lay(inner, stack, laid)
+            self._lay(inner)
         for variable in regularized_variables(layer):
             if not isinstance(variable.regularizer, _TappedRegularizer):
-                _replace_regularizer(variable, self, stack)
+                _replace_regularizer(variable, self, self._laying.stack)
 
     def _tapped(self, layer: keras.layers.Layer, outputs: Any) -> Any:
         """Lays a tap on the first floating tensor of a layer's outputs, if its rank is known."""

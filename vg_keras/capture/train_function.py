@@ -9,7 +9,7 @@ Keras 3.15.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 
@@ -18,6 +18,16 @@ from vg_keras.capture.observer import Observer
 
 class OccupiedError(RuntimeError):
     """One execution of a train function cannot be recorded twice."""
+
+
+class ExecutionRecorder(Protocol):
+    """What takes the records of an execution."""
+
+    def run_probe(self) -> None:
+        """Is called before it."""
+
+    def receive(self, observer: Observer) -> None:
+        """Is called after it, with what it kept still in the observer."""
 
 
 class RecordingTrainFunction:
@@ -39,40 +49,39 @@ class RecordingTrainFunction:
         self._recording = self._make_recording()
         self._first = 0
         self._history: keras.callbacks.History | None = None
-        self._before: Callable[[], None] = lambda: None
-        self._receive: Callable[[], None] = lambda: None
+        self._recorder: ExecutionRecorder | None = None
 
     def belongs_to(self, model: keras.Model) -> bool:
         """Tells whether the model still has the train function that this one was made beside."""
         return self._model is model and own_train_function(model) is self._own
 
-    def arm(self, first: int, before: Callable[[], None], receive: Callable[[], None]) -> None:
+    def arm(self, first: int, recorder: ExecutionRecorder) -> None:
         """Has the next execution recorded.
 
         Args:
             first: The first step that is due.
-            before: Is called before the execution.
-            receive: Is called after it, with what it kept still in the observer.
+            recorder: What is called before and after it.
 
         Raises:
             OccupiedError: Another one is armed for the same execution.
         """
         if self._model.train_function is not self._own:
             raise OccupiedError
-        self._first, self._before, self._receive = first, before, receive
+        self._first, self._recorder = first, recorder
         self._history = _history(self._model)
         self._model.train_function = self
 
     def __call__(self, iterator: Any) -> Any:
         """Runs one execution of the train function, records it, and hands its logs on."""
         self._model.train_function = self._own
-        if _history(self._model) is not self._history:
+        recorder = self._recorder
+        if recorder is None or _history(self._model) is not self._history:
             return self._own(iterator)
-        self._before()
+        recorder.run_probe()
         self._observer.begin_execution(self._first)
         with self._observer.watching():
             logs = self._recording(iterator)
-        self._receive()
+        recorder.receive(self._observer)
         return logs
 
     def _make_recording(self) -> Callable[..., Any]:

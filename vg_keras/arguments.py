@@ -1,0 +1,84 @@
+"""Checks what a user hands to `GradientMonitor`, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from typing import Any
+
+import keras
+
+from vg_keras import events
+from vg_keras.capture.optimizers import optimizers_of
+
+
+def check_backend() -> None:
+    """Raises a RuntimeError if Keras runs on another backend than TensorFlow."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise RuntimeError(
+            "GradientMonitor needs Keras on the TensorFlow backend. "
+            f"Received: backend {backend!r}. "
+            "Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported."
+        )
+
+
+def checked_path(log_dir: str | os.PathLike[str]) -> str:
+    """Returns the path of a log directory; raises a TypeError if it is none."""
+    try:
+        path = os.fspath(log_dir)
+    except TypeError:
+        path = None
+    if not isinstance(path, str) or not path:
+        raise TypeError(
+            "`log_dir` must be the path of a directory, or None to write nothing. "
+            f"Received: log_dir={log_dir!r}."
+        )
+    return path
+
+
+def checked_charts(charts: Collection[str] | None) -> list[str]:
+    """Returns the kinds of charts; raises a TypeError or a ValueError if they are none."""
+    if charts is None:
+        return list(events.KINDS)
+    if isinstance(charts, str) or not isinstance(charts, Collection):
+        raise TypeError(
+            "`charts` must be a list of kinds of charts, or None for all. "
+            f"Received: charts={charts!r}."
+        )
+    unknown = [kind for kind in charts if kind not in events.KINDS]
+    if unknown:
+        raise ValueError(
+            f"`charts` must be out of {', '.join(events.KINDS)}. "
+            f"Received: {', '.join(map(repr, unknown))}."
+        )
+    return [kind for kind in events.KINDS if kind in charts]
+
+
+def checked_optimizers(model: keras.Model, optimizer: Any) -> list[keras.optimizers.Optimizer]:
+    """Returns the optimizers that train a model.
+
+    Args:
+        model: The model.
+        optimizer: A Keras optimizer, several of them, or None for those of the model.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: There is none.
+    """
+    if optimizer is None:
+        optimizers = optimizers_of(model)
+    else:
+        optimizers = list(optimizer) if isinstance(optimizer, (list, tuple)) else [optimizer]
+    wrong = [o for o in optimizers if not isinstance(o, keras.optimizers.Optimizer)]
+    if wrong:
+        raise TypeError(
+            "`optimizer` must be a Keras optimizer, or a list of them. "
+            f"Received: a {type(wrong[0]).__name__}."
+        )
+    if not optimizers:
+        raise ValueError(
+            f"Expected an optimizer. The model {model.name!r} has none of its own. "
+            "Hand the one of your loop over: `monitor.watch(model, optimizer)`."
+        )
+    return optimizers
