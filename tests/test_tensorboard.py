@@ -73,7 +73,10 @@ def test_the_scalars_tab_has_every_norm(get, log):
     tags = get("/data/plugin/scalars/tags")
     points = get("/data/plugin/scalars/scalars", run=RUN, tag=f"gradient_norm/{KERNEL}")
 
-    assert set(tags[RUN]) == {f"gradient_norm/{path}" for path in PATHS}
+    kinds = {"gradient_norm", "update_ratio"}
+    assert {tag for tag in tags[RUN] if tag.partition("/")[0] in kinds} == {
+        f"{kind}/{path}" for kind in kinds for path in PATHS
+    }
     assert [step for _, step, _ in points] == [0, 2, 4]
     assert [value for _, _, value in points] == pytest.approx(norms(log[1]), rel=1e-6)
 
@@ -112,16 +115,29 @@ def test_the_distributions_tab_has_the_extremes_and_quantiles(get, log):
         assert quantiles[-1][1] == pytest.approx(record.gradients[KERNEL].largest)
 
 
-def test_the_custom_scalars_tab_lays_the_norms_together(get):
+def test_the_custom_scalars_tab_lays_together_what_belongs_together(get):
     layout = get("/data/plugin/custom_scalars/layout")
 
-    (category,) = layout["category"]
-    assert category["title"] == "Gradient flow"
-    assert [(chart["title"], chart["multiline"]["tag"]) for chart in category["chart"]] == [
-        ("gradient norm, every variable", ["^gradient_norm/.*$"]),
-        ("gradient norm, every kernel", ["^gradient_norm/(.*/)?kernel$"]),
-        ("gradient norm, every bias", ["^gradient_norm/(.*/)?bias$"]),
+    def charts(kind, title):
+        return [
+            (f"{title}, every variable", [f"^{kind}/.*$"]),
+            (f"{title}, every kernel", [f"^{kind}/(.*/)?kernel$"]),
+            (f"{title}, every bias", [f"^{kind}/(.*/)?bias$"]),
+        ]
+
+    of_layers = [
+        ("RMS of the activation gradient, every layer", ["^activation_gradient_rms/.*$"]),
+        ("fraction of saturated units, every layer", ["^saturated_units/.*$"]),
+        ("fraction of dead units, every layer", ["^dead_units/.*$"]),
     ]
+    found = {
+        category["title"]: [(c["title"], c["multiline"]["tag"]) for c in category["chart"]]
+        for category in layout["category"]
+    }
+    assert found == {
+        "Gradient flow": [*charts("gradient_norm", "gradient norm"), *of_layers],
+        "Updates": charts("update_ratio", "update ratio"),
+    }
 
 
 @pytest.mark.parametrize(

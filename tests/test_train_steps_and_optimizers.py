@@ -162,45 +162,15 @@ def test_a_model_with_two_optimizers_of_its_own(how):
 @pytest.mark.parametrize(
     "clipping", [{"clipnorm": 0.01}, {"global_clipnorm": 0.01}, {"clipvalue": 0.001}]
 )
-def test_the_gradient_is_that_before_clipping(expected, clipping):
-    optimizer = keras.optimizers.SGD(LEARNING_RATE, **clipping)
-    monitor = GradientMonitor(None)
-    fit(compiled(mlp(depth=0), optimizer), *regression_data(1), [monitor])
-
-    assert_norms_agree(monitor, expected[:1])
-
-
-def test_with_accumulation_the_gradient_is_that_of_each_batch():
-    x, y = regression_data(3)
-    model = compiled(mlp(depth=0), keras.optimizers.SGD(0.1, gradient_accumulation_steps=3))
-    batches = [slice(i * BATCH_SIZE, (i + 1) * BATCH_SIZE) for i in range(3)]
-    # The weights stay as they are until the third step.
-    expected = [gradients_by_tape(model, x[batch], y[batch]) for batch in batches]
-    monitor = GradientMonitor(None, "batch")
-    fit(model, x, y, [monitor])
-
-    norms = [{path: np.linalg.norm(g) for path, g in step.items()} for step in expected]
-    assert_norms_agree(monitor, norms)
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "lion"])
-def test_the_gradient_is_that_before_the_optimizer_shapes_it(expected, optimizer):
-    monitor = GradientMonitor(None)
-    fit(compiled(mlp(depth=0), keras.optimizers.get(optimizer)), *regression_data(1), [monitor])
-
-    assert_norms_agree(monitor, expected[:1])
-
-
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_loss_scale_is_taken_out(expected, jit_compile):
+def test_a_loss_scale_is_taken_out_under_xla(expected):
     optimizer = keras.optimizers.SGD(LEARNING_RATE, loss_scale_factor=1024.0)
     monitor = GradientMonitor(None, "batch")
-    fit(compiled(mlp(depth=0), optimizer, jit_compile=jit_compile), *regression_data(3), [monitor])
+    fit(compiled(mlp(depth=0), optimizer, jit_compile=True), *regression_data(3), [monitor])
 
     assert_norms_agree(monitor, expected)
 
 
-@pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"steps_per_execution": 2}])
+@pytest.mark.parametrize("how", [{"jit_compile": True}, {"steps_per_execution": 2}])
 def test_mixed_precision_comes_near_full_precision(expected, how):
     model = compiled(mlp(depth=0, policy="mixed_float16"), **how)
     monitor = GradientMonitor(None, "batch")
@@ -230,16 +200,6 @@ def under(strategy, make):
 
 
 # Several steps an execution are not tried: Keras 3.15 itself fails there under this strategy.
-def test_two_replicas_agree_with_one_device_on_the_same_global_batch(two_replicas, expected):
-    model = under(two_replicas, lambda: compiled(mlp_of_next_name(depth=0)))
-    monitor = GradientMonitor(None, "batch")
-    fit(model, *regression_data(3), [monitor])
-
-    assert model.distribute_strategy.num_replicas_in_sync == 2
-    assert [record.step for record in monitor.records] == [0, 1, 2]
-    assert_norms_agree(monitor, expected)
-
-
 def test_two_replicas_train_the_same_with_and_without_the_monitor(two_replicas, tmp_path):
     def trained(callbacks):
         model = under(

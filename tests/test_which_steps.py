@@ -171,7 +171,7 @@ def test_compiled_again_with_other_steps_per_execution_no_step_is_lost():
 
 
 def test_old_records_are_thinned_out_beyond_the_limit(monkeypatch):
-    monkeypatch.setattr("vg_keras.callback.MAX_RECORDS", 8)
+    monkeypatch.setattr("vg_keras.run_log.MAX_RECORDS", 8)
     monitor = GradientMonitor(None, update_freq="batch")
     fit(compiled(mlp(depth=0)), *regression_data(12), [monitor])
 

@@ -115,7 +115,9 @@ def test_a_directory_removed_during_training_is_told_once(tmp_path):
 
 def test_a_file_closed_during_training_is_told_once(tmp_path):
     monitor = GradientMonitor(tmp_path, "batch")
-    close = CallAt("on_train_batch_end", lambda model: monitor._log._writer._file.close(), at=2)
+    close = CallAt(
+        "on_train_batch_end", lambda model: monitor._recorder.log._writer._file.close(), at=2
+    )
     (message,) = trained_in_trouble(monitor, close)
 
     assert message.startswith(

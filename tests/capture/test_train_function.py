@@ -1,6 +1,7 @@
 """The recording train function takes the place of the model's own for one execution only."""
 
 import contextlib
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -40,6 +41,11 @@ def nothing():
     """Is to be called where nothing is to be done."""
 
 
+def recording(before, receive):
+    """Stands in for what takes the records."""
+    return SimpleNamespace(run_probe=before, receive=lambda observer: receive())
+
+
 @pytest.fixture
 def model():
     model = compiled(mlp(depth=0))
@@ -64,7 +70,7 @@ def test_making_one_leaves_the_model_as_it_is(model):
 def test_armed_it_stands_in_for_the_own_one(model):
     own = model.train_function
     function = RecordingTrainFunction(model, Recorder())
-    function.arm(0, nothing, nothing)
+    function.arm(0, recording(nothing, nothing))
 
     assert model.train_function is function
     assert own_train_function(model) is own
@@ -74,7 +80,7 @@ def test_it_runs_once_and_is_gone(model):
     own, recorder = model.train_function, Recorder()
     function = RecordingTrainFunction(model, recorder)
     before, receive = (lambda name=name: recorder.calls.append((name,)) for name in ("b", "r"))
-    function.arm(5, before, receive)
+    function.arm(5, recording(before, receive))
     logs = function(batches())
 
     assert model.train_function is own
@@ -93,7 +99,7 @@ def test_the_model_has_its_own_one_while_it_runs(model):
     own, seen = model.train_function, []
     function = RecordingTrainFunction(model, Recorder())
     note = lambda: seen.append(model.train_function)  # noqa: E731
-    function.arm(0, note, note)
+    function.arm(0, recording(note, note))
     function(batches())
 
     assert [one is own for one in seen] == [True, True]
@@ -103,7 +109,7 @@ def test_what_is_received_follows_each_execution(model):
     received = []
     function = RecordingTrainFunction(model, Recorder())
     for first in (3, 4):
-        function.arm(first, nothing, lambda first=first: received.append(first))
+        function.arm(first, recording(nothing, lambda first=first: received.append(first)))
         function(batches())
 
     assert received == [3, 4]
@@ -112,7 +118,7 @@ def test_what_is_received_follows_each_execution(model):
 def test_after_a_failure_nothing_is_received_and_the_own_one_is_back(model):
     own, recorder, received = model.train_function, Recorder(), []
     function = RecordingTrainFunction(model, recorder)
-    function.arm(0, nothing, lambda: received.append(1))
+    function.arm(0, recording(nothing, lambda: received.append(1)))
     with pytest.raises((StopIteration, tf.errors.OutOfRangeError)):
         function(batches(0))
 
@@ -127,7 +133,7 @@ def test_after_a_failure_before_the_execution_the_own_one_is_back(model):
 
     own, recorder = model.train_function, Recorder()
     function = RecordingTrainFunction(model, recorder)
-    function.arm(0, fail, nothing)
+    function.arm(0, recording(fail, nothing))
     with pytest.raises(KeyError):
         function(batches())
 
@@ -138,7 +144,7 @@ def test_after_a_failure_before_the_execution_the_own_one_is_back(model):
 def test_left_armed_by_one_fit_it_records_nothing_of_the_next(model):
     recorder, received = Recorder(), []
     function = RecordingTrainFunction(model, recorder)
-    function.arm(0, nothing, lambda: received.append(1))
+    function.arm(0, recording(nothing, lambda: received.append(1)))
     model.history = keras.callbacks.History()  # `fit` makes another one each time
     logs = function(batches())
 
@@ -148,9 +154,9 @@ def test_left_armed_by_one_fit_it_records_nothing_of_the_next(model):
 
 def test_a_second_one_cannot_be_armed_for_the_same_execution(model):
     first, second = (RecordingTrainFunction(model, Recorder()) for _ in range(2))
-    first.arm(0, nothing, nothing)
+    first.arm(0, recording(nothing, nothing))
     with pytest.raises(OccupiedError):
-        second.arm(0, nothing, nothing)
+        second.arm(0, recording(nothing, nothing))
 
     assert model.train_function is first
 
@@ -175,7 +181,7 @@ def test_it_belongs_to_no_other_model(model):
 
 def test_it_is_put_back_where_it_was_left_armed(model):
     own = model.train_function
-    RecordingTrainFunction(model, Recorder()).arm(0, nothing, nothing)
+    RecordingTrainFunction(model, Recorder()).arm(0, recording(nothing, nothing))
     put_back(model)
 
     assert model.train_function is own

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from vg_keras.statistics.tensor_sketch import decoded, sum_in_lanes
+from vg_keras.statistics.tensor_sketch import RARE, decoded, sum_in_lanes
 
 _LEAST, _MOST = 1e-25, 1e30
 """Between these a sum of squares has lost nothing to the ends of float32's range."""
@@ -21,17 +21,35 @@ def norms(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
     """
     flat = [_widened(tf.reshape(values, [-1])) for values in tensors]
     squares = tf.stack([_sum_of_squares(values) for values in flat])
-    is_usual = (squares > _LEAST) & (squares < _MOST)
-
-    def one_by_one() -> tf.Tensor:
-        rows = zip(flat, tf.unstack(squares), tf.unstack(is_usual), strict=True)
-        return tf.stack([_norm(values, square, usual) for values, square, usual in rows])
-
-    return tf.cond(tf.reduce_all(is_usual), lambda: tf.sqrt(squares), one_by_one)
+    return tf.cond(
+        tf.reduce_all(_is_usual(squares)),
+        lambda: tf.sqrt(squares),
+        lambda: tf.stack([_careful_norm(values) for values in flat]),
+    )
 
 
-def _norm(values: tf.Tensor, square: tf.Tensor, is_usual: tf.Tensor) -> tf.Tensor:
-    return tf.cond(is_usual, lambda: tf.sqrt(square), lambda: _scaled_norm(values))
+def _is_usual(squares: tf.Tensor) -> tf.Tensor:
+    return (squares > _LEAST) & (squares < _MOST)
+
+
+def _careful_norm(values: tf.Tensor) -> tf.Tensor:
+    return _scaled_norm(values) if values.dtype == tf.float64 else _norm_of_float32(values)
+
+
+# Traced once, for any length: traced anew for each of a hundred variables it would cost seconds.
+@tf.function(
+    input_signature=[tf.TensorSpec([None], tf.float32)],
+    autograph=False,
+    experimental_attributes=RARE,
+)
+def _norm_of_float32(values: tf.Tensor) -> tf.Tensor:
+    square = _sum_of_squares(values)
+    return tf.cond(
+        _is_usual(square),
+        lambda: tf.sqrt(square),
+        # By its bits: a cast would take subnormal numbers for zero.
+        lambda: _scaled_norm(decoded(tf.bitcast(values, tf.int32))),
+    )
 
 
 def _widened(values: tf.Tensor) -> tf.Tensor:
@@ -44,7 +62,5 @@ def _sum_of_squares(values: tf.Tensor) -> tf.Tensor:
 
 
 def _scaled_norm(values: tf.Tensor) -> tf.Tensor:
-    if values.dtype == tf.float32:  # by its bits: a cast would take subnormals for zero
-        values = decoded(tf.bitcast(values, tf.int32))
     unit = tf.reduce_max(tf.concat([tf.abs(values), tf.zeros([1], tf.float64)], axis=0))
     return tf.norm(tf.math.divide_no_nan(values, unit)) * unit

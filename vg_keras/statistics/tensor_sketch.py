@@ -133,6 +133,9 @@ def _assembled(
 # for each of a hundred variables they would cost seconds at the first recorded step.
 _FLOAT32 = tf.TensorSpec([None], tf.float32)
 _INT32 = tf.TensorSpec([None], tf.int32)
+RARE = {"_noinline": True}
+"""For what is seldom run: a graph into which it is copied for every tensor takes seconds more to
+prepare, and a call that is not made costs nothing."""
 
 
 def _bits(values: tf.Tensor) -> tf.Tensor:
@@ -233,7 +236,7 @@ def _exact_moments_of_bits(flat: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]
     return tf.stack(moments), tf.stack(negative_zeros)
 
 
-@tf.function(input_signature=[_INT32], autograph=False)
+@tf.function(input_signature=[_INT32], autograph=False, experimental_attributes=RARE)
 def _exact_moments_of(bits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return _exact_moments(decoded(bits), bits), _count_of_sign(bits)
 
