@@ -8,6 +8,8 @@ References:
     under Glorot's initialisation.
 """
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from vg_keras import GradientMonitor
 DEPTH, WIDTH, SEEDS = 10, 512, range(3)
 
 
+@functools.cache
 def record_at_start(activation, initializer, seed):
     """One step of a deep network on random inputs and labels."""
     begin_afresh()

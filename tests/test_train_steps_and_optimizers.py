@@ -159,9 +159,6 @@ def test_a_model_with_two_optimizers_of_its_own(how):
     assert not [o for o in model.optimizers.values() if "apply" in vars(o)]
 
 
-@pytest.mark.parametrize(
-    "clipping", [{"clipnorm": 0.01}, {"global_clipnorm": 0.01}, {"clipvalue": 0.001}]
-)
 def test_a_loss_scale_is_taken_out_under_xla(expected):
     optimizer = keras.optimizers.SGD(LEARNING_RATE, loss_scale_factor=1024.0)
     monitor = GradientMonitor(None, "batch")

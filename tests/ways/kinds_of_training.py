@@ -17,8 +17,8 @@ def trained(name, model=MLP, **how):
     return Way(name, model, VECTORS, TARGET, **how)
 
 
-def optimized(name, optimizer, **how):
-    return trained(f"{name}", optimizer=optimizer, **how)
+def optimized(name, optimizer):
+    return trained(name, sequential([4], dense(6, "tanh"), dense(2)), optimizer=optimizer)
 
 
 def of_policy(policy):

@@ -20,8 +20,7 @@ WAYS = {way.name: way for way in (*LAYERS_AND_MODELS, *KINDS_OF_TRAINING)}
 STEPS = (0, 2)
 
 
-# One process for all columns of a way: they share its training.
-@pytest.fixture(params=[pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in WAYS])
+@pytest.fixture(params=WAYS)
 def way(request):
     return WAYS[request.param]
 
