@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import layers
 from small_models import begin_afresh
 
+from vg_keras.capture.calls import Call
 from vg_keras.capture.measurement import Measurement, divided
 from vg_keras.capture.plan import (
     ACTIVATION,
@@ -21,7 +22,6 @@ from vg_keras.capture.plan import (
     Plan,
 )
 from vg_keras.capture.table import MAX_UNITS, Table
-from vg_keras.capture.taps import Call
 
 A, B, E = "model/a/kernel", "model/b/kernel", "model/e/embeddings"
 RELU, TANH = "model/a", "model/b"

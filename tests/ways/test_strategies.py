@@ -27,6 +27,23 @@ def perceptron():
     return keras.Model(inputs, keras.layers.Dense(2, "tanh", name="second")(hidden))
 
 
+def replicated_step(strategy, model, optimizer):
+    """A train step of ones own for two replicas."""
+
+    def replica_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(x, training=True) - y)) / 2
+            loss += sum(model.losses) / 2
+        variables = model.trainable_variables
+        optimizer.apply(tape.gradient(loss, variables), variables)
+
+    @tf.function
+    def train_step(x, y):
+        strategy.run(replica_step, args=(x, y))
+
+    return train_step
+
+
 WAY = Way("replicas", perceptron, VECTORS, TARGET)
 
 
@@ -104,17 +121,7 @@ def test_a_loop_of_ones_own_under_two_replicas(two_replicas, expected):
         model = perceptron()
         optimizer = keras.optimizers.SGD(0.1)
 
-    def replica_step(x, y):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(model(x, training=True) - y)) / 2
-            loss += sum(model.losses) / 2
-        variables = model.trainable_variables
-        optimizer.apply(tape.gradient(loss, variables), variables)
-
-    @tf.function
-    def train_step(x, y):
-        two_replicas.run(replica_step, args=(x, y))
-
+    train_step = replicated_step(two_replicas, model, optimizer)
     data = tf.data.Dataset.from_tensor_slices((VECTORS, TARGET)).batch(8)
     monitor = GradientMonitor(None, 2)
     with monitor.watch(model, optimizer) as watch:

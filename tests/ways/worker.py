@@ -15,7 +15,7 @@ strategy = tf.distribute.MultiWorkerMirroredStrategy()
 
 import keras  # noqa: E402
 from layers_and_models import TARGET, VECTORS  # noqa: E402
-from test_strategies import perceptron  # noqa: E402
+from test_strategies import perceptron, replicated_step  # noqa: E402
 
 from vg_keras import GradientMonitor  # noqa: E402
 
@@ -27,17 +27,7 @@ def main(log_dir):
         optimizer = keras.optimizers.SGD(0.1)
         optimizer.build(model.trainable_variables)
 
-    def replica_step(x, y):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(model(x, training=True) - y)) / 2
-            loss += sum(model.losses) / 2
-        variables = model.trainable_variables
-        optimizer.apply(tape.gradient(loss, variables), variables)
-
-    @tf.function
-    def train_step(x, y):
-        strategy.run(replica_step, args=(x, y))
-
+    train_step = replicated_step(strategy, model, optimizer)
     data = tf.data.Dataset.from_tensor_slices((VECTORS, TARGET)).batch(8)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA

@@ -4,6 +4,7 @@ Its modules, from the outside to the inside:
 
     train_function   decides which of two train functions runs a batch
     taps             sees what layers put out and what is backpropagated to them
+    calls, per_step  what the taps collect, and where it is kept meanwhile
     optimizers       sees what optimizers are handed, and when they have done their work
     observer         puts these together, for `fit`, for a loop written by hand and for a probe
     plan             says what of a model is measured; layers and model know its parts

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from vg_keras.capture.calls import Call
 from vg_keras.capture.optimizers import Gradient
 from vg_keras.capture.plan import (
     ACTIVATION,
@@ -20,7 +21,6 @@ from vg_keras.capture.plan import (
     Plan,
 )
 from vg_keras.capture.table import MAX_UNITS, NUM_EXTRAS, Table
-from vg_keras.capture.taps import Call
 from vg_keras.record import SKETCHES_OF_LAYERS
 from vg_keras.statistics.indexed_slices import sketch_slices
 from vg_keras.statistics.norms import norms

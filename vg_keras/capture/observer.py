@@ -12,7 +12,6 @@ gradients are handed to the optimizer in that trace.
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,15 +20,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from vg_keras.capture.calls import Call
 from vg_keras.capture.layers import is_observed
 from vg_keras.capture.measurement import Measurement, divided
 from vg_keras.capture.model import describe, is_built
 from vg_keras.capture.optimizers import Gradient, intercepted, loss_scale, summed_over_replicas
+from vg_keras.capture.per_step import PerStep
 from vg_keras.capture.plan import Choice, Plan
 from vg_keras.capture.record_maker import RecordMaker
 from vg_keras.capture.slots import Slots
 from vg_keras.capture.table import Table
-from vg_keras.capture.taps import Call, Taps
+from vg_keras.capture.taps import Taps
 from vg_keras.record import ModelDescription, Record
 
 
@@ -64,7 +65,7 @@ class Observer:
         self._choice = choice
         self._slots = slots
         self._taps = Taps(model, is_observed if choice.activations is not False else _nothing)
-        self._local = threading.local()  # each replica of a strategy has a thread of its own
+        self._number = PerStep(self._read_number)
         self._prepared: tuple[Plan, Table] | None = None
         self._maker: RecordMaker | None = None
         self._shapes: dict[str, tuple[int | None, ...]] = {}
@@ -105,11 +106,11 @@ class Observer:
             try:
                 yield
             finally:
-                self.begin_step()  # eager tensors are not to be kept
+                self._number.forget()  # eager tensors are not to be kept
 
     def begin_step(self) -> None:
         """Forgets in this thread what an earlier step, or an earlier trace of it, has left."""
-        self._local.numbers = {}
+        self._number.begin()
         self._taps.begin_step()
 
     def read(self) -> list[Record]:
@@ -184,7 +185,7 @@ class Observer:
             What is to be called after the update, or None where nothing of this is measured.
         """
         plan, table = self._prepare()
-        step = self._step_number()
+        step = self._number.here()
         pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
         given = {path: gradient for path, gradient in pairs if path is not None}
         known = {path: gradient for path, gradient in given.items() if gradient is not None}
@@ -232,15 +233,9 @@ class Observer:
             self._shapes[path] = _common_shape([call.value.shape for call in of_layer])
         return calls
 
-    def _step_number(self) -> tf.Tensor:
-        """Returns what the counter read before any optimizer counted it up in this step."""
-        if not hasattr(self._local, "numbers"):
-            self._local.numbers = {}
-        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-        if graph not in self._local.numbers:
-            number = tf.convert_to_tensor(self._counter, tf.int64)
-            self._local.numbers[graph] = tf.identity(number)
-        return self._local.numbers[graph]
+    def _read_number(self) -> tf.Tensor:
+        """Returns what the counter reads, before any optimizer counts it up in this step."""
+        return tf.identity(tf.convert_to_tensor(self._counter, tf.int64))
 
     @contextmanager
     def _never_failing(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -37,7 +38,7 @@ class ProbePass:
     ) -> None:
         self._model = model
         self._probe = probe
-        self._choice = Choice(choice.variables, choice.activations, False, choice.weights)
+        self._choice = dataclasses.replace(choice, updates=False)
         self._counter = counter if counter is not None else step_counter(model)
         self._observer: Observer | None = None
         self._seeds: list[tuple[keras.Variable, tf.Tensor]] = []

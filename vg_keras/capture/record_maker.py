@@ -20,7 +20,7 @@ from vg_keras.capture.plan import (
     Plan,
 )
 from vg_keras.capture.table import MAX_UNITS, Rows
-from vg_keras.record import ModelDescription, Record
+from vg_keras.record import SKETCHES_OF_LAYERS, ModelDescription, Record
 from vg_keras.statistics.dead_units import DeadUnits
 from vg_keras.statistics.sketch import Sketch
 
@@ -78,7 +78,7 @@ class RecordMaker:
         )
 
     def _sketches(self, kind: str, replicas: Sequence[Rows]) -> dict[str, Sketch]:
-        is_of_layers = kind in (ACTIVATION, ACTIVATION_GRADIENT)
+        is_of_layers = kind in SKETCHES_OF_LAYERS
         paths = self._model.outputs if is_of_layers else self._model.variables
         row_of = self._plan.row_of
         filled = np.all([replica.filled for replica in replicas], axis=0)

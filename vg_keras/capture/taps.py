@@ -10,7 +10,6 @@ collect tensors; what becomes of these is for `observer.py` to say.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,94 +18,23 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from vg_keras.capture.calls import Call, Derivative, tensors_behind
 from vg_keras.capture.layers import inner_layers, is_observed, regularized_variables
-
-
-@dataclass(eq=False)
-class Derivative:
-    """A loss's derivative by what a layer has put out.
-
-    Args:
-        tensor: The derivative.
-        by_logits: Whether it is that by the logits of which a softmax or sigmoid output was made:
-            where Keras computes a loss from these, there is none by the output.
-        number: When it came, counted through the step.
-    """
-
-    tensor: tf.Tensor
-    by_logits: bool
-    number: int
-
-
-@dataclass(eq=False)
-class Call:
-    """One call of a layer.
-
-    Args:
-        value: Its output, the first one where it has several.
-        derivatives: One for each time that a loss was differentiated by it.
-        gradient: The one of them that belongs to the gradients that an optimizer is handed.
-    """
-
-    value: tf.Tensor
-    derivatives: list[Derivative] = field(default_factory=list)
-    gradient: tf.Tensor | None = None
-
-    @property
-    def number(self) -> int:
-        """When the last derivative came, or -1."""
-        return self.derivatives[-1].number if self.derivatives else -1
-
-    @property
-    def is_ambiguous(self) -> bool:
-        """Tells whether more than one loss was differentiated by it."""
-        kinds = [derivative.by_logits for derivative in self.derivatives]
-        return len(kinds) > len(set(kinds))
-
-    def choose(self, reached: set[int] | None) -> None:
-        """Chooses among the derivatives: of those reached the last one, by the logits if it is."""
-        known = [d for d in self.derivatives if reached is None or id(d.tensor) in reached]
-        known = known or self.derivatives
-        if known:
-            last = max(known, key=lambda derivative: (derivative.by_logits, derivative.number))
-            self.gradient = last.tensor
+from vg_keras.capture.per_step import PerStep
 
 
 @dataclass
 class _Step:
-    """What the taps of one thread have seen in one graph, or eagerly, since the step began."""
-
-    calls: dict[int, list[Call]] = field(default_factory=dict)
-    penalties: dict[int, list[tf.Tensor]] = field(default_factory=dict)
-    number: int = 0
-    last_taken: int = -1
-
-
-class _Steps:
-    """What has been seen, by thread and graph.
+    """What the taps have seen of a step.
 
     Nothing here knows the model: TensorFlow never forgets the gradient function of a tap that was
     laid while a graph was traced, nor whatever that function knows.
     """
 
-    def __init__(self) -> None:
-        # Under a strategy each replica runs the step in a thread of its own.
-        self._local = threading.local()
-
-    def begin(self) -> None:
-        """Forgets what this thread has seen."""
-        self._local.of_graph = {}
-
-    def forget(self) -> None:
-        """Forgets what any thread has seen: another one may have called the model meanwhile."""
-        self._local = threading.local()
-
-    def here(self) -> _Step:
-        """Returns what is collected here: tensors of one graph can't be used in another."""
-        if not hasattr(self._local, "of_graph"):
-            self.begin()
-        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-        return self._local.of_graph.setdefault(graph, _Step())
+    calls: dict[int, list[Call]] = field(default_factory=dict)
+    penalties: dict[int, list[tf.Tensor]] = field(default_factory=dict)
+    number: int = 0
+    last_taken: int = -1
 
 
 @dataclass
@@ -135,7 +63,7 @@ class Taps:
     ) -> None:
         self._model = model
         self._observes = observes
-        self._steps = _Steps()
+        self._steps = PerStep(_Step)
         self._laying = _Laying(ExitStack())
         self._tapped_calls: dict[keras.layers.Layer, Callable[..., Any]] = {}
         self.called: dict[int, None] = {}
@@ -267,7 +195,7 @@ class Taps:
         step.last_taken = step.number - 1
         found = [call for calls in taken.values() for call in calls]
         is_ambiguous = any(call.is_ambiguous for call in found) and not tf.executing_eagerly()
-        reached = _tensors_behind(gradients) if is_ambiguous else None
+        reached = tensors_behind(gradients) if is_ambiguous else None
         for call in found:
             call.choose(reached)
         return taken
@@ -303,18 +231,6 @@ def _restore(layer: keras.layers.Layer, theirs: Any) -> None:
     del vars(layer)["call"]
     if theirs is not None:
         vars(layer)["call"] = theirs
-
-
-def _tensors_behind(gradients: Sequence[tf.Tensor]) -> set[int]:
-    """Returns the ids of all tensors of a graph that others are computed from."""
-    behind: set[int] = set()
-    ahead = list(gradients)
-    while ahead:
-        tensor = ahead.pop()
-        if id(tensor) not in behind:
-            behind.add(id(tensor))
-            ahead.extend(tensor.op.inputs)
-    return behind
 
 
 _OUTPUTS = ("Softmax", "Sigmoid")
