@@ -8,7 +8,6 @@ are perceptrons, a small convolutional network and a small transformer.
 
 from __future__ import annotations
 
-import functools
 import json
 import statistics
 import sys
@@ -21,14 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.common import command_line, options
-from experiments.common.errors import UsageError
+from experiments.common.networks import Network, networks
 
 if TYPE_CHECKING:
     import keras
     from rich.console import Console
 
 NAME = "monitoring_cost"
-BATCH_SIZE = 128
 STEPS = 100
 """Steps in one round: one record at the monitor's default."""
 TAPE_STEPS = 10
@@ -36,21 +34,6 @@ TAPE_STEPS = 10
 NEVER = 10**9
 """A rhythm of records of which none comes but the first."""
 KERNEL_SIZE = 1_000_000
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network that is trained.
-
-    Args:
-        name: What the table calls it.
-        make: Makes the model, not compiled.
-        batch_size: Examples in a batch.
-    """
-
-    name: str
-    make: Callable[[], keras.Model]
-    batch_size: int = BATCH_SIZE
 
 
 @dataclass(frozen=True)
@@ -112,65 +95,6 @@ def run(chosen: Namespace) -> dict[str, Any]:
                 folder = options.make_folder(Path(chosen.output))
                 (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     return results
-
-
-def networks(depth: int, widths: list[int], only: list[str] | None) -> list[Network]:
-    """Returns the networks to train: perceptrons, a convolutional network, a transformer."""
-    perceptrons = [
-        Network(f"{depth}x{width}", functools.partial(_perceptron, depth, width))
-        for width in widths
-    ]
-    found = [
-        *perceptrons,
-        Network("convnet", _convnet, 32),
-        Network("transformer", _transformer, 32),
-    ]
-    unknown = set(only or []) - {network.name for network in found}
-    if unknown:
-        raise UsageError(
-            f"Expected --only out of {', '.join(network.name for network in found)}. "
-            f"Received: {', '.join(sorted(unknown))}."
-        )
-    return [network for network in found if not only or network.name in only]
-
-
-def _perceptron(depth: int, width: int) -> keras.Model:
-    import keras
-
-    hidden = [keras.layers.Dense(width, activation="relu") for _ in range(depth)]
-    output = keras.layers.Dense(10, activation="softmax")
-    return keras.Sequential([keras.Input((784,)), *hidden, output])
-
-
-def _convnet() -> keras.Model:
-    import keras
-    from keras import layers
-
-    inner: list[keras.layers.Layer] = []
-    for filters in (16, 32, 64):
-        inner += [
-            layers.Conv2D(filters, 3, padding="same", use_bias=False),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-            layers.MaxPooling2D(),
-        ]
-    output = [layers.Flatten(), layers.Dense(10, activation="softmax")]
-    return keras.Sequential([keras.Input((28, 28, 1)), *inner, *output])
-
-
-def _transformer() -> keras.Model:
-    import keras
-    from keras import layers
-
-    inputs = keras.Input((32, 64))
-    x = inputs
-    for _ in range(2):
-        normalized = layers.LayerNormalization()(x)
-        x = x + layers.MultiHeadAttention(4, 16)(normalized, normalized)
-        inner = layers.Dense(256, activation="gelu")(layers.LayerNormalization()(x))
-        x = x + layers.Dense(64)(inner)
-    pooled = layers.GlobalAveragePooling1D()(x)
-    return keras.Model(inputs, layers.Dense(10, activation="softmax")(pooled))
 
 
 def time_kernels(jit: bool) -> tuple[float, float]:
