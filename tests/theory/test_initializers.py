@@ -1,0 +1,59 @@
+"""The variance that theory reads off an initializer, against weights that Keras draws."""
+
+import keras
+import numpy as np
+import pytest
+
+from vg_keras import theory
+
+INITIALIZERS = [
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+    "random_normal",
+    "random_uniform",
+    "truncated_normal",
+    "orthogonal",
+    keras.initializers.VarianceScaling(0.7, "fan_out", "uniform"),
+    keras.initializers.RandomNormal(stddev=0.3),
+    keras.initializers.RandomUniform(-0.2, 0.2),
+    keras.initializers.Orthogonal(gain=1.5),
+]
+
+
+@pytest.mark.parametrize(("fan_in", "fan_out"), [(400, 400), (300, 500), (500, 300)])
+@pytest.mark.parametrize("initializer", INITIALIZERS, ids=str)
+def test_the_variance_is_that_of_weights_that_keras_draws(initializer, fan_in, fan_out):
+    drawn = keras.initializers.get(initializer)([fan_in, fan_out])
+    variance = fan_in * np.var(keras.ops.convert_to_numpy(drawn))
+
+    assert theory.weight_variance_of(initializer, fan_in, fan_out) == pytest.approx(
+        variance, rel=0.02
+    )
+
+
+def test_biases_may_be_zeros_or_random():
+    assert theory.bias_variance_of() == 0
+    assert theory.bias_variance_of(keras.initializers.RandomNormal(stddev=0.5)) == 0.25
+
+
+@pytest.mark.parametrize(
+    "initializer", ["zeros", "ones", "identity", keras.initializers.Constant(1)]
+)
+def test_what_is_not_random_is_refused(initializer):
+    with pytest.raises(ValueError, match="draws random numbers around zero"):
+        theory.weight_variance_of(initializer)
+
+
+def test_random_numbers_around_another_mean_are_refused():
+    with pytest.raises(ValueError, match="draws random numbers around zero"):
+        theory.weight_variance_of(keras.initializers.RandomUniform(0, 1))
+
+
+@pytest.mark.parametrize("fans", [(0, None), (3, 0)])
+def test_a_width_that_is_not_positive_is_refused(fans):
+    with pytest.raises(ValueError, match="Widths must be positive"):
+        theory.weight_variance_of("he_normal", *fans)

@@ -1,0 +1,150 @@
+"""What theory predicts, against published digits and Keras's own functions."""
+
+import doctest
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from vg_keras import theory
+from vg_keras.theory import prediction
+
+# S. Schoenholz et al., Deep Information Propagation, and X. Glorot and Y. Bengio, 2010: q* and chi.
+PUBLISHED = [
+    ("sigmoid", 1, 0, 0.264687, 0.055721),
+    ("sigmoid", 1, 1, 1.302134, 0.041960),
+    ("sigmoid", 2, 0, 0.555290, 0.100977),
+    ("tanh", 1 / 3, 0, 0, 1 / 3),
+    ("tanh", 1.76, 0.05, 0.569463, 0.999796),
+    ("relu", 1, 0, 0, 0.5),
+]
+
+
+@pytest.mark.parametrize(("activation", "weights", "biases", "q", "chi"), PUBLISHED)
+def test_published_digits(activation, weights, biases, q, chi):
+    prediction = theory.mean_field(activation, weights, biases)
+
+    assert prediction.q == pytest.approx(q, abs=5e-7)
+    assert prediction.chi == pytest.approx(chi, abs=5e-7)
+    assert prediction.factor_per_layer == pytest.approx(np.sqrt(chi), abs=1e-6)
+
+
+def test_he_keeps_whatever_relu_is_given():
+    prediction = theory.predict("relu", "he_normal")
+
+    assert np.isnan(prediction.q)
+    assert prediction.chi == pytest.approx(1, abs=1e-12)
+
+
+def test_weights_too_large_for_relu_explode():
+    prediction = theory.mean_field("relu", 3, 0.1)
+
+    assert prediction.q == np.inf
+    assert prediction.chi == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("name", theory.ACTIVATIONS)
+def test_functions_are_kerass_own_and_derivatives_are_theirs(name):
+    x = np.linspace(-4, 4, 101) + 1e-3
+    activation = theory.ACTIVATIONS[name]
+    step = 1e-5
+    slope = (activation.function(x + step) - activation.function(x - step)) / (2 * step)
+
+    ours = activation.function(x).astype(np.float32)
+    assert ours == pytest.approx(
+        keras.ops.convert_to_numpy(keras.activations.get(name)(x.astype(np.float32))), abs=2e-6
+    )
+    assert activation.derivative(x) == pytest.approx(slope, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", theory.ACTIVATIONS)
+def test_the_fixed_point_is_one_and_chi_is_the_mean_over_many_draws(name):
+    prediction = theory.mean_field(name, 0.9, 0.2)
+    z = np.random.default_rng(0).normal(size=2_000_000)
+    activation = theory.ACTIVATIONS[name]
+    inputs = np.sqrt(prediction.q) * z
+
+    next_q = 0.9 * np.mean(activation.function(inputs) ** 2) + 0.2
+    assert next_q == pytest.approx(prediction.q, rel=0.005)
+    assert prediction.chi == pytest.approx(
+        0.9 * np.mean(activation.derivative(inputs) ** 2), rel=0.005
+    )
+
+
+def test_between_layers_of_other_widths_the_signal_of_a_unit_changes_by_their_ratio_too():
+    prediction = theory.predict("relu", "he_normal")
+
+    assert prediction.factor_per_unit(100, 400) == pytest.approx(2)
+
+
+def test_an_unknown_activation_is_refused():
+    with pytest.raises(ValueError, match="`activation` must be out of linear, sigmoid, tanh"):
+        theory.predict("mish")
+
+
+def test_a_negative_variance_is_refused():
+    with pytest.raises(ValueError, match="must be finite and not negative"):
+        theory.mean_field("relu", -1)
+
+
+@pytest.mark.parametrize("variance", [float("nan"), float("inf")])
+def test_a_variance_that_is_not_finite_is_refused(variance):
+    with pytest.raises(ValueError, match="must be finite"):
+        theory.mean_field("relu", 1, variance)
+
+
+def test_settings_of_a_layer_are_taken_as_keras_takes_them():
+    by_name = theory.predict("tanh", "orthogonal", "zeros")
+    by_object = theory.predict(
+        keras.activations.tanh, keras.initializers.Orthogonal(), keras.initializers.Zeros()
+    )
+
+    assert by_name == by_object
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        (None, "linear"),
+        ("swish", "silu"),
+        (keras.activations.leaky_relu, "leaky_relu"),
+        (keras.layers.LeakyReLU(negative_slope=0.0), "relu"),
+        (keras.layers.ELU(alpha=1.0), "elu"),
+        (theory.leaky_relu(0.2), "leaky_relu"),
+    ],
+)
+def test_an_activation_may_be_named_in_several_ways(given, same):
+    assert theory.predict(given, "he_normal").chi == theory.predict(same, "he_normal").chi
+
+
+def test_biases_and_unequal_widths_are_taken_into_account():
+    random_biases = keras.initializers.RandomNormal(stddev=1.0)
+    nielsen = theory.predict("sigmoid", "lecun_normal", random_biases, fan_in=30, fan_out=90)
+
+    assert nielsen.factor_per_layer == pytest.approx(0.2048, abs=5e-5)
+    assert theory.predict("tanh", fan_in=100, fan_out=300).weight_variance == pytest.approx(0.5)
+
+
+def test_it_says_in_a_sentence_whether_the_signal_vanishes():
+    assert str(theory.predict("relu", "glorot_normal")) == (
+        "q* = 0, chi = 0.5: the backpropagated signal shrinks to 0.707 of itself at each layer; "
+        "over ten layers that is a factor of 0.031."
+    )
+    assert "signal keeps its size at each layer" in str(theory.predict("relu", "he_normal"))
+    assert "signal grows to 1.73 of itself" in str(theory.mean_field("linear", 3))
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(prediction).failed == 0
+    assert doctest.testmod(prediction).attempted > 0
+
+
+def test_neither_keras_nor_tensorflow_is_imported():
+    code = (
+        "import sys; from vg_keras.theory import predict; predict('gelu', 'he_normal'); "
+        "sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

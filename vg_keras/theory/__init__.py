@@ -1,0 +1,24 @@
+"""What mean-field theory predicts of a deep network before it is trained.
+
+    from vg_keras.theory import predict
+
+    print(predict("sigmoid", "glorot_uniform"))
+
+NumPy alone: neither Keras nor TensorFlow is needed to ask.
+"""
+
+from vg_keras.theory.activations import ACTIVATIONS, Activation, elu, leaky_relu
+from vg_keras.theory.initializers import bias_variance_of, weight_variance_of
+from vg_keras.theory.prediction import Prediction, mean_field, predict
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "Prediction",
+    "bias_variance_of",
+    "elu",
+    "leaky_relu",
+    "mean_field",
+    "predict",
+    "weight_variance_of",
+]
