@@ -28,8 +28,9 @@ from vg_keras.theory import activations
 from vg_keras.theory.activations import Function
 from vg_keras.theory.initializers import bias_variance_of, weight_variance_of
 
-_SMALLEST, _LARGEST = 1e-30, 1e30
-"""Below the one a variance counts as 0, above the other as infinite."""
+_SMALLEST, _LARGEST = 1e-11, 1e11
+"""Below the one a variance counts as 0, above the other as infinite: beyond them rounding hides
+whether it still grows."""
 
 
 @dataclass(frozen=True)
@@ -136,25 +137,25 @@ def mean_field(activation: Any, weight_variance: float, bias_variance: float = 0
 
 
 def _fixed_point(next_q: Callable[[float], float]) -> float:
-    """Returns where q = next_q(q) is run to from 1; NaN where every q is such a point."""
+    """Returns where q = next_q(q) is run to from 1; NaN where every q is such a point.
+
+    Follows the sign of next_q(q) - q and does not iterate, which near chi = 1 takes for ever.
+    """
     if all(math.isclose(next_q(q), q, rel_tol=1e-12) for q in (1e-6, 1.0, 1e6)):
         return math.nan
-    q = 1.0
-    for _ in range(100_000):
-        first = next_q(q)
-        if first < _SMALLEST:
-            return 0.0
-        if first > _LARGEST:
-            return math.inf
-        if math.isclose(first, q, rel_tol=1e-14):
-            return first
-        second = next_q(first)
-        curvature = second - 2 * first + q
-        # Aitken's extrapolation, where it is one: it saves thousands of steps near chi = 1.
-        jump = q - (first - q) ** 2 / curvature if curvature else second
-        converges = abs(second - first) < abs(first - q)
-        q = jump if converges and jump > 0 else second
-    return q
+    grows = next_q(1.0) > 1
+    near, stride = 1.0, 2 ** (0.25 if grows else -0.25)
+    while (next_q(near * stride) > near * stride) == grows:
+        near *= stride
+        if not _SMALLEST < near < _LARGEST:
+            return math.inf if grows else 0.0
+    far = near * stride
+    while not math.isclose(near, far, rel_tol=1e-15):
+        middle = math.sqrt(near * far)
+        if middle in (near, far):
+            break
+        near, far = (middle, far) if (next_q(middle) > middle) == grows else (near, middle)
+    return math.sqrt(near * far)
 
 
 def _mean_square(function: Function, q: float) -> float:
