@@ -8,12 +8,11 @@ are perceptrons, a small convolutional network and a small transformer.
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
 import time
-from argparse import Namespace
+from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.common import command_line, options
 from experiments.common.networks import Network, networks
+from experiments.common.outcome import Outcome
 
 if TYPE_CHECKING:
     import keras
     from rich.console import Console
 
-NAME = "monitoring_cost"
+    from experiments.common.session import Session
+    from experiments.common.sweep import Work
+
+SMALL = ["--depth=1", "--widths=4", "--only=1x4", "--rounds=1"]
 STEPS = 100
 """Steps in one round: one record at the monitor's default."""
 TAPE_STEPS = 10
@@ -45,9 +48,8 @@ class Way:
     steps: int = field(default_factory=lambda: STEPS)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the experiment from the command line and returns the exit status."""
-    parser = options.parser(NAME, __doc__)
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options of this experiment."""
     add = parser.add_argument
     add("--depth", type=options.positive, default=8, help="hidden layers of the perceptrons")
     add("--widths", type=options.positive, nargs="+", default=[128, 512], help="units in a layer")
@@ -55,46 +57,45 @@ def main(arguments: list[str] | None = None) -> int:
         "--only", metavar="NETWORK", nargs="+", help="networks, such as 8x512, convnet, transformer"
     )
     add("--rounds", type=options.positive, default=7, help="how often everything is timed")
-    options.add_device(parser)
-    add("--output", metavar="DIR", help="where results.json goes; nowhere if not given")
-    return command_line.run(run, parser.parse_args(arguments))
 
 
-def run(chosen: Namespace) -> dict[str, Any]:
-    """Runs the experiment and returns its numbers."""
-    from rich.console import Console
-
-    from experiments.common import device
-
-    console = Console(highlight=False, soft_wrap=True)
-    chosen_networks = networks(chosen.depth, chosen.widths, chosen.only)
-    device_name = device.choose(chosen.device)
-    console.print(f"Device: {device_name}")
+def run(session: Session) -> Outcome:
+    """Times every way to watch a training, one after the other."""
+    chosen = session.chosen
+    names = [network.name for network in networks(chosen.depth, chosen.widths, chosen.only)]
     kernels = {jit: time_kernels(jit) for jit in (False, True)}
     for jit, (ours, theirs) in kernels.items():
-        console.print(
+        session.console.print(
             f"Sketch of {KERNEL_SIZE:,} values{_with(jit)}: {ours:.2f} ms; "
             f"TensorBoard's buckets: {theirs:.2f} ms, {theirs / ours:.1f} times as long"
         )
-    results: dict[str, Any] = {
-        "question": (__doc__ or "").splitlines()[0],
-        "device": device_name,
-        "rounds": chosen.rounds,
-        "kernel_ms": {
-            _with(j).strip(): {"sketch": k[0], "buckets": k[1]} for j, k in kernels.items()
-        },
-        "time_per_step": [],
-    }
-    for network in chosen_networks:
-        for jit in (False, True):
-            ratios, plain = time_training(network, jit, chosen.rounds)
-            row = {"network": network.name, "jit_compile": jit, "plain_ms": plain, "ratios": ratios}
-            results["time_per_step"].append(row)
-            _print(console, row)
-            if chosen.output:  # after each network: the whole takes a quarter of an hour
-                folder = options.make_folder(Path(chosen.output))
-                (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    return results
+    chosen.jobs = 1  # whatever runs beside would be timed too
+    runs = [
+        (chosen.depth, tuple(chosen.widths), name, jit, chosen.rounds)
+        for name in names
+        for jit in (False, True)
+    ]
+    rows = session.sweep(time_network, runs)
+    for row in rows:
+        _print(session.console, row)
+    medians = [statistics.median(row["ratios"]["GradientMonitor, default"]) for row in rows]
+    kernel_ms = {_with(j).strip(): {"sketch": k[0], "buckets": k[1]} for j, k in kernels.items()}
+    return Outcome(
+        f"At its default the monitor takes {min(medians):.2f} to {max(medians):.2f} times as long "
+        "as plain fit.",
+        {},
+        [],
+        {"kernel_ms": kernel_ms, "time_per_step": rows},
+        {"rounds": chosen.rounds},
+    )
+
+
+def time_network(run: tuple[int, tuple[int, ...], str, bool, int], work: Work) -> dict[str, Any]:
+    """Times every way to train one network, with or without XLA."""
+    depth, widths, name, jit, rounds = run
+    (network,) = networks(depth, list(widths), [name])
+    ratios, plain = time_training(network, jit, rounds)
+    return {"network": name, "jit_compile": jit, "plain_ms": plain, "ratios": ratios}
 
 
 def time_kernels(jit: bool) -> tuple[float, float]:
@@ -243,4 +244,4 @@ def _print(console: Console, row: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command_line.main("monitoring_cost"))

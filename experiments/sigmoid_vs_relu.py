@@ -7,136 +7,184 @@ the sigmoid network it is lost on its way from the output to the input.
 
 from __future__ import annotations
 
-import json
 import math
+import shutil
 import sys
-import time
-from argparse import Namespace
-from dataclasses import asdict
-from pathlib import Path
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from experiments.common import command_line, options
+from experiments.common.outcome import Check, Outcome
+from experiments.common.style import LABELS, STYLES, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from rich.console import Console
 
     from experiments.common.mlp import Settings, Trained
     from experiments.common.mnist import Mnist
+    from experiments.common.session import Session
+    from experiments.common.sweep import Work
 
-NAME = "sigmoid_vs_relu"
-LABELS = {"sigmoid": "sigmoid", "relu": "ReLU"}
-# Okabe and Ito's blue and vermilion, which everyone can tell apart, and another line for each.
-STYLES: dict[str, dict[str, Any]] = {
-    "sigmoid": {"color": "#0072B2", "marker": "o"},
-    "relu": {"color": "#D55E00", "marker": "s"},
-}
+ACTIVATIONS = ("sigmoid", "relu")
+SMALL = ["--depth=3", "--width=8", "--epochs=1", "--batch-size=20", "--limit=100"]
+
+Networks = dict[str, list["Trained"]]
+"""The trained networks of each activation, one for each seed."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the experiment from the command line and returns the exit status."""
-    parser = options.parser(NAME, __doc__)
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options of this experiment."""
     options.add_training(parser)
-    options.add_surroundings(parser)
-    return command_line.run(run, parser.parse_args(arguments))
+    options.add_seeds(parser, 1)
 
 
-def run(chosen: Namespace) -> Path:
-    """Runs the experiment and returns the folder of its figure and results.json."""
-    from rich.console import Console
+def run(session: Session) -> Outcome:
+    """Trains the networks, reads what the monitor logged, and compares."""
+    from experiments.common import mlp
+    from vg_keras import read_run
 
-    from experiments.common import device, mlp, mnist
-    from experiments.common.progress import TrainingProgress
-
-    console = Console(quiet=chosen.quiet, soft_wrap=True, highlight=False)
-    device_name = device.choose(chosen.device)
-    console.print(f"Device: {device_name}")
-    data = mnist.load(chosen.data, console.print).limited(chosen.limit)
-    settings = mlp.settings(chosen, data)
-    logs = options.new_folder(Path(chosen.log_dir, NAME))
-    output = options.make_folder(Path(chosen.output)) if chosen.output else logs
-    console.print(f"Data: {data}\nNetwork: {settings}, {settings.steps(data):,} steps")
-
-    began = time.perf_counter()
-    with TrainingProgress(console, len(LABELS) * settings.steps(data)) as progress:
-        networks = [
-            mlp.train(activation, settings, data, logs / activation, [progress.follow(label)])
-            for activation, label in LABELS.items()
-        ]
-    seconds = time.perf_counter() - began
-
-    _print_table(console, networks)
-    for network in networks:
-        console.print(
-            f"{LABELS[network.activation]}: {_shrinks(network)} from the last hidden layer to the "
-            f"first; test accuracy {network.test_accuracy:.2%}."
-        )
-    figure = draw(networks, settings, data)
-    for suffix in ("png", "svg"):
-        figure.savefig(output / f"{NAME}.{suffix}", dpi=150)
-    results = _results(networks, settings, data, device_name, seconds)
-    (output / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    console.print(
-        f"\nFigure:  {output / NAME}.png and .svg\n"
-        f"Numbers: {output / 'results.json'}\n"
-        f"Logs:    {Path(sys.executable).parent / 'tensorboard'} --logdir {logs}",
+    first = mlp.settings(session.chosen, session.digits)
+    session.console.print(f"Network: {first}, {first.steps(session.digits):,} steps")
+    seeds = range(first.seed, first.seed + session.chosen.seeds)
+    runs = [(activation, replace(first, seed=seed)) for activation in ACTIVATIONS for seed in seeds]
+    networks: Networks = {activation: [] for activation in ACTIVATIONS}
+    for (activation, settings), trained in zip(runs, session.sweep(train, runs), strict=True):
+        records = read_run(session.folder / log_name(activation, settings)).records
+        networks[activation].append(replace(trained, records=tuple(records)))
+    _print_table(session, {name: found[0] for name, found in networks.items()})
+    answers = [
+        f"{LABELS[name]}: {_change(found)} from the last hidden layer to the first; test accuracy "
+        f"{np.median([n.test_accuracy for n in found]):.2%}."
+        for name, found in networks.items()
+    ]
+    return Outcome(
+        " ".join(answers),
+        {session.name: draw(networks, first, session.digits)},
+        _checks(networks, first, session.digits),
+        {"seeds": list(seeds)} | {name: [*map(_numbers, n)] for name, n in networks.items()},
+        asdict(first),
     )
-    return output
 
 
-def _print_table(console: Console, networks: list[Trained]) -> None:
+def train(run: tuple[str, Settings], work: Work) -> Trained:
+    """Trains one network; its records are in its log."""
+    from experiments.common import mlp
+
+    activation, settings = run
+    log_dir = work.folder / log_name(activation, settings)
+    shutil.rmtree(log_dir, ignore_errors=True)  # what an interrupted run has left
+    trained = mlp.train(mlp.build(activation, settings), settings, work, log_dir)
+    return replace(trained, records=())
+
+
+def log_name(activation: str, settings: Settings) -> str:
+    """Returns what the log of a network is called."""
+    return activation if settings.seed == 0 else f"{activation}_seed_{settings.seed}"
+
+
+def _checks(networks: Networks, settings: Settings, data: Mnist) -> list[Check]:
+    from experiments.common import mlp
+    from experiments.common.mnist import FULL
+
+    def median(name: str, number: Callable[[Trained], float]) -> float:
+        return float(np.median([number(network) for network in networks[name]]))
+
+    chance = 11.35 if data.name == FULL else 10.0
+    at_start = median("sigmoid", lambda n: n.decades_lost(n.records[0]))
+    factor = mlp.predicted_factor("sigmoid", settings)
+    expected = -(settings.depth - 1) * math.log10(factor)
+    accuracy = {name: 100 * median(name, lambda n: n.test_accuracy) for name in networks}
+    return [
+        Check(
+            "sigmoid: decades that the gradient loses from the last hidden layer to the first",
+            "claim 1; mean-field theory",
+            f"{expected:.2f}",
+            at_start,
+            0.9 * expected,
+            1.1 * expected,
+            ".2f",
+        ),
+        Check(
+            "ReLU: the same, after training",
+            "claim 6",
+            "none",
+            median("relu", lambda n: n.decades_lost(n.records[-1])),
+            -1,
+            1,
+            ".2f",
+        ),
+        Check(
+            "sigmoid: test accuracy, %",
+            "claim 5; one class predicted for every image",
+            f"{chance:.2f}",
+            accuracy["sigmoid"],
+            chance - 0.01,
+            chance + 0.01,
+            ".2f",
+        ),
+        Check(
+            "sigmoid: test loss, nats",
+            "claim 5; the loss of a network that predicts one class",
+            "2.301",
+            median("sigmoid", lambda n: n.test_loss),
+            2.29,
+            2.31,
+            ".3f",
+        ),
+        Check("ReLU: test accuracy, %", "claim 6", "it trains", accuracy["relu"], 90, form=".2f"),
+    ]
+
+
+def _print_table(session: Session, networks: dict[str, Trained]) -> None:
     from rich.table import Table
 
-    first, last = networks[0].records[0].step, networks[0].records[-1].step
     table = Table(title="L2 norm of the gradient of each layer's kernel", title_justify="left")
     table.add_column("layer")
-    for network in networks:
-        for step in (first, last):
-            table.add_column(f"{LABELS[network.activation]}\nstep {step:,}", justify="right")
-
-    def add(title: str, cell: Any, end_section: bool = False) -> None:
-        cells = [cell(n, r) for n in networks for r in (n.records[0], n.records[-1])]
-        table.add_row(title, *cells, end_section=end_section)
-
-    names = [path.rpartition("/")[0] for path in networks[0].kernels]
-    for i, name in enumerate(names):
-        is_last = i == len(names) - 1
-        add(name, lambda n, r, i=i: f"{r.gradients[n.kernels[i]].norm:.2e}", is_last)
-    add(
-        "decades lost on the way\nfrom hidden_N to hidden_1".replace("N", str(len(names) - 1)),
-        lambda n, r: f"{n.decades_lost(r):.2f}",
-    )
-    after = networks[0].records[-1]
-    add("test accuracy", lambda n, r: f"{n.test_accuracy:.2%}" if r.step == after.step else "")
-    add("test loss", lambda n, r: f"{n.test_loss:.4f}" if r.step == after.step else "")
-    console.print(table)
+    columns = [(network, record) for network in networks.values() for record in _ends(network)]
+    for name, network in networks.items():
+        for record in _ends(network):
+            table.add_column(f"{LABELS[name]}\nstep {record.step:,}", justify="right")
+    for paths in zip(*(network.kernels for network in networks.values()), strict=True):
+        norms = [record.gradients[paths[0]].norm for _, record in columns]
+        is_last = paths[0] == columns[0][0].kernels[-1]
+        layer = paths[0].rpartition("/")[0]
+        table.add_row(layer, *(f"{n:.2e}" for n in norms), end_section=is_last)
+    lost = [f"{network.decades_lost(record):.2f}" for network, record in columns]
+    table.add_row("decades lost from the last\nhidden layer to the first", *lost)
+    for title, form in (("test accuracy", ".2%"), ("test loss", ".4f")):
+        attribute = title.replace(" ", "_")
+        after = [("", format(getattr(network, attribute), form)) for network in networks.values()]
+        table.add_row(title, *(cell for pair in after for cell in pair))
+    session.console.print(table)
 
 
-def draw(networks: list[Trained], settings: Settings, data: Mnist) -> Figure:
+def _ends(network: Trained) -> tuple[Any, Any]:
+    return network.records[0], network.records[-1]
+
+
+def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
     """Draws the figure: gradients over steps side by side, by depth, and what came of it."""
     from matplotlib.figure import Figure
 
-    from vg_keras.figures.gradient_norm_by_step import gradient_norm_by_step
-
     figure = Figure(figsize=(11, 8), layout="constrained")
+    seeds = len(networks["sigmoid"])
+    over = f"\nmedian and range of {seeds} seeds" if seeds > 1 else ""
     figure.suptitle(
         "How the gradient flows through one and the same network with sigmoid and with ReLU\n"
-        f"{data.name}; {settings}",
+        f"{data.name}; {settings}{over}",
         fontsize=11,
     )
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.15, 1])  # type: ignore[misc]
     by_step = upper.subplots(1, 2, sharey=True)
-    for axes, network in zip(by_step, networks, strict=True):
-        names = [path.rpartition("/")[0].replace("_", " ") for path in network.kernels]
-        gradient_norm_by_step(network.records, axes, network.kernels, names)
-        axes.set_title(
-            f"{LABELS[network.activation]}: test accuracy {network.test_accuracy:.1%}, "
-            f"{_shrinks(network)}",
-            fontsize=11,
-        )
-        axes.grid(alpha=0.3)
+    for axes, (name, found) in zip(by_step, networks.items(), strict=True):
+        _draw_steps(axes, found)
+        accuracy = np.median([network.test_accuracy for network in found])
+        finish(axes, f"{LABELS[name]}: test accuracy {accuracy:.1%}, {_change(found)}", False)
     by_step[1].set_ylabel("")
     by_step[1].legend(title="kernel of", fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     by_depth, loss, accuracy = lower.subplots(1, 3)
@@ -147,9 +195,27 @@ def draw(networks: list[Trained], settings: Settings, data: Mnist) -> Figure:
     return figure
 
 
-def _shrinks(network: Trained) -> str:
+def _draw_steps(axes: Axes, networks: list[Trained]) -> None:
+    from vg_keras.figures.gradient_norm_by_step import gradient_norm_by_step
+    from vg_keras.metadata import norm_to_plot
+
+    first = networks[0]
+    names = [path.rpartition("/")[0].replace("_", " ") for path in first.kernels]
+    gradient_norm_by_step(first.records, axes, first.kernels, names)
+    for line, path in zip(axes.lines, first.kernels, strict=True):
+        norms = [[norm_to_plot(record.gradients[path]) for record in n.records] for n in networks]
+        _draw_band(axes, line.get_xdata(), norms, line.get_color())
+        line.set_ydata(np.median(norms, axis=0))
+
+
+def _draw_band(axes: Axes, x: Any, values: Sequence[Sequence[float]], color: Any) -> None:
+    if len(values) > 1:
+        axes.fill_between(x, np.min(values, 0), np.max(values, 0), color=color, alpha=0.2, lw=0)
+
+
+def _change(networks: list[Trained]) -> str:
     """Says what becomes of the gradient at the last recorded step."""
-    decades = network.decades_lost(network.records[-1])
+    decades = float(np.median([network.decades_lost(network.records[-1]) for network in networks]))
     if not math.isfinite(decades):
         return "gradient lost or not finite"
     if abs(decades) < 1:
@@ -157,72 +223,47 @@ def _shrinks(network: Trained) -> str:
     return f"gradient {'shrinks' if decades > 0 else 'grows'} {10 ** abs(decades):,.0f}-fold"
 
 
-def _draw_depth(axes: Axes, networks: list[Trained]) -> None:
+def _draw_depth(axes: Axes, networks: Networks) -> None:
     from vg_keras.figures.gradient_norm_by_depth import gradient_norm_by_depth
+    from vg_keras.metadata import norm_to_plot
 
-    for network in networks:
-        label, style = LABELS[network.activation], STYLES[network.activation]
-        for record, line, fill in (
-            (network.records[0], "--", "none"),
-            (network.records[-1], "-", style["color"]),
-        ):
+    for name, found in networks.items():
+        style = STYLES[name]
+        for which, line, fill in ((0, "--", "none"), (-1, "-", style["color"])):
+            first, record = found[0], found[0].records[which]
+            label = f"{LABELS[name]}, step {record.step:,}"
             gradient_norm_by_depth(
                 record,
                 axes,
-                network.kernels,
-                label=f"{label}, step {record.step:,}",
+                first.kernels,
+                label=label,
                 linestyle=line,
                 markerfacecolor=fill,
                 markersize=4,
                 **style,
             )
-    axes.set_title("Gradient by depth")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+            norms = [
+                [norm_to_plot(n.records[which].gradients[k]) for k in n.kernels] for n in found
+            ]
+            axes.lines[-1].set_ydata(np.median(norms, axis=0))
+            _draw_band(axes, axes.lines[-1].get_xdata(), norms, style["color"])
+    finish(axes, "Gradient by depth")
 
 
-def _draw_curves(axes: Axes, networks: list[Trained], name: str, unit: str, factor: float) -> None:
-    for network in networks:
-        style = STYLES[network.activation]
+def _draw_curves(axes: Axes, networks: Networks, name: str, unit: str, factor: float) -> None:
+    for activation, found in networks.items():
+        style = STYLES[activation]
         for prefix, words, line in (("", "training", ":"), ("val_", "test", "-")):
-            values = [factor * v for v in network.history[prefix + name]]
-            epochs = range(1, len(values) + 1)
-            label = f"{LABELS[network.activation]}, {words}"
-            every = -(-len(values) // 10)
-            axes.plot(epochs, values, line, label=label, markersize=4, markevery=every, **style)
-    axes.set_title(name.capitalize())
+            values = factor * np.array([network.history[prefix + name] for network in found])
+            epochs = range(1, values.shape[1] + 1)
+            label = f"{LABELS[activation]}, {words}"
+            every = -(-len(epochs) // 10)
+            median = np.median(values, axis=0)
+            axes.plot(epochs, median, line, label=label, markersize=4, markevery=every, **style)
+            _draw_band(axes, epochs, values.tolist(), style["color"])
     axes.set_xlabel("epoch")
     axes.set_ylabel(unit)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-
-
-def _results(
-    networks: list[Trained], settings: Settings, data: Mnist, device_name: str, seconds: float
-) -> dict[str, Any]:
-    import keras
-    import tensorflow as tf
-
-    import vg_keras
-
-    return {
-        "question": (__doc__ or "").splitlines()[0],
-        "settings": asdict(settings),
-        "data": {
-            "name": data.name,
-            "source": data.source,
-            "training_images": len(data.x_train),
-            "test_images": len(data.x_test),
-        },
-        "device": device_name,
-        "versions": {
-            "vg_keras": vg_keras.__version__,
-            "keras": keras.__version__,
-            "tensorflow": tf.__version__,
-        },
-        "seconds": round(seconds, 1),
-        "networks": {network.activation: _numbers(network) for network in networks},
-    }
+    finish(axes, name.capitalize())
 
 
 def _numbers(network: Trained) -> dict[str, Any]:
@@ -241,4 +282,4 @@ def _numbers(network: Trained) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command_line.main("sigmoid_vs_relu"))

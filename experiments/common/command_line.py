@@ -1,30 +1,91 @@
-"""Runs an experiment from the command line: what it ends with, and how its errors are told."""
+"""Runs an experiment from the command line: what it prints, and how its errors are told."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from experiments.common import quiet
+from experiments.common import options, quiet
 from experiments.common.errors import UsageError
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-def run(experiment: Callable[[Namespace], object], chosen: Namespace) -> int:
-    """Runs an experiment with the options that were chosen.
+    from experiments.common.outcome import Outcome
+
+
+def main(name: str, arguments: list[str] | None = None) -> int:
+    """Runs an experiment and returns the exit status.
+
+    Args:
+        name: The experiment, a module of `experiments` with `add_options` and `run`.
+        arguments: Those of the command line, by default the process's own.
+    """
+    experiment = importlib.import_module(f"experiments.{name}")
+    chosen = options.parser(experiment).parse_args(arguments)
+    return guarded(lambda: run(experiment, chosen), chosen.log_dir)
+
+
+def guarded(work: Callable[[], object], log_dir: str) -> int:
+    """Does some work and returns the exit status.
 
     Returns:
-        The exit status: 0, 2 where something that was asked for can't be had, or 130 after Ctrl-C.
+        0, 2 where something that was asked for can't be had, or 130 after Ctrl-C.
     """
     try:
         quiet.import_tensorflow()
-        experiment(chosen)
+        work()
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        log_dir = getattr(chosen, "log_dir", None)
-        where = f" What was logged so far is in {log_dir}." if log_dir else ""
-        print(f"\nInterrupted.{where}", file=sys.stderr)
+        print(
+            f"\nInterrupted. What is done lies in {log_dir}; the same command goes on from there.",
+            file=sys.stderr,
+        )
         return 130
     return 0
+
+
+def run(experiment: ModuleType, chosen: Namespace) -> Path:
+    """Runs an experiment, prints and saves what it found, and returns the folder of that."""
+    from rich.console import Console
+
+    from experiments.common import device, saving
+    from experiments.common.session import Session
+
+    console = Console(quiet=chosen.quiet, soft_wrap=True, highlight=False)
+    session = Session(experiment, chosen, console, device.choose(chosen.device))
+    console.print(f"Device: {session.device}")
+    output = options.make_folder(Path(chosen.output)) if chosen.output else session.folder
+    outcome: Outcome = experiment.run(session)
+    saving.save(outcome, session, output)
+    _print(console, outcome)
+    figures = ", ".join(str(output / name) for name in outcome.figures)
+    if figures:
+        console.print(f"\nFigure:  {figures}.png and .svg")
+    console.print(f"Numbers: {output / 'results.json'}")
+    if any(session.folder.rglob("*tfevents*")):
+        tensorboard = Path(sys.executable).parent / "tensorboard"
+        console.print(f"Logs:    {tensorboard} --logdir {session.folder}")
+    return output
+
+
+def _print(console: Console, outcome: Outcome) -> None:
+    from rich.table import Table
+
+    if outcome.checks:
+        table = Table(title="What is claimed, and what came out", title_justify="left")
+        for heading in ("", "published", "ours", "band", "held"):
+            table.add_column(heading, justify="left" if heading in ("", "band") else "right")
+        for check in outcome.checks:
+            held = "yes" if check.held else "[bold]no[/bold]"
+            what = f"{check.what}\n[dim]{check.source}[/dim]"
+            table.add_row(what, check.published, check.printed, check.band, held)
+        console.print(table)
+    console.print(outcome.answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import joblib
 import tensorflow as tf
 
 from experiments.common.errors import UsageError
@@ -30,3 +31,8 @@ def choose(device: str) -> str:
         return "CPU" if device == "cpu" else "CPU (TensorFlow sees no GPU)"
     details = tf.config.experimental.get_device_details(gpus[0])
     return f"GPU ({details.get('device_name', gpus[0].name)})"
+
+
+def default_jobs(device_name: str) -> int:
+    """Returns how many processes may train at once: one on a GPU, else one for each core."""
+    return 1 if device_name.startswith("GPU") else joblib.cpu_count()

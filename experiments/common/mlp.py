@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,14 @@ import keras
 from experiments.common.errors import UsageError
 from experiments.common.mnist import FULL_SIZE, Mnist
 from experiments.common.options import JIT_COMPILE
+from experiments.common.sweep import Work
 from vg_keras import GradientMonitor, Record
+from vg_keras.metadata import norm_to_plot
+from vg_keras.theory import predict
+
+Initializer = str | Mapping[str, Any]
+"""A Keras initializer by its name or its serialized form. Never an object: Keras's draw the same
+weights for every layer that they are given to."""
 
 FULL_EPOCHS = 5
 NUM_RECORDS = 200
@@ -32,7 +39,7 @@ class Settings:
         batch_size: Images in a batch.
         learning_rate: The optimizer's learning rate.
         optimizer: Name of a Keras optimizer.
-        initializer: Name of a Keras initializer, for every kernel.
+        initializer: A Keras initializer, for every kernel.
         seed: Seed of the weights and of the order of the images.
         jit_compile: As in `keras.Model.compile`.
     """
@@ -43,16 +50,21 @@ class Settings:
     batch_size: int
     learning_rate: float
     optimizer: str
-    initializer: str
+    initializer: Initializer
     seed: int
     jit_compile: bool | str
 
     def __str__(self) -> str:
         """Names everything that the outcome depends on."""
+        return f"{self.depth} hidden layers of {self.training}"
+
+    @property
+    def training(self) -> str:
+        """Names everything but the depth."""
         return (
-            f"{self.depth} hidden layers of {self.width}, {self.initializer}, {self.optimizer} "
-            f"with learning rate {self.learning_rate:g}, batch {self.batch_size}, seed {self.seed},"
-            f" {self.epochs} epochs"
+            f"{self.width} units, {self.initializer}, {self.optimizer} with learning rate "
+            f"{self.learning_rate:g}, batch {self.batch_size}, seed {self.seed}, "
+            f"{self.epochs} epochs"
         )
 
     def steps(self, data: Mnist) -> int:
@@ -65,18 +77,16 @@ class Trained:
     """A network that has been trained.
 
     Args:
-        activation: Its activation function.
-        kernels: The paths of its kernels, from the input to the output.
+        kernels: The paths of the kernels, from the input to the output.
         records: What the monitor recorded.
         history: By name, a value for each epoch: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
         num_parameters: Number of its parameters.
     """
 
-    activation: str
     kernels: tuple[str, ...]
-    records: tuple[Record, ...]
-    history: dict[str, list[float]]
+    history: Mapping[str, list[float]]
     num_parameters: int
+    records: tuple[Record, ...] = field(default=(), repr=False)
 
     @property
     def test_accuracy(self) -> float:
@@ -89,19 +99,34 @@ class Trained:
         return self.history["val_loss"][-1]
 
     def decades_lost(self, record: Record) -> float:
-        """Powers of ten by which the gradient shrinks from the last hidden layer to the first."""
-        first, last = (record.gradients[self.kernels[i]].norm for i in (0, -2))
+        """Powers of ten by which the gradient shrinks from the last hidden layer to the first.
+
+        NaN where one of the two is zero or not finite.
+        """
+        first, last = (norm_to_plot(record.gradients[self.kernels[i]]) for i in (0, -2))
         if not (first > 0 and last > 0):
             return math.nan
         return math.log10(last / first)
 
 
-def settings(chosen: Namespace, data: Mnist) -> Settings:
-    """Makes the settings from the options of `options.add_training`."""
+def settings(chosen: Namespace, data: Mnist, full_epochs: int = FULL_EPOCHS) -> Settings:
+    """Makes the settings from the options of `options.add_training`.
+
+    Args:
+        chosen: The options.
+        data: The digits.
+        full_epochs: Epochs on all of MNIST where `--epochs` is not given; on less data as many as
+            make as many steps.
+
+    Raises:
+        UsageError: Keras knows no such optimizer or initializer.
+    """
+    _check(keras.optimizers.get, chosen.optimizer, "optimizer")
+    _check(keras.initializers.get, chosen.initializer, "initializer")
     return Settings(
         depth=chosen.depth,
         width=chosen.width,
-        epochs=chosen.epochs or default_epochs(data, chosen.batch_size),
+        epochs=chosen.epochs or _epochs(data, chosen.batch_size, full_epochs),
         batch_size=chosen.batch_size,
         learning_rate=chosen.learning_rate,
         optimizer=chosen.optimizer,
@@ -111,33 +136,75 @@ def settings(chosen: Namespace, data: Mnist) -> Settings:
     )
 
 
-def default_epochs(data: Mnist, batch_size: int) -> int:
-    """Returns the epochs that make about as many steps as 5 epochs of all of MNIST."""
-    wanted = FULL_EPOCHS * math.ceil(FULL_SIZE / batch_size)
+def _epochs(data: Mnist, batch_size: int, full_epochs: int) -> int:
+    """Returns the epochs that make about as many steps as so many epochs of all of MNIST."""
+    wanted = full_epochs * math.ceil(FULL_SIZE / batch_size)
     return max(1, round(wanted / math.ceil(len(data.x_train) / batch_size)))
+
+
+def _check(get: Callable[[str], Any], name: str, kind: str) -> None:
+    try:
+        get(name)
+    except (ValueError, TypeError):
+        raise UsageError(
+            f"Expected the name of a Keras {kind} for --{kind}. Received: {name!r}."
+        ) from None
+
+
+def predicted_factor(activation: str, settings: Settings) -> float:
+    """Returns the factor by which theory lets the signal change a layer; NaN where it has none."""
+    try:
+        return predict(activation, settings.initializer, fan_in=settings.width).factor_per_layer
+    except ValueError:
+        return math.nan
+
+
+def network(
+    activation: str,
+    depth: int,
+    width: int,
+    initializer: Initializer,
+    *,
+    biases: Initializer = "zeros",
+    inputs: int = 784,
+    outputs: int = 10,
+    output_activation: str = "softmax",
+) -> keras.Model:
+    """Returns a network that is not compiled: `hidden_1`, `hidden_2`, ..., `output`."""
+    # A functional model, for its variables are called alike in every network (`hidden_1/kernel`),
+    # so that TensorBoard lays the runs over each other; a Sequential one puts its own name first.
+    first = values = keras.Input((inputs,))
+    names = [f"hidden_{i + 1}" for i in range(depth)] + ["output"]
+    for name in names:
+        is_output = name == "output"
+        values = keras.layers.Dense(
+            outputs if is_output else width,
+            activation=output_activation if is_output else activation,
+            kernel_initializer=keras.initializers.get(initializer),
+            bias_initializer=keras.initializers.get(biases),
+            name=name,
+        )(values)
+    return keras.Model(first, values, name=activation)
+
+
+def begin(seed: int) -> None:
+    """Begins a run that depends on nothing but its seed, whatever ran before it."""
+    keras.backend.clear_session()  # so that layers and optimizers are named alike in every run
+    keras.utils.set_random_seed(seed)
 
 
 def build(activation: str, settings: Settings) -> keras.Model:
     """Returns a compiled network, whose weights depend on nothing but the settings."""
-    keras.backend.clear_session()  # so that layers and optimizers are named alike in every network
-    keras.utils.set_random_seed(settings.seed)
-    optimizer = _get(keras.optimizers.get, settings.optimizer, "optimizer")
-    _get(keras.initializers.get, settings.initializer, "initializer")
+    begin(settings.seed)
+    return compiled(
+        network(activation, settings.depth, settings.width, settings.initializer), settings
+    )
+
+
+def compiled(model: keras.Model, settings: Settings) -> keras.Model:
+    """Compiles a classifier as the settings say, and returns it."""
+    optimizer = keras.optimizers.get(settings.optimizer)
     optimizer.learning_rate = settings.learning_rate
-    # A functional model, for its variables are called alike in every network (`hidden_1/kernel`),
-    # so that TensorBoard lays the runs over each other; a Sequential one puts its own name first.
-    inputs = outputs = keras.Input((784,))
-    for i in range(settings.depth):
-        outputs = keras.layers.Dense(
-            settings.width,
-            activation=activation,
-            kernel_initializer=settings.initializer,
-            name=f"hidden_{i + 1}",
-        )(outputs)
-    outputs = keras.layers.Dense(
-        10, activation="softmax", kernel_initializer=settings.initializer, name="output"
-    )(outputs)
-    model = keras.Model(inputs, outputs, name=activation)
     model.compile(
         optimizer,
         "sparse_categorical_crossentropy",
@@ -147,34 +214,30 @@ def build(activation: str, settings: Settings) -> keras.Model:
     return model
 
 
-def _get(get: Callable[[str], Any], name: str, kind: str) -> Any:
-    try:
-        return get(name)
-    except (ValueError, TypeError):
-        raise UsageError(
-            f"Expected the name of a Keras {kind} for --{kind}. Received: {name!r}."
-        ) from None
-
-
 def train(
-    activation: str,
+    model: keras.Model,
     settings: Settings,
-    data: Mnist,
-    log_dir: Path,
-    callbacks: list[keras.callbacks.Callback],
+    work: Work,
+    log_dir: Path | None = None,
+    num_records: int = NUM_RECORDS,
+    **monitored: Any,
 ) -> Trained:
-    """Trains a network under a GradientMonitor.
+    """Trains a compiled network on the digits, under a GradientMonitor.
 
     Args:
-        activation: Name of the activation function of the hidden layers.
-        settings: Everything else about the network and its training.
-        data: What it is trained and tested on.
-        log_dir: Where its logs go: the gradients, and beside them Keras's own loss and accuracy.
-        callbacks: What else watches the training.
+        model: The network.
+        settings: How it is trained.
+        work: Has the digits, and takes reports of the progress.
+        log_dir: Where its logs go, the gradients and beside them Keras's own loss and accuracy;
+            None writes nothing.
+        num_records: About how many steps are recorded.
+        **monitored: What else `GradientMonitor` is to be told.
     """
-    model = build(activation, settings)
-    monitor = GradientMonitor(log_dir, update_freq=max(1, settings.steps(data) // NUM_RECORDS))
-    curves = keras.callbacks.TensorBoard(log_dir, write_graph=False)
+    data, steps = work.digits, settings.steps(work.digits)
+    monitor = GradientMonitor(log_dir, update_freq=max(1, steps // num_records), **monitored)
+    callbacks = [monitor, work.progress(steps)]
+    if log_dir is not None:
+        callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
     keras.utils.set_random_seed(settings.seed)  # the same batches, whatever was drawn before
     history = model.fit(
         data.x_train,
@@ -182,13 +245,12 @@ def train(
         batch_size=settings.batch_size,
         epochs=settings.epochs,
         validation_data=(data.x_test, data.y_test),
-        callbacks=[monitor, curves, *callbacks],
+        callbacks=callbacks,
         verbose=0,
     )
     return Trained(
-        activation,
-        tuple(layer.kernel.path for layer in model.layers[1:]),
-        tuple(monitor.records),
+        tuple(weight.path for weight in model.trainable_weights if weight.path.endswith("kernel")),
         {name: [float(v) for v in values] for name, values in history.history.items()},
         model.count_params(),
+        tuple(monitor.records),
     )

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.common.errors import UsageError
+from experiments.common.options import SUBSET_OPTION
 
 FULL = "MNIST"
 FULL_SIZE = 60_000
@@ -99,13 +100,15 @@ def load(path: str | None = None, say: Callable[[str], None] = lambda message: N
     """Loads the digits.
 
     Args:
-        path: A Keras mnist.npz, or a folder with it or with the four IDX files, gzipped or not.
-            None looks for them.
+        path: A Keras mnist.npz, or a folder with it or with the four IDX files, gzipped or not;
+            `SUBSET_OPTION` for the subset. None looks for them.
         say: Takes a sentence on what is being done.
 
     Raises:
         UsageError: There is nothing at that path, or it is damaged or something else.
     """
+    if path == SUBSET_OPTION:
+        return load_subset()
     if path is not None:
         return _load_path(Path(path))
     cached = keras_cache()

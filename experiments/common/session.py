@@ -1,0 +1,112 @@
+"""What an experiment is given: its options, the data, and a way to train many networks at once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import shutil
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import joblib
+from rich.console import Console
+
+from experiments.common import device, mnist, options
+from experiments.common.mnist import Mnist
+from experiments.common.sweep import Work, present, sweep
+
+# Options that change where and how fast, but not what comes out.
+_OF_NO_CONSEQUENCE = {"quiet", "jobs", "output", "log_dir", "fresh", "seeds", "data"}
+
+
+@dataclass(frozen=True)
+class Session:
+    """One invocation of an experiment.
+
+    Args:
+        experiment: Its module.
+        chosen: Its options.
+        console: Where it prints.
+        device: The device it trains on, in words.
+        seconds: How long each of its runs took.
+    """
+
+    experiment: ModuleType
+    chosen: Namespace
+    console: Console
+    device: str
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The name of the experiment."""
+        return self.experiment.__name__.rpartition(".")[2]
+
+    @functools.cached_property
+    def data(self) -> Mnist | None:
+        """The digits, if the experiment takes any."""
+        if not hasattr(self.chosen, "data"):
+            return None
+        data = mnist.load(self.chosen.data, self.console.print).limited(
+            getattr(self.chosen, "limit", None)
+        )
+        self.console.print(f"Data: {data}")
+        return data
+
+    @property
+    def digits(self) -> Mnist:
+        """The digits, in an experiment that takes them."""
+        return present(self.data)
+
+    @functools.cached_property
+    def folder(self) -> Path:
+        """Where its logs and what is done of its runs lie: the same for the same options.
+
+        Raises:
+            UsageError: It can't be made.
+        """
+        options_that_matter = {
+            name: value
+            for name, value in vars(self.chosen).items()
+            if name not in _OF_NO_CONSEQUENCE
+        }
+        source = inspect.getsource(self.experiment)
+        key = joblib.hash((options_that_matter, self.data, self.device, versions(), source))
+        folder = Path(self.chosen.log_dir, self.name, key[:8])
+        if self.chosen.fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        return options.make_folder(folder)
+
+    def sweep(self, function: Callable[[Any, Work], Any], runs: Sequence[Any]) -> list[Any]:
+        """Carries out independent runs in parallel processes; see `sweep.sweep`.
+
+        Returns:
+            What the function returned for each run.
+        """
+        done = sweep(
+            function,
+            runs,
+            Work(self.folder, self.data, self.chosen.device),
+            self.chosen.jobs or device.default_jobs(self.device),
+            self.console,
+        )
+        self.seconds.extend(seconds for _, seconds in done)
+        return [result for result, _ in done]
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what measures and what trains."""
+    import keras
+    import tensorflow as tf
+
+    import vg_keras
+
+    return {
+        "vg_keras": vg_keras.__version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+    }

@@ -1,0 +1,49 @@
+"""How figures look: the colour, marker and name of each activation, the same in all of them.
+
+The colours are Okabe and Ito's, which everyone can tell apart, and each has a marker of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+
+LABELS = {
+    "linear": "linear",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "softsign": "softsign",
+    "relu": "ReLU",
+    "leaky_relu": "LeakyReLU",
+    "elu": "ELU",
+    "selu": "SELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+}
+"""What figures and tables call the activations."""
+
+STYLES: dict[str, dict[str, Any]] = {
+    "sigmoid": {"color": "#0072B2", "marker": "o"},
+    "relu": {"color": "#D55E00", "marker": "s"},
+    "tanh": {"color": "#009E73", "marker": "^"},
+    "softsign": {"color": "#56B4E9", "marker": "v"},
+    "leaky_relu": {"color": "#E69F00", "marker": "D"},
+    "elu": {"color": "#CC79A7", "marker": "P"},
+    "selu": {"color": "#000000", "marker": "X"},
+    "gelu": {"color": "#8C8C8C", "marker": "<"},
+    "silu": {"color": "#7B4B1A", "marker": ">"},
+    "linear": {"color": "#5B3A9E", "marker": "d"},
+}
+"""How `Axes.plot` draws them."""
+
+THEORY: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": ""}
+"""How a line that theory predicts is drawn, in the colour of what is measured."""
+
+
+def finish(axes: Axes, title: str, legend: bool = True) -> None:
+    """Gives axes a title, a grid and a legend."""
+    axes.set_title(title, fontsize=11)
+    axes.grid(alpha=0.3)
+    if legend:
+        axes.legend(fontsize=8)

@@ -1,0 +1,211 @@
+"""Independent runs in parallel processes, under one progress bar, which can be interrupted.
+
+joblib starts the processes and keeps what each run returned on the disk: whoever interrupts a sweep
+and starts it again gets what is done from there.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import joblib
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from experiments.common import quiet
+
+if TYPE_CHECKING:
+    import keras
+
+    from experiments.common.mnist import Mnist
+
+_REPORTS = 50
+"""How often a run reports on its way."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every run of a sweep is given.
+
+    Args:
+        folder: Where it may write.
+        data: The digits, if the experiment takes any.
+        device: As in `device.choose`.
+        reports: Takes the fractions of a run that are done.
+    """
+
+    folder: Path
+    data: Mnist | None
+    device: str
+    reports: Any = None
+
+    @property
+    def digits(self) -> Mnist:
+        """The digits, in an experiment that takes them."""
+        return present(self.data)
+
+    def progress(self, steps: int) -> keras.callbacks.Callback:
+        """Returns a callback that reports how far a training of so many steps is."""
+        import keras
+
+        every = max(1, steps // _REPORTS)
+        begun = iter(range(steps))
+
+        def begin(batch: int, logs: object = None) -> None:
+            # Not at the end of a batch, since Keras would wait for its loss there.
+            step = next(begun, 0)
+            if step and step % every == 0:
+                self.reports.put(every / steps)
+
+        return keras.callbacks.LambdaCallback(on_train_batch_begin=begin)
+
+
+def present(data: Mnist | None) -> Mnist:
+    """Returns the digits of an experiment that has asked for them by `options.add_data`."""
+    if data is None:
+        raise TypeError("Expected an experiment that takes digits. This one has no option --data.")
+    return data
+
+
+def sweep(
+    function: Callable[[Any, Work], Any],
+    runs: Sequence[Any],
+    work: Work,
+    jobs: int,
+    console: Console,
+) -> list[tuple[Any, float]]:
+    """Carries out independent runs, or takes from the disk what was done before.
+
+    Args:
+        function: Takes a run and the work, and returns what is to be kept: a function of a module,
+            so that another process can find it.
+        runs: What tells the runs apart, plain values.
+        work: What they share.
+        jobs: Number of processes; 1 is this one.
+        console: Where the progress is drawn.
+
+    Returns:
+        For each run what the function returned and the seconds that it took when it was done.
+    """
+    memory = joblib.Memory(work.folder / "runs", verbose=0)
+    finished = memory.cache(_carry_out, ignore=["work"])
+    missing = [run for run in runs if not finished.check_call_in_cache(function, run, work)]
+    if len(missing) < len(runs):
+        console.print(
+            f"{len(runs) - len(missing)} of {len(runs)} runs were done before "
+            "(--fresh does them again)."
+        )
+    if missing:
+        jobs = min(jobs, len(missing))
+        threads = max(1, joblib.cpu_count() // jobs) if jobs > 1 else 0
+        with _progress(console, len(missing), in_processes=jobs > 1) as reports:
+            parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
+            task = joblib.delayed(_in_worker)
+            work = replace(work, reports=reports)
+            # Pickled, for a new process must not import TensorFlow before it can be kept quiet.
+            calls = [pickle.dumps((memory, function, run)) for run in missing]
+            try:
+                for _ in parallel(task(call, work, threads) for call in calls):
+                    pass
+            except BaseException:
+                _stop_processes(jobs)
+                raise
+    return [finished(function, run, work) for run in runs]
+
+
+def _in_worker(call: bytes, work: Work, threads: int) -> None:
+    """Carries out a run, whose result then lies on the disk."""
+    if threads:
+        _prepare_process(work.device, threads)
+    memory, function, run = pickle.loads(call)
+    reports = _Remembering(work.reports)
+    memory.cache(_carry_out, ignore=["work"])(function, run, replace(work, reports=reports))
+    reports.put(1 - reports.sum)
+
+
+def _carry_out(function: Callable[[Any, Work], Any], run: Any, work: Work) -> tuple[Any, float]:
+    """Returns what a run gave and the seconds that it took."""
+    began = time.perf_counter()
+    return function(run, work), time.perf_counter() - began
+
+
+@functools.cache
+def _prepare_process(device_name: str, threads: int) -> None:
+    # Ctrl-C reaches every process of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    quiet.import_tensorflow()
+    import tensorflow as tf
+
+    from experiments.common import device
+
+    device.choose(device_name)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+class _Remembering:
+    """Hands fractions on and adds them up."""
+
+    def __init__(self, reports: Any) -> None:
+        self._reports = reports
+        self.sum = 0.0
+
+    def put(self, fraction: float) -> None:
+        self.sum += fraction
+        self._reports.put(fraction)
+
+
+@contextmanager
+def _progress(console: Console, runs: int, in_processes: bool) -> Iterator[Any]:
+    """Draws a bar over all runs and gives the queue that takes fractions of a run."""
+    bar = Progress(
+        TextColumn("{task.completed:.1f} of {task.total} runs"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+        console=console,
+        transient=True,
+        disable=console.quiet or not console.is_terminal,
+    )
+    with _queue(in_processes) as reports, bar:
+        task = bar.add_task("", total=runs)
+
+        def follow() -> None:
+            while (fraction := reports.get()) is not None:
+                bar.advance(task, fraction)
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield reports
+        finally:
+            reports.put(None)
+            thread.join()
+
+
+@contextmanager
+def _queue(in_processes: bool) -> Iterator[Any]:
+    if not in_processes:
+        yield queue.Queue()
+        return
+    with get_context("spawn").Manager() as manager:
+        yield manager.Queue()
+
+
+def _stop_processes(jobs: int) -> None:
+    if jobs > 1:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)

@@ -1,0 +1,171 @@
+"""How much worse does a network get the deeper it is?
+
+Trains networks of 1 to 50 hidden layers with sigmoid, tanh and ReLU. GradientMonitor gives the
+gradient of the first layer at the first step; mean-field theory says from the activation and the
+initializer alone by which factor it changes with each layer that is added.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+from argparse import ArgumentParser
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.common import command_line, options
+from experiments.common.outcome import Check, Outcome
+from experiments.common.style import LABELS, STYLES, THEORY, finish
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from experiments.common.mlp import Settings
+    from experiments.common.session import Session
+    from experiments.common.sweep import Work
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
+LEARNS = 0.5
+"""The accuracy above which a network counts as one that learns."""
+
+SMALL = ["--depths", "1", "3", "4", "--width=8", "--epochs=1", "--batch-size=20", "--limit=100"]
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options of this experiment."""
+    parser.add_argument(
+        "--depths",
+        type=options.positive,
+        nargs="+",
+        default=[1, 2, 3, 5, 8, 12, 20, 30, 50],
+        help="numbers of hidden layers",
+    )
+    options.add_training(parser, depth=None, epochs=1)
+
+
+def run(session: Session) -> Outcome:
+    """Trains a network of each depth with each activation, and lays theory's line beside."""
+    from experiments.common import mlp
+
+    depths = sorted(set(session.chosen.depths))
+    settings = mlp.settings(session.chosen, session.digits, full_epochs=1)
+    # The deepest ones first: they take longest, and no process waits for them at the end.
+    runs = [(name, replace(settings, depth=d)) for d in reversed(depths) for name in ACTIVATIONS]
+    found = dict(zip(runs, session.sweep(train, runs), strict=True))
+    results: dict[str, dict[str, Any]] = {
+        name: {
+            "theory": mlp.predicted_factor(name, settings),
+            "gradient": [found[name, replace(settings, depth=d)][0] for d in depths],
+            "accuracy": [found[name, replace(settings, depth=d)][1] for d in depths],
+        }
+        for name in ACTIVATIONS
+    }
+    for result in results.values():
+        result["factor"] = _factor(depths, result["gradient"])
+    answer = "Each hidden layer more changes the gradient of the first by a factor of " + "; ".join(
+        f"{results[name]['factor']:.3f} with {LABELS[name]} (theory {results[name]['theory']:.3f})"
+        for name in ACTIVATIONS
+    )
+    return Outcome(
+        f"{answer}. {_deepest(depths, results)}",
+        {session.name: draw(depths, results, f"{session.digits.name}; {settings.training}")},
+        _checks(depths, results),
+        {"depths": depths, **results},
+        asdict(settings) | {"depth": depths},
+    )
+
+
+def train(run: tuple[str, Settings], work: Work) -> tuple[float, float]:
+    """Returns the gradient norm of the first layer at the first step, and the test accuracy."""
+    from experiments.common import mlp
+    from vg_keras.metadata import norm_to_plot
+
+    activation, settings = run
+    model = mlp.build(activation, settings)
+    trained = mlp.train(model, settings, work, num_records=1, activations=False, updates=False)
+    return norm_to_plot(trained.records[0].gradients[trained.kernels[0]]), trained.test_accuracy
+
+
+def _factor(depths: list[int], gradients: list[float]) -> float:
+    """Returns the factor per layer: the slope of a straight line through the logarithms."""
+    points = [(d, math.log(g)) for d, g in zip(depths, gradients, strict=True) if g > 0]
+    if len(points) < 2:
+        return math.nan
+    x, y = np.array(points).T
+    return math.exp(np.polyfit(x, y, 1)[0])
+
+
+def _deepest(depths: list[int], results: dict[str, Any]) -> str:
+    """Says up to which depth each network learns."""
+    parts = []
+    for name, result in results.items():
+        learning = [d for d, a in zip(depths, result["accuracy"], strict=True) if a > LEARNS]
+        until = f"up to {max(learning)} hidden layers" if learning else "at no depth"
+        parts.append(f"{until} with {LABELS[name]}")
+    return f"Within this budget the network gets beyond {LEARNS:.0%} {', '.join(parts)}."
+
+
+def _checks(depths: list[int], results: dict[str, Any]) -> list[Check]:
+    sigmoid = results["sigmoid"]["gradient"]
+    growing = sum(b >= a for a, b in itertools.pairwise(sigmoid))
+    checks = [
+        Check(
+            "sigmoid: steps to a deeper network at which the gradient of the first layer grows",
+            "claim 2: the deeper, the worse",
+            "0",
+            growing,
+            0,
+            0,
+            ".0f",
+        )
+    ]
+    for name, result in results.items():
+        checks.append(
+            Check(
+                f"{LABELS[name]}: factor by which a layer more changes the first layer's gradient",
+                "mean-field theory, sqrt(chi)",
+                f"{result['theory']:.3f}",
+                result["factor"],
+                0.9 * result["theory"],
+                1.1 * result["theory"],
+                ".3f",
+            )
+        )
+    return checks
+
+
+def draw(depths: list[int], results: dict[str, dict[str, Any]], title: str) -> Figure:
+    """Draws the gradient of the first layer over the depth, and the accuracy below it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    figure.suptitle(
+        f"The deeper the network, the less reaches its first layer\n{title}", fontsize=10
+    )
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
+    for name, result in results.items():
+        gradients, style = np.array(result["gradient"]), STYLES[name]
+        label = f"{LABELS[name]}: a factor of {result['factor']:.3f} a layer"
+        upper.plot(depths, np.where(gradients > 0, gradients, np.nan), label=label, **style)
+        # Theory says how steep, not how high: its line goes through the middle of the points.
+        line = np.log(result["theory"]) * np.array(depths)
+        level = np.nanmean(np.log(np.where(gradients > 0, gradients, np.nan)) - line)
+        theory = f"theory for {LABELS[name]}: {result['theory']:.3f}"
+        upper.plot(depths, np.exp(line + level), label=theory, **{**style, **THEORY})
+        accuracy = 100 * np.array(result["accuracy"])
+        lower.plot(depths, accuracy, label=LABELS[name], **style)
+    upper.set_yscale("log")
+    upper.set_ylabel("L2 norm of the gradient of the first kernel")
+    finish(upper, "Gradient of the first layer at the first step")
+    lower.set_ylim(0, 100)
+    lower.set_xlabel("number of hidden layers")
+    lower.set_ylabel("test accuracy, %")
+    finish(lower, "What training makes of it")
+    return figure
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.main("depth"))
