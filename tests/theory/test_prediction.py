@@ -148,3 +148,29 @@ def test_neither_keras_nor_tensorflow_is_imported():
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("activation", "critical"), [("relu", 2), ("linear", 1), ("tanh", 1)])
+def test_the_critical_variance_is_the_known_one(activation, critical):
+    assert theory.critical_weight_variance(activation) == pytest.approx(critical, rel=1e-9)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softsign", "selu", "leaky_relu"])
+def test_chi_is_one_at_the_critical_variance_and_less_below(activation):
+    critical = theory.critical_weight_variance(activation)
+
+    assert theory.mean_field(activation, critical).chi == pytest.approx(1, abs=1e-6)
+    assert theory.mean_field(activation, 0.9 * critical).chi < 1
+
+
+def test_what_never_explodes_has_no_critical_variance():
+    level = theory.Activation(np.tanh, np.zeros_like)
+
+    assert theory.critical_weight_variance(level) == np.inf
+
+
+def test_the_chi_of_gelu_leaps_over_one():
+    critical = theory.critical_weight_variance("gelu")
+
+    assert theory.mean_field("gelu", critical * (1 + 1e-9)).chi > 1.1
+    assert theory.mean_field("gelu", critical * (1 - 1e-9)).chi < 0.9

@@ -9,13 +9,19 @@ NumPy alone: neither Keras nor TensorFlow is needed to ask.
 
 from vg_keras.theory.activations import ACTIVATIONS, Activation, elu, leaky_relu
 from vg_keras.theory.initializers import bias_variance_of, weight_variance_of
-from vg_keras.theory.prediction import Prediction, mean_field, predict
+from vg_keras.theory.prediction import (
+    Prediction,
+    critical_weight_variance,
+    mean_field,
+    predict,
+)
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
     "Prediction",
     "bias_variance_of",
+    "critical_weight_variance",
     "elu",
     "leaky_relu",
     "mean_field",

@@ -136,6 +136,31 @@ def mean_field(activation: Any, weight_variance: float, bias_variance: float = 0
     return Prediction(weight_variance, bias_variance, q, chi)
 
 
+def critical_weight_variance(activation: Any, bias_variance: float = 0.0) -> float:
+    """Returns the sw2 at which the backpropagated signal neither vanishes nor explodes, chi = 1.
+
+    Weights that vary less let it vanish, others let it explode.
+
+    Args:
+        activation: As in `predict`.
+        bias_variance: sb2, the variance of a bias.
+
+    Returns:
+        2 for ReLU; infinity where it vanishes for every sw2 up to 1e6. The chi of GELU and SiLU
+        does not pass 1 there but leaps over it, together with q*.
+    """
+    low, high = 1e-6, 1e6
+    if mean_field(activation, high, bias_variance).chi < 1:
+        return math.inf
+    while high / low > 1 + 1e-12:
+        middle = math.sqrt(low * high)
+        if mean_field(activation, middle, bias_variance).chi < 1:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
 def _fixed_point(next_q: Callable[[float], float]) -> float:
     """Returns where q = next_q(q) is run to from 1; NaN where every q is such a point.
 

@@ -1,0 +1,322 @@
+"""Can the initial weights alone make a network untrainable?
+
+Starts the same deep network from weights that vary too little up to weights that vary too much, and
+from zeros, constants and orthogonal matrices, with sigmoid, tanh and ReLU. GradientMonitor gives
+the factor by which the backpropagated signal changes from layer to layer; theory says where it
+neither vanishes nor explodes.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.common import command_line, options
+from experiments.common.outcome import Check, Outcome
+from experiments.common.style import LABELS, STYLES, THEORY, finish
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from experiments.common.mlp import Initializer, Settings
+    from experiments.common.session import Session
+    from experiments.common.sweep import Work
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
+SMALL = [
+    *("--depth=3", "--width=8", "--epochs=1", "--batch-size=20", "--limit=100"),
+    *("--variances", "0.1", "2"),
+]
+NAMED: dict[str, Initializer] = {
+    "zeros": "zeros",
+    "constant 0.05": {"class_name": "Constant", "config": {"value": 0.05}},
+    "orthogonal": "orthogonal",
+    "Glorot uniform": "glorot_uniform",
+    "He normal": "he_normal",
+    "N(0, 0.2²)": {"class_name": "RandomNormal", "config": {"stddev": 0.2}},
+}
+FADING = 100
+"""From this change on, over all hidden layers, a signal counts as vanishing or exploding."""
+
+STATES = {
+    "NaN": {"color": "#000000", "hatch": "xx"},
+    "no gradient": {"color": "#999999", "hatch": ".."},
+    "vanishing": {"color": "#0072B2", "hatch": ""},
+    "healthy": {"color": "#009E73", "hatch": ""},
+    "exploding": {"color": "#D55E00", "hatch": "//"},
+}
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options of this experiment."""
+    parser.add_argument(
+        "--variances",
+        type=options.positive_float,
+        nargs="+",
+        default=[0.01, 0.1, 0.5, 1.0, 2.0, 4.0, 16.0, 100.0, 400.0],
+        help="variances of a weight times the number of inputs",
+    )
+    options.add_training(parser, initializer=None, epochs=1)
+
+
+def run(session: Session) -> Outcome:
+    """Trains from every initialization and lays theory's prediction beside."""
+    from experiments.common import mlp
+
+    first = mlp.settings(session.chosen, session.digits, full_epochs=1)
+    initializers: dict[Any, Initializer] = {
+        variance: normal(variance) for variance in sorted(set(session.chosen.variances))
+    } | NAMED
+    runs = [
+        (activation, replace(first, initializer=initializer))
+        for activation in ACTIVATIONS
+        for initializer in initializers.values()
+    ]
+    results = iter(session.sweep(train, runs))
+    found = {
+        activation: {name: next(results) for name in initializers} for activation in ACTIVATIONS
+    }
+    training = first.training.replace("glorot_uniform, ", "")
+    return Outcome(
+        _answer(found),
+        {session.name: draw(found, f"{session.digits.name}; {first.depth} layers of {training}")},
+        _checks(found, first),
+        found,
+        asdict(first) | {"initializer": list(initializers)},
+    )
+
+
+def normal(variance: float) -> Initializer:
+    """Returns the initializer that draws from N(0, variance / inputs)."""
+    config = {"scale": variance, "mode": "fan_in", "distribution": "untruncated_normal"}
+    return {"class_name": "VarianceScaling", "config": config}
+
+
+def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
+    """Returns what the first step showed, and what became of the training."""
+    from experiments.common import mlp
+
+    activation, settings = run
+    model = mlp.build(activation, settings)
+    trained = mlp.train(model, settings, work, num_records=1, updates=False)
+    record = trained.records[0]
+    signal = [record.activation_gradients[f"hidden_{i + 1}"] for i in range(settings.depth)]
+    second = record.gradients[trained.kernels[min(1, settings.depth)]]
+    rms = [math.nan if sketch.nonfinite else sketch.rms for sketch in signal]
+    return {
+        "signal": rms,
+        "factor": factor_per_layer(rms),
+        "state": state(rms, trained.history["loss"][-1]),
+        "all_units_alike": second.smallest == second.largest,
+        "accuracy": trained.test_accuracy,
+    }
+
+
+def factor_per_layer(signal: list[float]) -> float:
+    """Returns the geometric mean of what the signal changes by from a layer to the one before."""
+    if len(signal) < 2 or not signal[-1] > 0:
+        return math.nan
+    return float((signal[0] / signal[-1]) ** (1 / (len(signal) - 1)))
+
+
+def state(signal: list[float], loss: float) -> str:
+    """Says in a word how a training goes whose signal at the first step was this."""
+    if not all(map(math.isfinite, [*signal, loss])):
+        return "NaN"
+    if not signal[0] > 0:
+        return "no gradient"
+    change = signal[0] / signal[-1]
+    if change < 1 / FADING:
+        return "vanishing"
+    return "exploding" if change > FADING else "healthy"
+
+
+def _answer(found: Mapping[str, Mapping[Any, Any]]) -> str:
+    parts = []
+    for activation, results in found.items():
+        learning = [v for v, r in results.items() if isinstance(v, float) and r["accuracy"] > 0.5]
+        span = (
+            f"for variances from {min(learning):g} to {max(learning):g}" if learning else "for none"
+        )
+        parts.append(f"{LABELS[activation]} {span}")
+    broken = sum(r["state"] == "NaN" for results in found.values() for r in results.values())
+    return (
+        f"Yes. Within this budget the network gets beyond 50 % with {'; '.join(parts)}. "
+        f"{broken} of {sum(map(len, found.values()))} trainings ended in NaN. Zeros let no "
+        "gradient through at all, and constants keep all units of a layer alike for ever."
+    )
+
+
+def _checks(found: Mapping[str, Mapping[Any, Any]], settings: Settings) -> list[Check]:
+    relu = found["relu"]
+    checks = [
+        Check(
+            "ReLU from N(0, 0.2²): the training ends in NaN (1 is yes)",
+            "claim 7: initialisation can make gradients explode",
+            "NaN",
+            float(relu["N(0, 0.2²)"]["state"] == "NaN"),
+            1,
+            1,
+            ".0f",
+        ),
+        Check(
+            "zeros: signal at the first layer, with all three activations",
+            "arithmetic",
+            "0",
+            max(results["zeros"]["signal"][0] for results in found.values()),
+            0,
+            0,
+            ".0f",
+        ),
+        Check(
+            "constant: activations of three with which all units get one and the same gradient",
+            "symmetry",
+            "3",
+            sum(results["constant 0.05"]["all_units_alike"] for results in found.values()),
+            3,
+            3,
+            ".0f",
+        ),
+    ]
+    for activation, results in found.items():
+        checks += [_factor_check(activation, name, results, settings) for name in NAMED_RANDOM]
+        checks.append(_worst_check(activation, results, settings))
+    return checks
+
+
+NAMED_RANDOM = ("orthogonal", "Glorot uniform", "He normal")
+
+
+def _factor_check(
+    activation: str, name: str, results: Mapping[Any, Any], settings: Settings
+) -> Check:
+    from experiments.common import mlp
+
+    expected = mlp.predicted_factor(activation, replace(settings, initializer=NAMED[name]))
+    return Check(
+        f"{LABELS[activation]}, {name}: factor per layer of the signal",
+        "He et al. 2015; mean-field theory" if activation == "relu" else "mean-field theory",
+        f"{expected:.3f}",
+        results[name]["factor"],
+        0.9 * expected,
+        1.1 * expected,
+        ".3f",
+    )
+
+
+def _worst_check(activation: str, results: Mapping[Any, Any], settings: Settings) -> Check:
+    """Returns how far the measured factor is from theory's where it is farthest."""
+    from vg_keras.theory import mean_field
+
+    ratios = [
+        abs(results[v]["factor"] / mean_field(activation, v).factor_per_layer - 1)
+        for v in results
+        if isinstance(v, float)
+    ]
+    return Check(
+        f"{LABELS[activation]}, N(0, s/inputs): largest deviation from theory's factor, %",
+        "mean-field theory",
+        "0",
+        100 * float(np.max(ratios)),
+        0,
+        10,
+        ".0f",
+    )
+
+
+def draw(found: Mapping[str, Mapping[Any, Any]], title: str) -> Figure:
+    """Draws the factor over the variance with theory's line, the accuracy, and the named ones."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 8.5), layout="constrained")
+    figure.suptitle(
+        f"What the initial weights make of one and the same network\n{title}", fontsize=10
+    )
+    left, right = figure.subfigures(1, 2, width_ratios=[1.35, 1])  # type: ignore[misc]
+    factor, accuracy = left.subplots(2, 1, sharex=True, height_ratios=[1.5, 1])
+    for activation, results in found.items():
+        _draw_variances(factor, accuracy, activation, results)
+    _draw_critical(factor)
+    accuracy.set_xscale("log")
+    accuracy.set_ylim(0, 100)
+    accuracy.set_xlabel("variance of a weight times the number of inputs")
+    accuracy.set_ylabel("test accuracy, %")
+    finish(accuracy, "What training makes of it (crosses: it ended in NaN)", legend=False)
+    for axes, (activation, results) in zip(
+        right.subplots(len(found), 1, sharex=True), found.items(), strict=True
+    ):
+        _draw_named(axes, activation, results)
+    axes.set_xlabel("test accuracy, %")
+    return figure
+
+
+def _draw_variances(
+    factor: Axes, accuracy: Axes, activation: str, results: Mapping[Any, Any]
+) -> None:
+    from vg_keras.theory import mean_field
+
+    variances = [name for name in results if isinstance(name, float)]
+    style = STYLES[activation]
+    measured = [results[v]["factor"] for v in variances]
+    factor.plot(variances, measured, label=LABELS[activation], **{**style, "linestyle": ""})
+    fine = np.geomspace(min(variances), max(variances), 60)
+    theory = [mean_field(activation, v).factor_per_layer for v in fine]
+    factor.plot(fine, theory, **{**style, **THEORY})
+    reached = 100 * np.array([results[v]["accuracy"] for v in variances])
+    accuracy.plot(variances, reached, **style)
+    for variance, height in zip(variances, reached, strict=True):
+        if results[variance]["state"] == "NaN":
+            accuracy.plot(variance, height, "x", color="black", markersize=11, zorder=3)
+
+
+def _draw_critical(axes: Axes) -> None:
+    from vg_keras.theory import critical_weight_variance
+
+    axes.axhline(1, color="#555555", linewidth=1)
+    axes.set_yscale("log")
+    for activation in ACTIVATIONS:
+        critical = critical_weight_variance(activation)
+        axes.axvline(critical, color=STYLES[activation]["color"], linestyle=":", linewidth=1.2)
+        text = f"{LABELS[activation]}: {critical:.3g}"
+        axes.annotate(
+            text,
+            (critical, 0.02),
+            xycoords=("data", "axes fraction"),
+            rotation=90,
+            fontsize=8,
+            ha="right",
+            color=STYLES[activation]["color"],
+        )
+    for height, words, align in ((0.97, "explodes", "top"), (0.35, "vanishes", "bottom")):
+        axes.annotate(words, (0.02, height), xycoords="axes fraction", va=align, fontsize=9)
+    axes.set_ylabel("factor per layer of the backpropagated signal")
+    axes.plot([], [], color="#555555", label="theory", **THEORY)
+    axes.plot([], [], color="#555555", linestyle=":", label="critical variance in theory")
+    finish(axes, "At the first step: points measured, lines theory")
+
+
+def _draw_named(axes: Axes, activation: str, results: Mapping[Any, Any]) -> None:
+    names = list(NAMED)[::-1]
+    states = [results[name]["state"] for name in names]
+    values = [100 * results[name]["accuracy"] for name in names]
+    bars = axes.barh(names, values, height=0.6, zorder=2)
+    for bar, name, how, value in zip(bars, names, states, values, strict=True):
+        bar.set(**STATES[how], edgecolor="white")
+        words = "all units alike" if name.startswith("constant") else how
+        axes.annotate(
+            f"{value:.0f} %, {words}", (value + 1.5, bar.get_y() + 0.3), va="center", fontsize=8
+        )
+    axes.set_xlim(0, 135)
+    axes.set_xticks(range(0, 101, 20))
+    finish(axes, f"{LABELS[activation]}: accuracy, and the signal at the start", legend=False)
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.main("initialization"))

@@ -1,0 +1,307 @@
+"""What cures a deep sigmoid network, and what does each remedy do to the gradient?
+
+Trains the same sick network once as it is and once with each remedy alone: other activations, He's
+initialization, batch normalization, residual connections, Adam, and learning rates that grow
+towards the input. GradientMonitor shows what reaches each layer, and how far each update moves it.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.common import command_line, options
+from experiments.common.outcome import Check, Outcome
+from experiments.common.style import finish
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+    from experiments.common.mlp import Settings
+    from experiments.common.mnist import Mnist
+    from experiments.common.session import Session
+    from experiments.common.sweep import Work
+
+SICK = "sigmoid, as it is"
+SMALL = ["--depth=3", "--width=8", "--epochs=1", "--batch-size=20", "--limit=100"]
+TRAINS = 90.0
+"""Test accuracy in percent from which a network counts as cured."""
+
+# Okabe and Ito's colours and black, each with a marker of its own.
+STYLES: dict[str, dict[str, Any]] = {
+    SICK: {"color": "#000000", "marker": "X"},
+    "ReLU": {"color": "#D55E00", "marker": "s"},
+    "tanh": {"color": "#009E73", "marker": "^"},
+    "He initialization": {"color": "#0072B2", "marker": "o"},
+    "batch normalization": {"color": "#CC79A7", "marker": "P"},
+    "residual connections": {"color": "#E69F00", "marker": "D"},
+    "Adam": {"color": "#56B4E9", "marker": "v"},
+    "layer-wise learning rates": {"color": "#7F7F7F", "marker": "<"},
+}
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options of this experiment."""
+    options.add_training(parser)
+
+
+def run(session: Session) -> Outcome:
+    """Trains the sick network and the treated ones."""
+    from experiments.common import mlp
+
+    settings = mlp.settings(session.chosen, session.digits)
+    runs = [(name, settings) for name in REMEDIES]
+    found = dict(zip(REMEDIES, session.sweep(train, runs), strict=True))
+    cured = [name for name, result in found.items() if result["accuracy"][-1] >= TRAINS]
+    failed = [name for name in found if name not in (*cured, SICK)]
+    return Outcome(
+        f"The sick network reaches {found[SICK]['accuracy'][-1]:.2f} %. "
+        f"{_listed(cured) or 'Nothing'} brought it to {TRAINS:.0f} % or more within this budget"
+        + (f"; {_listed(failed)} did not." if failed else "."),
+        {session.name: draw(found, f"{session.digits.name}; {settings}")},
+        _checks(found, settings, session.digits),
+        found,
+        asdict(settings),
+    )
+
+
+def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
+    """Trains the network with one remedy and returns what the monitor saw."""
+    from experiments.common import mlp
+
+    remedy, settings = run
+    mlp.begin(settings.seed)
+    trained = mlp.train(REMEDIES[remedy](settings), settings, work, activations=False)
+    first, last = trained.records[0], trained.records[-1]
+    return {
+        "gradient": [first.gradients[path].norm for path in trained.kernels],
+        "update_ratio": [first.update_ratio(path) for path in trained.kernels],
+        "decades_lost": trained.decades_lost(first),
+        "decades_lost_at_the_end": trained.decades_lost(last),
+        "accuracy": [100 * value for value in trained.history["val_accuracy"]],
+        "loss": trained.history["val_loss"],
+    }
+
+
+def sick(settings: Settings) -> keras.Model:
+    """Returns the network that does not learn."""
+    from experiments.common import mlp
+
+    return mlp.build("sigmoid", settings)
+
+
+def with_activation(activation: str) -> Callable[[Settings], keras.Model]:
+    """Returns a remedy: another activation function, one that does not squash."""
+
+    def remedy(settings: Settings) -> keras.Model:
+        from experiments.common import mlp
+
+        return mlp.build(activation, settings)
+
+    return remedy
+
+
+def he_initialization(settings: Settings) -> keras.Model:
+    """Returns the network with weights twice as large in variance."""
+    return sick(replace(settings, initializer="he_normal"))
+
+
+def batch_normalization(settings: Settings) -> keras.Model:
+    """Returns the network with each unit's input brought to mean 0 and variance 1."""
+    from keras import layers
+
+    def hidden(values: keras.KerasTensor, dense: keras.layers.Layer) -> keras.KerasTensor:
+        return layers.Activation("sigmoid")(layers.BatchNormalization()(dense(values)))
+
+    return _stacked(settings, hidden, activation=None)
+
+
+def residual_connections(settings: Settings) -> keras.Model:
+    """Returns the network with what enters a hidden layer added to what leaves it."""
+
+    def hidden(values: keras.KerasTensor, dense: keras.layers.Layer) -> keras.KerasTensor:
+        is_first = values.shape[-1] != settings.width
+        return dense(values) if is_first else values + dense(values)
+
+    return _stacked(settings, hidden, activation="sigmoid")
+
+
+def adam(settings: Settings) -> keras.Model:
+    """Returns the network with an optimizer that divides each gradient by its own size."""
+    return sick(replace(settings, optimizer="adam", learning_rate=0.001))
+
+
+def layer_wise_learning_rates(settings: Settings) -> keras.Model:
+    """Returns the network with a learning rate for each layer that makes up for what is lost."""
+    import keras
+
+    from experiments.common import mlp
+
+    model = sick(settings)
+    factor = mlp.predicted_factor("sigmoid", settings)
+    scales = {
+        weight.path: factor ** -(settings.depth - 1 - i)
+        for i, layer in enumerate(model.layers[1:-1])
+        for weight in layer.weights
+    }
+
+    class LayerWiseSGD(keras.optimizers.SGD):
+        def apply(self, gradients: list[Any], variables: list[Any]) -> None:
+            # To plain SGD a gradient times a number is a learning rate times that number.
+            scaled = [scales.get(v.path, 1) * g for g, v in zip(gradients, variables, strict=True)]
+            super().apply(scaled, variables)
+
+    optimizer = LayerWiseSGD(settings.learning_rate)
+    model.compile(optimizer, model.loss, metrics=["accuracy"], jit_compile=settings.jit_compile)
+    return model
+
+
+REMEDIES: dict[str, Callable[[Settings], keras.Model]] = {
+    SICK: sick,
+    "ReLU": with_activation("relu"),
+    "tanh": with_activation("tanh"),
+    "He initialization": he_initialization,
+    "batch normalization": batch_normalization,
+    "residual connections": residual_connections,
+    "Adam": adam,
+    "layer-wise learning rates": layer_wise_learning_rates,
+}
+
+
+def _stacked(settings: Settings, hidden: Callable[..., Any], activation: str | None) -> keras.Model:
+    """Returns a compiled network whose hidden layers do something with their Dense layer."""
+    import keras
+
+    from experiments.common import mlp
+
+    dense = functools.partial(keras.layers.Dense, kernel_initializer=settings.initializer)
+    first = values = keras.Input((784,))
+    for i in range(settings.depth):
+        dense = keras.layers.Dense(
+            settings.width,
+            activation,
+            kernel_initializer=settings.initializer,
+            name=f"hidden_{i + 1}",
+        )
+        values = hidden(values, dense)
+    output = keras.layers.Dense(
+        10, "softmax", kernel_initializer=settings.initializer, name="output"
+    )
+    return mlp.compiled(keras.Model(first, output(values)), settings)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _checks(found: dict[str, Any], settings: Settings, data: Mnist) -> list[Check]:
+    from experiments.common import mlp
+    from experiments.common.mnist import FULL
+
+    chance = 11.35 if data.name == FULL else 10.0
+    published = {"ReLU": 96.5, "tanh": 96.9, "Adam": 93.4} if data.name == FULL else {}
+    accuracy = {name: result["accuracy"][-1] for name, result in found.items()}
+    checks = [
+        Check(
+            "sick sigmoid network: test accuracy, %",
+            "claim 5; one class predicted for every image",
+            f"{chance:.2f}",
+            accuracy[SICK],
+            chance - 0.01,
+            chance + 0.01,
+            ".2f",
+        )
+    ]
+    for name in list(REMEDIES)[1:]:
+        known = published.get(name)
+        checks.append(
+            Check(
+                f"{name}: test accuracy, %",
+                "measured for this project" if known else "customary advice",
+                f"{known}" if known else "it trains",
+                accuracy[name],
+                known - 1.5 if known else TRAINS,
+                known + 1.5 if known else 100,
+                ".1f",
+            )
+        )
+    he = mlp.predicted_factor("sigmoid", replace(settings, initializer="he_normal"))
+    expected = -(settings.depth - 1) * float(np.log10(he))
+    checks.append(
+        Check(
+            "He initialization: decades that the gradient of sigmoid still loses",
+            "mean-field theory",
+            f"{expected:.2f}",
+            found["He initialization"]["decades_lost"],
+            0.9 * expected,
+            1.1 * expected,
+            ".2f",
+        )
+    )
+    return checks
+
+
+def draw(found: dict[str, Any], title: str) -> Figure:
+    """Draws gradient and update of each layer at the first step, and how accuracy grows."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 7.5), layout="constrained")
+    figure.suptitle(f"One sick network, and each remedy alone\n{title}", fontsize=10)
+    (gradient, update), (accuracy, bars) = figure.subplots(2, 2)
+    for name, result in found.items():
+        style = {**STYLES[name], "label": name, "markersize": 5}
+        layers = range(1, len(result["gradient"]) + 1)
+        gradient.plot(layers, result["gradient"], **style)
+        update.plot(layers, result["update_ratio"], **style)
+        epochs = range(1, len(result["accuracy"]) + 1)
+        accuracy.plot(epochs, result["accuracy"], markevery=-(-len(epochs) // 10), **style)
+    for axes, unit in (
+        (gradient, "L2 norm of the gradient"),
+        (update, "update relative to the kernel"),
+    ):
+        axes.set_yscale("log")
+        axes.set_xlabel("layer, from the input to the output")
+        axes.set_ylabel(unit)
+    update.axhline(1e-3, color="#555555", linestyle=":", linewidth=1)
+    update.annotate("about 0.001 is healthy", (1, 1.2e-3), fontsize=8, color="#555555")
+    accuracy.set_xlabel("epoch")
+    accuracy.set_ylabel("test accuracy, %")
+    accuracy.set_ylim(0, 100)
+    accuracy.xaxis.get_major_locator().set_params(integer=True)
+    finish(gradient, "Gradient of each kernel at the first step", legend=False)
+    gradient.annotate(
+        "the lowest line is also that of Adam\nand of layer-wise learning rates",
+        (2.6, gradient.get_ylim()[0] * 1.5),
+        fontsize=8,
+        color="#555555",
+    )
+    finish(update, "What the first update does to each kernel", legend=False)
+    finish(accuracy, "Accuracy", legend=False)
+    _draw_bars(bars, found)
+    return figure
+
+
+def _draw_bars(axes: Any, found: dict[str, Any]) -> None:
+    """Draws the accuracy after training; the names of the bars are the legend of all panels."""
+    names = list(found)[::-1]
+    values = [found[name]["accuracy"][-1] for name in names]
+    axes.barh(names, values, color=[STYLES[name]["color"] for name in names], height=0.55, zorder=2)
+    for i, (name, value) in enumerate(zip(names, values, strict=True)):
+        style = {"linestyle": "", "markersize": 6, "clip_on": False}
+        axes.plot(-3, i, **STYLES[name], **style)
+        axes.annotate(f"{value:.2f} %", (value + 1, i), va="center", fontsize=9)
+    axes.set_xlim(-6, 122)
+    axes.set_xticks(range(0, 101, 20))
+    axes.set_xlabel("test accuracy after training, %")
+    finish(axes, "What came of it", legend=False)
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.main("remedies"))
