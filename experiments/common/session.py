@@ -76,7 +76,8 @@ class Session:
         }
         source = inspect.getsource(self.experiment)
         key = joblib.hash((options_that_matter, self.data, self.device, versions(), source))
-        folder = Path(self.chosen.log_dir, self.name, key[:8])
+        logs = options.make_folder(Path(self.chosen.log_dir))
+        folder = logs / self.name / key[:8]
         if self.chosen.fresh:
             shutil.rmtree(folder, ignore_errors=True)
         return options.make_folder(folder)

@@ -3,16 +3,16 @@
 import json
 
 from experiments import monitoring_cost
+from experiments.common import command_line
 
 
 def test_it_times_every_way_beside_plain_fit(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(monitoring_cost, "STEPS", 2)
     monkeypatch.setattr(monitoring_cost, "TAPE_STEPS", 1)
     monkeypatch.setattr(monitoring_cost, "KERNEL_SIZE", 100)
-    status = monitoring_cost.main(
-        ["--depth=1", "--widths=4", "--only=1x4", "--rounds=2", f"--output={tmp_path}"]
-    )
-    results = json.loads((tmp_path / "results.json").read_text())
+    arguments = ["--rounds=2", f"--output={tmp_path}", f"--log-dir={tmp_path}"]
+    status = command_line.main("monitoring_cost", [*monitoring_cost.SMALL, *arguments])
+    results = json.loads((tmp_path / "results.json").read_text())["numbers"]
 
     assert status == 0
     assert list(results["kernel_ms"]) == ["without XLA", "with XLA"]
@@ -33,8 +33,10 @@ def test_the_other_networks_classify_ten_digits():
     assert shapes == dict.fromkeys(["8x128", "8x512", "convnet", "transformer"], (None, 10))
 
 
-def test_an_unknown_network_is_named(capsys):
-    status = monitoring_cost.main(["--only", "resnet", "--rounds=1"])
+def test_an_unknown_network_is_named(tmp_path, capsys):
+    status = command_line.main(
+        "monitoring_cost", ["--only", "resnet", "--rounds=1", f"--log-dir={tmp_path}"]
+    )
 
     assert status == 2
     assert "Expected --only out of 8x128, 8x512, convnet, transformer." in capsys.readouterr().err

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
 
 import keras
@@ -14,10 +13,15 @@ import pytest
 import tensorflow as tf
 
 from experiments import sigmoid_vs_relu
-from experiments.common import mlp, mnist, options
+from experiments.common import command_line, mlp, mnist, options
+from experiments.common.sweep import Work
+from experiments.sigmoid_vs_relu import SMALL
 from vg_keras import read_run
 
-SMALL = ["--depth=3", "--width=8", "--epochs=1", "--batch-size=20", "--limit=100"]
+
+def main(arguments):
+    """Runs the experiment in this process."""
+    return command_line.main("sigmoid_vs_relu", [*arguments, "--jobs=1"])
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +75,8 @@ def test_it_says_which_device_and_which_data_it_takes(finished, data):
         f"30 test images ({data})"
     )
     assert lines[2] == (
-        "Network: 3 hidden layers of 8, glorot_uniform, sgd with learning rate 0.1, batch 20, "
-        "seed 0, 1 epochs, 5 steps"
+        "Network: 3 hidden layers of 8 units, glorot_uniform, sgd with learning rate 0.1, "
+        "batch 20, seed 0, 1 epochs, 5 steps"
     )
 
 
@@ -81,11 +85,19 @@ def test_the_table_has_a_row_for_each_layer_and_both_nets_at_both_ends(finished)
 
     for name in ("hidden_1", "hidden_2", "hidden_3", "output"):
         assert re.search(rf"│ {name} +(│ +\d\.\d\de[+-]\d\d ){{4}}│", out)
-    assert re.search(r"from hidden_3 to hidden_1 +(│ +-?\d+\.\d\d ){4}│", out) or re.search(
-        r"decades lost on the way +(│ +-?\d+\.\d\d ){4}│", out
-    )
+    assert re.search(r"│ decades lost from the last +(│ +-?\d+\.\d\d ){4}│", out)
     assert re.search(r"│ test accuracy +│ +│ +\d+\.\d\d% │ +│ +\d+\.\d\d% │", out)
     assert re.search(r"│ test loss +│ +│ +\d\.\d{4} │ +│ +\d\.\d{4} │", out)
+
+
+def test_every_claim_is_printed_with_its_source_and_whether_it_held(finished):
+    out = finished[0].stdout
+
+    assert "What is claimed, and what came out" in out
+    assert "claim 5; one class predicted for every image" in out
+    assert re.search(
+        r"ReLU: test accuracy, % +│ it trains │ +\d+\.\d\d │ at least 90.00 +│ +no │", out
+    )
 
 
 def test_the_numbers_of_the_table_are_those_of_the_log(finished):
@@ -117,7 +129,8 @@ def test_results_hold_every_setting_and_number(finished):
         "jit_compile": "auto",
     }
     assert results["data"]["training_images"] == 100
-    for network in results["networks"].values():
+    for activation in ("sigmoid", "relu"):
+        (network,) = results["numbers"][activation]
         assert network["steps"] == [0, 1, 2, 3, 4]
         assert list(network["gradient_norms"]) == [
             "hidden_1/kernel",
@@ -130,26 +143,26 @@ def test_results_hold_every_setting_and_number(finished):
         assert len(network["history"]["val_loss"]) == 1
 
 
+def settings(data, *arguments):
+    """The settings that these options give on this data."""
+    parser = options.parser(sigmoid_vs_relu)
+    return mlp.settings(parser.parse_args([*SMALL, *arguments]), mnist.load(str(data)))
+
+
 def test_both_nets_start_from_the_same_weights(data):
-    chosen = Namespace(
-        depth=2,
-        width=8,
-        epochs=1,
-        batch_size=10,
-        learning_rate=0.1,
-        optimizer="sgd",
-        initializer="he_normal",
-        seed=5,
-        jit_compile="false",
-    )
-    settings = mlp.settings(chosen, mnist.load(str(data)))
-    sigmoid, relu = (mlp.build(name, settings).get_weights() for name in ("sigmoid", "relu"))
+    chosen = settings(data, "--initializer=he_normal", "--seed=5", "--jit-compile=false")
+    sigmoid, relu = (mlp.build(name, chosen).get_weights() for name in ("sigmoid", "relu"))
 
     assert all(np.array_equal(a, b) for a, b in zip(sigmoid, relu, strict=True))
+    assert not np.array_equal(sigmoid[2], sigmoid[4])
 
 
 def test_both_nets_see_the_same_batches(data, tmp_path):
     seen = {"sigmoid": [], "relu": []}
+
+    class Watched(Work):
+        def progress(self, steps):
+            return Watch()
 
     class Watch(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
@@ -162,11 +175,10 @@ def test_both_nets_see_the_same_batches(data, tmp_path):
             self.model.__dict__["train_step"] = watched_step
             self.model.make_train_function(force=True)
 
-    chosen = options.parser("x", None)
-    options.add_training(chosen)
-    settings = mlp.settings(chosen.parse_args([*SMALL[:4]]), mnist.load(str(data)))
+    chosen = settings(data)
+    work = Watched(tmp_path, mnist.load(str(data)), "cpu")
     for name in seen:
-        mlp.train(name, settings, mnist.load(str(data)), tmp_path / name, [Watch()])
+        mlp.train(mlp.build(name, chosen), chosen, work)
 
     assert len(seen["relu"]) == 6
     assert np.array_equal(np.concatenate(seen["sigmoid"]), np.concatenate(seen["relu"]))
@@ -184,7 +196,7 @@ def test_the_runs_lie_where_the_last_line_says(finished):
 
 
 def test_quiet_prints_nothing_and_output_goes_where_it_is_told(data, tmp_path, capsys):
-    status = sigmoid_vs_relu.main(
+    status = main(
         [*SMALL, f"--data={data}", f"--log-dir={tmp_path}", f"--output={tmp_path / 'o'}", "--quiet"]
     )
 
@@ -201,10 +213,10 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(data, tmp_
     norms = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         output = tmp_path / name
-        places = [f"--data={data}", f"--log-dir={tmp_path}", f"--output={output}"]
-        sigmoid_vs_relu.main([*SMALL, *places, "--quiet", f"--seed={seed}"])
-        networks = json.loads((output / "results.json").read_text())["networks"]
-        norms.append([networks[name]["gradient_norms"] for name in ("sigmoid", "relu")])
+        places = [f"--data={data}", f"--log-dir={output}", f"--output={output}"]
+        main([*SMALL, *places, "--quiet", f"--seed={seed}"])
+        networks = json.loads((output / "results.json").read_text())["numbers"]
+        norms.append([networks[name][0]["gradient_norms"] for name in ("sigmoid", "relu")])
 
     assert norms[0] == norms[1]
     assert norms[0] != norms[2]
@@ -237,7 +249,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(data, tmp_
         ),
         (
             ["--log-dir=/dev/null/logs"],
-            "error: The folder /dev/null/logs/sigmoid_vs_relu can't be made: Not a directory.\n",
+            "error: The folder /dev/null/logs can't be made: Not a directory.\n",
         ),
         (
             ["--output=/dev/null/x"],
@@ -247,7 +259,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(data, tmp_
 )
 def test_what_can_not_be_had_is_told_in_a_sentence(data, tmp_path, capsys, arguments, message):
     settings = [*SMALL, f"--data={data}", f"--log-dir={tmp_path}", "--quiet", *arguments]
-    status = sigmoid_vs_relu.main(settings)
+    status = main(settings)
 
     assert status == 2
     assert capsys.readouterr().err == message
@@ -258,7 +270,7 @@ def test_what_can_not_be_had_is_told_in_a_sentence(data, tmp_path, capsys, argum
 )
 def test_an_impossible_number_is_refused(argument, capsys):
     with pytest.raises(SystemExit) as stop:
-        sigmoid_vs_relu.main([argument])
+        main([argument])
 
     assert stop.value.code == 2
     assert argument.partition("=")[0] in capsys.readouterr().err
@@ -266,12 +278,14 @@ def test_an_impossible_number_is_refused(argument, capsys):
 
 def test_its_help_shows_every_option(capsys):
     with pytest.raises(SystemExit):
-        sigmoid_vs_relu.main(["--help"])
+        main(["--help"])
     out = capsys.readouterr().out
 
-    options = "device depth width epochs batch-size learning-rate optimizer initializer seed "
-    options += "jit-compile data limit log-dir output quiet"
-    for option in options.split():
+    every = (
+        "device jobs fresh depth width epochs batch-size learning-rate optimizer initializer seed "
+    )
+    every += "seeds jit-compile data limit log-dir output quiet"
+    for option in every.split():
         assert f"--{option} " in out
 
 
@@ -280,16 +294,34 @@ def test_ctrl_c_ends_it_without_a_traceback(data, tmp_path, capsys, monkeypatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(keras.Model, "fit", interrupted)
-    status = sigmoid_vs_relu.main([*SMALL, f"--data={data}", f"--log-dir={tmp_path}", "--quiet"])
+    status = main([*SMALL, f"--data={data}", f"--log-dir={tmp_path}", "--quiet"])
 
     assert status == 130
-    assert capsys.readouterr().err == (f"\nInterrupted. What was logged so far is in {tmp_path}.\n")
+    assert capsys.readouterr().err == (
+        f"\nInterrupted. What is done lies in {tmp_path}; the same command goes on from there.\n"
+    )
+
+
+def test_several_seeds_are_trained_and_drawn_with_a_band(data, tmp_path, capsys):
+    status = main([*SMALL, f"--data={data}", f"--log-dir={tmp_path}", "--seeds=3"])
+    (folder,) = (tmp_path / "sigmoid_vs_relu").iterdir()
+    numbers = json.loads((folder / "results.json").read_text())["numbers"]
+    norms = [network["gradient_norms"]["hidden_1/kernel"][0] for network in numbers["relu"]]
+
+    assert status == 0
+    assert numbers["seeds"] == [0, 1, 2]
+    assert len(set(norms)) == 3
+    assert "median and range of 3 seeds" in (folder / "sigmoid_vs_relu.svg").read_text()
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {
+        *("runs", "sigmoid", "sigmoid_seed_1", "sigmoid_seed_2"),
+        *("relu", "relu_seed_1", "relu_seed_2"),
+    }
 
 
 def test_committed_results_are_those_of_all_of_mnist():
     folder = Path(sigmoid_vs_relu.__file__).parent / "results" / "sigmoid_vs_relu"
     results = json.loads((folder / "results.json").read_text())
-    sigmoid, relu = results["networks"]["sigmoid"], results["networks"]["relu"]
+    (sigmoid,), (relu,) = results["numbers"]["sigmoid"], results["numbers"]["relu"]
 
     assert results["data"]["name"] == "MNIST"
     assert results["settings"]["epochs"] == 5

@@ -1,0 +1,78 @@
+"""Lists the experiments, or runs all of them and writes one page with what they found."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from experiments.common import command_line, options
+from experiments.common.catalogue import BENCHMARK, EXPERIMENTS, question
+
+DESCRIPTION = """\
+Runs experiments, by default all of them, and writes index.html: one page with every figure, number
+and claim. Options that it does not name itself go to every experiment."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Lists or runs the experiments and returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments:
+        _list()
+        return 0
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments",
+        description=DESCRIPTION,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    names = [*EXPERIMENTS, "all"]
+    parser.add_argument("names", metavar="NAME", nargs="+", choices=names, help=", ".join(names))
+    parser.add_argument("--small", action="store_true", help="the smallest form that runs")
+    options.add_data(parser)
+    options.add_surroundings(parser)
+    chosen = parser.parse_args(arguments)
+    wanted = [name for name in EXPERIMENTS if name in chosen.names or "all" in chosen.names]
+    return command_line.guarded(lambda: _run(wanted, chosen), chosen.log_dir)
+
+
+def _list() -> None:
+    width = max(map(len, (*EXPERIMENTS, BENCHMARK)))
+    for name in (*EXPERIMENTS, BENCHMARK):
+        print(f"{name:{width}}  {question(name)}")
+    print(
+        "\npython -m experiments NAME ...   runs some of them and writes one page\n"
+        "python -m experiments all        runs all but the last, which must run alone\n"
+        "python -m experiments.NAME       runs one, with options of its own: see --help"
+    )
+
+
+def _run(names: list[str], chosen: argparse.Namespace) -> None:
+    from experiments.common import page
+
+    output = Path(chosen.output or Path(chosen.log_dir, "experiments"))
+    folders = []
+    for name in names:
+        experiment = importlib.import_module(f"experiments.{name}")
+        if not chosen.quiet:
+            print(f"\n{name}: {question(name)}")
+        parser = options.parser(experiment)
+        its_own = parser.parse_args(experiment.SMALL if chosen.small else [])
+        vars(its_own).update(_shared(chosen, its_own), output=str(output / name))
+        folders.append(command_line.run(experiment, its_own))
+    written = page.write(folders, output)
+    if not chosen.quiet:
+        print(f"\nPage: {written}")
+
+
+def _shared(chosen: argparse.Namespace, its_own: argparse.Namespace) -> dict[str, object]:
+    """Returns the options given for all experiments that this one has and that were given."""
+    return {
+        name: value
+        for name, value in vars(chosen).items()
+        if value is not None and name in vars(its_own)
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Which experiments there are, in the order in which they tell their story."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+EXPERIMENTS = (
+    "sigmoid_vs_relu",
+    "cs224d",
+    "depth",
+    "activations",
+    "sensitivity",
+    "initialization",
+    "nielsen",
+    "glorot",
+    "mean_field",
+    "remedies",
+)
+"""Those that show a claim or match a publication."""
+
+BENCHMARK = "monitoring_cost"
+"""The one that measures time, and so must run alone."""
+
+_FOLDER = Path(__file__).parents[1]
+
+
+def question(name: str) -> str:
+    """Returns the question of an experiment, the first line of its module, without importing it."""
+    docstring = ast.get_docstring(ast.parse((_FOLDER / f"{name}.py").read_text())) or ""
+    return docstring.partition("\n")[0]

@@ -1,0 +1,139 @@
+"""Independent runs: in parallel, in order, kept when they are done, and ended by Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from toy_runs import (
+    computed,
+    failing_at_three,
+    interrupt_handler,
+    mean_brightness,
+    slow_square,
+    square,
+)
+
+from experiments.common import mnist
+from experiments.common.sweep import Work, sweep
+
+SILENT = Console(quiet=True)
+
+
+def results(function, runs, folder, jobs=1, data=None, console=SILENT):
+    done = sweep(function, runs, Work(folder, data, "cpu"), jobs, console)
+    return [result for result, _ in done]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def found_by_other_processes():
+    """Lets other processes import the functions of this folder."""
+    before = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = f"{Path(__file__).parent}{os.pathsep}{before}"
+    yield
+    os.environ["PYTHONPATH"] = before
+
+
+def test_results_come_in_the_order_of_the_runs(tmp_path):
+    assert results(square, [3, 1, 2], tmp_path) == [9, 1, 4]
+
+
+def test_each_result_comes_with_its_seconds(tmp_path):
+    ((_, seconds),) = sweep(square, [3], Work(tmp_path, None, "cpu"), 1, SILENT)
+
+    assert 0 <= seconds < 60
+
+
+def test_what_was_done_is_not_done_again(tmp_path, capsys):
+    results(square, [1, 2], tmp_path)
+    again = results(square, [1, 2, 3], tmp_path, console=Console())
+
+    assert again == [1, 4, 9]
+    assert computed(tmp_path) == [1, 2, 3]
+    assert "2 of 3 runs were done before" in capsys.readouterr().out
+
+
+def test_what_was_done_before_a_failure_is_kept(tmp_path):
+    with pytest.raises(ZeroDivisionError, match="three"):
+        results(failing_at_three, [1, 2, 3, 4], tmp_path)
+    assert computed(tmp_path) == [1, 2]
+
+    assert results(failing_at_three, [1, 2, 4], tmp_path) == [1, 4, 16]
+    assert computed(tmp_path) == [1, 2, 4]
+
+
+def test_other_processes_do_the_same_with_the_same_digits(tmp_path):
+    digits = mnist.load_subset()
+    here = results(mean_brightness, [0, 7], tmp_path / "here", 1, digits)
+    there = results(mean_brightness, [0, 7], tmp_path / "there", 2, digits)
+
+    assert here == there
+    assert here[0] == digits.x_train[0].mean()
+    assert results(interrupt_handler, [0, 1], tmp_path, 2) == [True, True]
+
+
+def test_an_experiment_without_digits_says_so(tmp_path):
+    with pytest.raises(TypeError, match="This one has no option --data"):
+        results(mean_brightness, [0], tmp_path)
+
+
+def test_a_training_reports_its_progress_and_the_end_makes_it_whole(tmp_path):
+    class Reports(list):
+        put = list.append
+
+    reports = Reports()
+    callback = Work(tmp_path, None, "cpu", reports).progress(200)
+    for batch in range(200):
+        callback.on_train_batch_begin(batch)
+
+    assert len(reports) == 49
+    assert sum(reports) == pytest.approx(0.98)
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from toy_runs import slow_square
+from experiments.common import command_line
+from experiments.common.sweep import Work, sweep
+
+folder = Path(sys.argv[1])
+work = Work(folder, None, "cpu")
+sys.exit(command_line.guarded(
+    lambda: sweep(slow_square, [0, 1, 2, 3], work, int(sys.argv[2]), Console(quiet=True)), "logs"
+))
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_ends_every_process_and_the_next_start_goes_on(tmp_path, jobs):
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path), str(jobs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        start_new_session=True,
+    )
+    killer = threading.Timer(200, process.kill)
+    killer.start()
+    while process.poll() is None and not (
+        len(computed(tmp_path)) == 2 and (tmp_path / "waiting").exists()
+    ):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    out, err = process.communicate()
+    killer.cancel()
+
+    assert process.returncode == 130
+    assert out == ""
+    assert err == "\nInterrupted. What is done lies in logs; the same command goes on from there.\n"
+    assert sorted(computed(tmp_path)) == [0, 1]
+    assert results(slow_square, [0, 1], tmp_path) == [0, 1]
+    assert len(computed(tmp_path)) == 2

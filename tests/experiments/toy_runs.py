@@ -1,0 +1,43 @@
+"""Runs of a sweep that take no time: at the top of a module, where other processes find them."""
+
+import signal
+import time
+from pathlib import Path
+
+
+def square(run, work):
+    """Returns a square and leaves a mark that it was computed."""
+    with (work.folder / "computed").open("a") as file:
+        file.write(f"{run}\n")
+    return run * run
+
+
+def mean_brightness(run, work):
+    """Returns what only the digits can tell."""
+    return float(work.digits.x_train[run].mean())
+
+
+def failing_at_three(run, work):
+    """Fails at one of the runs."""
+    if run == 3:
+        raise ZeroDivisionError("three")
+    return square(run, work)
+
+
+def slow_square(run, work):
+    """Squares at once what is small, and else only after a long time."""
+    if run >= 2:
+        (work.folder / "waiting").touch()
+        time.sleep(120)
+    return square(run, work)
+
+
+def interrupt_handler(run, work):
+    """Returns how the process takes Ctrl-C."""
+    return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+def computed(folder: Path) -> list[int]:
+    """Returns which runs were computed, in that order."""
+    path = folder / "computed"
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
