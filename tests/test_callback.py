@@ -41,10 +41,26 @@ LAYERS = ["sequential/dense", "sequential/dense_1"]
 USUAL = all_tags(OF_VARIABLES) | all_tags(OF_LAYERS, LAYERS) | {"dead_units/sequential/dense"}
 
 
-def test_every_chart_reaches_the_disk(tmp_path):
-    trained(GradientMonitor(tmp_path, "batch"))
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    """A monitor that recorded and wrote every step, as it does by default, and its directory."""
+    log_dir = tmp_path_factory.mktemp("usual")
+    return trained(GradientMonitor(log_dir, "batch")), log_dir
 
-    assert tags_in(tmp_path) == USUAL | PAYLOADS
+
+@pytest.fixture(scope="module")
+def without_charts(tmp_path_factory):
+    """The same of a monitor without charts."""
+    log_dir = tmp_path_factory.mktemp("without_charts")
+    return trained(GradientMonitor(log_dir, "batch", charts=[])), log_dir
+
+
+def test_every_chart_reaches_the_disk(usual):
+    assert tags_in(usual[1]) == USUAL | PAYLOADS
+
+
+def test_without_charts_no_chart_reaches_the_disk(without_charts):
+    assert tags_in(without_charts[1]) == PAYLOADS
 
 
 @pytest.mark.parametrize(
@@ -53,7 +69,6 @@ def test_every_chart_reaches_the_disk(tmp_path):
         (["gradients"], all_tags(["gradients"])),
         (("update_ratio", "gradient_norm"), all_tags(["update_ratio", "gradient_norm"])),
         ({"dead_units"}, {"dead_units/sequential/dense"}),
-        ([], set()),
         (events.KINDS, USUAL),
     ],
 )
@@ -63,10 +78,10 @@ def test_only_the_charts_asked_for_reach_the_disk(tmp_path, charts, expected):
     assert tags_in(tmp_path) == expected | PAYLOADS
 
 
-def test_without_charts_the_records_are_written_all_the_same(tmp_path):
-    monitor = trained(GradientMonitor(tmp_path, "batch", charts=[]))
+def test_without_charts_the_records_are_written_all_the_same(without_charts):
+    monitor, log_dir = without_charts
 
-    assert all_contents(read_run(tmp_path).records) == all_contents(monitor.records)
+    assert all_contents(read_run(log_dir).records) == all_contents(monitor.records)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +133,8 @@ def test_a_probe_has_a_run_of_its_own(tmp_path):
     assert tags_in(tmp_path / "fixed") == USUAL - all_tags(["update_ratio"]) | PAYLOADS
 
 
-def test_without_a_probe_there_are_no_records_of_it():
-    assert trained(GradientMonitor(None)).probe_records == []
+def test_without_a_probe_there_are_no_records_of_it(usual):
+    assert usual[0].probe_records == []
 
 
 def test_records_begin_anew_with_another_model():
@@ -150,10 +165,9 @@ def test_variables_are_chosen(tmp_path, variables, expected):
     assert not tags_in(tmp_path) & all_tags(["gradient_norm"], set(PATHS) - set(expected))
 
 
-def test_each_recorded_step_is_one_event_with_all_its_values(tmp_path):
-    trained(GradientMonitor(tmp_path, "batch"))
+def test_each_recorded_step_is_one_event_with_all_its_values(usual):
+    first, model, *records = events_in(usual[1])
 
-    first, model, *records = events_in(tmp_path)
     assert first.file_version == "brain.Event:2"
     assert {value.tag for value in model.summary.value} == PAYLOADS - {"vg_keras/record"}
     assert [event.step for event in records] == [0, 1, 2]
@@ -225,8 +239,8 @@ def test_the_file_is_closed_when_training_ends(tmp_path):
     assert not [file for file in open_files if str(tmp_path) in file]
 
 
-def test_records_can_be_pickled():
-    monitor = trained(GradientMonitor(None, "batch"))
+def test_records_can_be_pickled(usual):
+    monitor, _ = usual
     records = pickle.loads(pickle.dumps(monitor.records))
 
     assert [r.step for r in records] == [0, 1, 2]
