@@ -36,13 +36,6 @@ def trained(callbacks, optimizer=None, shuffle=False, **how):
     return model, history
 
 
-@functools.cache
-def trained_without_monitor():
-    """The same in a graph without any monitor: its weights and its history."""
-    model, history = trained([])
-    return weights_of(model), history.history
-
-
 WAYS = {
     "graph": {},
     "eager": {"run_eagerly": True},
@@ -50,12 +43,31 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
-def test_weights_are_the_same(tmp_path, how):
-    with_monitor, _ = trained([GradientMonitor(tmp_path, "batch")], **how)
-    without, _ = trained([], **how)
+@functools.cache
+def trained_without_monitor(way="graph"):
+    """The weights and the history of a training without any monitor."""
+    model, history = trained([], **WAYS[way])
+    return weights_of(model), history.history
 
-    assert weights_of(with_monitor) == weights_of(without)
+
+@pytest.fixture(scope="module", params=WAYS)
+def way_and_trained_with_monitor(request, tmp_path_factory):
+    """Each way, and the weights and the history of a training with a monitor that writes."""
+    monitor = GradientMonitor(tmp_path_factory.mktemp("logs"), "batch")
+    model, history = trained([monitor], **WAYS[request.param])
+    return request.param, weights_of(model), history.history
+
+
+def test_weights_are_the_same(way_and_trained_with_monitor):
+    way, weights, _ = way_and_trained_with_monitor
+
+    assert weights == trained_without_monitor(way)[0]
+
+
+def test_the_history_is_the_same(way_and_trained_with_monitor):
+    way, _, history = way_and_trained_with_monitor
+
+    assert history == trained_without_monitor(way)[1]
 
 
 UNDER_XLA = {
@@ -96,12 +108,6 @@ def test_weights_are_the_same_where_only_some_variables_are_recorded():
     with_monitor, _ = trained([GradientMonitor(None, "batch", variables="*/kernel")])
 
     assert weights_of(with_monitor) == trained_without_monitor()[0]
-
-
-def test_the_history_is_the_same():
-    _, with_monitor = trained([GradientMonitor(None, "batch")])
-
-    assert with_monitor.history == trained_without_monitor()[1]
 
 
 def test_shuffling_is_the_same():
