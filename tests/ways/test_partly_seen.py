@@ -1,5 +1,7 @@
 """What runs twice, in a loop or in a function of its own is seen as far as it can be."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -18,6 +20,13 @@ def first_record(way, **how):
     model = way.monitored_model()
     model.fit(way.x[:8], way.y[:8], batch_size=8, shuffle=False, verbose=0, callbacks=[monitor])
     return monitor.records[0]
+
+
+@functools.cache
+def expected_of(make, **how):
+    """What the first step of a model should show of which nothing is hidden."""
+    (step,) = expected_steps(Way("twin", lambda: make(**how), VECTORS, TARGET), (0,)).values()
+    return step
 
 
 def assert_all_agree(record, expected, outputs):
@@ -58,7 +67,7 @@ class NotRecomputing(Recomputing):
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
 def test_what_recompute_grad_computes_twice_counts_once(how):
-    (expected,) = expected_steps(Way("twin", NotRecomputing, VECTORS, TARGET), (0,)).values()
+    expected = expected_of(NotRecomputing)
     record = first_record(Way("twin", Recomputing, VECTORS, TARGET, compile=how))
 
     outputs = [f"recomputing/{name}" for name in ("first", "second", "last")]
@@ -75,7 +84,7 @@ def test_a_layer_under_a_remat_scope_counts_once():
 
         return make
 
-    (expected,) = expected_steps(Way("twin", made(None), VECTORS, TARGET), (0,)).values()
+    expected = expected_of(made(None))
     eager = {"run_eagerly": True}
     record = first_record(Way("twin", made("full"), VECTORS, TARGET, compile=eager))
 
@@ -130,8 +139,7 @@ class InMap(Hiding):
 @pytest.mark.parametrize("make", [InLoop, InFunction, InCondition, InMap])
 def test_a_layer_that_runs_out_of_sight_is_named_once_and_the_rest_is_recorded(make, jit_compile):
     way = Way("hiding", make, VECTORS, TARGET, compile={"jit_compile": jit_compile})
-    twin = Way("plain", lambda: make(hides=False), VECTORS, TARGET)
-    (expected,) = expected_steps(twin, (0,)).values()
+    expected = expected_of(make, hides=False)
     with pytest.warns(UserWarning, match="not recorded") as caught:
         record = first_record(way)
 

@@ -74,26 +74,33 @@ def assert_agree(record, step):
         assert record.examples[path] == 8
 
 
-def test_two_replicas_agree_with_one_device_on_the_same_global_batch(two_replicas, expected):
+def records_of_each_step(strategy):
     monitor = GradientMonitor(None, "batch")
-    fitted(two_replicas, monitor)
+    fitted(strategy, monitor)
+    return monitor.records
 
-    assert [record.step for record in monitor.records] == [0, 1, 2]
+
+@pytest.fixture(scope="module")
+def replicated(two_replicas):
+    """The records of each step under both replicas."""
+    return records_of_each_step(two_replicas)
+
+
+def test_two_replicas_agree_with_one_device_on_the_same_global_batch(replicated, expected):
+    assert [record.step for record in replicated] == [0, 1, 2]
     for step in (0, 2):
-        assert_agree(monitor.records[step], expected[step])
+        assert_agree(replicated[step], expected[step])
 
 
-def test_what_two_replicas_say_of_units_is_what_one_device_says(two_replicas):
-    def shares(strategy):
-        monitor = GradientMonitor(None, "batch")
-        fitted(strategy, monitor)
-        last = monitor.records[-1]
+def test_what_two_replicas_say_of_units_is_what_one_device_says(replicated):
+    def shares(records):
+        last = records[-1]
         return last.saturated_units, last.dead_units, last.dead_unit_examples
 
-    replicated, alone = shares(two_replicas), shares(tf.distribute.get_strategy())
+    alone = records_of_each_step(tf.distribute.get_strategy())
 
-    assert replicated == alone
-    assert alone[2] == {"first": 24}
+    assert shares(replicated) == shares(alone)
+    assert alone[-1].dead_unit_examples == {"first": 24}
 
 
 def test_the_regularisers_share_is_told_apart_under_two_replicas(two_replicas, expected):
