@@ -1,18 +1,25 @@
 # make demo     install, then train a deep sigmoid and a deep ReLU network side by side
 # make test     install, then run every check and test
+# make results  run all experiments and write what they found into experiments/ (half an hour)
 # make format   let ruff rewrite what it can
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test results lint format clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m experiments.sigmoid_vs_relu
 
 test: $(VENV)/.installed-dev lint
 	@$(BIN)/python -m pytest
+
+# On all of MNIST, where it can be had, and on the digits that are installed.
+results: $(VENV)/.installed
+	@$(BIN)/python -m experiments all --output experiments/results
+	@$(BIN)/python -m experiments all --data subset --output logs/subset
+	@$(BIN)/python -m experiments.common.readme --subset logs/subset
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

@@ -1,0 +1,105 @@
+"""Writes what the experiments found into experiments/README.md, from the committed results.
+
+    python -m experiments.common.readme [--subset DIR]
+
+Each experiment has results/NAME/results.json, and subset.json beside it where it takes digits: the
+same on the 5,000 digits that are installed, taken from DIR/NAME/results.json. A test checks that the README is what these say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from experiments.common.catalogue import EXPERIMENTS
+
+FOLDER = Path(__file__).parents[1]
+README = FOLDER / "README.md"
+RESULTS = FOLDER / "results"
+SUBSET_FILE = "subset.json"
+BEGIN, END = "<!-- What follows is written by experiments/common/readme.py -->", "<!-- End -->"
+
+_HEAD = """\
+| claim or publication | published | ours | on the subset | band | held |
+|---|---|---|---|---|---|"""
+
+
+def generated() -> str:
+    """Returns what stands between the marks: a section for each experiment, then the table."""
+    found = {name: _read(name, "results.json") for name in EXPERIMENTS}
+    subset = {name: _read(name, SUBSET_FILE) for name in EXPERIMENTS}
+    sections = [_section(results, subset[name]) for name, results in found.items() if results]
+    rows = [
+        row
+        for name, results in found.items()
+        if results
+        for row in _rows(name, results["checks"], subset[name])
+    ]
+    checks = [check for results in found.values() if results for check in results["checks"]]
+    held = sum(check["held"] for check in checks)
+    table = "\n".join([_HEAD, *rows])
+    return (
+        "\n\n".join(sections)
+        + f"\n\n## Every claim and published number\n\n{held} of {len(checks)} held. Where ours on "
+        "the subset has a cross, the same does not hold there.\n\n" + table
+    )
+
+
+def _read(name: str, file: str) -> dict[str, Any] | None:
+    path = RESULTS / name / file
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _section(results: dict[str, Any], subset: dict[str, Any] | None) -> str:
+    name = results["name"]
+    figures = "\n\n".join(
+        f"![{results['question']}](results/{name}/{figure}.png)" for figure in results["figures"]
+    )
+    on_subset = f"\n\nOn the 5,000-digit subset: {subset['answer']}" if subset else ""
+    return (
+        f"## {name}\n\n**{results['question']}** {results['answer']}{on_subset}\n\n"
+        f"    python -m experiments.{name}\n\n{figures}"
+    )
+
+
+def _rows(name: str, checks: list[dict[str, Any]], subset: dict[str, Any] | None) -> list[str]:
+    others = {check["what"]: check for check in subset["checks"]} if subset else {}
+    rows = []
+    for check in checks:
+        other = others.get(check["what"])
+        theirs = "" if other is None else other["printed"] + ("" if other["held"] else " ✗")
+        cells = (
+            f"**{name}**: {check['what']} ({check['source']})",
+            check["published"],
+            check["printed"],
+            theirs,
+            check["band"],
+            "yes" if check["held"] else "**no**",
+        )
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return rows
+
+
+def updated(text: str) -> str:
+    """Returns the text of the README with what stands between the marks written anew."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{generated()}\n\n{END}{after}"
+
+
+def take_subset(folder: Path) -> None:
+    """Copies the results of the experiments that take digits from a folder of all results."""
+    for name in EXPERIMENTS:
+        path = folder / name / "results.json"
+        if path.exists() and json.loads(path.read_text())["data"]:
+            (RESULTS / name / SUBSET_FILE).write_text(path.read_text())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--subset", type=Path, metavar="DIR", help="results on the subset")
+    if folder := parser.parse_args().subset:
+        take_subset(folder)
+    README.write_text(updated(README.read_text()))

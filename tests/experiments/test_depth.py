@@ -1,0 +1,99 @@
+"""The deeper, the worse: in a small form, and the factor per layer against a tape of its own."""
+
+import json
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_form import run_small
+
+from experiments import depth
+from experiments.common import mlp, mnist, options
+from experiments.common.sweep import Work
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return run_small("depth", tmp_path_factory.mktemp("depth"))
+
+
+def test_there_is_a_gradient_and_an_accuracy_for_each_depth(results):
+    numbers = results["numbers"]
+
+    assert numbers["depths"] == [1, 3, 4]
+    for activation in ("sigmoid", "tanh", "relu"):
+        assert len(numbers[activation]["gradient"]) == 3
+        assert all(gradient > 0 for gradient in numbers[activation]["gradient"])
+        assert all(0 <= accuracy <= 1 for accuracy in numbers[activation]["accuracy"])
+
+
+def test_theory_is_that_of_the_activation_and_the_initializer(results):
+    factors = [results["numbers"][name]["theory"] for name in ("sigmoid", "tanh", "relu")]
+
+    assert factors == pytest.approx([0.23605, 1, math.sqrt(0.5)], rel=1e-4)
+
+
+def test_every_claim_is_checked(results):
+    checks = {check["what"]: check for check in results["checks"]}
+
+    assert len(checks) == 4
+    assert checks["sigmoid: factor by which a layer more changes the first layer's gradient"][
+        "held"
+    ]
+
+
+def test_the_gradient_is_that_of_a_tape_on_the_first_batch(tmp_path):
+    parser = options.parser(depth)
+    chosen = mlp.settings(parser.parse_args([*depth.SMALL]), mnist.load_subset())
+    data = mnist.load_subset().limited(100)
+    gradient, _ = depth.train(("tanh", chosen), Work(tmp_path, data, "cpu", Reports()))
+    model = mlp.build("tanh", chosen)
+    batch = first_batch(model, chosen, data)
+    with tf.GradientTape() as tape:
+        loss = keras.losses.sparse_categorical_crossentropy(batch[1], model(batch[0]))
+        loss = tf.reduce_mean(loss)
+    expected = np.linalg.norm(tape.gradient(loss, model.layers[1].kernel))
+
+    assert gradient == pytest.approx(expected, rel=1e-5)
+
+
+class Reports:
+    def put(self, fraction):
+        pass
+
+
+def first_batch(model, chosen, data):
+    """The first batch of a fit that draws its order from the seed."""
+    seen = []
+
+    class Spy(keras.Model):
+        def train_step(self, batch):
+            tf.py_function(lambda x, y: seen.append((x.numpy(), y.numpy())), [*batch], [])
+            return {}
+
+    spy = Spy(model.inputs, model.outputs)
+    spy.compile("sgd", "mse")
+    keras.utils.set_random_seed(chosen.seed)
+    spy.fit(data.x_train, data.y_train, batch_size=chosen.batch_size, verbose=0)
+    return seen[0]
+
+
+def test_the_factor_is_the_slope_of_a_straight_line():
+    assert depth._factor([1, 2, 5], [0.5, 0.25, 0.5**5]) == pytest.approx(0.5)
+
+
+def test_a_gradient_that_is_gone_is_left_out_of_the_line():
+    assert depth._factor([1, 2, 9], [0.5, 0.25, 0.0]) == pytest.approx(0.5)
+    assert math.isnan(depth._factor([1, 9], [0.5, 0.0]))
+
+
+def test_committed_results_cover_fifty_layers_of_all_of_mnist():
+    folder = Path(depth.__file__).parent / "results" / "depth"
+    results = json.loads((folder / "results.json").read_text())
+
+    assert results["data"]["name"] == "MNIST"
+    assert results["numbers"]["depths"][-1] == 50
+    assert all(check["held"] for check in results["checks"])
