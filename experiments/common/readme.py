@@ -3,7 +3,8 @@
     python -m experiments.common.readme [--subset DIR]
 
 Each experiment has results/NAME/results.json, and subset.json beside it where it takes digits: the
-same on the 5,000 digits that are installed, taken from DIR/NAME/results.json. A test checks that the README is what these say.
+same on the 5,000 digits that are installed, taken from DIR/NAME/results.json. A test checks that
+the README is what these say.
 """
 
 from __future__ import annotations
