@@ -1,0 +1,379 @@
+"""Why do the layers of a sigmoid network learn at such different speeds?
+
+Repeats the measurement of chapter 5 of Michael Nielsen's book: networks with two, three and four
+hidden layers of 30 sigmoid units, trained on the first 1,000 digits, all of them in each step.
+GradientMonitor gives the speed of learning of each hidden layer, as the book measures it: the L2
+norm of the gradient of its biases. The book shows one network of each depth, drawn without a seed;
+here are many, and each of its numbers is looked up among theirs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+from argparse import ArgumentParser
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.common import command_line, options
+from experiments.common.outcome import Check, Outcome
+from experiments.common.style import STYLES, finish
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from experiments.common.session import Session
+    from experiments.common.sweep import Work
+    from vg_keras import GradientMonitor
+
+UNITS = 30
+NORMS = {
+    2: [0.065741, 0.309218],
+    3: [0.011838, 0.059965, 0.283142],
+    4: [0.002975, 0.017077, 0.069539, 0.285139],
+}
+"""By the number of hidden layers: the published norm at the start of each of them."""
+
+MOMENTS = ("start", "min", "max", "end")
+RATIOS = {2: [4.70, 1.20, 5.06, 2.80], 3: [23.9, 14.7, 30.7, 14.7], 4: [95.8, 49.2, 137.8, 112.6]}
+"""The published norm of the last hidden layer over that of the first, at these moments."""
+
+BANDS = {2: (3.9, 6.5), 3: (17.5, 34.7), 4: (81, 176)}
+"""Of that ratio at the start: 5 to 95 % of 400 draws, computed by a program of its own."""
+NEIGHBOUR_BAND = (0.154, 0.258)
+"""The same of the norm of a layer over that of the next one."""
+
+SHADES = ("#0072B2", "#009E73", "#E69F00", "#D55E00")
+"""The colour of each hidden layer."""
+
+SMALL = ["--draws=5", "--seeds=2", "--epochs=3", "--limit=20"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Networks of one depth, each drawn anew.
+
+    Args:
+        depth: Number of hidden layers.
+        networks: How many; they are drawn from the seeds 0, 1, 2, ...
+        epochs: Steps of each, with all of the data.
+    """
+
+    depth: int
+    networks: int
+    epochs: int
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options of this experiment."""
+    add = parser.add_argument
+    add("--draws", type=options.positive, default=400, help="networks measured at the start")
+    add("--epochs", type=options.positive, default=500, help="steps of each training")
+    options.add_seeds(parser, 20)
+    options.add_data(parser)
+    parser.set_defaults(limit=1000)
+
+
+def run(session: Session) -> Outcome:
+    """Measures many networks at the start, and some through their training."""
+    chosen, data = session.chosen, session.digits
+    trained = [Series(depth, chosen.seeds, chosen.epochs) for depth in reversed(NORMS)]
+    drawn = [Series(depth, chosen.draws, 1) for depth in reversed(NORMS)]
+    series = [*trained, *drawn]  # the longest first: no process waits for them at the end
+    norms = dict(zip(series, map(np.array, session.sweep(measure, series)), strict=True))
+    training = {s.depth: norms[s] for s in reversed(trained)}
+    start = {s.depth: norms[s][:, 0] for s in reversed(drawn)}
+    checks = _checks(start, training)
+    title = f"{data.name}; {chosen.seeds} networks of each depth, seeds from 0"
+    return Outcome(
+        _answer(start, training, checks, data.name),
+        {session.name: draw(training, title)},
+        checks,
+        {str(depth): _numbers(start[depth], training[depth]) for depth in NORMS},
+        {"draws": chosen.draws, "seeds": chosen.seeds, "epochs": chosen.epochs},
+    )
+
+
+def measure(series: Series, work: Work) -> list[list[list[float]]]:
+    """Returns for each network and step the norm of each hidden layer's bias gradient."""
+    import keras
+    import tensorflow as tf
+
+    from experiments.common import mlp
+    from vg_keras import GradientMonitor
+
+    mlp.begin(0)
+    data = work.digits
+    model = build(series.depth)
+    x, y = data.x_train, keras.utils.to_categorical(data.y_train, 10)
+    monitor = GradientMonitor(None, "batch", "hidden_*/bias", activations=False, updates=False)
+    one_by_one = redrawing(monitor, series)
+    steps = series.networks * series.epochs
+    model.fit(
+        tf.data.Dataset.from_tensors((x, y)).repeat(steps),
+        callbacks=[monitor, one_by_one, work.progress(steps)],
+        shuffle=False,
+        verbose=0,
+    )
+    return np.reshape(one_by_one.norms, (series.networks, series.epochs, series.depth)).tolist()
+
+
+def build(depth: int) -> keras.Model:
+    """Returns a compiled network whose loss is the book's."""
+    import keras
+
+    first = values = keras.Input([784])
+    for i in range(depth):
+        values = _layer(UNITS, "sigmoid", f"hidden_{i + 1}")(values)
+    # The loss takes the output's sigmoid upon itself: from logits its gradient is exactly a - y.
+    model = keras.Model(first, _layer(10, None, "output")(values))
+
+    def cross_entropy(targets: Any, logits: Any) -> Any:
+        each = keras.ops.binary_crossentropy(targets, logits, from_logits=True)
+        return keras.ops.sum(each, axis=-1)  # over the outputs, where Keras's own takes the mean
+
+    model.compile(keras.optimizers.SGD(0.1), cross_entropy, jit_compile=False)
+    return model
+
+
+def _layer(units: int, activation: str | None, name: str) -> keras.layers.Layer:
+    import keras
+
+    return keras.layers.Dense(
+        units,
+        activation,
+        # lambda = 5 for 1,000 images: each step of 0.1 takes 0.0005 of every weight away.
+        kernel_regularizer=keras.regularizers.L2(5.0 / 1000 / 2),
+        name=name,
+    )
+
+
+def weights(depth: int, seed: int) -> list[NDArray[np.float64]]:
+    """Draws the kernels from N(0, 1/inputs) and the biases from N(0, 1), layer by layer."""
+    random = np.random.default_rng(seed)
+    drawn = []
+    for inputs, units in itertools.pairwise([784, *depth * [UNITS], 10]):
+        drawn.append(random.standard_normal((inputs, units)) / math.sqrt(inputs))
+        drawn.append(random.standard_normal(units))
+    return drawn
+
+
+def redrawing(monitor: GradientMonitor, series: Series) -> keras.callbacks.Callback:
+    """Returns a callback that trains one network of the series after the other, in one `fit`.
+
+    Its `norms` hold those of all steps; the monitor itself keeps no more than 1,000 records.
+    """
+    import keras
+
+    class Redrawing(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norms: list[list[float]] = []
+
+        def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
+            seed, epoch = divmod(batch, series.epochs)
+            if epoch == 0:
+                self.model.set_weights(weights(series.depth, seed))
+
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            self.norms.append([g.norm for g in monitor.records[-1].gradients.values()])
+
+    return Redrawing()
+
+
+def _speed_ratio(norms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the norm of the last hidden layer over that of the first."""
+    return norms[..., -1] / norms[..., 0]
+
+
+def _neighbours(start: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Returns every norm of a layer over that of the next one, of all networks."""
+    return np.concatenate([np.ravel(n[:, :-1] / n[:, 1:]) for n in start.values()])
+
+
+def _by_moment(training: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Returns the ratio of last to first of each network at each of `MOMENTS`."""
+    ratio = _speed_ratio(training)
+    found = ratio[:, 0], ratio.min(axis=1), ratio.max(axis=1), ratio[:, -1]
+    return dict(zip(MOMENTS, found, strict=True))
+
+
+def _slower(training: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tells for each network and epoch whether every layer is slower than the next one."""
+    return np.all(training[..., :-1] < training[..., 1:], axis=-1)
+
+
+def _theory() -> float:
+    """Returns the factor by which a wide layer of these shrinks the gradient."""
+    import keras
+
+    from vg_keras.theory import predict
+
+    biases = keras.initializers.RandomNormal(stddev=1.0)
+    return predict("sigmoid", "lecun_normal", biases).factor_per_layer
+
+
+def _answer(
+    start: dict[int, NDArray[np.float64]],
+    training: dict[int, NDArray[np.float64]],
+    checks: list[Check],
+    data: str,
+) -> str:
+    medians = ", ".join(f"{np.median(_speed_ratio(norms)):.3g}" for norms in start.values())
+    book = ", ".join(f"{ratios[0]:.3g}" for ratios in RATIOS.values())
+    always = np.concatenate([_slower(norms).all(axis=1) for norms in training.values()])
+    looked_up = [check.held for check in checks if check.what.endswith(_LOOKED_UP)]
+    return (
+        f"A hidden layer begins with {np.median(_neighbours(start)):.3f} of the speed of the next "
+        f"one (theory {_theory():.4f}), so that with two, three and four of them the last is "
+        f"faster than the first by {medians} (the book's networks: {book}), on {data}. "
+        f"In {always.sum()} of {len(always)} networks every layer is slower than the next through "
+        f"all of the training (the book's: all). {sum(looked_up)} of the book's {len(looked_up)} "
+        "numbers lie within the middle 90 % of our networks; one in ten would be outside by chance."
+    )
+
+
+_LOOKED_UP = "% of our networks at or below the book's"
+
+
+def _checks(
+    start: dict[int, NDArray[np.float64]], training: dict[int, NDArray[np.float64]]
+) -> list[Check]:
+    neighbours, theory = _neighbours(start), _theory()
+    checks = [
+        Check(
+            "norm of a hidden layer over that of the next, median at the start",
+            "mean-field theory, sqrt(chi); within 10 %",
+            f"{theory:.4f}",
+            float(np.median(neighbours)),
+            0.9 * theory,
+            1.1 * theory,
+            ".4f",
+        ),
+        _share(
+            "norm of a hidden layer over that of the next", neighbours, NEIGHBOUR_BAND, start[2]
+        ),
+    ]
+    for depth, norms in NORMS.items():
+        ratios = {**_by_moment(training[depth]), "start": _speed_ratio(start[depth])}
+        name = f"{depth} hidden layers"
+        for i, published in enumerate(norms):
+            what = f"{name}, norm of layer {i + 1} at the start"
+            checks.append(_look_up(what, published, start[depth][:, i], ".6f"))
+        for moment, published in zip(MOMENTS, RATIOS[depth], strict=True):
+            checks.append(_look_up(f"{name}, last / first, {moment}", published, ratios[moment]))
+        what = f"{name}, last / first, start"
+        checks.append(_share(what, ratios["start"], BANDS[depth], start[depth]))
+        what = f"{name}: % of epochs and networks in which every layer is slower than the next"
+        slower = 100 * float(np.mean(_slower(training[depth])))
+        checks.append(Check(what, "Nielsen, chapter 5", "100", slower, 100, form=".4g"))
+    return checks
+
+
+def _look_up(what: str, published: float, ours: NDArray[np.float64], form: str = "g") -> Check:
+    """Checks that a published number is among the middle 90 % of ours."""
+    rank = 100 * float(np.mean(ours <= published))
+    what = f"{what}: {_LOOKED_UP}"
+    return Check(what, "Nielsen, chapter 5", format(published, form), rank, 5, 95, ".0f")
+
+
+def _share(
+    what: str,
+    ratios: NDArray[np.float64],
+    band: tuple[float, float],
+    networks: NDArray[np.float64],
+) -> Check:
+    """Checks that nine in ten of our ratios are where nine in ten of the computed ones are."""
+    low, high = band
+    share = 100 * float(np.mean((low <= ratios) & (ratios <= high)))
+    # Three standard errors of a share of 90 %, of which the 400 that made the band have theirs too.
+    allowed = 3 * 100 * math.sqrt(0.9 * 0.1 * (1 / len(networks) + 1 / 400))
+    what = f"{what}: % of our networks within {low:g} to {high:g}"
+    return Check(what, "computed, 400 draws", "90", share, 90 - allowed, 90 + allowed, ".1f")
+
+
+def _numbers(start: NDArray[np.float64], training: NDArray[np.float64]) -> dict[str, Any]:
+    """Returns what results.json holds of one depth; of the training every tenth epoch."""
+    quantiles = {"5 %": 5, "median": 50, "95 %": 95}
+    return {
+        "start_norms": {name: np.percentile(start, q, axis=0) for name, q in quantiles.items()},
+        "start_ratio": {
+            name: np.percentile(_speed_ratio(start), q) for name, q in quantiles.items()
+        },
+        "ratios": _by_moment(training),
+        "epochs": np.arange(training.shape[1])[::10],
+        "training_norms": {
+            name: np.percentile(training, q, axis=0)[::10] for name, q in quantiles.items()
+        },
+        "slower": _slower(training).mean(axis=1),
+    }
+
+
+def draw(training: dict[int, NDArray[np.float64]], title: str) -> Figure:
+    """Draws the speed of each layer over the epochs, and below it last over first."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    figure.suptitle(
+        "The earlier a hidden layer of sigmoid units, the slower it learns\n"
+        f"{title}; band and bars: 5 to 95 % of them",
+        fontsize=11,
+    )
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1.5, 1])  # type: ignore[misc]
+    by_depth = upper.subplots(1, len(training), sharey=True)
+    for axes, (depth, norms) in zip(by_depth, training.items(), strict=True):
+        _draw_speeds(axes, norms, NORMS[depth])
+        finish(axes, f"Speed of learning: {depth} hidden layers", legend=False)
+    by_depth[0].set_ylabel("L2 norm of the gradient of the biases")
+    by_depth[0].set_yscale("log")
+    by_depth[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    _draw_ratios(lower.subplots(), training)
+    return figure
+
+
+def _draw_speeds(axes: Axes, norms: NDArray[np.float64], published: list[float]) -> None:
+    epochs = np.arange(norms.shape[1])
+    low, median, high = np.percentile(norms, (5, 50, 95), axis=0)
+    for i, colour in zip(range(norms.shape[2]), SHADES, strict=False):
+        axes.plot(epochs, median[:, i], color=colour, label=f"hidden layer {i + 1}")
+        axes.fill_between(epochs, low[:, i], high[:, i], color=colour, alpha=0.15, linewidth=0)
+    zeros = np.zeros(len(published))
+    axes.plot(zeros, published, "kx", label="the book's network", clip_on=False, zorder=5)
+    axes.set_xlabel("epoch")
+
+
+def _draw_ratios(axes: Axes, training: dict[int, NDArray[np.float64]]) -> None:
+    labels: list[str] = []
+    for depth, norms in training.items():
+        for moment, ratios, book in zip(
+            MOMENTS, _by_moment(norms).values(), RATIOS[depth], strict=True
+        ):
+            low, median, high = np.percentile(ratios, (5, 50, 95))
+            at, only_once = len(labels), not labels
+            axes.errorbar(
+                at,
+                median,
+                [[median - low], [high - median]],
+                capsize=4,
+                label="ours, median" if only_once else None,
+                **STYLES["sigmoid"],
+            )
+            axes.plot(
+                at + 0.2, book, "kx", label="the book's network" if only_once else None, zorder=5
+            )
+            labels.append(f"{depth} layers\n{moment}")
+    axes.set_xticks(range(len(labels)), labels, fontsize=8)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_ylabel("last / first")
+    finish(axes, "How much faster the last hidden layer learns than the first")
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.main("nielsen"))
