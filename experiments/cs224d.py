@@ -5,9 +5,9 @@ initial weights, two hidden layers, once with sigmoid and once with ReLU. Gradie
 the notebook plots: the summed magnitudes of the gradients of the first two kernels.
 
 What the figure does not show: with the notebook's own measure the second layer gets about twice as
-much as the first in both networks, all through training. Sigmoid stands out at iteration 0 alone,
-because two hidden layers are too few. `python -m experiments.depth` shows the depth at which the
-claim does hold.
+much as the first in both networks, all through training. Sigmoid stands out at the very start
+alone: at iteration 0 the factor is 52.7, and ten iterations later it is below 3. Two hidden layers
+are too few. `python -m experiments.depth` shows the depth at which the claim does hold.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def _ratios(result: dict[str, Any]) -> NDArray[np.float64]:
 def _answer(results: dict[str, Any], iterations: int) -> str:
     ratios = {name: _ratios(result) for name, result in results.items()}
     start, median = (
-        [f"{number(ratios[name]):.3g} ({SHORT[name]})" for name in SHORT]
+        [f"{number(ratios[name]):#.3g} ({SHORT[name]})" for name in SHORT]
         for number in (lambda r: r[0], np.median)
     )
     return (
@@ -217,7 +217,7 @@ def _checks(results: dict[str, Any], iterations: int) -> list[Check]:
         checks += _sum_checks(name, result)
         ratio = RATIO_AT_START[name]
         checks.append(_near(f"{SHORT[name]}: second / first at 0", ratio, _ratios(result)[0], 0.01))
-    if iterations >= FULL_LENGTH:
+    if iterations == FULL_LENGTH:
         medians = {name: float(np.median(_ratios(result))) for name, result in results.items()}
         for name, result in results.items():
             published, ours = ACCURACY[name], result["accuracy"]
@@ -230,8 +230,8 @@ def _checks(results: dict[str, Any], iterations: int) -> list[Check]:
         checks.append(
             Check(
                 "how many times as much SIGM loses as ReLU, by these medians",
-                "claim 6, as the article reads the figure; twice would be plain to see",
-                "at least 2",
+                "claim 6, as the article reads the figure; we ask for twice, which one would see",
+                "clearly more",
                 medians["sigmoid"] / medians["relu"],
                 2,
                 form=".2f",
@@ -266,11 +266,11 @@ def _sum_checks(name: str, result: dict[str, Any]) -> list[Check]:
             tolerance = 0.05 if name == "relu" and at > 100 else 1e-4
             if at in ours:
                 what = f"{SHORT[name]}: gradient sum of the {layer} layer at {at:,}"
-                checks.append(_near(what, published, ours[at], tolerance, ".6g"))
+                checks.append(_near(what, published, ours[at], tolerance, "#.6g"))
     return checks
 
 
-def _near(what: str, published: float, ours: float, tolerance: float, form: str = ".3g") -> Check:
+def _near(what: str, published: float, ours: float, tolerance: float, form: str = "#.3g") -> Check:
     """Checks a number by how far it is from another one, relative to that."""
     low, high = published * (1 - tolerance), published * (1 + tolerance)
     source = f"CS224d notebook, computed in float64; within {100 * tolerance:g} %"
@@ -284,7 +284,7 @@ def draw(results: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(11, 8), layout="constrained")
     figure.suptitle(
         "CS224d, vanishing_grad_example: two hidden layers of 50, softmax, step 0.1, all 300 points"
-        "\nSigmoid stands out at iteration 0 alone: two hidden layers are too few to show more",
+        "\nSigmoid stands out at the very start alone: two hidden layers are too few to show more",
         fontsize=11,
     )
     (sigmoid, relu), (both, ratio) = figure.subplots(2, 2, sharex=True)
@@ -296,7 +296,7 @@ def draw(results: dict[str, Any]) -> Figure:
         _draw_sums(both, name, results[name])
         style = {**STYLES[name], "markersize": 5, "markevery": [0]}
         ratios = _ratios(results[name])
-        label = f"{SHORT[name].lower()}: {ratios[0]:.3g} at 0, median {np.median(ratios):.3g}"
+        label = f"{SHORT[name].lower()}: {ratios[0]:#.3g} at 0, median {np.median(ratios):#.3g}"
         ratio.plot(results[name]["iterations"], ratios, label=label, **style)
     finish(both, "Sum of magnitudes of gradients -- hidden layer neurons")
     finish(ratio, "Second layer / first layer")

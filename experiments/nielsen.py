@@ -52,6 +52,9 @@ NEIGHBOUR_BAND = (0.154, 0.258)
 SHADES = ("#0072B2", "#009E73", "#E69F00", "#D55E00")
 """The colour of each hidden layer."""
 
+LOOKED_UP = "% of our networks at or below the book's"
+"""How the checks end that look a published number up among ours."""
+
 SMALL = ["--draws=5", "--seeds=2", "--epochs=3", "--limit=20"]
 
 
@@ -228,7 +231,7 @@ def _answer(
     medians = ", ".join(f"{np.median(_speed_ratio(norms)):.3g}" for norms in start.values())
     book = ", ".join(f"{ratios[0]:.3g}" for ratios in RATIOS.values())
     always = np.concatenate([_slower(norms).all(axis=1) for norms in training.values()])
-    looked_up = [check.held for check in checks if check.what.endswith(_LOOKED_UP)]
+    looked_up = [check.held for check in checks if check.what.endswith(LOOKED_UP)]
     return (
         f"A hidden layer begins with {np.median(_neighbours(start)):.3f} of the speed of the next "
         f"one (theory {_theory():.4f}), so that with two, three and four of them the last is "
@@ -237,9 +240,6 @@ def _answer(
         f"all of the training (the book's: all). {sum(looked_up)} of the book's {len(looked_up)} "
         "numbers lie within the middle 90 % of our networks; one in ten would be outside by chance."
     )
-
-
-_LOOKED_UP = "% of our networks at or below the book's"
 
 
 def _checks(
@@ -279,7 +279,7 @@ def _checks(
 def _look_up(what: str, published: float, ours: NDArray[np.float64], form: str = "g") -> Check:
     """Checks that a published number is among the middle 90 % of ours."""
     rank = 100 * float(np.mean(ours <= published))
-    what = f"{what}: {_LOOKED_UP}"
+    what = f"{what}: {LOOKED_UP}"
     return Check(what, "Nielsen, chapter 5", format(published, form), rank, 5, 95, ".0f")
 
 

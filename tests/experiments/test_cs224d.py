@@ -38,6 +38,13 @@ def two_thousand(tmp_path_factory):
     return {name: train(folder, name, 2100) for name in ("sigmoid", "relu")}
 
 
+@pytest.fixture(scope="module")
+def first_hundred(tmp_path_factory):
+    """Both networks, each of the first 100 iterations recorded."""
+    folder = tmp_path_factory.mktemp("work")
+    return {name: train(folder, name, 100, every=1) for name in ("sigmoid", "relu")}
+
+
 def twin(activation, iterations):
     """The notebook in NumPy, float64: the two sums at each iteration, and the last loss."""
     np.random.seed(0)
@@ -73,14 +80,21 @@ def twin(activation, iterations):
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "relu"])
-def test_the_first_hundred_iterations_are_those_of_float64(activation, tmp_path):
-    ours = train(tmp_path, activation, 100, every=1)
+def test_the_first_hundred_iterations_are_those_of_float64(activation, first_hundred):
+    ours = first_hundred[activation]
     sums, losses = twin(activation, 100)
 
     assert ours["iterations"] == list(range(100))
     np.testing.assert_allclose(np.transpose([ours["first"], ours["second"]]), sums, rtol=1e-5)
     assert ours["losses_at"] == [0, 99]
     np.testing.assert_allclose(ours["losses"], [losses[0], losses[99]], rtol=0, atol=1e-6)
+
+
+def test_sigmoid_stands_out_in_the_first_ten_iterations_alone(first_hundred):
+    sigmoid = cs224d._ratios(first_hundred["sigmoid"])
+
+    assert sigmoid[0] == pytest.approx(52.7, rel=1e-3)
+    assert sigmoid[10:].max() < 3
 
 
 @pytest.mark.parametrize(
