@@ -294,8 +294,9 @@ def _draw_critical(axes: Axes) -> None:
             ha="right",
             color=STYLES[activation]["color"],
         )
-    for height, words, align in ((0.97, "explodes", "top"), (0.35, "vanishes", "bottom")):
-        axes.annotate(words, (0.02, height), xycoords="axes fraction", va=align, fontsize=9)
+    for height, words, align in ((1.15, "explodes", "bottom"), (0.87, "vanishes", "top")):
+        place = (0.02, height)
+        axes.annotate(words, place, xycoords=("axes fraction", "data"), va=align, fontsize=9)
     axes.set_ylabel("factor per layer of the backpropagated signal")
     axes.plot([], [], color="#555555", label="theory", **THEORY)
     axes.plot([], [], color="#555555", linestyle=":", label="critical variance in theory")
@@ -315,7 +316,7 @@ def _draw_named(axes: Axes, activation: str, results: Mapping[Any, Any]) -> None
         )
     axes.set_xlim(0, 135)
     axes.set_xticks(range(0, 101, 20))
-    finish(axes, f"{LABELS[activation]}: accuracy, and the signal at the start", legend=False)
+    finish(axes, f"{LABELS[activation]}: accuracy, signal at the start", legend=False)
 
 
 if __name__ == "__main__":

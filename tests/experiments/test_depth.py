@@ -72,7 +72,7 @@ def first_batch(model, chosen, data):
     class Spy(keras.Model):
         def train_step(self, batch):
             tf.py_function(lambda x, y: seen.append((x.numpy(), y.numpy())), [*batch], [])
-            return {}
+            return {"loss": tf.constant(0.0)}
 
     spy = Spy(model.inputs, model.outputs)
     spy.compile("sgd", "mse")
