@@ -1,0 +1,328 @@
+"""Which activation functions squash what the images differ in, layer by layer?
+
+Ten hidden layers as they are initialized, one batch of images, nine activation functions. How wide
+a range of inputs a layer still spans is how far its outputs on different images lie apart: their
+standard deviation over the images. A side branch at each layer takes the mean over the images off
+its output, and GradientMonitor records what is left, beside the signal that comes back.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.common import command_line, options
+from experiments.common.outcome import Check, Outcome
+from experiments.common.style import LABELS, STYLES, THEORY, finish
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+    from experiments.common.session import Session
+    from experiments.common.sweep import Work
+    from vg_keras import Record, Sketch
+
+ACTIVATIONS = ("sigmoid", "tanh", "softsign", "relu", "leaky_relu", "elu", "selu", "gelu", "silu")
+INITIALIZERS = [
+    f"{name}_{kind}" for name in ("glorot", "he", "lecun") for kind in ("uniform", "normal")
+]
+BINS = 40
+"""Bars of a histogram."""
+
+SMALL = ["--depth=3", "--width=8", "--images=20", "--seeds=2", "--limit=100"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the outcome depends on.
+
+    Args:
+        depth: Number of hidden layers.
+        width: Units in each of them.
+        initializer: A Keras initializer, for every kernel; biases are zero.
+        images: Number of images, one batch.
+        seeds: How often the weights are drawn.
+    """
+
+    depth: int
+    width: int
+    initializer: str
+    images: int
+    seeds: int
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options of this experiment."""
+    parser.add_argument("--depth", type=options.positive, default=10, help="hidden layers")
+    parser.add_argument("--width", type=options.positive, default=128, help="units in each")
+    parser.add_argument(
+        "--initializer", choices=INITIALIZERS, default="glorot_uniform", help="that of all kernels"
+    )
+    parser.add_argument("--images", type=options.positive, default=500, help="images in the batch")
+    options.add_seeds(parser, 5)
+    options.add_data(parser)
+
+
+def run(session: Session) -> Outcome:
+    """Measures the network with each activation function, and compares."""
+    from vg_keras.theory import predict
+
+    c = session.chosen
+    images = min(c.images, len(session.digits.x_train))
+    settings = Settings(c.depth, c.width, c.initializer, images, c.seeds)
+    measured = session.sweep(measure, [(name, settings) for name in ACTIVATIONS])
+    results: dict[str, dict[str, Any]] = {}
+    for name, result in zip(ACTIVATIONS, measured, strict=True):
+        theory = predict(name, settings.initializer, fan_in=settings.width)
+        results[name] = result | {
+            "forward": _factor([spans[1:] for spans in result["spans"]]),
+            "backward": 1 / _factor(result["gradients"]),
+            "theory": theory.factor_per_layer,
+        }
+    title = f"{session.digits.name}, {images} images; {_describe(settings)}"
+    return Outcome(
+        _answer(results),
+        {session.name: draw(results, title)},
+        _checks(results),
+        results,
+        asdict(settings),
+    )
+
+
+def _describe(settings: Settings) -> str:
+    return (
+        f"{settings.depth} hidden layers of {settings.width} units at initialization, "
+        f"{settings.initializer}, median of {settings.seeds} seeds"
+    )
+
+
+def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
+    """Returns what the monitor recorded of a network, whose weights are drawn once a seed.
+
+    Returns:
+        `spans`, for each seed those of the input and of each hidden layer; `gradients`, for each
+        seed those of each hidden layer; `ranges`, the 5 and the 95 % quantile of each layer's
+        outputs; and the `histograms` of some layers.
+    """
+    activation, settings = run
+    records = [record_of(activation, settings, seed, work) for seed in range(settings.seeds)]
+    depths = range(1, settings.depth + 1)
+    outputs = {d: _joined([r.activations[f"hidden_{d}"] for r in records]) for d in depths}
+    shown = sorted({round(d) for d in np.linspace(1, settings.depth, 4)})
+    deviations = {d: _joined([r.activations[f"deviation_{d}"] for r in records]) for d in shown}
+    return {
+        "spans": [[r.activations[f"deviation_{d}"].rms for d in (0, *depths)] for r in records],
+        "gradients": [
+            [r.activation_gradient_rms_per_example(f"hidden_{d}") for d in depths] for r in records
+        ],
+        "ranges": [outputs[d].quantile([0.05, 0.95]).tolist() for d in depths],
+        "histograms": _histograms(
+            {d: outputs[d] for d in shown}, {d: deviations[d] for d in shown}
+        ),
+    }
+
+
+def record_of(activation: str, settings: Settings, seed: int, work: Work) -> Record:
+    """Returns the record of one step that changes nothing."""
+    import keras
+
+    from experiments.common import mlp
+    from vg_keras import GradientMonitor
+
+    mlp.begin(seed)
+    with mlp.double_precision():
+        network = mlp.network(activation, settings.depth, settings.width, settings.initializer)
+        layers = [network.input, *(layer.output for layer in network.layers[1:-1])]
+        outputs = {"output": network.output}
+        for depth, values in enumerate(layers):
+            mean = keras.ops.mean(values, axis=0, keepdims=True)
+            outputs[f"deviation_{depth}"] = mlp.named(values - mean, f"deviation_{depth}")
+        model = keras.Model(network.input, outputs)
+    # Eagerly, for to trace a step takes ten times as long as to make it.
+    loss = {"output": "sparse_categorical_crossentropy"}
+    model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+    monitor = GradientMonitor(
+        None, variables="output/bias", activations=["hidden_*", "deviation_*"], updates=False
+    )
+    x, y = (a[: settings.images] for a in (work.digits.x_train, work.digits.y_train))
+    model.fit(x, {"output": y}, batch_size=len(x), shuffle=False, callbacks=[monitor], verbose=0)
+    return monitor.records[0]
+
+
+def _joined(sketches: Sequence[Sketch]) -> Sketch:
+    """Returns the sketch of all of them together."""
+    first, *others = sketches
+    return sum(others, start=first)
+
+
+def _histograms(
+    outputs: Mapping[int, Sketch], deviations: Mapping[int, Sketch]
+) -> dict[str, dict[str, Any]]:
+    """Returns the histograms of outputs and of deviations, all of them over the same range.
+
+    The range holds 99.8 % of the outputs of each of these layers. Deviations lie around the mean
+    output.
+    """
+    low, high = np.transpose([sketch.quantile([0.001, 0.999]) for sketch in outputs.values()])
+    bins = np.linspace(low.min(), high.max(), BINS + 1)
+    return {
+        str(depth): {
+            "bins": bins.tolist(),
+            "outputs": rebinned(outputs[depth], bins).tolist(),
+            "deviations": rebinned(deviations[depth], bins - outputs[depth].mean).tolist(),
+        }
+        for depth in outputs
+    }
+
+
+def rebinned(sketch: Sketch, bins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns a sketch's counts in bins of one's own, float64 `[len(bins) - 1]`.
+
+    The elements of an interval are spread evenly over it; what has no width falls into the bin that
+    begins there, and what lies outside of all bins into none.
+    """
+    edges, counts = sketch.intervals()
+    left, right = edges[:, :1], edges[:, 1:]
+    overlap = np.minimum(right, bins[1:]) - np.maximum(left, bins[:-1])
+    inside = (left >= bins[:-1]) & (left < bins[1:])
+    width = right - left
+    share = np.where(width > 0, np.maximum(overlap, 0) / np.where(width > 0, width, 1), inside)
+    return counts.astype(np.float64) @ share
+
+
+def _factor(values: Sequence[Sequence[float]]) -> float:
+    """Returns the factor per layer from the first to the last one: the median over the seeds."""
+    factors = [(v[-1] / v[0]) ** (1 / max(1, len(v) - 1)) for v in values]
+    return float(np.median(factors))
+
+
+def _left(result: Mapping[str, Any]) -> float:
+    """Returns what the last layer leaves of the first hidden layer's span."""
+    return float(np.median([spans[-1] / spans[1] for spans in result["spans"]]))
+
+
+def _answer(results: dict[str, dict[str, Any]]) -> str:
+    factors = ", ".join(f"{LABELS[name]} {r['forward']:.3f}" for name, r in results.items())
+    sigmoid, tanh, relu = (results[name] for name in ("sigmoid", "tanh", "relu"))
+    return (
+        "How far the outputs on different images lie apart changes a layer by a factor of "
+        f"{factors}. With sigmoid the signal that comes back changes by the same factor, "
+        f"{sigmoid['backward']:.3f}. What is bounded need not squash: the last layer leaves "
+        f"{_left(sigmoid):.1e} of the first one's span with sigmoid, {_left(tanh):.2g} with tanh "
+        f"and {_left(relu):.2g} with ReLU, which is not bounded."
+    )
+
+
+def _checks(results: dict[str, dict[str, Any]]) -> list[Check]:
+    by_theory = "mean-field theory, sqrt(chi) at the fixed point, +-10 %"
+    checks = [
+        _near(f"{LABELS[name]}: factor of the span a layer", by_theory, r["theory"], r["forward"])
+        for name, r in results.items()
+    ]
+    sigmoid, relu = results["sigmoid"], results["relu"]
+    what = "sigmoid: factor of the backpropagated signal a layer"
+    checks.append(_near(what, by_theory, sigmoid["theory"], sigmoid["backward"]))
+    apart = max(abs(r["backward"] / r["forward"] - 1) for r in results.values())
+    what = "largest difference between the factors forward and backward, %"
+    checks.append(Check(what, "mean-field theory: one factor, chi", "0", 100 * apart, 0, 10, ".1f"))
+    for name in ("sigmoid", "tanh"):
+        spans = np.median(results[name]["spans"], axis=0)[1:]
+        what = f"{name}: layers behind the first one that widen the span"
+        source = "claim 3: stacked layers squash again and again"
+        checks.append(Check(what, source, "0", float(np.sum(np.diff(spans) >= 0)), 0, 0, ".0f"))
+    ratio = _left(results["tanh"]) / _left(relu)
+    what = "what tanh leaves of the span, relative to what ReLU leaves"
+    checks.append(Check(what, "claims 3 and 6", "less than 1", ratio, 0, 1))
+    what = "ReLU: factor of the span a layer, which is not to squash"
+    checks.append(_near(what, "claim 6, +-10 %", 1.0, relu["forward"]))
+    return checks
+
+
+def _near(what: str, source: str, expected: float, ours: float) -> Check:
+    return Check(what, source, f"{expected:.3f}", ours, 0.9 * expected, 1.1 * expected, ".3f")
+
+
+def draw(results: dict[str, dict[str, Any]], title: str) -> Figure:
+    """Draws span and backpropagated signal over depth, and below histograms of some layers."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 10), layout="constrained")
+    figure.suptitle(
+        "Sigmoid squashes what the images differ in, and what comes back, by the same factor; "
+        f"tanh hardly does\n{title}",
+        fontsize=10,
+    )
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1, 1.15])  # type: ignore[misc]
+    _draw_depths(upper, results)
+    _draw_histograms(lower, results)
+    return figure
+
+
+def _draw_depths(figure: SubFigure, results: dict[str, dict[str, Any]]) -> None:
+    forward, backward = figure.subplots(1, 2, sharey=True)
+    for name, result in results.items():
+        spans, gradients = (np.median(result[key], axis=0) for key in ("spans", "gradients"))
+        style = {"markersize": 4, **STYLES[name]}
+        label = f"{LABELS[name]}: {result['forward']:.3f} a layer"
+        forward.plot(range(len(spans)), spans / spans[0], label=label, **style)
+        label = f"{LABELS[name]}: {result['backward']:.3f} a layer"
+        layers = range(1, len(spans))
+        backward.plot(layers, gradients / gradients[-1], label=label, **style)
+    _draw_theory(forward, results["sigmoid"], 1)
+    _draw_theory(backward, results["sigmoid"], -1)
+    forward.set_ylabel("standard deviation of a unit over the\nimages, relative to that of a pixel")
+    backward.set_ylabel("RMS of dL/d(output),\nrelative to the last hidden layer")
+    forward.set_xlabel("hidden layer (0: the images)")
+    backward.set_xlabel("hidden layer")
+    for axes, text in ((forward, "How far the images lie apart"), (backward, "What comes back")):
+        axes.set_yscale("log")
+        axes.tick_params(labelleft=True)
+        finish(axes, text, legend=False)
+        axes.legend(fontsize=7.5, loc="lower left" if axes is forward else "lower right")
+
+
+def _draw_theory(axes: Axes, result: Mapping[str, Any], direction: int) -> None:
+    """Draws the line of theory from the first layer forward, or from the last one backward."""
+    layers = np.arange(1, len(result["spans"][0]))
+    spans = np.median(result["spans"], axis=0)
+    begin, level = (layers[0], spans[1] / spans[0]) if direction > 0 else (layers[-1], 1.0)
+    line = level * result["theory"] ** (direction * (layers - begin))
+    label = f"theory for sigmoid: {result['theory']:.3f}"
+    axes.plot(layers, line, label=label, **{**STYLES["sigmoid"], **THEORY})
+
+
+def _draw_histograms(figure: SubFigure, results: dict[str, dict[str, Any]]) -> None:
+    depths = list(results["sigmoid"]["histograms"])
+    figure.suptitle(
+        "Outputs of some layers. Pale: of all units. Dark: how far the outputs of one and the same "
+        "unit on different images lie apart, around the mean",
+        fontsize=10,
+    )
+    grid = figure.subplots(len(depths), len(results), sharex="col", squeeze=False)
+    for column, (name, result) in zip(grid.T, results.items(), strict=True):
+        for axes, depth in zip(column, depths, strict=True):
+            _draw_histogram(axes, result["histograms"][depth], STYLES[name]["color"])
+        column[0].set_title(LABELS[name], fontsize=10)
+        column[-1].tick_params(axis="x", labelsize=7)
+    for axes, depth in zip(grid[:, 0], depths, strict=True):
+        axes.set_ylabel(f"layer {depth}", fontsize=9)
+
+
+def _draw_histogram(axes: Axes, histogram: Mapping[str, Any], color: str) -> None:
+    for kind, alpha in (("outputs", 0.3), ("deviations", 0.9)):
+        heights = np.array(histogram[kind])
+        heights = heights / max(heights.max(), 1)
+        axes.stairs(heights, histogram["bins"], fill=True, color=color, alpha=alpha)
+    axes.set_yticks([])
+    axes.set_ylim(0, 1.05)
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.main("activations"))
