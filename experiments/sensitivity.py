@@ -1,0 +1,337 @@
+"""How far does the network's output move when the weights of one layer are disturbed?
+
+Two networks side by side on the same images, alike but for one layer, whose weights in the second
+one are disturbed by a tenth of their norm in a random direction. GradientMonitor records how far
+their outputs are apart. In a sigmoid network whatever an early layer does is lost on the way.
+
+The outputs are the logits: softmax would squash once more, and hides what all logits share.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.common import command_line, options
+from experiments.common.outcome import Check, Outcome
+from experiments.common.style import LABELS, STYLES, THEORY, finish
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from experiments.common.mlp import Settings
+    from experiments.common.session import Session
+    from experiments.common.sweep import Work
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
+BEFORE, AFTER = "at initialization", "after training"
+IMAGES = 500
+"""Number of the test images on which the outputs are compared."""
+
+SMALL = ["--depth=3", "--width=8", "--epochs=1", "--batch-size=20", "--limit=100", "--seeds=2"]
+
+Weights = list[NDArray[Any]]
+"""Kernel and bias of each layer in turn."""
+
+Moves = dict[str, list[list[float]]]
+"""How far the logits move, for each draw and each disturbed layer: `of_output` relative to their
+root mean square, `of_differences` relative to their standard deviation over the images."""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options of this experiment."""
+    options.add_training(parser)
+    parser.add_argument(
+        "--disturbance",
+        type=options.positive_float,
+        default=0.1,
+        help="norm of the disturbance, relative to that of the weights of the layer",
+    )
+    options.add_seeds(parser, 10)
+
+
+def run(session: Session) -> Outcome:
+    """Disturbs each layer of each network, and lays theory's line beside."""
+    from experiments.common import mlp
+
+    settings = mlp.settings(session.chosen, session.digits)
+    size, draws = session.chosen.disturbance, session.chosen.seeds
+    runs = [(name, when, settings, size, draws) for when in (AFTER, BEFORE) for name in ACTIVATIONS]
+    moves = dict(zip([run[:2] for run in runs], session.sweep(measure, runs), strict=True))
+    results: dict[str, dict[str, Any]] = {
+        name: {
+            "theory": relative_factor(name, settings),
+            "factor": _factor(moves[name, BEFORE]["of_output"]),
+            BEFORE: moves[name, BEFORE],
+            AFTER: moves[name, AFTER],
+        }
+        for name in ACTIVATIONS
+    }
+    title = f"{session.digits.name}; {settings}\nmedian and range of {draws} disturbances"
+    return Outcome(
+        _answer(results, size),
+        {session.name: draw(results, size, title)},
+        _checks(results),
+        results,
+        asdict(settings) | {"disturbance": size, "draws": draws},
+    )
+
+
+def measure(run: tuple[str, str, Settings, float, int], work: Work) -> Moves:
+    """Returns how far the logits of one network move.
+
+    At initialization the weights are drawn anew for each disturbance; a trained network is one.
+    """
+    activation, when, settings, size, draws = run
+    seeds = range(settings.seed, settings.seed + draws)
+    if when == AFTER:
+        weights = dict.fromkeys(seeds, _trained(activation, settings, work))
+    else:
+        weights = {seed: _drawn(activation, replace(settings, seed=seed)) for seed in seeds}
+    pair = Pair(activation, settings, work.digits.x_test[:IMAGES])
+    moves: Moves = {"of_output": [], "of_differences": []}
+    for seed in seeds:
+        random = np.random.default_rng(seed)
+        found = [
+            pair.moves(weights[seed], disturbed(weights[seed], layer, size, random))
+            for layer in range(settings.depth + 1)
+        ]
+        for kind, values in zip(moves.values(), zip(*found, strict=True), strict=True):
+            kind.append(list(values))
+    return moves
+
+
+def _drawn(activation: str, settings: Settings) -> Weights:
+    from experiments.common import mlp
+
+    return mlp.build(activation, settings).get_weights()
+
+
+def _trained(activation: str, settings: Settings, work: Work) -> Weights:
+    from experiments.common import mlp
+
+    model = mlp.build(activation, settings)
+    unmonitored: dict[str, Any] = {
+        "variables": "output/bias",
+        "activations": False,
+        "updates": False,
+    }
+    mlp.train(model, settings, work, num_records=1, **unmonitored)
+    return model.get_weights()
+
+
+def disturbed(weights: Weights, layer: int, size: float, random: np.random.Generator) -> Weights:
+    """Returns the weights, the kernel of one layer moved in a random direction.
+
+    Args:
+        weights: Those of the network.
+        layer: The layer, counted from 0.
+        size: The norm of the disturbance, relative to that of the kernel.
+        random: Draws the direction.
+    """
+    kernel = weights[2 * layer].astype(np.float64)
+    direction = random.standard_normal(kernel.shape)
+    change = size * np.linalg.norm(kernel) / np.linalg.norm(direction) * direction
+    return [*weights[: 2 * layer], kernel + change, *weights[2 * layer + 1 :]]
+
+
+class Pair:
+    """Two networks on the same images, and how far their logits are apart.
+
+    Args:
+        activation: That of the hidden layers.
+        settings: How the networks are built.
+        images: float32 `[n, 784]`.
+    """
+
+    def __init__(self, activation: str, settings: Settings, images: NDArray[np.float32]) -> None:
+        import keras
+
+        from experiments.common import mlp
+        from vg_keras import GradientMonitor
+
+        self._images = images
+        mlp.begin(settings.seed)
+        with mlp.double_precision():
+            names = "clean", "disturbed"
+            self._networks = [self._network(name, activation, settings) for name in names]
+            inputs = keras.Input((images.shape[1],))
+            clean, moved = (network(inputs) for network in self._networks)
+            deviation = clean - keras.ops.mean(clean, axis=0, keepdims=True)
+            branches = {"move": moved - clean, "logits": clean, "deviation": deviation}
+            outputs = {name: mlp.named(values, name) for name, values in branches.items()}
+        self._model = keras.Model(inputs, outputs)
+        # Any loss will do: at a learning rate of 0 the step changes nothing.
+        self._model.compile(keras.optimizers.SGD(0.0), {"move": "mse"}, jit_compile=False)
+        # Of the gradients, which are of no interest here, one at least.
+        self._monitor = GradientMonitor(
+            None, "batch", "output/bias", activations=list(branches), updates=False
+        )
+
+    @staticmethod
+    def _network(name: str, activation: str, settings: Settings) -> keras.Model:
+        from experiments.common import mlp
+
+        shape = settings.depth, settings.width, settings.initializer
+        network = mlp.network(activation, *shape, output_activation="linear")
+        network.name = name
+        return network
+
+    def moves(self, weights: Weights, other: Weights) -> tuple[float, float]:
+        """Returns how far the logits move from one network to the other.
+
+        Returns:
+            The root mean square of the differences, relative to that of the logits, and relative to
+            their standard deviation over the images.
+        """
+        for network, values in zip(self._networks, (weights, other), strict=True):
+            network.set_weights(values)
+        target = {"move": np.zeros((len(self._images), 10))}
+        self._model.fit(
+            self._images,
+            target,
+            batch_size=len(self._images),
+            callbacks=[self._monitor],
+            verbose=0,
+        )
+        found = self._monitor.records[-1].activations
+        move = found["move"].rms
+        return move / found["logits"].rms, move / found["deviation"].rms
+
+
+def relative_factor(activation: str, settings: Settings) -> float:
+    """Returns the factor by which theory lets a relative disturbance change a layer.
+
+    A disturbance changes by sqrt(chi), and so does the signal where it vanishes or grows without
+    end: there f is as good as linear, on each side of zero. Where the signal runs to a variance q*
+    it keeps its size. NaN where theory knows no such activation or initializer.
+    """
+    from vg_keras.theory import predict
+
+    try:
+        theory = predict(activation, settings.initializer, fan_in=settings.width)
+    except ValueError:
+        return math.nan
+    return theory.factor_per_layer if 0 < theory.q < math.inf else 1.0
+
+
+def _factor(moves: Sequence[Sequence[float]]) -> float:
+    """Returns the factor per hidden layer: the slope of a line through the logarithms."""
+    hidden = np.log(np.median(moves, axis=0)[:-1])
+    if len(hidden) < 2:
+        return math.nan
+    return math.exp(-np.polyfit(range(len(hidden)), hidden, 1)[0])
+
+
+def _ratio(result: Mapping[str, Any], when: str) -> float:
+    """Returns how far the first hidden layer moves the output, relative to the last one."""
+    of_output = np.median(result[when]["of_output"], axis=0)
+    return float(of_output[0] / of_output[-2])
+
+
+def _of_first(result: Mapping[str, Any], when: str) -> float:
+    """Returns how far the first layer moves the output, relative to what images differ by."""
+    return float(np.median(result[when]["of_differences"], axis=0)[0])
+
+
+def _answer(results: dict[str, dict[str, Any]], size: float) -> str:
+    parts = []
+    for name, result in results.items():
+        first, last = (np.median(result[BEFORE]["of_output"], axis=0)[i] for i in (0, -2))
+        parts.append(f"{first:.2g} and {last:.2g} with {LABELS[name]}")
+    sigmoid = np.median(results["sigmoid"][BEFORE]["of_differences"], axis=0)
+    trained = (f"{_of_first(results[name], AFTER):.2g}" for name in ("sigmoid", "relu"))
+    return (
+        f"A disturbance of {size:.0%} in the first and in the last hidden layer moves the output "
+        f"by {', '.join(parts)}, relative to its root mean square. It is small beside the output "
+        "alone: relative to what the outputs for different images differ by, sigmoid's first "
+        f"layer still moves it by {sigmoid[0]:.2g}, and the last one by {sigmoid[-2]:,.0f}; after "
+        f"training the first one moves it by {' with sigmoid and '.join(trained)} with ReLU."
+    )
+
+
+def _checks(results: dict[str, dict[str, Any]]) -> list[Check]:
+    source = "mean-field theory: sqrt(chi) for sigmoid, 1 for tanh and ReLU; +-10 %"
+    checks = []
+    for name, r in results.items():
+        what = f"{LABELS[name]}: factor a layer by which a disturbance reaches the output"
+        expected = r["theory"]
+        low, high = 0.9 * expected, 1.1 * expected
+        checks.append(Check(what, source, f"{expected:.3f}", r["factor"], low, high, ".3f"))
+    moves = np.median(results["sigmoid"][BEFORE]["of_output"], axis=0)
+    what = "sigmoid: layers that move the output less than the one before them"
+    claim = "claim 4: early layers hardly change the output"
+    checks.append(Check(what, claim, "0", float(np.sum(np.diff(moves) < 0)), 0, 0, ".0f"))
+    for when in (BEFORE, AFTER):
+        for name in ("tanh", "relu"):
+            what = f"{LABELS[name]} {when}: effect of the first hidden layer over that of the last"
+            ratio = _ratio(results[name], when)
+            checks.append(Check(what, "claim 6: of one order", "1", ratio, 1 / 3, 3, ".2f"))
+        what = f"sigmoid {when}: effect of the first hidden layer over that of the last"
+        ratio = _ratio(results["sigmoid"], when)
+        checks.append(Check(what, "claim 4: hardly any", "small", ratio, 0, 0.01, ".1e"))
+    for when in (BEFORE, AFTER):
+        sigmoid, relu = (_of_first(results[name], when) for name in ("sigmoid", "relu"))
+        what = f"sigmoid over ReLU {when}: effect of the first layer beside how images differ"
+        checks.append(Check(what, claim, "less than 1", sigmoid / relu, 0, 1, ".2f"))
+    return checks
+
+
+def draw(results: dict[str, dict[str, Any]], size: float, title: str) -> Figure:
+    """Draws how far the output moves, over the layer that is disturbed."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 9), layout="constrained")
+    figure.suptitle(
+        f"A layer disturbed by {size:.0%}: with sigmoid the output hardly moves if it is an early "
+        f"one, with tanh and ReLU any layer moves it alike\n{title}",
+        fontsize=10,
+    )
+    grid = figure.subplots(2, 2, sharex=True, sharey="row")
+    kinds = {
+        "of_output": "change of the output, relative to\nits root mean square",
+        "of_differences": "change of the output, relative to its\nstandard deviation over images",
+    }
+    for row, (kind, label) in zip(grid, kinds.items(), strict=True):
+        for axes, when in zip(row, (BEFORE, AFTER), strict=True):
+            for name, result in results.items():
+                theory = kind == "of_output" and when == BEFORE
+                _draw_moves(axes, name, result[when][kind])
+                if theory:
+                    _draw_theory(axes, name, size, result["theory"], len(result[when][kind][0]))
+            axes.set_yscale("log")
+            finish(axes, when.capitalize())
+        row[0].set_ylabel(label)
+    for axes in grid[-1]:
+        depth = len(results["sigmoid"][BEFORE]["of_output"][0]) - 1
+        axes.set_xticks(range(1, depth + 2), [*map(str, range(1, depth + 1)), "output"])
+        axes.set_xlabel("disturbed layer")
+    return figure
+
+
+def _draw_moves(axes: Axes, name: str, moves: Sequence[Sequence[float]]) -> None:
+    """Draws median and range over the draws."""
+    style, layers = STYLES[name], range(1, len(moves[0]) + 1)
+    axes.plot(layers, np.median(moves, axis=0), label=LABELS[name], markersize=4, **style)
+    low, high = np.min(moves, axis=0), np.max(moves, axis=0)
+    axes.fill_between(layers, low, high, color=style["color"], alpha=0.2, lw=0)
+
+
+def _draw_theory(axes: Axes, name: str, size: float, factor: float, layers: int) -> None:
+    """Draws theory's line, from the output layer, which moves the output as it is moved, down."""
+    line = size * factor ** np.arange(layers)[::-1]
+    label = f"theory for {LABELS[name]}: {factor:.3f} a layer"
+    axes.plot(range(1, layers + 1), line, label=label, **{**STYLES[name], **THEORY})
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.main("sensitivity"))
