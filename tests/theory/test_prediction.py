@@ -73,6 +73,47 @@ def test_the_fixed_point_is_one_and_chi_is_the_mean_over_many_draws(name):
     )
 
 
+@pytest.mark.parametrize("name", theory.ACTIVATIONS)
+def test_the_path_is_what_a_network_of_random_weights_does(name):
+    random, width = np.random.default_rng(0), 2000
+    activation = theory.ACTIVATIONS[name]
+    x = random.normal(size=[width, 20])
+    q, chi = theory.mean_field_path(name, 1.4, 0.3, q=1.4 + 0.3, depth=3)
+
+    for expected_q, expected_chi in zip(q, chi, strict=True):
+        weights = random.normal(scale=np.sqrt(1.4 / width), size=[width, width])
+        inputs = weights @ x + random.normal(scale=np.sqrt(0.3), size=[width, 1])
+        slopes = activation.derivative(inputs)[:, 0]
+        signal = weights.T @ (slopes * random.normal(size=width))
+        assert np.mean(inputs**2) == pytest.approx(expected_q, rel=0.1)
+        assert np.mean(signal**2) == pytest.approx(expected_chi, rel=0.15)
+        x = activation.function(inputs)
+
+
+def test_a_path_that_begins_at_the_fixed_point_stays_there():
+    fixed = theory.mean_field("tanh", 1.76, 0.05)
+    q, chi = theory.mean_field_path("tanh", 1.76, 0.05, q=fixed.q, depth=5)
+
+    assert q == pytest.approx([fixed.q] * 5, rel=1e-12)
+    assert chi == pytest.approx([fixed.chi] * 5, rel=1e-12)
+
+
+def test_a_path_comes_to_the_fixed_point_from_elsewhere():
+    fixed = theory.mean_field("sigmoid", 1, 1)
+    q, chi = theory.mean_field_path("sigmoid", 1, 1, q=9.0, depth=30)
+
+    assert q[0] == 9.0
+    assert q[-1] == pytest.approx(fixed.q, rel=1e-9)
+    assert chi[-1] == pytest.approx(fixed.chi, rel=1e-9)
+
+
+def test_a_path_of_no_layers_or_from_no_variance_is_refused():
+    with pytest.raises(ValueError, match=r"`depth` must be at least 1\. Received: depth=0\."):
+        theory.mean_field_path("relu", 2.0, q=1.0, depth=0)
+    with pytest.raises(ValueError, match=r"must be finite and not negative\. .*, q=-1\.0\."):
+        theory.mean_field_path("relu", 2.0, q=-1.0, depth=1)
+
+
 def test_between_layers_of_other_widths_the_signal_of_a_unit_changes_by_their_ratio_too():
     prediction = theory.predict("relu", "he_normal")
 

@@ -13,6 +13,7 @@ from vg_keras.theory.prediction import (
     Prediction,
     critical_weight_variance,
     mean_field,
+    mean_field_path,
     predict,
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "elu",
     "leaky_relu",
     "mean_field",
+    "mean_field_path",
     "predict",
     "weight_variance_of",
 ]
