@@ -1,0 +1,101 @@
+"""The first step of networks of random weights on random inputs, where theory can be checked.
+
+Inputs are Gaussian and labels are random, so that nothing but the layers decides on the gradients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.common import mlp
+from vg_keras import GradientMonitor, Record
+
+BATCH_SIZE = 256
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """What the first step of a network of `mlp.network` gave.
+
+    Args:
+        record: What the monitor recorded of it.
+        weights: float32: of each layer the kernel and the biases, before the step.
+        x: float32 `[BATCH_SIZE, inputs]`, its batch.
+    """
+
+    record: Record
+    weights: list[NDArray[np.float32]]
+    x: NDArray[np.float32]
+
+    @property
+    def signal(self) -> list[float]:
+        """The root mean square of dL/d(output) of each hidden layer."""
+        gradients = self.record.activation_gradients
+        return [sketch.rms for path, sketch in gradients.items() if path.startswith("hidden")]
+
+    @property
+    def weight_gradients(self) -> list[float]:
+        """The mean |dL/dW| of the kernel of each hidden layer."""
+        kernels = [
+            sketch
+            for path, sketch in self.record.gradients.items()
+            if path.startswith("hidden") and path.endswith("kernel")
+        ]
+        return [sketch.mean_magnitude for sketch in kernels]
+
+
+class FirstSteps:
+    """Makes the first training step of one network after the other.
+
+    All of them must have the same layers, for one model makes the steps of all: TensorFlow takes
+    seconds to trace a model. For the same reason the seed is set once, which is slow to set.
+
+    Args:
+        seed: Seed of everything that is drawn from here on: weights, inputs, labels.
+    """
+
+    def __init__(self, seed: int) -> None:
+        mlp.begin(seed)
+        self._random = np.random.default_rng(seed)
+        self._monitor = GradientMonitor(None, "batch", updates=False)
+        self._model: keras.Model | None = None
+
+    def of(self, network: keras.Model, input_rms: float = 1.0) -> FirstStep:
+        """Makes the first step of a network, which itself stays as it is.
+
+        Args:
+            network: A classifier of `mlp.network`.
+            input_rms: Standard deviation of the inputs.
+        """
+        if self._model is None:
+            self._model = keras.models.clone_model(network)
+            # Without XLA, whose compiling takes longer than these few steps.
+            self._model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
+        weights = network.get_weights()
+        self._model.set_weights(weights)
+        x = input_rms * self._random.normal(size=[BATCH_SIZE, network.input_shape[-1]])
+        labels = self._random.integers(0, network.output_shape[-1], BATCH_SIZE)
+        batch = x.astype(np.float32)
+        self._model.fit(batch, labels, BATCH_SIZE, callbacks=[self._monitor], verbose=0)
+        return FirstStep(self._monitor.records[-1], weights, batch)
+
+
+def factor_per_layer(values: list[float]) -> float:
+    """Returns by which factor a layer changes what runs back from the last value to the first.
+
+    That is the geometric mean of the ratio of each value to the one after it.
+    """
+    return float((values[0] / values[-1]) ** (1 / (len(values) - 1)))
+
+
+def predicted_signal(chi: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the signal at each layer's output, that of the last one being 1.
+
+    Args:
+        chi: float64 `[depth]`, of `mean_field_path`.
+    """
+    return np.sqrt(np.append(np.cumprod(chi[:0:-1])[::-1], 1.0))

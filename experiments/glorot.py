@@ -1,0 +1,317 @@
+"""Do weight gradients that are level prove that the signal reaches the front layers?
+
+Glorot and Bengio's experiment of 2010 on the first step of deep tanh networks: under the standard
+initialisation of their time the weight gradients are as large in front as at the end, and yet the
+backpropagated signal shrinks by sqrt(1/3) at each layer. Only the activation gradients show it.
+GradientMonitor records both. Inputs are Gaussian and labels random: no data set is needed.
+
+The singular values of the Jacobian of a layer, d(output)/d(input), are in no record. They are
+computed here in NumPy from the weights and the batch, and their root mean square must be the factor
+by which the recorded signal changes at that layer.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.common import command_line, options
+from experiments.common.outcome import Check, Outcome
+from experiments.common.style import THEORY, finish
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from experiments.common.mlp import Initializer
+    from experiments.common.session import Session
+    from experiments.common.sweep import Work
+
+INITIALIZERS: dict[str, Initializer] = {
+    # Uniform between -1/sqrt(n) and 1/sqrt(n) for n inputs.
+    "standard": {
+        "class_name": "VarianceScaling",
+        "config": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"},
+    },
+    "normalised": "glorot_uniform",
+}
+VARIANCE = {"standard": 1 / 3, "normalised": 1.0}
+"""The variance of a weight times the number of inputs, which the paper calls n Var[W]."""
+
+STYLES: dict[str, dict[str, Any]] = {
+    "standard": {"color": "#D55E00", "marker": "s"},
+    "normalised": {"color": "#009E73", "marker": "^"},
+}
+EXAMPLES = 2
+"""Examples of each batch for which the Jacobians are computed."""
+
+EDGES = np.linspace(0, 2, 101)
+SMALL = ["--depth=4", "--width=16", "--draws=2"]
+PAPER = "Glorot and Bengio 2010"
+
+Results = dict[str, dict[str, Any]]
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options of this experiment."""
+    add = parser.add_argument
+    add("--depth", type=options.positive, default=10, help="number of hidden layers")
+    add("--width", type=options.positive, default=512, help="units in each of them, and inputs")
+    add("--draws", type=options.positive, default=10, help="networks drawn of each kind")
+    add("--seed", type=options.natural, default=0, help="seed of weights, inputs and labels")
+
+
+def run(session: Session) -> Outcome:
+    """Draws networks of both kinds and compares what runs back through them."""
+    chosen = session.chosen
+    runs = [(kind, chosen.depth, chosen.width, chosen.draws, chosen.seed) for kind in INITIALIZERS]
+    found = session.sweep(measure, runs)
+    results = {
+        kind: {**one, **theory(VARIANCE[kind], chosen.depth), **_means(one)}
+        for kind, one in zip(INITIALIZERS, found, strict=True)
+    }
+    standard, normalised = results["standard"], results["normalised"]
+    answer = (
+        "No. Under the standard initialisation the weight gradients are level, a factor of "
+        f"{standard['weight_factor']:.3f} a layer, while the backpropagated signal shrinks to "
+        f"{standard['signal_factor']:.3f} of itself at each layer; under the normalised one the "
+        f"factors are {normalised['weight_factor']:.3f} and {normalised['signal_factor']:.3f}, and "
+        "tanh comes near 1 only after many more layers, as theory says. The mean singular value "
+        f"of a layer's Jacobian is {standard['singular_value']:.2f} and "
+        f"{normalised['singular_value']:.2f}."
+    )
+    title = (
+        f"{chosen.depth} tanh layers of {chosen.width}, first step, Gaussian inputs, random labels"
+    )
+    return Outcome(
+        answer,
+        {session.name: draw(results, f"{title}; mean and range of {chosen.draws} draws")},
+        _checks(results),
+        results,
+        {"depth": chosen.depth, "width": chosen.width, "draws": chosen.draws, "seed": chosen.seed},
+    )
+
+
+def measure(run: tuple[str, int, int, int, int], work: Work) -> dict[str, Any]:
+    """Returns signal, weight gradients and singular values of several draws of a kind of network.
+
+    Returns:
+        By name, lists `[draws, depth]`; of the singular values, `[draws, depth - 1]`, from the
+        first hidden layer to the last; and how many of them lie between each pair of `EDGES`.
+    """
+    from experiments.common import mlp
+    from experiments.common.first_steps import FirstSteps
+
+    kind, depth, width, draws, seed = run
+    steps = FirstSteps(seed)
+    found: dict[str, Any] = {
+        "signal": [],
+        "weight_gradients": [],
+        "mean_singular_value": [],
+        "rms_singular_value": [],
+    }
+    counts = np.zeros(len(EDGES) - 1, int)
+    for _ in range(draws):
+        step = steps.of(mlp.network("tanh", depth, width, INITIALIZERS[kind], inputs=width))
+        values = np.array([singular_values(step.weights, x) for x in step.x[:EXAMPLES]])
+        found["signal"].append(step.signal)
+        found["weight_gradients"].append(step.weight_gradients)
+        found["mean_singular_value"].append(values.mean(axis=(0, 2)).tolist())
+        found["rms_singular_value"].append(np.sqrt((values**2).mean(axis=(0, 2))).tolist())
+        counts += np.histogram(values, EDGES)[0]
+        work.reports.put(1 / draws)
+    return found | {"counts": counts.tolist()}
+
+
+def singular_values(
+    weights: list[NDArray[np.float32]], x: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Returns the singular values of d(output of a hidden layer)/d(output of the one before).
+
+    Args:
+        weights: Of each layer the kernel and the biases; the last layer is the output.
+        x: `[inputs]`, one example.
+
+    Returns:
+        float64 `[depth - 1, width]`: from the second hidden layer to the last.
+    """
+    jacobians = []
+    values = x.astype(np.float64)
+    for kernel, biases in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        values = np.tanh(values @ kernel + biases)
+        jacobians.append((1 - values**2)[:, np.newaxis] * kernel.T.astype(np.float64))
+    return np.array([np.linalg.svd(j, compute_uv=False) for j in jacobians[1:]])
+
+
+def theory(variance: float, depth: int) -> dict[str, Any]:
+    """Returns what mean-field theory says of a network whose inputs have variance 1.
+
+    The signal at the output of a layer is that of the next one times sqrt(chi) of the next one. The
+    gradient of its kernel is what lies before its activation function, sqrt(chi/variance) times the
+    signal, times the outputs of the layer before, sqrt(q/variance).
+
+    Returns:
+        By name, lists from the first hidden layer to the last, relative to the last one, and of the
+        factors those from the second layer on.
+    """
+    from experiments.common.first_steps import predicted_signal
+    from vg_keras.theory import mean_field, mean_field_path
+
+    q, chi = mean_field_path("tanh", variance, q=variance, depth=depth)
+    signal = predicted_signal(chi)
+    weights = signal * np.sqrt(chi * q)
+    return {
+        "theory_signal": signal.tolist(),
+        "theory_weight_gradients": (weights / weights[-1]).tolist(),
+        "theory_factors": np.sqrt(chi[1:]).tolist(),
+        "theory_in_the_end": mean_field("tanh", variance).factor_per_layer,
+    }
+
+
+def _means(found: dict[str, Any]) -> dict[str, float]:
+    from experiments.common.first_steps import factor_per_layer
+
+    return {
+        "signal_factor": float(np.mean([factor_per_layer(v) for v in found["signal"]])),
+        "weight_factor": float(np.mean([factor_per_layer(v) for v in found["weight_gradients"]])),
+        "singular_value": float(np.mean(found["mean_singular_value"])),
+    }
+
+
+def _checks(results: Results) -> list[Check]:
+    from experiments.common.first_steps import factor_per_layer
+
+    checks = []
+    for kind, singular in (("standard", 0.5), ("normalised", 0.8)):
+        result = results[kind]
+        signal, weights = f"{kind}: factor of the signal", f"{kind}: factor of the weight gradients"
+        ours, level = result["signal_factor"], result["weight_factor"]
+        here = factor_per_layer(result["theory_signal"])
+        level_here = factor_per_layer(result["theory_weight_gradients"])
+        linear = f"{PAPER}, eq. 13: sqrt(n Var W), for tanh that is still linear"
+        checks += [
+            _near(signal, linear, result["theory_in_the_end"], ours),
+            _near(signal, "mean-field theory for this depth and these inputs", here, ours),
+            _near(weights, f"{PAPER}, eq. 14: level", 1.0, level),
+            _near(weights, "mean-field theory for this depth and these inputs", level_here, level),
+            _near(
+                f"{kind}: mean singular value of a layer's Jacobian",
+                f"{PAPER}, around {singular}",
+                singular,
+                result["singular_value"],
+                0.1,
+            ),
+            _near(
+                f"{kind}: RMS singular value, relative to the recorded factor of the same layer",
+                "linear algebra: the largest deviation of any layer",
+                1.0,
+                _least_like(result),
+            ),
+        ]
+    before, result = "computed for this project before", results["standard"]
+    return [
+        *checks,
+        _near("standard: factor of the signal", before, 0.574, result["signal_factor"], 0.02),
+        _near(
+            "standard: factor of the weight gradients", before, 0.997, result["weight_factor"], 0.02
+        ),
+    ]
+
+
+def _near(what: str, source: str, expected: float, ours: float, tolerance: float = 0.05) -> Check:
+    low, high = (1 - tolerance) * expected, (1 + tolerance) * expected
+    return Check(what, source, f"{expected:.3f}", ours, low, high, ".3f")
+
+
+def _least_like(result: dict[str, Any]) -> float:
+    """Returns of all layers the RMS singular value least like its factor, relative to that."""
+    ratios = np.mean(result["rms_singular_value"], axis=0) / _factors(result).mean(axis=0)
+    return float(ratios[np.argmax(np.abs(np.log(ratios)))])
+
+
+def _factors(result: dict[str, Any]) -> NDArray[np.float64]:
+    """Returns the factor of the signal at each layer from the second on, `[draws, depth - 1]`."""
+    signal = np.array(result["signal"])
+    return signal[:, :-1] / signal[:, 1:]
+
+
+def draw(results: Results, title: str) -> Figure:
+    """Draws signal and weight gradients by depth, and the Jacobians of the layers."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 8.5), layout="constrained")
+    figure.suptitle(
+        "Level weight gradients hide a signal that vanishes: watch the activation gradients\n"
+        f"{title}",
+        fontsize=11,
+    )
+    (signal, weights), (singular, factors) = figure.subplots(2, 2, height_ratios=[1.2, 1])
+    weights.sharey(signal)
+    for kind, result in results.items():
+        _draw_depth(signal, kind, result, "signal", result["signal_factor"])
+        _draw_depth(weights, kind, result, "weight_gradients", result["weight_factor"])
+        _draw_singular_values(singular, kind, result)
+        _draw_factors(factors, kind, result)
+    signal.set_yscale("log")
+    signal.set_ylabel("RMS of dL/d(output), last layer = 1")
+    finish(signal, "Backpropagated signal")
+    weights.set_ylabel("mean |dL/dW|, last layer = 1")
+    finish(weights, "Weight gradients of the same networks")
+    singular.set_xlabel("singular value of d(output of a layer)/d(output before it)")
+    singular.set_ylabel("density")
+    singular.set_xlim(EDGES[0], EDGES[-1])
+    finish(singular, "Jacobian of a layer: all its singular values, and their mean")
+    factors.set_ylabel("factor")
+    factors.set_ylim(0, 1.1)
+    finish(factors, "Factor by which each layer changes the signal")
+    for axes in (signal, weights, factors):
+        axes.set_xlabel("hidden layer, from the input to the output")
+        axes.set_xticks(range(1, len(results["standard"]["signal"][0]) + 1))
+    return figure
+
+
+def _draw_depth(axes: Axes, kind: str, result: dict[str, Any], what: str, factor: float) -> None:
+    values = np.array(result[what])
+    values = values / values[:, -1:]
+    x = np.arange(values.shape[1]) + 1
+    axes.fill_between(x, values.min(0), values.max(0), color=STYLES[kind]["color"], alpha=0.2, lw=0)
+    axes.plot(x, values.mean(0), label=f"{kind}: {factor:.3f} a layer", **STYLES[kind])
+    label = f"theory for {kind}"
+    axes.plot(x, result[f"theory_{what}"], label=label, **{**STYLES[kind], **THEORY})
+
+
+def _draw_singular_values(axes: Axes, kind: str, result: dict[str, Any]) -> None:
+    counts, color = np.array(result["counts"]), STYLES[kind]["color"]
+    density = counts / counts.sum() / np.diff(EDGES)
+    axes.stairs(density, EDGES, fill=True, color=color, alpha=0.4)
+    label = f"{kind}: mean {result['singular_value']:.2f}"
+    axes.axvline(result["singular_value"], color=color, linewidth=2, label=label)
+
+
+def _draw_factors(axes: Axes, kind: str, result: dict[str, Any]) -> None:
+    factors, style = _factors(result), STYLES[kind]
+    x = np.arange(factors.shape[1]) + 2
+    axes.fill_between(
+        x, factors.min(0), factors.max(0), color=style["color"], alpha=0.2, linewidth=0
+    )
+    axes.plot(x, factors.mean(0), label=f"{kind}: recorded", **style)
+    singular = np.mean(result["rms_singular_value"], axis=0)
+    # Around the marker of what was recorded, which it should agree with.
+    axes.plot(
+        x,
+        singular,
+        "o",
+        markersize=12,
+        markerfacecolor="none",
+        color=style["color"],
+        label=f"{kind}: RMS singular value",
+    )
+    axes.plot(x, result["theory_factors"], label=f"theory for {kind}", **{**style, **THEORY})
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.main("glorot"))
