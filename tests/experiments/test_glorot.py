@@ -32,12 +32,12 @@ def small(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def published_size(tmp_path_factory):
-    """Two draws of ten layers of 512; the experiment itself makes ten."""
+    """One draw of ten layers of 512; the experiment itself makes ten."""
     work = Work(tmp_path_factory.mktemp("runs"), None, "cpu", Reports())
     return {
         kind: {
             **glorot.theory(glorot.VARIANCE[kind], 10),
-            **glorot.measure((kind, 10, 512, 2, 1), work),
+            **glorot.measure((kind, 10, 512, 1, 1), work),
         }
         for kind in glorot.INITIALIZERS
     }

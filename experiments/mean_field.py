@@ -1,0 +1,373 @@
+"""Does mean-field theory foresee from activation and initializer whether the signal vanishes?
+
+Theory gives a number for each pair of activation and initializer: sqrt(chi), by which the
+backpropagated signal changes a layer in a deep network of random weights. GradientMonitor measures
+it at the first step of such networks. Inputs are Gaussian and labels random: no data set is needed.
+
+Each network is measured twice. First with inputs of such a size that the forward pass begins at its
+fixed point, where sqrt(chi) is meant to hold. Then with inputs of variance 1, as one has them: some
+networks need hundreds of layers to come near their fixed point, so that theory is followed layer by
+layer.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from argparse import ArgumentParser
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.common import command_line, options
+from experiments.common.outcome import Check, Outcome
+from experiments.common.style import LABELS, STYLES, THEORY, finish
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from experiments.common.mlp import Initializer
+    from experiments.common.session import Session
+    from experiments.common.sweep import Work
+
+
+@dataclass(frozen=True)
+class Layers:
+    """How the layers of a network are drawn.
+
+    Args:
+        activation: Name of a Keras activation.
+        drawn: What figures and tables call the initializers.
+        kernel: A Keras initializer.
+        biases: Another.
+    """
+
+    activation: str
+    drawn: str
+    kernel: Initializer
+    biases: Initializer = "zeros"
+
+    def __str__(self) -> str:
+        """Names activation and initializer."""
+        return f"{LABELS[self.activation]}, {self.drawn}"
+
+
+def _normal(weight_variance: float, distribution: str = "untruncated_normal") -> Initializer:
+    """Returns an initializer whose weights have that variance over the number of inputs."""
+    config = {"scale": weight_variance, "mode": "fan_in", "distribution": distribution}
+    return {"class_name": "VarianceScaling", "config": config}
+
+
+def _biases(variance: float) -> Initializer:
+    return {"class_name": "RandomNormal", "config": {"stddev": math.sqrt(variance)}}
+
+
+def _orthogonal(gain: float) -> Initializer:
+    return {"class_name": "Orthogonal", "config": {"gain": gain}}
+
+
+PAIRS = [
+    Layers("sigmoid", "Glorot", "glorot_uniform"),
+    Layers("sigmoid", "He", "he_normal"),
+    Layers("sigmoid", "orthogonal", _orthogonal(1.0)),
+    Layers("sigmoid", "Nielsen", "lecun_normal", _biases(1.0)),
+    Layers("tanh", "standard", _normal(1 / 3, "uniform")),
+    Layers("tanh", "Glorot", "glorot_uniform"),
+    Layers("tanh", "orthogonal, gain 1.5", _orthogonal(1.5)),
+    Layers("tanh", "(1.76, 0.05)", _normal(1.76), _biases(0.05)),
+    Layers("softsign", "Glorot", "glorot_uniform"),
+    Layers("relu", "Glorot", "glorot_uniform"),
+    Layers("relu", "He", "he_normal"),
+    Layers("relu", "orthogonal", _orthogonal(1.0)),
+    Layers("relu", "variance 5/n", _normal(5.0)),
+    Layers("leaky_relu", "He", "he_normal"),
+    Layers("elu", "Glorot", "glorot_uniform"),
+    Layers("selu", "LeCun", "lecun_normal"),
+    Layers("gelu", "He", "he_normal"),
+    Layers("silu", "He", "he_normal"),
+    Layers("linear", "Glorot", "glorot_uniform"),
+]
+ACTIVATIONS = list(dict.fromkeys(layers.activation for layers in PAIRS))
+
+PUBLISHED: dict[str, tuple[float | None, float, float, float | None]] = {
+    "sigmoid, Glorot": (0.264687, 0.055721, 0.2360, 0.237),
+    "sigmoid, Nielsen": (1.302134, 0.041960, 0.2048, None),
+    "sigmoid, He": (0.555290, 0.100977, 0.3178, None),
+    "tanh, standard": (0, 1 / 3, 0.5774, 0.574),
+    "tanh, (1.76, 0.05)": (0.569463, 0.999796, 0.9999, None),
+    "ReLU, Glorot": (None, 1 / 2, 0.7071, 0.707),
+    "ReLU, He": (None, 1, 1, 1.003),
+}
+"""q*, chi, sqrt(chi), and the factor that was seen before in ten layers of 512."""
+
+NEARLY_ZERO = 1e-8
+"""The variance to begin with where the fixed point is 0, which random inputs can't have."""
+
+SHOWN = {
+    "ReLU, He": "full",
+    "GELU, He": "full",
+    "tanh, Glorot": "full",
+    "ReLU, Glorot": "none",
+    "tanh, standard": "none",
+    "sigmoid, Glorot": "full",
+}
+"""Whose signal is drawn layer by layer; of two of the same activation one has hollow markers."""
+
+HOLLOW: dict[str, Any] = {"markersize": 9, "fillstyle": "none", "alpha": 0.6}
+PAPERS = "Poole et al. 2016, Schoenholz et al. 2017 (computed)"
+SMALL = ["--depth=4", "--width=16", "--draws=1"]
+
+Results = dict[str, dict[str, Any]]
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options of this experiment."""
+    add = parser.add_argument
+    add("--depth", type=options.positive, default=10, help="number of hidden layers")
+    add("--width", type=options.positive, default=512, help="units in each of them, and inputs")
+    add("--draws", type=options.positive, default=3, help="networks drawn of each kind")
+    add("--seed", type=options.natural, default=0, help="seed of weights, inputs and labels")
+
+
+def run(session: Session) -> Outcome:
+    """Measures the factor of every pair and lays theory's beside it."""
+    chosen = session.chosen
+    size = (chosen.depth, chosen.width, chosen.draws, chosen.seed)
+    found = session.sweep(measure, [(activation, *size) for activation in ACTIVATIONS])
+    measured = {name: signals for one in found for name, signals in one.items()}
+    results = {str(layers): theory(layers, chosen.depth) for layers in PAIRS}
+    for name, result in results.items():
+        result |= {"signals": measured[name]} | _factors(measured[name])
+    checks = _checks(results)
+    title = f"{chosen.depth} layers of {chosen.width}, first step, Gaussian inputs, random labels"
+    return Outcome(
+        _answer(results, checks, chosen.depth),
+        {session.name: draw(results, f"{title}; mean of {chosen.draws} draws")},
+        checks,
+        results,
+        {"depth": chosen.depth, "width": chosen.width, "draws": chosen.draws, "seed": chosen.seed},
+    )
+
+
+def _answer(results: Results, checks: list[Check], depth: int) -> str:
+    factors = [result["factor"] for result in results.values()]
+    at, usual = (
+        abs(_worst(results, *names) - 1)
+        for names in (("factor", "sqrt_chi"), ("usual_factor", "usual_theory"))
+    )
+    gelu = results["GELU, He"]
+    unheld = "; ".join(
+        f"{check.what} is {check.printed}, published as {check.published}"
+        for check in checks
+        if not check.held
+    )
+    return (
+        f"Yes: over {len(results)} pairs, from {min(factors):.3f} to {max(factors):.2f} a layer, "
+        f"what is measured at the fixed point differs from sqrt(chi) by at most {at:.1%}. With "
+        f"inputs of variance 1 it differs by at most {usual:.1%} from theory followed layer by "
+        f"layer; sqrt(chi) alone misleads there: GELU with He has {gelu['sqrt_chi']:.2f} in the "
+        f"end, but {gelu['usual_factor']:.2f} in {depth} layers."
+        + (f" Not as published: {unheld}." if unheld else "")
+    )
+
+
+def measure(run: tuple[str, int, int, int, int], work: Work) -> dict[str, Any]:
+    """Returns the signals in networks of one activation, drawn in all the ways of `PAIRS`.
+
+    Returns:
+        By the name of the pair a list `[2, draws, depth]`: the RMS of dL/d(output) of each layer,
+        from the fixed point and from inputs of variance 1.
+    """
+    from experiments.common import mlp
+    from experiments.common.first_steps import FirstSteps
+
+    activation, depth, width, draws, seed = run
+    steps = FirstSteps(seed)
+    pairs = [layers for layers in PAIRS if layers.activation == activation]
+    found = {}
+    for layers in pairs:
+        sizes = (theory(layers, depth)["input_rms"], 1.0)
+        signals: tuple[list[Any], list[Any]] = ([], [])
+        for _ in range(draws):
+            network = mlp.network(
+                activation, depth, width, layers.kernel, biases=layers.biases, inputs=width
+            )
+            for input_rms, signal in zip(sizes, signals, strict=True):
+                signal.append(steps.of(network, input_rms).signal)
+            work.reports.put(1 / draws / len(pairs))
+        found[str(layers)] = signals
+    return found
+
+
+def theory(layers: Layers, depth: int) -> dict[str, Any]:
+    """Returns what theory says of networks of such layers.
+
+    Returns:
+        By name: q* and sqrt(chi); the RMS of inputs that begin at the fixed point; and for inputs
+        of variance 1 the factor a layer and the signal by layer, relative to the last one.
+    """
+    import keras
+
+    from experiments.common.first_steps import factor_per_layer, predicted_signal
+    from vg_keras.theory import mean_field_path, predict
+
+    kernel, biases = (keras.initializers.get(i) for i in (layers.kernel, layers.biases))
+    prediction = predict(layers.activation, kernel, biases)
+    sw2, sb2 = prediction.weight_variance, prediction.bias_variance
+    # Where there is no fixed point all begin alike, for their activations bend at 0 alone.
+    start = max(prediction.q, NEARLY_ZERO) if math.isfinite(prediction.q) else sw2
+    _, chi = mean_field_path(layers.activation, sw2, sb2, q=sw2 + sb2, depth=depth)
+    signal = predicted_signal(chi).tolist()
+    return {
+        "q": prediction.q,
+        "chi": prediction.chi,
+        "sqrt_chi": prediction.factor_per_layer,
+        "weight_variance": sw2,
+        "input_rms": math.sqrt((start - sb2) / sw2),
+        "usual_theory": factor_per_layer(signal),
+        "usual_signal": signal,
+    }
+
+
+def _factors(signals: list[Any]) -> dict[str, float]:
+    """Returns the factor a layer from the fixed point and from inputs of variance 1."""
+    from experiments.common.first_steps import factor_per_layer
+
+    at, usual = (float(np.mean([factor_per_layer(s) for s in draws])) for draws in signals)
+    return {"factor": at, "usual_factor": usual}
+
+
+def _worst(results: Results, ours: str, expected: str) -> float:
+    """Returns of all pairs the ratio of ours to theory's that is farthest from 1."""
+    ratios = [result[ours] / result[expected] for result in results.values()]
+    return max(ratios, key=lambda ratio: abs(math.log(ratio)))
+
+
+def _checks(results: Results) -> list[Check]:
+    checks = [
+        _near(f"{name}: factor a layer", "mean-field theory", r["sqrt_chi"], r["factor"])
+        for name, r in results.items()
+    ]
+    checks.append(
+        _near(
+            "factor a layer with inputs of variance 1, relative to theory by layer",
+            "mean-field theory: the largest deviation of any pair",
+            1.0,
+            _worst(results, "usual_factor", "usual_theory"),
+        )
+    )
+    for name, (*_, seen) in PUBLISHED.items():
+        result = results[name]
+        if seen:
+            before = "computed for this project before, inputs of variance 1"
+            checks.append(_near(f"{name}: factor a layer", before, seen, result["usual_factor"]))
+        checks += _digits(name, result)
+    bounds = [
+        r["factor"] / math.sqrt(r["weight_variance"] / 16)
+        for name, r in results.items()
+        if name.startswith("sigmoid")
+    ]
+    source = "the slope of sigmoid is at most 1/4"
+    what = "sigmoid: largest factor a layer, relative to sqrt(sw2/16)"
+    return [*checks, Check(what, source, "at most 1", max(bounds), high=1.0)]
+
+
+def _digits(name: str, result: dict[str, Any]) -> list[Check]:
+    """Returns checks of theory itself: every printed digit."""
+    q, chi, sqrt_chi, _ = PUBLISHED[name]
+    checks = []
+    for symbol, value, key, places in (
+        ("q*", q, "q", 6),
+        ("chi", chi, "chi", 6),
+        ("sqrt(chi)", sqrt_chi, "sqrt_chi", 4),
+    ):
+        if value is not None:
+            half, form, what = 0.5 * 10**-places, f".{places}f", f"{name}: {symbol} in theory"
+            low, high, printed = value - half, value + half, format(value, form)
+            checks.append(Check(what, PAPERS, printed, result[key], low, high, form))
+    return checks
+
+
+def _near(what: str, source: str, expected: float, ours: float) -> Check:
+    return Check(what, source, f"{expected:.3f}", ours, 0.95 * expected, 1.05 * expected, ".3f")
+
+
+def draw(results: Results, title: str) -> Figure:
+    """Draws what is measured beside theory: all pairs, and a few of them layer by layer."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    figure.suptitle(
+        f"Theory foresees from activation and initializer how the signal changes\n{title}",
+        fontsize=11,
+    )
+    axes = figure.subplot_mosaic([["pairs", "diagonal"], ["pairs", "layers"]])
+    _draw_pairs(axes["pairs"], results)
+    _draw_diagonal(axes["diagonal"], results)
+    for name in SHOWN:
+        _draw_signal(axes["layers"], name, results[name])
+    axes["layers"].set_yscale("log")
+    axes["layers"].set_xticks(range(1, len(results[next(iter(SHOWN))]["usual_signal"]) + 1))
+    axes["layers"].set_xlabel("hidden layer, from the input to the output")
+    axes["layers"].set_ylabel("RMS of dL/d(output), last layer = 1")
+    finish(axes["layers"], "Inputs of variance 1, layer by layer (dashed: theory)")
+    return figure
+
+
+def _style(name: str) -> dict[str, Any]:
+    """Returns the style of the activation of a pair."""
+    return STYLES[next(layers.activation for layers in PAIRS if str(layers) == name)]
+
+
+def _draw_pairs(axes: Axes, results: Results) -> None:
+    names = sorted(results, key=lambda name: results[name]["sqrt_chi"])
+    rows = range(len(names))
+    for row, name in zip(rows, names, strict=True):
+        axes.plot(results[name]["factor"], row, linestyle="", **_style(name))
+        axes.plot(results[name]["usual_factor"], row, linestyle="", **_style(name), **HOLLOW)
+    theory = [results[name]["sqrt_chi"] for name in names]
+    axes.plot(theory, rows, "|k", markersize=16, label="theory: sqrt(chi) at the fixed point")
+    labels: dict[str, Any] = {"color": "#444444", "marker": "o", "linestyle": ""}
+    axes.plot([], [], label="measured at the fixed point", **labels)
+    axes.plot([], [], label="measured with inputs of variance 1", **labels, **HOLLOW)
+    axes.set_yticks(rows, names)
+    axes.set_xscale("log")
+    ticks = [0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(0.18, 2.2)
+    axes.axvspan(0.18, 1, color="#0072B2", alpha=0.07, lw=0)
+    axes.axvspan(1, 2.2, color="#D55E00", alpha=0.1, lw=0)
+    top = len(names) - 0.3
+    axes.text(0.98, top, "vanishes", ha="right", color="#0072B2")
+    axes.text(1.03, top, "explodes", color="#D55E00")
+    axes.set_ylim(-0.7, len(names) + 0.6)
+    axes.set_xlabel("factor by which a layer changes the signal")
+    finish(axes, "All pairs", legend=False)
+    axes.legend(fontsize=8, loc="lower right")
+
+
+def _draw_diagonal(axes: Axes, results: Results) -> None:
+    for activation in ACTIVATIONS:
+        mine = [results[str(layers)] for layers in PAIRS if layers.activation == activation]
+        x, y = [r["sqrt_chi"] for r in mine], [r["factor"] for r in mine]
+        axes.plot(x, y, linestyle="", label=LABELS[activation], **STYLES[activation])
+    axes.axline((0, 0), slope=1, color="#444444", linewidth=0.8, zorder=0)
+    axes.set_xlabel("sqrt(chi)")
+    axes.set_ylabel("measured factor")
+    finish(axes, "Measured at the fixed point against theory")
+
+
+def _draw_signal(axes: Axes, name: str, result: dict[str, Any]) -> None:
+    signals = np.array(result["signals"][1])
+    values = (signals / signals[:, -1:]).mean(axis=0)
+    x = np.arange(len(values)) + 1
+    style = _style(name)
+    axes.plot(x, values, label=name, linewidth=1, fillstyle=SHOWN[name], **style)
+    axes.plot(x, result["usual_signal"], **{**style, **THEORY, "color": "black"})
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.main("mean_field"))
