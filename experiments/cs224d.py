@@ -23,12 +23,9 @@ from numpy.typing import NDArray
 
 from experiments.common import command_line, options
 from experiments.common.outcome import Check, Outcome
-from experiments.common.style import STYLES, finish
 
 if TYPE_CHECKING:
     import keras
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from experiments.common.session import Session
     from experiments.common.sweep import Work
@@ -90,6 +87,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(session: Session) -> Outcome:
     """Trains both networks, and lays what they give beside the notebook."""
+    from experiments.figures.cs224d import draw
+
     iterations = session.chosen.iterations
     found = session.sweep(train, [Net(name, iterations) for name in SHORT])
     results = dict(zip(SHORT, found, strict=True))
@@ -190,13 +189,13 @@ def build(net: Net, weights: list[NDArray[np.float64]]) -> keras.Model:
     return model
 
 
-def _ratios(result: dict[str, Any]) -> NDArray[np.float64]:
+def layer_ratios(result: dict[str, Any]) -> NDArray[np.float64]:
     """Returns at each recorded iteration how much more the second layer gets than the first."""
     return np.array(result["second"]) / np.array(result["first"])
 
 
 def _answer(results: dict[str, Any], iterations: int) -> str:
-    ratios = {name: _ratios(result) for name, result in results.items()}
+    ratios = {name: layer_ratios(result) for name, result in results.items()}
     start, median = (
         [f"{number(ratios[name]):#.3g} ({SHORT[name]})" for name in SHORT]
         for number in (lambda r: r[0], np.median)
@@ -216,9 +215,11 @@ def _checks(results: dict[str, Any], iterations: int) -> list[Check]:
         checks += _loss_checks(name, result)
         checks += _sum_checks(name, result)
         ratio = RATIO_AT_START[name]
-        checks.append(_near(f"{SHORT[name]}: second / first at 0", ratio, _ratios(result)[0], 0.01))
+        checks.append(
+            _near(f"{SHORT[name]}: second / first at 0", ratio, layer_ratios(result)[0], 0.01)
+        )
     if iterations == FULL_LENGTH:
-        medians = {name: float(np.median(_ratios(result))) for name, result in results.items()}
+        medians = {name: float(np.median(layer_ratios(result))) for name, result in results.items()}
         for name, result in results.items():
             published, ours = ACCURACY[name], result["accuracy"]
             what = f"{SHORT[name]}: accuracy at the end"
@@ -275,59 +276,6 @@ def _near(what: str, published: float, ours: float, tolerance: float, form: str 
     low, high = published * (1 - tolerance), published * (1 + tolerance)
     source = f"CS224d notebook, computed in float64; within {100 * tolerance:g} %"
     return Check(what, source, format(published, form), float(ours), low, high, form)
-
-
-def draw(results: dict[str, Any]) -> Figure:
-    """Draws the notebook's three figures, and beside them what they do not show."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    figure.suptitle(
-        "CS224d, vanishing_grad_example: two hidden layers of 50, softmax, step 0.1, all 300 points"
-        "\nSigmoid stands out at the very start alone: two hidden layers are too few to show more",
-        fontsize=11,
-    )
-    (sigmoid, relu), (both, ratio) = figure.subplots(2, 2, sharex=True)
-    for axes, name in ((sigmoid, "sigmoid"), (relu, "relu")):
-        _draw_sums(axes, name, results[name])
-        _draw_published(axes, name, results[name])
-        finish(axes, f"Sum of magnitudes of gradients -- {SHORT[name]} weights")
-    for name in ("relu", "sigmoid"):
-        _draw_sums(both, name, results[name])
-        style = {**STYLES[name], "markersize": 5, "markevery": [0]}
-        ratios = _ratios(results[name])
-        label = f"{SHORT[name].lower()}: {ratios[0]:#.3g} at 0, median {np.median(ratios):#.3g}"
-        ratio.plot(results[name]["iterations"], ratios, label=label, **style)
-    finish(both, "Sum of magnitudes of gradients -- hidden layer neurons")
-    finish(ratio, "Second layer / first layer")
-    for axes in (sigmoid, relu, both):
-        axes.sharey(sigmoid)
-        axes.set_ylabel("sum of |gradient| / (rows + columns)")
-    for axes in (sigmoid, ratio):
-        axes.set_yscale("log")
-    ratio.set_yticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])
-    ratio.minorticks_off()
-    ratio.set_ylabel("ratio of the two sums")
-    for axes in (both, ratio):
-        axes.set_xlabel("iteration")
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-    return figure
-
-
-def _draw_sums(axes: Axes, name: str, result: dict[str, Any]) -> None:
-    for layer, line in zip(LAYERS, ("-", ":"), strict=True):
-        style = {**STYLES[name], "marker": "", "linestyle": line}
-        label = f"{SHORT[name].lower()} {layer} layer"
-        axes.plot(result["iterations"], result[layer], label=label, **style)
-
-
-def _draw_published(axes: Axes, name: str, result: dict[str, Any]) -> None:
-    """Marks the values of the notebook in float64, as far as the training came."""
-    reached = [i for i, at in enumerate(SUMS_AT) if at in result["iterations"]]
-    for layer, label in zip(LAYERS, ("computed in float64", None), strict=True):
-        values = [SUMS[name][layer][i] for i in reached]
-        at = [SUMS_AT[i] for i in reached]
-        axes.plot(at, values, "ko", markerfacecolor="none", markersize=5, label=label)
 
 
 if __name__ == "__main__":

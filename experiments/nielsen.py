@@ -21,12 +21,9 @@ from numpy.typing import NDArray
 
 from experiments.common import command_line, options
 from experiments.common.outcome import Check, Outcome
-from experiments.common.style import STYLES, finish
 
 if TYPE_CHECKING:
     import keras
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from experiments.common.session import Session
     from experiments.common.sweep import Work
@@ -49,8 +46,6 @@ BANDS = {2: (3.9, 6.5), 3: (17.5, 34.7), 4: (81, 176)}
 NEIGHBOUR_BAND = (0.154, 0.258)
 """The same of the norm of a layer over that of the next one."""
 
-SHADES = ("#0072B2", "#009E73", "#E69F00", "#D55E00")
-"""The colour of each hidden layer."""
 
 LOOKED_UP = "% of our networks at or below the book's"
 """How the checks end that look a published number up among ours."""
@@ -85,6 +80,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(session: Session) -> Outcome:
     """Measures many networks at the start, and some through their training."""
+    from experiments.figures.nielsen import draw
+
     chosen, data = session.chosen, session.digits
     trained = [Series(depth, chosen.seeds, chosen.epochs) for depth in reversed(NORMS)]
     drawn = [Series(depth, chosen.draws, 1) for depth in reversed(NORMS)]
@@ -200,7 +197,7 @@ def _neighbours(start: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.concatenate([np.ravel(n[:, :-1] / n[:, 1:]) for n in start.values()])
 
 
-def _by_moment(training: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def by_moment(training: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Returns the ratio of last to first of each network at each of `MOMENTS`."""
     ratio = _speed_ratio(training)
     found = ratio[:, 0], ratio.min(axis=1), ratio.max(axis=1), ratio[:, -1]
@@ -261,7 +258,7 @@ def _checks(
         ),
     ]
     for depth, norms in NORMS.items():
-        ratios = {**_by_moment(training[depth]), "start": _speed_ratio(start[depth])}
+        ratios = {**by_moment(training[depth]), "start": _speed_ratio(start[depth])}
         name = f"{depth} hidden layers"
         for i, published in enumerate(norms):
             what = f"{name}, norm of layer {i + 1} at the start"
@@ -306,73 +303,13 @@ def _numbers(start: NDArray[np.float64], training: NDArray[np.float64]) -> dict[
         "start_ratio": {
             name: np.percentile(_speed_ratio(start), q) for name, q in quantiles.items()
         },
-        "ratios": _by_moment(training),
+        "ratios": by_moment(training),
         "epochs": np.arange(training.shape[1])[::10],
         "training_norms": {
             name: np.percentile(training, q, axis=0)[::10] for name, q in quantiles.items()
         },
         "slower": _slower(training).mean(axis=1),
     }
-
-
-def draw(training: dict[int, NDArray[np.float64]], title: str) -> Figure:
-    """Draws the speed of each layer over the epochs, and below it last over first."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    figure.suptitle(
-        "The earlier a hidden layer of sigmoid units, the slower it learns\n"
-        f"{title}; band and bars: 5 to 95 % of them",
-        fontsize=11,
-    )
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.5, 1])  # type: ignore[misc]
-    by_depth = upper.subplots(1, len(training), sharey=True)
-    for axes, (depth, norms) in zip(by_depth, training.items(), strict=True):
-        _draw_speeds(axes, norms, NORMS[depth])
-        finish(axes, f"Speed of learning: {depth} hidden layers", legend=False)
-    by_depth[0].set_ylabel("L2 norm of the gradient of the biases")
-    by_depth[0].set_yscale("log")
-    by_depth[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    _draw_ratios(lower.subplots(), training)
-    return figure
-
-
-def _draw_speeds(axes: Axes, norms: NDArray[np.float64], published: list[float]) -> None:
-    epochs = np.arange(norms.shape[1])
-    low, median, high = np.percentile(norms, (5, 50, 95), axis=0)
-    for i, colour in zip(range(norms.shape[2]), SHADES, strict=False):
-        axes.plot(epochs, median[:, i], color=colour, label=f"hidden layer {i + 1}")
-        axes.fill_between(epochs, low[:, i], high[:, i], color=colour, alpha=0.15, linewidth=0)
-    zeros = np.zeros(len(published))
-    axes.plot(zeros, published, "kx", label="the book's network", clip_on=False, zorder=5)
-    axes.set_xlabel("epoch")
-
-
-def _draw_ratios(axes: Axes, training: dict[int, NDArray[np.float64]]) -> None:
-    labels: list[str] = []
-    for depth, norms in training.items():
-        for moment, ratios, book in zip(
-            MOMENTS, _by_moment(norms).values(), RATIOS[depth], strict=True
-        ):
-            low, median, high = np.percentile(ratios, (5, 50, 95))
-            at, only_once = len(labels), not labels
-            axes.errorbar(
-                at,
-                median,
-                [[median - low], [high - median]],
-                capsize=4,
-                label="ours, median" if only_once else None,
-                **STYLES["sigmoid"],
-            )
-            axes.plot(
-                at + 0.2, book, "kx", label="the book's network" if only_once else None, zorder=5
-            )
-            labels.append(f"{depth} layers\n{moment}")
-    axes.set_xticks(range(len(labels)), labels, fontsize=8)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_ylabel("last / first")
-    finish(axes, "How much faster the last hidden layer learns than the first")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import math
 import shutil
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,9 @@ import numpy as np
 
 from experiments.common import command_line, options
 from experiments.common.outcome import Check, Outcome
-from experiments.common.style import LABELS, STYLES, finish
+from experiments.common.style import LABELS
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from experiments.common.mlp import Settings, Trained
     from experiments.common.mnist import Mnist
     from experiments.common.session import Session
@@ -46,6 +43,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(session: Session) -> Outcome:
     """Trains the networks, reads what the monitor logged, and compares."""
     from experiments.common import mlp
+    from experiments.figures.sigmoid_vs_relu import draw
     from vg_keras import read_run
 
     first = mlp.settings(session.chosen, session.digits)
@@ -58,7 +56,7 @@ def run(session: Session) -> Outcome:
         networks[activation].append(replace(trained, records=tuple(records)))
     _print_table(session, {name: found[0] for name, found in networks.items()})
     answers = [
-        f"{LABELS[name]}: {_change(found)} from the last hidden layer to the first; test accuracy "
+        f"{LABELS[name]}: {change(found)} from the last hidden layer to the first; test accuracy "
         f"{np.median([n.test_accuracy for n in found]):.2%}."
         for name, found in networks.items()
     ]
@@ -167,53 +165,7 @@ def _ends(network: Trained) -> tuple[Any, Any]:
     return network.records[0], network.records[-1]
 
 
-def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
-    """Draws the figure: gradients over steps side by side, by depth, and what came of it."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    seeds = len(networks["sigmoid"])
-    over = f"\nmedian and range of {seeds} seeds" if seeds > 1 else ""
-    figure.suptitle(
-        "How the gradient flows through one and the same network with sigmoid and with ReLU\n"
-        f"{data.name}; {settings}{over}",
-        fontsize=11,
-    )
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.15, 1])  # type: ignore[misc]
-    by_step = upper.subplots(1, 2, sharey=True)
-    for axes, (name, found) in zip(by_step, networks.items(), strict=True):
-        _draw_steps(axes, found)
-        accuracy = np.median([network.test_accuracy for network in found])
-        finish(axes, f"{LABELS[name]}: test accuracy {accuracy:.1%}, {_change(found)}", False)
-    by_step[1].set_ylabel("")
-    by_step[1].legend(title="kernel of", fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    by_depth, loss, accuracy = lower.subplots(1, 3)
-    _draw_depth(by_depth, networks)
-    _draw_curves(loss, networks, "loss", "cross-entropy, nats", 1.0)
-    _draw_curves(accuracy, networks, "accuracy", "accuracy, %", 100.0)
-    accuracy.set_ylim(0, 100)
-    return figure
-
-
-def _draw_steps(axes: Axes, networks: list[Trained]) -> None:
-    from vg_keras.figures.gradient_norm_by_step import gradient_norm_by_step
-    from vg_keras.metadata import norm_to_plot
-
-    first = networks[0]
-    names = [path.rpartition("/")[0].replace("_", " ") for path in first.kernels]
-    gradient_norm_by_step(first.records, axes, first.kernels, names)
-    for line, path in zip(axes.lines, first.kernels, strict=True):
-        norms = [[norm_to_plot(record.gradients[path]) for record in n.records] for n in networks]
-        _draw_band(axes, line.get_xdata(), norms, line.get_color())
-        line.set_ydata(np.median(norms, axis=0))
-
-
-def _draw_band(axes: Axes, x: Any, values: Sequence[Sequence[float]], color: Any) -> None:
-    if len(values) > 1:
-        axes.fill_between(x, np.min(values, 0), np.max(values, 0), color=color, alpha=0.2, lw=0)
-
-
-def _change(networks: list[Trained]) -> str:
+def change(networks: list[Trained]) -> str:
     """Says what becomes of the gradient at the last recorded step."""
     decades = float(np.median([network.decades_lost(network.records[-1]) for network in networks]))
     if not math.isfinite(decades):
@@ -221,49 +173,6 @@ def _change(networks: list[Trained]) -> str:
     if abs(decades) < 1:
         return "gradient about level"
     return f"gradient {'shrinks' if decades > 0 else 'grows'} {10 ** abs(decades):,.0f}-fold"
-
-
-def _draw_depth(axes: Axes, networks: Networks) -> None:
-    from vg_keras.figures.gradient_norm_by_depth import gradient_norm_by_depth
-    from vg_keras.metadata import norm_to_plot
-
-    for name, found in networks.items():
-        style = STYLES[name]
-        for which, line, fill in ((0, "--", "none"), (-1, "-", style["color"])):
-            first, record = found[0], found[0].records[which]
-            label = f"{LABELS[name]}, step {record.step:,}"
-            gradient_norm_by_depth(
-                record,
-                axes,
-                first.kernels,
-                label=label,
-                linestyle=line,
-                markerfacecolor=fill,
-                markersize=4,
-                **style,
-            )
-            norms = [
-                [norm_to_plot(n.records[which].gradients[k]) for k in n.kernels] for n in found
-            ]
-            axes.lines[-1].set_ydata(np.median(norms, axis=0))
-            _draw_band(axes, axes.lines[-1].get_xdata(), norms, style["color"])
-    finish(axes, "Gradient by depth")
-
-
-def _draw_curves(axes: Axes, networks: Networks, name: str, unit: str, factor: float) -> None:
-    for activation, found in networks.items():
-        style = STYLES[activation]
-        for prefix, words, line in (("", "training", ":"), ("val_", "test", "-")):
-            values = factor * np.array([network.history[prefix + name] for network in found])
-            epochs = range(1, values.shape[1] + 1)
-            label = f"{LABELS[activation]}, {words}"
-            every = -(-len(epochs) // 10)
-            median = np.median(values, axis=0)
-            axes.plot(epochs, median, line, label=label, markersize=4, markevery=every, **style)
-            _draw_band(axes, epochs, values.tolist(), style["color"])
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(unit)
-    finish(axes, name.capitalize())
 
 
 def _numbers(network: Trained) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from experiments import cs224d
 from experiments.common import command_line
 from experiments.common.sweep import Work
+from experiments.figures.cs224d import draw
 
 CLAIM = "how many times as much SIGM loses as ReLU, by these medians"
 
@@ -91,7 +92,7 @@ def test_the_first_hundred_iterations_are_those_of_float64(activation, first_hun
 
 
 def test_sigmoid_stands_out_in_the_first_ten_iterations_alone(first_hundred):
-    sigmoid = cs224d._ratios(first_hundred["sigmoid"])
+    sigmoid = cs224d.layer_ratios(first_hundred["sigmoid"])
 
     assert sigmoid[0] == pytest.approx(52.7, rel=1e-3)
     assert sigmoid[10:].max() < 3
@@ -183,7 +184,7 @@ def test_where_sigmoid_loses_more_all_through_the_training_the_claim_holds():
 
 
 def test_the_figure_has_the_titles_and_legends_of_the_notebook():
-    axes = cs224d.draw(handmade()).axes
+    axes = draw(handmade()).axes
 
     assert [a.get_title() for a in axes[:3]] == [
         "Sum of magnitudes of gradients -- SIGM weights",

@@ -15,6 +15,7 @@ import pytest
 from experiments import nielsen
 from experiments.common import command_line, mnist
 from experiments.common.sweep import Work
+from experiments.figures.nielsen import draw
 
 
 def measure(digits, *series):
@@ -187,7 +188,7 @@ def test_one_epoch_in_which_a_layer_overtakes_the_next_is_told():
 def test_the_ratios_are_taken_at_their_moments():
     norms = np.array([[[1.0, 4.0], [1.0, 2.0], [1.0, 6.0], [1.0, 3.0]]])
 
-    assert {name: r.tolist() for name, r in nielsen._by_moment(norms).items()} == {
+    assert {name: r.tolist() for name, r in nielsen.by_moment(norms).items()} == {
         "start": [4.0],
         "min": [2.0],
         "max": [6.0],
@@ -196,7 +197,7 @@ def test_the_ratios_are_taken_at_their_moments():
 
 
 def test_the_figure_has_the_titles_of_the_book_and_shares_its_scale():
-    axes = nielsen.draw(_as_training(_handmade()), "title").axes
+    axes = draw(_as_training(_handmade()), "title").axes
 
     assert [a.get_title() for a in axes[:3]] == [
         f"Speed of learning: {depth} hidden layers" for depth in (2, 3, 4)

@@ -1,0 +1,1 @@
+"""The figures of the experiments, one module for each: from numbers to a Figure."""
