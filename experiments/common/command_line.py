@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from argparse import Namespace
@@ -44,12 +45,19 @@ def guarded(work: Callable[[], object], log_dir: str) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            f"\nInterrupted. What is done lies in {log_dir}; the same command goes on from there.",
-            file=sys.stderr,
-        )
+        print(f"\nInterrupted. {_what_is_done(log_dir)}", file=sys.stderr)
         return 130
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        place = error.filename or log_dir
+        print(f"error: The disk is full ({place}). {_what_is_done(log_dir)}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _what_is_done(log_dir: str) -> str:
+    return f"What is done lies in {log_dir}; the same command goes on from there."
 
 
 def run(experiment: ModuleType, chosen: Namespace) -> Path:

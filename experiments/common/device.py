@@ -29,6 +29,8 @@ def choose(device: str) -> str:
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
         return "CPU" if device == "cpu" else "CPU (TensorFlow sees no GPU)"
+    for gpu in gpus:  # or the first process would take all of the memory for itself
+        tf.config.experimental.set_memory_growth(gpu, True)
     details = tf.config.experimental.get_device_details(gpus[0])
     return f"GPU ({details.get('device_name', gpus[0].name)})"
 

@@ -99,12 +99,12 @@ def sweep(
         For each run what the function returned and the seconds that it took when it was done.
     """
     memory = joblib.Memory(work.folder / "runs", verbose=0)
-    finished = memory.cache(_carry_out, ignore=["work"])
-    missing = [run for run in runs if not finished.check_call_in_cache(function, run, work)]
-    if len(missing) < len(runs):
+    kept = memory.cache(_carry_out, ignore=["work"])
+    missing = [i for i, run in enumerate(runs) if not kept.check_call_in_cache(function, run, work)]
+    done = {i: kept(function, run, work) for i, run in enumerate(runs) if i not in missing}
+    if done:
         console.print(
-            f"{len(runs) - len(missing)} of {len(runs)} runs were done before "
-            "(--fresh does them again)."
+            f"{len(done)} of {len(runs)} runs were done before (--fresh does them again)."
         )
     if missing:
         jobs = min(jobs, len(missing))
@@ -114,24 +114,25 @@ def sweep(
             task = joblib.delayed(_in_worker)
             work = replace(work, reports=reports)
             # Pickled, for a new process must not import TensorFlow before it can be kept quiet.
-            calls = [pickle.dumps((memory, function, run)) for run in missing]
+            calls = [(i, pickle.dumps((memory, function, runs[i]))) for i in missing]
             try:
-                for _ in parallel(task(call, work, threads) for call in calls):
-                    pass
+                done |= dict(parallel(task(i, call, work, threads) for i, call in calls))
             except BaseException:
                 _stop_processes(jobs)
                 raise
-    return [finished(function, run, work) for run in runs]
+    return [done[i] for i in range(len(runs))]
 
 
-def _in_worker(call: bytes, work: Work, threads: int) -> None:
-    """Carries out a run, whose result then lies on the disk."""
+def _in_worker(index: int, call: bytes, work: Work, threads: int) -> tuple[int, tuple[Any, float]]:
+    """Carries out a run and keeps on the disk what it gave."""
     if threads:
         _prepare_process(work.device, threads)
     memory, function, run = pickle.loads(call)
     reports = _Remembering(work.reports)
-    memory.cache(_carry_out, ignore=["work"])(function, run, replace(work, reports=reports))
+    kept = memory.cache(_carry_out, ignore=["work"])
+    done = kept(function, run, replace(work, reports=reports))
     reports.put(1 - reports.sum)
+    return index, done
 
 
 def _carry_out(function: Callable[[Any, Work], Any], run: Any, work: Work) -> tuple[Any, float]:

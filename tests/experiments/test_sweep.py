@@ -1,5 +1,6 @@
 """Independent runs: in parallel, in order, kept when they are done, and ended by Ctrl-C."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from joblib._store_backends import CacheWarning, StoreBackendMixin
 from rich.console import Console
 from toy_runs import (
     computed,
@@ -19,7 +21,7 @@ from toy_runs import (
     square,
 )
 
-from experiments.common import mnist
+from experiments.common import command_line, mnist
 from experiments.common.sweep import Work, sweep
 
 SILENT = Console(quiet=True)
@@ -77,6 +79,32 @@ def test_other_processes_do_the_same_with_the_same_digits(tmp_path):
     assert results(interrupt_handler, [0, 1], tmp_path, 2) == [True, True]
 
 
+def test_a_result_that_the_disk_does_not_take_is_returned_all_the_same(tmp_path, monkeypatch):
+    write = StoreBackendMixin._concurrency_safe_write
+
+    def nearly_full(store, item, filename, *rest):
+        if filename.endswith("output.pkl"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(store, item, filename, *rest)
+
+    monkeypatch.setattr(StoreBackendMixin, "_concurrency_safe_write", nearly_full)
+    with pytest.warns(CacheWarning, match="No space left on device"):
+        assert results(square, [2, 3], tmp_path) == [4, 9]
+
+    assert computed(tmp_path) == [2, 3]
+
+
+def test_a_full_disk_is_told_in_a_sentence(capsys):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device", "logs/depth/x")
+
+    assert command_line.guarded(full, "logs") == 2
+    assert capsys.readouterr().err == (
+        "error: The disk is full (logs/depth/x). What is done lies in logs; the same command goes "
+        "on from there.\n"
+    )
+
+
 def test_an_experiment_without_digits_says_so(tmp_path):
     with pytest.raises(TypeError, match="This one has no option --data"):
         results(mean_brightness, [0], tmp_path)
@@ -98,6 +126,7 @@ def test_a_training_reports_its_progress_and_the_end_makes_it_whole(tmp_path):
 INTERRUPTED = """
 import sys
 from pathlib import Path
+from joblib._store_backends import CacheWarning, StoreBackendMixin
 from rich.console import Console
 from toy_runs import slow_square
 from experiments.common import command_line
