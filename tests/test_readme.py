@@ -10,12 +10,13 @@ import pytest
 import tensorflow as tf
 from small_models import mlp, regression_data
 
-from experiments import monitoring_cost, sigmoid_vs_relu
+from experiments.common import command_line
+from experiments.common.catalogue import BENCHMARK, EXPERIMENTS
 from vg_keras import GradientMonitor, events, metadata, read_run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-CODE, LOOP, PROBE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+CODE, LOOP, PROBE, THEORY = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHOWN = re.search(r"```\n(sequential.*?)```", README, re.DOTALL).group(1)
 
 
@@ -41,6 +42,13 @@ def test_the_script_has_at_most_twelve_lines():
 def test_the_script_prints_what_is_shown(printed):
     # One digit of each norm is shown, so that no other processor rounds it differently.
     assert printed == SHOWN
+
+
+def test_the_theory_prints_what_is_shown(capsys):
+    exec(THEORY, {})  # noqa: S102 - what README shows
+    shown = re.search(r"```\n(q\* = .*?)```", README, re.DOTALL).group(1)
+
+    assert capsys.readouterr().out == shown
 
 
 def test_the_loop_of_ones_own_runs(tmp_path, monkeypatch):
@@ -84,10 +92,10 @@ def test_every_kind_of_tag_is_explained():
         assert f"`{tag}`" in README
 
 
-@pytest.mark.parametrize("experiment", [sigmoid_vs_relu, monitoring_cost])
-def test_every_experiment_answers_to_help(experiment, capsys):
+@pytest.mark.parametrize("name", [*EXPERIMENTS, BENCHMARK])
+def test_every_experiment_answers_to_help(name, capsys):
     with pytest.raises(SystemExit) as stop:
-        experiment.main(["--help"])
+        command_line.main(name, ["--help"])
 
     assert stop.value.code == 0
-    assert f"python -m experiments.{experiment.NAME}" in capsys.readouterr().out
+    assert f"python -m experiments.{name}" in capsys.readouterr().out
