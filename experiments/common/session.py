@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import shutil
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -69,13 +68,8 @@ class Session:
         Raises:
             UsageError: It can't be made.
         """
-        options_that_matter = {
-            name: value
-            for name, value in vars(self.chosen).items()
-            if name not in _OF_NO_CONSEQUENCE
-        }
-        source = inspect.getsource(self.experiment)
-        key = joblib.hash((options_that_matter, self.data, self.device, versions(), source))
+        chosen = {k: v for k, v in vars(self.chosen).items() if k not in _OF_NO_CONSEQUENCE}
+        key = joblib.hash((chosen, self.data, self.device, versions(), _code()))
         logs = options.make_folder(Path(self.chosen.log_dir))
         folder = logs / self.name / key[:8]
         if self.chosen.fresh:
@@ -97,6 +91,16 @@ class Session:
         )
         self.seconds.extend(seconds for _, seconds in done)
         return [result for result, _ in done]
+
+
+def _code() -> list[bytes]:
+    """Returns the code that the outcome depends on: a change of it begins everything anew."""
+    import vg_keras
+
+    experiments = Path(__file__).parents[1]
+    packages = (experiments, Path(vg_keras.__file__).parent)
+    paths = sorted(path for package in packages for path in package.rglob("*.py"))
+    return [path.read_bytes() for path in paths if path.parent.name != "figures"]
 
 
 def versions() -> dict[str, str]:
