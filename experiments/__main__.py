@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import traceback
 from pathlib import Path
 
 from experiments.common import command_line, options
@@ -47,8 +48,10 @@ def _list() -> None:
     )
 
 
-def _run(names: list[str], chosen: argparse.Namespace) -> None:
+def _run(names: list[str], chosen: argparse.Namespace) -> int:
+    """Runs experiments and writes the page of those that ended; 1 if one did not."""
     from experiments.common import page
+    from experiments.common.errors import UsageError
 
     output = Path(chosen.output or Path(chosen.log_dir, "experiments"))
     folders = []
@@ -59,10 +62,16 @@ def _run(names: list[str], chosen: argparse.Namespace) -> None:
         parser = options.parser(experiment)
         its_own = parser.parse_args(experiment.SMALL if chosen.small else [])
         vars(its_own).update(_shared(chosen, its_own), output=str(output / name))
-        folders.append(command_line.run(experiment, its_own))
+        try:
+            folders.append(command_line.run(experiment, its_own))
+        except UsageError:
+            raise
+        except Exception:  # noqa: BLE001 - one that fails must not cost the page of the others
+            traceback.print_exc()
     written = page.write(folders, output)
     if not chosen.quiet:
         print(f"\nPage: {written}")
+    return 0 if len(folders) == len(names) else 1
 
 
 def _shared(chosen: argparse.Namespace, its_own: argparse.Namespace) -> dict[str, object]:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.common import command_line, options
-from experiments.common.outcome import Check, Outcome
+from experiments.common.factors import factor_per_layer
+from experiments.common.outcome import Check, Outcome, counted
 from experiments.common.style import LABELS
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Settings:
 
 def add_options(parser: ArgumentParser) -> None:
     """Adds the options of this experiment."""
-    parser.add_argument("--depth", type=options.positive, default=10, help="hidden layers")
+    parser.add_argument("--depth", type=options.at_least_two, default=10, help="hidden layers")
     parser.add_argument("--width", type=options.positive, default=128, help="units in each")
     parser.add_argument(
         "--initializer", choices=INITIALIZERS, default="glorot_uniform", help="that of all kernels"
@@ -80,8 +81,8 @@ def run(session: Session) -> Outcome:
     for name, result in zip(ACTIVATIONS, measured, strict=True):
         theory = predict(name, settings.initializer, fan_in=settings.width)
         results[name] = result | {
-            "forward": _factor([spans[1:] for spans in result["spans"]]),
-            "backward": 1 / _factor(result["gradients"]),
+            "forward": 1 / _factor([spans[1:] for spans in result["spans"]]),
+            "backward": _factor(result["gradients"]),
             "theory": theory.factor_per_layer,
         }
     title = f"{session.digits.name}, {images} images; {_describe(settings)}"
@@ -196,9 +197,8 @@ def rebinned(sketch: Sketch, bins: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _factor(values: Sequence[Sequence[float]]) -> float:
-    """Returns the factor per layer from the first to the last one: the median over the seeds."""
-    factors = [(v[-1] / v[0]) ** (1 / max(1, len(v) - 1)) for v in values]
-    return float(np.median(factors))
+    """Returns the factor per layer from the last to the first one: the median over the seeds."""
+    return float(np.median([factor_per_layer(v) for v in values]))
 
 
 def _left(result: Mapping[str, Any]) -> float:
@@ -211,40 +211,36 @@ def _answer(results: dict[str, dict[str, Any]]) -> str:
     sigmoid, tanh, relu = (results[name] for name in ("sigmoid", "tanh", "relu"))
     return (
         "How far the outputs on different images lie apart changes a layer by a factor of "
-        f"{factors}. With sigmoid the signal that comes back changes by the same factor, "
-        f"{sigmoid['backward']:.3f}. What is bounded need not squash: the last layer leaves "
+        f"{factors}. With sigmoid the signal that comes back changes by a factor of "
+        f"{sigmoid['backward']:.3f}. The last layer leaves "
         f"{_left(sigmoid):.1e} of the first one's span with sigmoid, {_left(tanh):.2g} with tanh "
-        f"and {_left(relu):.2g} with ReLU, which is not bounded."
+        f"and {_left(relu):.2g} with ReLU, which alone of them is not bounded."
     )
 
 
 def _checks(results: dict[str, dict[str, Any]]) -> list[Check]:
-    by_theory = "mean-field theory, sqrt(chi) at the fixed point, +-10 %"
+    theory = "mean-field theory, sqrt(chi) at the fixed point, +-10 %"
     checks = [
-        _near(f"{LABELS[name]}: factor of the span a layer", by_theory, r["theory"], r["forward"])
+        Check.near(f"{LABELS[name]}: factor of the span a layer", theory, r["theory"], r["forward"])
         for name, r in results.items()
     ]
     sigmoid, relu = results["sigmoid"], results["relu"]
     what = "sigmoid: factor of the backpropagated signal a layer"
-    checks.append(_near(what, by_theory, sigmoid["theory"], sigmoid["backward"]))
-    apart = max(abs(r["backward"] / r["forward"] - 1) for r in results.values())
+    checks.append(Check.near(what, theory, sigmoid["theory"], sigmoid["backward"]))
+    apart = float(np.max([abs(r["backward"] / r["forward"] - 1) for r in results.values()]))
     what = "largest difference between the factors forward and backward, %"
     checks.append(Check(what, "mean-field theory: one factor, chi", "0", 100 * apart, 0, 10, ".1f"))
     for name in ("sigmoid", "tanh"):
         spans = np.median(results[name]["spans"], axis=0)[1:]
         what = f"{name}: layers behind the first one that widen the span"
         source = "claim 3: stacked layers squash again and again"
-        checks.append(Check(what, source, "0", float(np.sum(np.diff(spans) >= 0)), 0, 0, ".0f"))
+        checks.append(Check(what, source, "0", counted(np.diff(spans) >= 0, spans), 0, 0, ".0f"))
     ratio = _left(results["tanh"]) / _left(relu)
     what = "what tanh leaves of the span, relative to what ReLU leaves"
     checks.append(Check(what, "claims 3 and 6", "less than 1", ratio, 0, 1))
-    what = "ReLU: factor of the span a layer, which is not to squash"
-    checks.append(_near(what, "claim 6, +-10 %", 1.0, relu["forward"]))
+    what = "ReLU: factor of the span a layer, where with this initializer it must not squash"
+    checks.append(Check.near(what, "claim 6, +-10 %", 1.0, relu["forward"]))
     return checks
-
-
-def _near(what: str, source: str, expected: float, ours: float) -> Check:
-    return Check(what, source, f"{expected:.3f}", ours, 0.9 * expected, 1.1 * expected, ".3f")
 
 
 if __name__ == "__main__":

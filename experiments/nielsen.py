@@ -244,14 +244,12 @@ def _checks(
 ) -> list[Check]:
     neighbours, theory = _neighbours(start), _theory()
     checks = [
-        Check(
+        Check.near(
             "norm of a hidden layer over that of the next, median at the start",
             "mean-field theory, sqrt(chi); within 10 %",
-            f"{theory:.4f}",
+            theory,
             float(np.median(neighbours)),
-            0.9 * theory,
-            1.1 * theory,
-            ".4f",
+            form=".4f",
         ),
         _share(
             "norm of a hidden layer over that of the next", neighbours, NEIGHBOUR_BAND, start[2]
@@ -292,7 +290,8 @@ def _share(
     # Three standard errors of a share of 90 %, of which the 400 that made the band have theirs too.
     allowed = 3 * 100 * math.sqrt(0.9 * 0.1 * (1 / len(networks) + 1 / 400))
     what = f"{what}: % of our networks within {low:g} to {high:g}"
-    return Check(what, "computed, 400 draws", "90", share, 90 - allowed, 90 + allowed, ".1f")
+    high_share = min(100.0, 90 + allowed)
+    return Check(what, "computed, 400 draws", "90", share, 90 - allowed, high_share, ".1f")
 
 
 def _numbers(start: NDArray[np.float64], training: NDArray[np.float64]) -> dict[str, Any]:

@@ -27,5 +27,7 @@ _FOLDER = Path(__file__).parents[1]
 
 def question(name: str) -> str:
     """Returns the question of an experiment, the first line of its module, without importing it."""
-    docstring = ast.get_docstring(ast.parse((_FOLDER / f"{name}.py").read_text())) or ""
+    docstring = (
+        ast.get_docstring(ast.parse((_FOLDER / f"{name}.py").read_text(encoding="utf-8"))) or ""
+    )
     return docstring.partition("\n")[0]

@@ -29,18 +29,23 @@ def main(name: str, arguments: list[str] | None = None) -> int:
     """
     experiment = importlib.import_module(f"experiments.{name}")
     chosen = options.parser(experiment).parse_args(arguments)
-    return guarded(lambda: run(experiment, chosen), chosen.log_dir)
+
+    def work() -> None:
+        run(experiment, chosen)
+
+    return guarded(work, chosen.log_dir)
 
 
-def guarded(work: Callable[[], object], log_dir: str) -> int:
+def guarded(work: Callable[[], int | None], log_dir: str) -> int:
     """Does some work and returns the exit status.
 
     Returns:
-        0, 2 where something that was asked for can't be had, or 130 after Ctrl-C.
+        What the work returned, 0 for None; 2 where something that was asked for can't be had, or
+        130 after Ctrl-C.
     """
     try:
         quiet.import_tensorflow()
-        work()
+        return work() or 0
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -53,7 +58,6 @@ def guarded(work: Callable[[], object], log_dir: str) -> int:
         place = error.filename or log_dir
         print(f"error: The disk is full ({place}). {_what_is_done(log_dir)}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _what_is_done(log_dir: str) -> str:
@@ -67,7 +71,7 @@ def run(experiment: ModuleType, chosen: Namespace) -> Path:
     from experiments.common import device, saving
     from experiments.common.session import Session
 
-    console = Console(quiet=chosen.quiet, soft_wrap=True, highlight=False)
+    console = Console(quiet=chosen.quiet, soft_wrap=True, highlight=False, markup=False)
     session = Session(experiment, chosen, console, device.choose(chosen.device))
     console.print(f"Device: {session.device}")
     output = options.make_folder(Path(chosen.output)) if chosen.output else session.folder
@@ -86,14 +90,15 @@ def run(experiment: ModuleType, chosen: Namespace) -> Path:
 
 def _print(console: Console, outcome: Outcome) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     if outcome.checks:
         table = Table(title="What is claimed, and what came out", title_justify="left")
         for heading in ("", "published", "ours", "band", "held"):
             table.add_column(heading, justify="left" if heading in ("", "band") else "right")
         for check in outcome.checks:
-            held = "yes" if check.held else "[bold]no[/bold]"
-            what = f"{check.what}\n[dim]{check.source}[/dim]"
+            held = Text("yes") if check.held else Text("no", style="bold")
+            what = Text.assemble(check.what, "\n", (check.source, "dim"))
             table.add_row(what, check.published, check.printed, check.band, held)
         console.print(table)
     console.print(outcome.answer)

@@ -84,14 +84,6 @@ class FirstSteps:
         return FirstStep(self._monitor.records[-1], weights, batch)
 
 
-def factor_per_layer(values: list[float]) -> float:
-    """Returns by which factor a layer changes what runs back from the last value to the first.
-
-    That is the geometric mean of the ratio of each value to the one after it.
-    """
-    return float((values[0] / values[-1]) ** (1 / (len(values) - 1)))
-
-
 def predicted_signal(chi: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the signal at each layer's output, that of the last one being 1.
 

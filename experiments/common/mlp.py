@@ -24,7 +24,6 @@ Initializer = str | Mapping[str, Any]
 """A Keras initializer by its name or its serialized form. Never an object: Keras's draw the same
 weights for every layer that they are given to."""
 
-FULL_EPOCHS = 5
 NUM_RECORDS = 200
 """About how many steps of a training are recorded."""
 
@@ -110,14 +109,11 @@ class Trained:
         return math.log10(last / first)
 
 
-def settings(chosen: Namespace, data: Mnist, full_epochs: int = FULL_EPOCHS) -> Settings:
+def settings(chosen: Namespace, data: Mnist) -> Settings:
     """Makes the settings from the options of `options.add_training`.
 
-    Args:
-        chosen: The options.
-        data: The digits.
-        full_epochs: Epochs on all of MNIST where `--epochs` is not given; on less data as many as
-            make as many steps.
+    Where `--epochs` is not given they are as many as make as many steps as the experiment's epochs
+    on all of MNIST.
 
     Raises:
         UsageError: Keras knows no such optimizer or initializer.
@@ -127,7 +123,7 @@ def settings(chosen: Namespace, data: Mnist, full_epochs: int = FULL_EPOCHS) -> 
     return Settings(
         depth=chosen.depth,
         width=chosen.width,
-        epochs=chosen.epochs or _epochs(data, chosen.batch_size, full_epochs),
+        epochs=chosen.epochs or _epochs(data, chosen.batch_size, chosen.full_epochs),
         batch_size=chosen.batch_size,
         learning_rate=chosen.learning_rate,
         optimizer=chosen.optimizer,

@@ -84,6 +84,12 @@ class Mnist:
             f"({self.source})"
         )
 
+    @property
+    def share_of_one_answer(self) -> float:
+        """Test accuracy in percent of a network that always gives the most frequent answer."""
+        answer = np.bincount(self.y_train).argmax()
+        return 100 * float(np.mean(self.y_test == answer))
+
     def limited(self, limit: int | None) -> Mnist:
         """Returns it with at most so many training images."""
         if limit is None or limit >= len(self.x_train):

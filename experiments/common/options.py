@@ -46,6 +46,7 @@ def add_training(
         add("--depth", type=positive, default=depth, help="number of hidden layers")
     else:
         group.set_defaults(depth=1)
+    group.set_defaults(full_epochs=epochs)
     add("--width", type=positive, default=128, help="units in each hidden layer")
     add(
         "--epochs",
@@ -110,6 +111,13 @@ def positive(text: str) -> int:
     """Parses a positive integer."""
     if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
+def at_least_two(text: str) -> int:
+    """Parses an integer from 2, for what is compared from one layer to the next."""
+    if (value := int(text)) < 2:
+        raise argparse.ArgumentTypeError(f"{text} is less than 2")
     return value
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,6 +35,32 @@ class Check:
     high: float = math.inf
     form: str = ".3g"
 
+    @classmethod
+    def near(
+        cls,
+        what: str,
+        source: str,
+        expected: float,
+        ours: float,
+        tolerance: float = 0.1,
+        form: str = ".3f",
+        published: str | None = None,
+    ) -> Check:
+        """Returns the check whether ours is a number, up to a relative tolerance.
+
+        Args:
+            what: As in the class.
+            source: Likewise.
+            expected: What ours should be.
+            ours: What came out.
+            tolerance: How far from it ours may be, relative to it.
+            form: How all of them are printed.
+            published: How the expected number is printed where it was published.
+        """
+        room = abs(tolerance * expected)
+        printed = published or format(expected, form)
+        return cls(what, source, printed, ours, expected - room, expected + room, form)
+
     @property
     def held(self) -> bool:
         """Whether our number is within the band."""
@@ -46,12 +74,17 @@ class Check:
             return f"at most {high}"
         if math.isinf(self.high):
             return f"at least {low}"
-        return low if low == high else f"{low} to {high}"
+        return low if self.low == self.high else f"{low} to {high}"
 
     @property
     def printed(self) -> str:
         """Our number as it is printed."""
         return format(self.ours, self.form)
+
+
+def counted(flags: Iterable[bool], values: Any) -> float:
+    """Returns how many are true; NaN if one of the values behind them is not finite."""
+    return float(sum(flags)) if np.all(np.isfinite(values)) else math.nan
 
 
 @dataclass(frozen=True)
@@ -71,3 +104,9 @@ class Outcome:
     checks: Sequence[Check]
     numbers: Mapping[str, Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if two checks are called alike: a table could not tell them apart."""
+        names = [check.what for check in self.checks]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"Expected a name of its own for each check. Twice: {twice}.")

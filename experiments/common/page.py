@@ -22,7 +22,7 @@ def write(folders: Sequence[Path], output: Path) -> Path:
     """
     experiments = []
     for folder in folders:
-        results = json.loads((folder / "results.json").read_text())
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         figures = {name: _data_url(folder / f"{name}.svg") for name in results["figures"]}
         experiments.append({**results, "figures": figures, "tables": _tables(results["numbers"])})
     environment = Environment(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,15 @@ def generated() -> str:
     table = "\n".join([_HEAD, *rows])
     return (
         "\n\n".join(sections)
-        + f"\n\n## Every claim and published number\n\n{held} of {len(checks)} held. Where ours on "
-        "the subset has a cross, the same does not hold there.\n\n" + table
+        + f"\n\n## Every claim and published number\n\n{held} of {len(checks)} held. On the "
+        "subset of 5,000 digits a cross marks what does not hold, and a band of its own stands in "
+        "brackets.\n\n" + table
     )
 
 
 def _read(name: str, file: str) -> dict[str, Any] | None:
     path = RESULTS / name / file
-    return json.loads(path.read_text()) if path.exists() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _section(results: dict[str, Any], subset: dict[str, Any] | None) -> str:
@@ -70,7 +72,11 @@ def _rows(name: str, checks: list[dict[str, Any]], subset: dict[str, Any] | None
     rows = []
     for check in checks:
         other = others.get(check["what"])
-        theirs = "" if other is None else other["printed"] + ("" if other["held"] else " ✗")
+        theirs = "" if other is None else other["printed"]
+        if other and other["band"] != check["band"]:
+            theirs += f" ({other['band']})"
+        if other and not other["held"]:
+            theirs += " ✗"
         cells = (
             f"**{name}**: {check['what']} ({check['source']})",
             check["published"],
@@ -94,8 +100,8 @@ def take_subset(folder: Path) -> None:
     """Copies the results of the experiments that take digits from a folder of all results."""
     for name in EXPERIMENTS:
         path = folder / name / "results.json"
-        if path.exists() and json.loads(path.read_text())["data"]:
-            (RESULTS / name / SUBSET_FILE).write_text(path.read_text())
+        if path.exists() and json.loads(path.read_text(encoding="utf-8"))["data"]:
+            shutil.copyfile(path, RESULTS / name / SUBSET_FILE)
 
 
 if __name__ == "__main__":
@@ -103,4 +109,5 @@ if __name__ == "__main__":
     parser.add_argument("--subset", type=Path, metavar="DIR", help="results on the subset")
     if folder := parser.parse_args().subset:
         take_subset(folder)
-    README.write_text(updated(README.read_text()))
+    text = updated(README.read_text(encoding="utf-8"))
+    README.write_text(text, encoding="utf-8", newline="\n")

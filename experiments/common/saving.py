@@ -25,7 +25,7 @@ def save(outcome: Outcome, session: Session, folder: Path) -> None:
             figure.savefig(folder / f"{name}.png", dpi=DPI)
             figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
     text = json.dumps(_plain(results(outcome, session)), indent=1, allow_nan=False)
-    (folder / "results.json").write_text(text + "\n")
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def results(outcome: Outcome, session: Session) -> dict[str, Any]:

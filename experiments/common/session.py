@@ -15,11 +15,14 @@ import joblib
 from rich.console import Console
 
 from experiments.common import device, mnist, options
+from experiments.common.errors import UsageError
 from experiments.common.mnist import Mnist
 from experiments.common.sweep import Work, present, sweep
 
 # Options that change where and how fast, but not what comes out.
 _OF_NO_CONSEQUENCE = {"quiet", "jobs", "output", "log_dir", "fresh", "seeds", "data"}
+# Modules of this folder of which the same is true.
+_OF_NO_EFFECT = {"catalogue", "command_line", "outcome", "page", "readme", "saving", "style"}
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,11 @@ class Session:
             UsageError: It can't be made.
         """
         chosen = {k: v for k, v in vars(self.chosen).items() if k not in _OF_NO_CONSEQUENCE}
-        key = joblib.hash((chosen, self.data, self.device, versions(), _code()))
+        key = joblib.hash((chosen, self.data, self.device, versions(), _code(self.experiment)))
         logs = options.make_folder(Path(self.chosen.log_dir))
         folder = logs / self.name / key[:8]
         if self.chosen.fresh:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
         return options.make_folder(folder)
 
     def sweep(self, function: Callable[[Any, Work], Any], runs: Sequence[Any]) -> list[Any]:
@@ -93,14 +96,24 @@ class Session:
         return [result for result, _ in done]
 
 
-def _code() -> list[bytes]:
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise UsageError(f"The folder {folder} can't be removed: {error.strerror}.") from error
+
+
+def _code(experiment: ModuleType) -> list[tuple[str, bytes]]:
     """Returns the code that the outcome depends on: a change of it begins everything anew."""
     import vg_keras
 
-    experiments = Path(__file__).parents[1]
-    packages = (experiments, Path(vg_keras.__file__).parent)
-    paths = sorted(path for package in packages for path in package.rglob("*.py"))
-    return [path.read_bytes() for path in paths if path.parent.name != "figures"]
+    packages = (Path(__file__).parent, Path(vg_keras.__file__).parent)
+    paths = [path for package in packages for path in package.rglob("*.py")]
+    paths = [p for p in paths if p.stem not in _OF_NO_EFFECT and p.parent.name != "figures"]
+    paths = sorted([*paths, Path(str(experiment.__file__))])
+    return [(path.name, path.read_bytes()) for path in paths]
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,7 @@ class Work:
     folder: Path
     data: Mnist | None
     device: str
-    reports: Any = None
+    reports: Any = field(default_factory=queue.SimpleQueue)
 
     @property
     def digits(self) -> Mnist:
@@ -117,9 +117,9 @@ def sweep(
             calls = [(i, pickle.dumps((memory, function, runs[i]))) for i in missing]
             try:
                 done |= dict(parallel(task(i, call, work, threads) for i, call in calls))
-            except BaseException:
+            finally:
+                # Always: TensorFlow does not let another sweep give a process other threads.
                 _stop_processes(jobs)
-                raise
     return [done[i] for i in range(len(runs))]
 
 

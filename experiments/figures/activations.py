@@ -16,8 +16,8 @@ def draw(results: dict[str, dict[str, Any]], title: str) -> Figure:
     """Draws span and backpropagated signal over depth, and below histograms of some layers."""
     figure = Figure(figsize=(11, 10), layout="constrained")
     figure.suptitle(
-        "Sigmoid squashes what the images differ in, and what comes back, by the same factor; "
-        f"tanh hardly does\n{title}",
+        "How far apart each layer leaves the outputs for different images, and what signal comes "
+        f"back\n{title}",
         fontsize=10,
     )
     upper, lower = figure.subfigures(2, 1, height_ratios=[1, 1.15])  # type: ignore[misc]

@@ -17,7 +17,7 @@ def draw(results: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(11, 8), layout="constrained")
     figure.suptitle(
         "CS224d, vanishing_grad_example: two hidden layers of 50, softmax, step 0.1, all 300 points"
-        "\nSigmoid stands out at the very start alone: two hidden layers are too few to show more",
+        "\nWhat the notebook plots, and below right how much more the second layer gets",
         fontsize=11,
     )
     (sigmoid, relu), (both, ratio) = figure.subplots(2, 2, sharex=True)

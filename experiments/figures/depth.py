@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from experiments.common.style import LABELS, STYLES, THEORY, finish
 
@@ -14,18 +16,16 @@ def draw(depths: list[int], results: dict[str, dict[str, Any]], title: str) -> F
     """Draws the gradient of the first layer over the depth, and the accuracy below it."""
     figure = Figure(figsize=(9, 8), layout="constrained")
     figure.suptitle(
-        f"The deeper the network, the less reaches its first layer\n{title}", fontsize=10
+        f"What reaches the first layer of a deeper network, and what it learns\n{title}",
+        fontsize=10,
     )
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
     for name, result in results.items():
-        gradients, style = np.array(result["gradient"]), STYLES[name]
-        label = f"{LABELS[name]}: a factor of {result['factor']:.3f} a layer"
-        upper.plot(depths, np.where(gradients > 0, gradients, np.nan), label=label, **style)
-        # Theory says how steep, not how high: its line goes through the middle of the points.
-        line = np.log(result["theory"]) * np.array(depths)
-        level = np.nanmean(np.log(np.where(gradients > 0, gradients, np.nan)) - line)
-        theory = f"theory for {LABELS[name]}: {result['theory']:.3f}"
-        upper.plot(depths, np.exp(line + level), label=theory, **{**style, **THEORY})
+        style, label = STYLES[name], f"{LABELS[name]}: a factor of {result['factor']:.3f} a layer"
+        gradients = np.array(result["gradient"], float)
+        gradients[~(gradients > 0)] = np.nan  # which a log axis can't show
+        upper.plot(depths, gradients, label=label, **style)
+        _draw_theory(upper, name, depths, gradients, result["theory"])
         accuracy = 100 * np.array(result["accuracy"])
         lower.plot(depths, accuracy, label=LABELS[name], **style)
     upper.set_yscale("log")
@@ -36,3 +36,15 @@ def draw(depths: list[int], results: dict[str, dict[str, Any]], title: str) -> F
     lower.set_ylabel("test accuracy, %")
     finish(lower, "What training makes of it")
     return figure
+
+
+def _draw_theory(
+    axes: Axes, name: str, depths: list[int], gradients: NDArray[np.float64], factor: float
+) -> None:
+    """Draws theory's line. It says how steep, not how high: it goes through the middle."""
+    if not (np.isfinite(gradients).any() and factor > 0):
+        return
+    line = np.log(factor) * np.array(depths)
+    level = np.nanmean(np.log(gradients) - line)
+    label = f"theory for {LABELS[name]}: {factor:.3f}"
+    axes.plot(depths, np.exp(line + level), label=label, **{**STYLES[name], **THEORY})

@@ -21,8 +21,7 @@ def draw(results: Results, title: str) -> Figure:
     """Draws signal and weight gradients by depth, and the Jacobians of the layers."""
     figure = Figure(figsize=(11, 8.5), layout="constrained")
     figure.suptitle(
-        "Level weight gradients hide a signal that vanishes: watch the activation gradients\n"
-        f"{title}",
+        f"The signal that runs back through a network, and its weight gradients\n{title}",
         fontsize=11,
     )
     (signal, weights), (singular, factors) = figure.subplots(2, 2, height_ratios=[1.2, 1])

@@ -29,7 +29,7 @@ def draw(results: Results, title: str) -> Figure:
     """Draws what is measured beside theory: all pairs, and a few of them layer by layer."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     figure.suptitle(
-        f"Theory foresees from activation and initializer how the signal changes\n{title}",
+        f"What theory foresees of the signal from activation and initializer\n{title}",
         fontsize=11,
     )
     axes = figure.subplot_mosaic([["pairs", "diagonal"], ["pairs", "layers"]])

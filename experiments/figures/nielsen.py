@@ -18,7 +18,7 @@ def draw(training: dict[int, NDArray[np.float64]], title: str) -> Figure:
     """Draws the speed of each layer over the epochs, and below it last over first."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     figure.suptitle(
-        "The earlier a hidden layer of sigmoid units, the slower it learns\n"
+        "How fast the hidden layers of sigmoid networks learn\n"
         f"{title}; band and bars: 5 to 95 % of them",
         fontsize=11,
     )

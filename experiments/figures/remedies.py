@@ -47,14 +47,12 @@ def draw(found: dict[str, Any], title: str) -> Figure:
     accuracy.set_ylabel("test accuracy, %")
     accuracy.set_ylim(0, 100)
     accuracy.xaxis.get_major_locator().set_params(integer=True)
-    finish(gradient, "Gradient of each kernel at the first step", legend=False)
-    gradient.annotate(
-        "the lowest line is also that of Adam\nand of layer-wise learning rates",
-        (2.6, gradient.get_ylim()[0] * 1.5),
-        fontsize=8,
-        color="#555555",
+    finish(
+        gradient,
+        "Gradient of each kernel at the first step\n(Adam and layer-wise rates leave it as it is)",
+        legend=False,
     )
-    finish(update, "What the first update does to each kernel", legend=False)
+    finish(update, "What the first update does to each kernel\n", legend=False)
     finish(accuracy, "Accuracy", legend=False)
     _draw_bars(bars, found)
     return figure

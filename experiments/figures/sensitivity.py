@@ -17,8 +17,8 @@ def draw(results: dict[str, dict[str, Any]], size: float, title: str) -> Figure:
     """Draws how far the output moves, over the layer that is disturbed."""
     figure = Figure(figsize=(11, 9), layout="constrained")
     figure.suptitle(
-        f"A layer disturbed by {size:.0%}: with sigmoid the output hardly moves if it is an early "
-        f"one, with tanh and ReLU any layer moves it alike\n{title}",
+        f"How far the output moves when the weights of one layer are disturbed by {size:.0%}\n"
+        f"{title}",
         fontsize=10,
     )
     grid = figure.subplots(2, 2, sharex=True, sharey="row")

@@ -81,15 +81,6 @@ def first_batch(model, chosen, data):
     return seen[0]
 
 
-def test_the_factor_is_the_slope_of_a_straight_line():
-    assert depth._factor([1, 2, 5], [0.5, 0.25, 0.5**5]) == pytest.approx(0.5)
-
-
-def test_a_gradient_that_is_gone_is_left_out_of_the_line():
-    assert depth._factor([1, 2, 9], [0.5, 0.25, 0.0]) == pytest.approx(0.5)
-    assert math.isnan(depth._factor([1, 9], [0.5, 0.0]))
-
-
 def test_committed_results_cover_fifty_layers_of_all_of_mnist():
     folder = Path(depth.__file__).parent / "results" / "depth"
     results = json.loads((folder / "results.json").read_text())

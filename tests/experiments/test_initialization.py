@@ -8,7 +8,7 @@ import pytest
 from small_form import run_small
 
 from experiments import initialization
-from experiments.initialization import factor_per_layer, state
+from experiments.initialization import state
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +63,3 @@ def test_a_variance_is_that_of_what_is_drawn():
 )
 def test_a_training_is_judged_by_its_signal_and_its_loss(signal, loss, word):
     assert state(signal, loss) == word
-
-
-def test_the_factor_is_the_mean_change_from_a_layer_to_the_one_before():
-    assert factor_per_layer([1.0, 7.0, 4.0]) == pytest.approx(0.5)
-    assert math.isnan(factor_per_layer([1.0]))
-    assert math.isnan(factor_per_layer([0.0, 0.0]))

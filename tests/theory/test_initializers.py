@@ -21,6 +21,7 @@ INITIALIZERS = [
     keras.initializers.RandomNormal(stddev=0.3),
     keras.initializers.RandomUniform(-0.2, 0.2),
     keras.initializers.Orthogonal(gain=1.5),
+    {"class_name": "RandomNormal", "config": {"stddev": 0.3}},
 ]
 
 

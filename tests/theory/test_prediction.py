@@ -125,6 +125,11 @@ def test_an_unknown_activation_is_refused():
         theory.predict("mish")
 
 
+def test_a_relu_with_a_ceiling_is_refused():
+    with pytest.raises(ValueError, match="`activation` must be out of linear, sigmoid, tanh"):
+        theory.predict(keras.layers.ReLU(max_value=6))
+
+
 def test_a_negative_variance_is_refused():
     with pytest.raises(ValueError, match="must be finite and not negative"):
         theory.mean_field("relu", -1)
@@ -153,6 +158,9 @@ def test_settings_of_a_layer_are_taken_as_keras_takes_them():
         (keras.activations.leaky_relu, "leaky_relu"),
         (keras.layers.LeakyReLU(negative_slope=0.0), "relu"),
         (keras.layers.ELU(alpha=1.0), "elu"),
+        (keras.layers.ReLU(), "relu"),
+        (keras.layers.ReLU(negative_slope=0.2), "leaky_relu"),
+        (keras.layers.Activation("tanh"), "tanh"),
         (theory.leaky_relu(0.2), "leaky_relu"),
     ],
 )

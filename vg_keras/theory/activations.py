@@ -91,8 +91,8 @@ def get(activation: Any) -> Activation:
 
     Args:
         activation: What a Keras layer takes: a name out of `ACTIVATIONS`, None for linear, a
-            function of `keras.activations`, a LeakyReLU or ELU layer with settings of its own; or
-            an `Activation`.
+            function of `keras.activations`, a ReLU, LeakyReLU, ELU or Activation layer; or an
+            `Activation` of this module.
 
     Raises:
         ValueError: It is none of these.
@@ -102,11 +102,14 @@ def get(activation: Any) -> Activation:
     if isinstance(activation, Activation):
         return activation
     kind = type(activation).__name__
-    if kind in ("LeakyReLU", "ELU"):
+    if kind == "Activation":
+        return get(activation.activation)
+    if kind in ("LeakyReLU", "ELU", "ReLU"):
         settings = activation.get_config()
         if kind == "ELU":
             return elu(float(settings["alpha"]))
-        return leaky_relu(float(settings["negative_slope"]))
+        if not (settings.get("max_value") or settings.get("threshold")):
+            return leaky_relu(float(settings["negative_slope"]))
     name = activation if isinstance(activation, str) else getattr(activation, "__name__", kind)
     name = _ALIASES.get(name, name)
     if name not in ACTIVATIONS:

@@ -6,6 +6,7 @@ Only the settings of an initializer are read; none is drawn, and Keras is not im
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _STDDEV, _BOUND = 0.05, 0.05  # Keras's defaults
@@ -14,9 +15,13 @@ _TRUNCATED = 0.87962566103423978
 """Standard deviation of a standard normal number that is drawn again beyond two."""
 
 _SCALING = {
-    "glorot": {"scale": 1.0, "mode": "fan_avg"},
-    "he": {"scale": 2.0, "mode": "fan_in"},
-    "lecun": {"scale": 1.0, "mode": "fan_in"},
+    f"{family}_{distribution}": {"scale": scale, "mode": mode}
+    for family, scale, mode in (
+        ("glorot", 1.0, "fan_avg"),
+        ("he", 2.0, "fan_in"),
+        ("lecun", 1.0, "fan_in"),
+    )
+    for distribution in ("normal", "uniform")
 }
 
 
@@ -26,8 +31,8 @@ def weight_variance_of(
     """Returns sw2 of a Keras kernel initializer: the variance of a weight times the inputs.
 
     Args:
-        initializer: A Keras initializer or the name of one: Glorot's, He's and LeCun's, both
-            uniform and normal, `VarianceScaling`, `RandomNormal`, `RandomUniform`,
+        initializer: A Keras initializer, its name or its serialized form: Glorot's, He's and
+            LeCun's, both uniform and normal, `VarianceScaling`, `RandomNormal`, `RandomUniform`,
             `TruncatedNormal`, `Orthogonal`.
         fan_in: Number of inputs of a unit: the width of the layer before it; for a convolution its
             channels times the size of the kernel.
@@ -59,9 +64,8 @@ def bias_variance_of(initializer: Any = "zeros") -> float:
 
 def _variance(initializer: Any, fan_in: int, fan_out: int) -> float:
     name, settings = _name_and_settings(initializer)
-    family = name.partition("_")[0]
-    if family in _SCALING:
-        name, settings = "variance_scaling", _SCALING[family]
+    if name in _SCALING:
+        name, settings = "variance_scaling", _SCALING[name]
     get = settings.get
     low, high = get("minval", -_BOUND), get("maxval", _BOUND)
     fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
@@ -87,7 +91,9 @@ def _name_and_settings(initializer: Any) -> tuple[str, dict[str, Any]]:
     """Returns the name of an initializer as in Keras, with underscores, and its settings."""
     if isinstance(initializer, str):
         return _underscored(initializer), {}
-    if initializer is None or isinstance(initializer, type):
+    if isinstance(initializer, Mapping):
+        return _underscored(str(initializer.get("class_name"))), dict(initializer.get("config", {}))
+    if not hasattr(initializer, "get_config") or isinstance(initializer, type):
         return "", {}
     return _underscored(type(initializer).__name__), dict(initializer.get_config())
 

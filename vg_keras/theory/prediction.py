@@ -143,7 +143,8 @@ def critical_weight_variance(activation: Any, bias_variance: float = 0.0) -> flo
 
     Returns:
         2 for ReLU; infinity where it vanishes for every sw2 up to 1e6. The chi of GELU and SiLU
-        does not pass 1 there but leaps over it, together with q*.
+        does not pass 1 there but leaps over it, together with q*. Assumes, as holds for all of
+        `ACTIVATIONS`, that chi grows with sw2.
     """
     low, high = 1e-6, 1e6
     if mean_field(activation, high, bias_variance).chi < 1:
