@@ -239,8 +239,8 @@ def _factors(signals: list[Any]) -> dict[str, float]:
 def _worst(results: Results, ours: str, expected: str) -> float:
     """Returns of all pairs the ratio of ours to theory's that is farthest from 1."""
     ratios = np.array([result[ours] / result[expected] for result in results.values()])
-    # NaN is taken for the worst.
-    return float(ratios[np.argmax(np.abs(ratios - 1))])
+    with np.errstate(divide="ignore"):
+        return float(ratios[np.argmax(np.abs(np.log(ratios)))])  # NaN is the worst
 
 
 def _checks(results: Results, as_published: bool) -> list[Check]:

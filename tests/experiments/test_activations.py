@@ -164,7 +164,7 @@ def test_zeros_fall_into_the_bin_that_begins_there_and_outliers_into_none():
 
 def test_the_factor_is_that_of_a_layer_in_the_middle_of_the_seeds():
     assert activations._factor([[8, 4, 2], [5, 5, 5], [3, 9, 12]]) == pytest.approx(1)
-    assert activations._factor([[1, 0.1, 0.01]]) == pytest.approx(0.1)
+    assert activations._factor([[1, 0.1, 0.01]]) == pytest.approx(10)
 
 
 def handmade(**factors):

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from experiments import glorot
 from experiments.common import command_line, mlp
-from experiments.common.first_steps import FirstSteps, factor_per_layer
+from experiments.common.factors import factor_per_layer
+from experiments.common.first_steps import FirstSteps
 from experiments.common.sweep import Work
 
 
@@ -54,13 +55,13 @@ def test_the_small_form_saves_its_figure_and_its_numbers(small):
     assert status == 0
     assert (folder / "glorot.png").stat().st_size > 10_000
     assert (folder / "glorot.svg").exists()
-    assert len(saved["checks"]) == 14
+    assert len(saved["checks"]) == 12  # those of ten layers of 512 are left out
     for kind in ("standard", "normalised"):
         numbers = saved["numbers"][kind]
         assert np.shape(numbers["signal"]) == np.shape(numbers["weight_gradients"]) == (2, 4)
         assert np.shape(numbers["mean_singular_value"]) == (2, 3)
         assert np.all(np.array(numbers["signal"]) > 0)
-        assert sum(numbers["counts"]) <= 2 * glorot.EXAMPLES * 3 * 16
+        assert 0 < sum(numbers["counts"]) <= 2 * glorot.EXAMPLES * 3 * 16
 
 
 def test_the_two_kinds_of_weights_have_the_variances_that_theory_is_told():
@@ -110,10 +111,6 @@ def test_signal_and_weight_gradients_of_a_first_step_are_those_of_a_tape():
     assert step.weight_gradients == pytest.approx(weights, rel=1e-4)
     assert all(map(np.array_equal, before, network.get_weights()))
     assert all(map(np.array_equal, before, step.weights))
-
-
-def test_a_factor_per_layer_is_a_geometric_mean():
-    assert factor_per_layer([1.0, 7.0, 16.0]) == pytest.approx(0.25)
 
 
 def test_theory_for_linear_layers_is_glorots():

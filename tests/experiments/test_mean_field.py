@@ -14,7 +14,8 @@ import pytest
 
 from experiments import mean_field
 from experiments.common import command_line, mlp
-from experiments.common.first_steps import BATCH_SIZE, FirstSteps, factor_per_layer
+from experiments.common.factors import factor_per_layer
+from experiments.common.first_steps import BATCH_SIZE, FirstSteps
 from vg_keras.theory import ACTIVATIONS
 
 NAMES = {str(layers): layers for layers in mean_field.PAIRS}
