@@ -221,9 +221,21 @@ def test_the_small_form_gives_the_published_numbers_of_iteration_0_and_100(small
     assert all(check["held"] for check in results["checks"])
 
 
-def test_the_answer_says_what_the_figure_does_not_show(small):
+def test_the_answer_of_a_short_run_draws_no_conclusion(small):
     answer = json.loads((small[0] / "results.json").read_text())["answer"]
 
+    assert answer.startswith("Too few iterations to say: ")
     assert "52.7 (SIGM) and 1.82 (ReLU) times as much gradient" in answer
-    assert "Two hidden layers are too few" in answer
-    assert "`python -m experiments.depth`" in answer
+
+
+def test_the_answer_says_what_the_figure_does_not_show():
+    answer = cs224d._answer(handmade(), 50_000)
+
+    assert answer.startswith("Hardly: ")
+    assert "does not show, after its first moment, that the sigmoid network loses more" in answer
+
+
+def test_the_answer_says_so_where_the_figure_shows_it():
+    more = [100 * value for value in cs224d.SUMS["sigmoid"]["second"]]
+
+    assert cs224d._answer(handmade(second=more), 50_000).startswith("Yes: ")

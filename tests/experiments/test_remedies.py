@@ -103,7 +103,8 @@ def test_published_accuracies_are_checked_with_their_own_settings_alone():
 
 
 def test_what_cures_and_what_does_not_is_told_apart():
-    held = {check.what: check.held for check in checks_of(SETTINGS, "other", 95.0)}
+    deep = dataclasses.replace(SETTINGS, depth=8)
+    held = {check.what: check.held for check in checks_of(deep, "other", 95.0)}
     below = remedies.REMEDIES.keys() - {remedies.SICK}
 
     assert held[f"{remedies.SICK}: test accuracy, %"]

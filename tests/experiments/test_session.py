@@ -1,0 +1,77 @@
+"""Where the runs of an experiment lie: the same command finds them, any other begins anew."""
+
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from experiments import depth
+from experiments.common import options, session
+from experiments.common.errors import UsageError
+from experiments.common.session import Session
+
+SILENT = Console(quiet=True)
+
+
+def folder(tmp_path, *arguments, device="CPU"):
+    """The folder of an invocation of `depth` on the digits that are installed."""
+    places = ["--data=subset", f"--log-dir={tmp_path}"]
+    chosen = options.parser(depth).parse_args([*places, *arguments])
+    return Session(depth, chosen, SILENT, device).folder
+
+
+def test_the_same_command_finds_the_same_folder(tmp_path):
+    first = folder(tmp_path)
+
+    assert first.is_dir()
+    assert first.parent == tmp_path / "depth"
+    assert folder(tmp_path) == first
+
+
+@pytest.mark.parametrize("argument", ["--jobs=3", "--quiet", "--output=elsewhere"])
+def test_what_changes_no_result_changes_no_folder(tmp_path, argument):
+    assert folder(tmp_path, argument) == folder(tmp_path)
+
+
+@pytest.mark.parametrize("argument", ["--width=9", "--seed=1", "--limit=50", "--depths=2"])
+def test_what_changes_a_result_has_another_folder(tmp_path, argument):
+    assert folder(tmp_path, argument) != folder(tmp_path)
+
+
+def test_another_device_has_another_folder(tmp_path):
+    assert folder(tmp_path, device="GPU (Stand-in)") != folder(tmp_path)
+
+
+def test_changed_code_has_another_folder(tmp_path, monkeypatch):
+    before = folder(tmp_path)
+    copy = tmp_path / "depth.py"
+    copy.write_text("# another experiment\n")
+    monkeypatch.setattr(depth, "__file__", str(copy))
+
+    assert folder(tmp_path) != before
+
+
+def test_fresh_empties_the_folder(tmp_path):
+    (folder(tmp_path) / "left").write_text("from before")
+
+    assert list(folder(tmp_path, "--fresh").iterdir()) == []
+
+
+def test_a_folder_that_can_not_be_removed_is_told(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied")
+
+    folder(tmp_path)
+    monkeypatch.setattr(session.shutil, "rmtree", refused)
+    with pytest.raises(UsageError, match="can't be removed: Permission denied"):
+        folder(tmp_path, "--fresh")
+
+
+def test_an_experiment_without_digits_has_none(tmp_path):
+    chosen = SimpleNamespace(log_dir=str(tmp_path), fresh=False)
+    found = Session(depth, chosen, SILENT, "CPU")
+
+    assert found.data is None
+    assert found.folder.is_dir()
+    with pytest.raises(TypeError, match="no option --data"):
+        _ = found.digits
