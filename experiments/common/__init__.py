@@ -1,1 +1,1 @@
-"""What the experiments share: the data, the device, the options and a quiet start."""
+"""What the experiments share: data, device, options, sweeps, and how results are told."""
