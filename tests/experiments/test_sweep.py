@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import joblib
 import pytest
 from joblib._store_backends import CacheWarning, StoreBackendMixin
 from rich.console import Console
@@ -19,6 +20,7 @@ from toy_runs import (
     mean_brightness,
     slow_square,
     square,
+    threads,
 )
 
 from experiments.common import command_line, mnist
@@ -103,6 +105,22 @@ def test_a_full_disk_is_told_in_a_sentence(capsys):
         "error: The disk is full (logs/depth/x). What is done lies in logs; the same command goes "
         "on from there.\n"
     )
+
+
+def test_a_result_that_can_not_be_read_is_computed_again(tmp_path):
+    results(square, [2, 3], tmp_path)
+    for path in (tmp_path / "runs").rglob("output.pkl"):
+        path.write_bytes(path.read_bytes()[:-4])
+
+    assert results(square, [2, 3], tmp_path) == [4, 9]
+    assert computed(tmp_path) == [2, 3, 2, 3]
+
+
+def test_the_next_sweep_may_have_other_processes_and_threads(tmp_path, monkeypatch):
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
+
+    assert results(threads, [0, 1], tmp_path / "a", jobs=2) == [2, 2]
+    assert results(threads, [0, 1, 2], tmp_path / "b", jobs=3) == [1, 1, 1]
 
 
 def test_an_experiment_without_digits_says_so(tmp_path):

@@ -37,6 +37,13 @@ def interrupt_handler(run, work):
     return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
+def threads(run, work):
+    """Returns how many threads TensorFlow takes for one operation."""
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads()
+
+
 def computed(folder: Path) -> list[int]:
     """Returns which runs were computed, in that order."""
     path = folder / "computed"
