@@ -122,9 +122,9 @@ def at_least_two(text: str) -> int:
 
 
 def natural(text: str) -> int:
-    """Parses an integer from 0 to 2**32 - 1, as Keras takes for a seed."""
-    if not 0 <= (value := int(text)) < 2**32:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2**32 - 1")
+    """Parses an integer from 0 to 2**31 - 1, for the first of many seeds up to 2**32 - 1."""
+    if not 0 <= (value := int(text)) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2**31 - 1")
     return value
 
 
