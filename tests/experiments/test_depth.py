@@ -81,6 +81,40 @@ def first_batch(model, chosen, data):
     return seen[0]
 
 
+def held(**changed):
+    """Which claims hold of results that are theory's own, but for what is changed in sigmoid's."""
+    results = {
+        name: {"theory": factor, "factor": factor, "gradient": [factor, factor**2, factor**3]}
+        for name, factor in (("sigmoid", 0.236), ("tanh", 1.0), ("relu", 0.707))
+    }
+    results["sigmoid"] |= changed
+    return [check.held for check in depth._checks([1, 2, 3], results)]
+
+
+def test_what_theory_says_holds():
+    assert held() == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("changed", "which"),
+    [
+        ({"gradient": [0.2, 0.1, 0.11]}, 0),
+        ({"gradient": [0.2, math.nan, 0.1]}, 0),
+        ({"factor": 0.26}, 1),
+        ({"factor": 0.21}, 1),
+        ({"factor": math.nan}, 1),
+    ],
+)
+def test_what_differs_does_not_hold(changed, which):
+    assert held(**changed) == [i != which for i in range(4)]
+
+
+def test_one_depth_alone_says_nothing_of_deeper_ones():
+    results = {"sigmoid": {"theory": 0.2, "factor": math.nan, "gradient": [1.0]}}
+
+    assert [check.held for check in depth._checks([3], results)] == [False]
+
+
 def test_committed_results_cover_fifty_layers_of_all_of_mnist():
     folder = Path(depth.__file__).parent / "results" / "depth"
     results = json.loads((folder / "results.json").read_text())

@@ -1,6 +1,7 @@
 """Initial weights in a small form, and how the signal they let through is judged."""
 
 import math
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from small_form import run_small
 
 from experiments import initialization
+from experiments.common import mlp
 from experiments.initialization import state
 
 
@@ -63,3 +65,49 @@ def test_a_variance_is_that_of_what_is_drawn():
 )
 def test_a_training_is_judged_by_its_signal_and_its_loss(signal, loss, word):
     assert state(signal, loss) == word
+
+
+SETTINGS = mlp.Settings(8, 128, 1, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
+
+
+def claims(name="", activation="relu", **changed):
+    """Which claims hold of what theory says, but for what is changed in one initialization."""
+    found = {}
+    for function in initialization.ACTIVATIONS:
+        found[function] = {
+            kind: {
+                "factor": mlp.predicted_factor(function, replace(SETTINGS, initializer=how)),
+                "signal": [0.0],
+                "state": "NaN",
+                "all_units_alike": True,
+            }
+            for kind, how in {**initialization.NAMED, 2.0: initialization.normal(2.0)}.items()
+        }
+    if name:
+        found[activation][name] |= changed
+    checks = initialization._checks(found, SETTINGS)
+    return {check.what: check.held for check in checks}
+
+
+def test_what_theory_says_holds():
+    assert all(claims().values())
+    assert len(claims()) == 3 + 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("changed", "claim"),
+    [
+        ({"name": "N(0, 0.2²)", "state": "exploding"}, "NaN (1 is yes)"),
+        ({"name": "zeros", "signal": [1e-9]}, "zeros: signal at the first layer"),
+        ({"name": "zeros", "signal": [math.nan]}, "zeros: signal at the first layer"),
+        ({"name": "constant 0.05", "all_units_alike": False}, "one and the same gradient"),
+        ({"name": "He normal", "factor": 1.11}, "ReLU, He normal: factor"),
+        ({"name": 2.0, "factor": 1.11}, "ReLU, N(0, s/inputs): largest deviation"),
+        ({"name": 2.0, "factor": math.nan}, "ReLU, N(0, s/inputs): largest deviation"),
+    ],
+)
+def test_what_differs_does_not_hold(changed, claim):
+    failed = [what for what, held in claims(**changed).items() if not held]
+
+    assert len(failed) == 1
+    assert claim in failed[0]

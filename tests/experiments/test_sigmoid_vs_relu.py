@@ -1,11 +1,13 @@
 """The experiment in a small form: what it prints, saves and logs, and what it refuses."""
 
 import json
+import math
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -316,6 +318,37 @@ def test_several_seeds_are_trained_and_drawn_with_a_band(data, tmp_path, capsys)
         *("runs", "sigmoid", "sigmoid_seed_1", "sigmoid_seed_2"),
         *("relu", "relu_seed_1", "relu_seed_2"),
     }
+
+
+def held(**changed):
+    """Which claims hold of two networks as they should be, but for what is changed in both."""
+
+    def network(accuracy, loss, decades):
+        numbers = {"test_accuracy": accuracy, "test_loss": loss} | changed
+        lost = changed.get("decades", decades)
+        return SimpleNamespace(records=[0], decades_lost=lambda record: lost, **numbers)
+
+    networks = {"sigmoid": [network(0.1135, 2.301, 4.39)], "relu": [network(0.965, 0.1, -0.5)]}
+    chosen = mlp.Settings(8, 128, 5, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
+    data = SimpleNamespace(share_of_one_answer=11.35)
+    return [check.held for check in sigmoid_vs_relu._checks(networks, chosen, data)]
+
+
+def test_the_claims_hold_of_networks_as_they_should_be():
+    assert held() == [True] * 5
+
+
+@pytest.mark.parametrize(
+    ("changed", "holding"),
+    [
+        ({"decades": 2.0}, [False, False, True, True, True]),
+        ({"decades": math.nan}, [False, False, True, True, True]),
+        ({"test_accuracy": 0.5}, [True, True, False, True, False]),
+        ({"test_loss": 1.0}, [True, True, True, False, True]),
+    ],
+)
+def test_a_claim_does_not_hold_of_others(changed, holding):
+    assert held(**changed) == holding
 
 
 def test_committed_results_are_those_of_all_of_mnist():
