@@ -19,6 +19,8 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    # It warns of retracing where many models are trained for a few steps each, as they are here.
+    tf.get_logger().setLevel("ERROR")
 
 
 @contextmanager
