@@ -12,8 +12,8 @@ from experiments.common import command_line, options
 from experiments.common.catalogue import BENCHMARK, EXPERIMENTS, question
 
 DESCRIPTION = """\
-Runs experiments, by default all of them, and writes index.html: one page with every figure, number
-and claim. Options that it does not name itself go to every experiment."""
+Runs experiments and writes index.html: one page with every figure, number and claim. The options go
+to every experiment that has them."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     names = [*EXPERIMENTS, "all"]
     parser.add_argument("names", metavar="NAME", nargs="+", choices=names, help=", ".join(names))
-    parser.add_argument("--small", action="store_true", help="the smallest form that runs")
+    parser.add_argument(
+        "--small",
+        action="store_true",
+        help="the smallest form that runs, whose numbers say nothing",
+    )
     options.add_data(parser)
     options.add_surroundings(parser)
     chosen = parser.parse_args(arguments)
@@ -68,7 +72,7 @@ def _run(names: list[str], chosen: argparse.Namespace) -> int:
             raise
         except Exception:  # noqa: BLE001 - one that fails must not cost the page of the others
             traceback.print_exc()
-    written = page.write(folders, output)
+    written = page.write(folders, output, chosen.small)
     if not chosen.quiet:
         print(f"\nPage: {written}")
     return 0 if len(folders) == len(names) else 1

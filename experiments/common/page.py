@@ -13,12 +13,13 @@ from jinja2 import Environment, PackageLoader
 NAME = "index.html"
 
 
-def write(folders: Sequence[Path], output: Path) -> Path:
+def write(folders: Sequence[Path], output: Path, small: bool = False) -> Path:
     """Writes the page and returns its path.
 
     Args:
         folders: Of the experiments, each with results.json and the figures it names.
         output: The folder of the page.
+        small: Whether they ran in their small form, which the page then says.
     """
     experiments = []
     for folder in folders:
@@ -33,6 +34,7 @@ def write(folders: Sequence[Path], output: Path) -> Path:
         experiments=experiments,
         held=sum(check["held"] for check in checks),
         total=len(checks),
+        small=small,
     )
     path = output / NAME
     path.write_text(text, encoding="utf-8")

@@ -91,6 +91,10 @@ def test_the_page_shows_every_claim_and_counts_them(page):
     assert 0 < int(held) < 9
 
 
+def test_the_page_says_that_the_small_form_shows_nothing(page):
+    assert "its numbers say nothing" in page
+
+
 def test_the_page_has_the_numbers(page):
     assert "relu [1] › gradient_norms › hidden_1/kernel" in page  # noqa: RUF001
     assert "batch_size" in page
