@@ -93,18 +93,20 @@ def normal(variance: float) -> Initializer:
 def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
     """Returns what the first step showed, and what became of the training."""
     from experiments.common import mlp
+    from vg_keras.metadata import rms_to_plot
 
     activation, settings = run
     model = mlp.build(activation, settings)
     trained = mlp.train(model, settings, work, num_records=1, updates=False)
     record = trained.records[0]
-    signal = [record.activation_gradients[f"hidden_{i + 1}"] for i in range(settings.depth)]
     second = record.gradients[trained.kernels[1]]
-    rms = [math.nan if sketch.nonfinite else sketch.rms for sketch in signal]
+    signal = [
+        rms_to_plot(record.activation_gradients[f"hidden_{i + 1}"]) for i in range(settings.depth)
+    ]
     return {
-        "signal": rms,
-        "factor": factor_per_layer(rms),
-        "state": state(rms, trained.history["loss"][-1]),
+        "signal": signal,
+        "factor": factor_per_layer(signal),
+        "state": state(signal, trained.history["loss"][-1]),
         "all_units_alike": second.smallest == second.largest,
         "accuracy": trained.test_accuracy,
     }

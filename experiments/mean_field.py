@@ -207,13 +207,10 @@ def theory(layers: Layers, depth: int) -> dict[str, Any]:
         By name: q* and sqrt(chi); the RMS of inputs that begin at the fixed point; and for inputs
         of variance 1 the factor a layer and the signal by layer, relative to the last one.
     """
-    import keras
-
     from experiments.common.first_steps import predicted_signal
     from vg_keras.theory import mean_field_path, predict
 
-    kernel, biases = (keras.initializers.get(i) for i in (layers.kernel, layers.biases))
-    prediction = predict(layers.activation, kernel, biases)
+    prediction = predict(layers.activation, layers.kernel, layers.biases)
     sw2, sb2 = prediction.weight_variance, prediction.bias_variance
     # Where there is no fixed point all begin alike, for their activations bend at 0 alone.
     start = max(prediction.q, NEARLY_ZERO) if math.isfinite(prediction.q) else sw2

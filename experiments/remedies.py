@@ -188,17 +188,9 @@ def _stacked(settings: Settings, hidden: Callable[..., Any], activation: str | N
     dense = functools.partial(keras.layers.Dense, kernel_initializer=settings.initializer)
     first = values = keras.Input((784,))
     for i in range(settings.depth):
-        dense = keras.layers.Dense(
-            settings.width,
-            activation,
-            kernel_initializer=settings.initializer,
-            name=f"hidden_{i + 1}",
-        )
-        values = hidden(values, dense)
-    output = keras.layers.Dense(
-        10, "softmax", kernel_initializer=settings.initializer, name="output"
-    )
-    return mlp.compiled(keras.Model(first, output(values)), settings)
+        values = hidden(values, dense(settings.width, activation, name=f"hidden_{i + 1}"))
+    outputs = dense(10, "softmax", name="output")(values)
+    return mlp.compiled(keras.Model(first, outputs), settings)
 
 
 def _listed(names: list[str]) -> str:

@@ -44,7 +44,6 @@ class Check:
         ours: float,
         tolerance: float = 0.1,
         form: str = ".3f",
-        published: str | None = None,
     ) -> Check:
         """Returns the check whether ours is a number, up to a relative tolerance.
 
@@ -55,10 +54,9 @@ class Check:
             ours: What came out.
             tolerance: How far from it ours may be, relative to it.
             form: How all of them are printed.
-            published: How the expected number is printed where it was published.
         """
         room = abs(tolerance * expected)
-        printed = published or format(expected, form)
+        printed = format(expected, form)
         return cls(what, source, printed, ours, expected - room, expected + room, form)
 
     @property

@@ -4,7 +4,6 @@ The published numbers are checked up to iteration 2,000 of 50,000, which takes s
 """
 
 import json
-import queue
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ CLAIM = "how many times as much SIGM loses as ReLU, by these medians"
 
 
 def train(tmp_path, *arguments, **options):
-    work = Work(tmp_path, None, "cpu", queue.Queue())
+    work = Work(tmp_path, None, "cpu")
     return cs224d.train(cs224d.Net(*arguments, **options), work)
 
 

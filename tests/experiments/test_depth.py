@@ -49,7 +49,7 @@ def test_the_gradient_is_that_of_a_tape_on_the_first_batch(tmp_path):
     parser = options.parser(depth)
     chosen = mlp.settings(parser.parse_args([*depth.SMALL]), mnist.load_subset())
     data = mnist.load_subset().limited(100)
-    gradient, _ = depth.train(("tanh", chosen), Work(tmp_path, data, "cpu", Reports()))
+    gradient, _ = depth.train(("tanh", chosen), Work(tmp_path, data, "cpu"))
     model = mlp.build("tanh", chosen)
     batch = first_batch(model, chosen, data)
     with tf.GradientTape() as tape:
@@ -58,11 +58,6 @@ def test_the_gradient_is_that_of_a_tape_on_the_first_batch(tmp_path):
     expected = np.linalg.norm(tape.gradient(loss, model.layers[1].kernel))
 
     assert gradient == pytest.approx(expected, rel=1e-5)
-
-
-class Reports:
-    def put(self, fraction):
-        pass
 
 
 def first_batch(model, chosen, data):

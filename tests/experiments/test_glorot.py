@@ -19,11 +19,6 @@ from experiments.common.first_steps import FirstSteps
 from experiments.common.sweep import Work
 
 
-class Reports:
-    def put(self, fraction):
-        pass
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("glorot")
@@ -34,7 +29,7 @@ def small(tmp_path_factory):
 @pytest.fixture(scope="module")
 def published_size(tmp_path_factory):
     """One draw of ten layers of 512; the experiment itself makes ten."""
-    work = Work(tmp_path_factory.mktemp("runs"), None, "cpu", Reports())
+    work = Work(tmp_path_factory.mktemp("runs"), None, "cpu")
     return {
         kind: {
             **glorot.theory(glorot.VARIANCE[kind], 10),

@@ -7,7 +7,6 @@ of the training with 3 networks of 4 hidden layers instead of 20 of each depth; 
 
 import itertools
 import json
-import queue
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from experiments.figures.nielsen import draw
 
 
 def measure(digits, *series):
-    work = Work(None, digits, "cpu", queue.Queue())
+    work = Work(None, digits, "cpu")
     return np.array(nielsen.measure(nielsen.Series(*series), work))
 
 
