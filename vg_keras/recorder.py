@@ -6,13 +6,19 @@ What `fit` and a loop written by hand have in common; when a step is due is not 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from vg_keras import metadata
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.probe_pass import ProbePass
 from vg_keras.probe import Probe
 from vg_keras.run_log import RunLog
+
+
+RECORDS_THAT_SHOW_ALL = 3
+"""Records after which what has not been seen counts as missing: the parts of a GAN need not all be
+trained in the first step."""
 
 
 class Recorder:
@@ -30,6 +36,8 @@ class Recorder:
         self._logs = [log for log in (self.log, self.probe_log) if log is not None]
         self._probe_pass: ProbePass | None = None
         self._warnings: set[str] = set()
+        self._received_from: Observer | None = None
+        self._num_records = 0
 
     def begin_anew(self) -> None:
         """Forgets the records of another model."""
@@ -60,7 +68,11 @@ class Recorder:
             log.begin_at(step)
 
     def close(self) -> None:
-        """Closes the event files."""
+        """Closes the event files, and says what no record has shown."""
+        if self._num_records:
+            with self._never_failing():
+                self._warn_of_absences(is_final=True)
+        self._received_from, self._num_records = None, 0
         for log in self._logs:
             log.close()
 
@@ -83,23 +95,37 @@ class Recorder:
             self._probe_pass = None
             self.warn_once(f"The probe failed and is not taken any more: {error!r}.")
             return
-        _add(self._probe_pass.observer, self.probe_log)
+        with self._never_failing():
+            _add(self._probe_pass.observer, self.probe_log)
 
     def receive(self, observer: Observer) -> None:
         """Takes what an execution has left in the observer."""
-        if not _add(observer, self.log) and observer.keeps_every_step:
+        with self._never_failing():
+            self._received_from = observer
+            num_records = _add(observer, self.log)
+            self._num_records += num_records
+            if not num_records and observer.keeps_every_step:
+                self.warn_once(
+                    f"The train step of the model {observer.model_name!r} handed no gradient of a "
+                    "monitored variable to `optimizer.apply`: nothing is recorded. If it is a "
+                    "tf.function, the monitor must be there when it is called for the first time."
+                )
+            elif num_records:
+                self._warn_of_absences(is_final=self._num_records >= RECORDS_THAT_SHOW_ALL)
+
+    def _warn_of_absences(self, is_final: bool) -> None:
+        if self._received_from is not None:
+            for sentence in self._received_from.absences(is_final):
+                self.warn_once(sentence)
+
+    @contextmanager
+    def _never_failing(self) -> Iterator[None]:
+        """Turns an error of the monitor itself into one warning: the training goes on."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
             self.warn_once(
-                f"The train step of the model {observer.model_name!r} handed no gradient of a "
-                "monitored variable to `optimizer.apply`: nothing is recorded. If it is a "
-                "tf.function, the monitor must be there when it is called for the first time."
-            )
-            return
-        left_out = observer.left_out()
-        if left_out:
-            self.warn_once(
-                f"The outputs of {_listed(left_out)} are not recorded: called in a loop or a "
-                "function of their own (tf.while_loop, tf.function, tf.vectorized_map), they can't "
-                "be seen from outside of it. Everything else is recorded."
+                f"GradientMonitor could not take the records of a step: {error!r}. Training goes on."
             )
 
     def warn_once(self, message: str) -> None:
@@ -109,15 +135,10 @@ class Recorder:
             warnings.warn(message, stacklevel=2)
 
 
-def _add(observer: Observer, log: RunLog) -> bool:
-    """Adds what an observer has to a log; tells whether it has anything."""
+def _add(observer: Observer, log: RunLog) -> int:
+    """Adds what an observer has to a log; returns how many records that were."""
     records = observer.read()
     for record in records:
         if observer.description is not None:
             log.add(record, observer.description)
-    return bool(records)
-
-
-def _listed(paths: Sequence[str], most: int = 5) -> str:
-    names = ", ".join(paths[:most])
-    return names if len(paths) <= most else f"{names} and {len(paths) - most} more layers"
+    return len(records)

@@ -1,27 +1,13 @@
-"""The calls of layers in a step, and by which losses their outputs were differentiated."""
+"""What one step shows of a model: the calls of its layers, and its backward passes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import tensorflow as tf
-
-
-@dataclass(eq=False)
-class Derivative:
-    """A loss's derivative by what a layer has put out.
-
-    Args:
-        tensor: The derivative.
-        by_logits: Whether it is that by the logits of which a softmax or sigmoid output was made:
-            where Keras computes a loss from these, there is none by the output.
-        number: When it came, counted through the step.
-    """
-
-    tensor: tf.Tensor
-    by_logits: bool
-    number: int
 
 
 @dataclass(eq=False)
@@ -29,42 +15,158 @@ class Call:
     """One call of a layer.
 
     Args:
-        value: Its output, the first one where it has several.
-        derivatives: One for each time that a loss was differentiated by it.
-        gradient: The one of them that belongs to the gradients that an optimizer is handed.
+        value: Its output; the first floating-point tensor where it has several.
+        logits: The tensor that a softmax or sigmoid output was computed from, or None. Keras
+            computes a cross-entropy from the logits, past the output.
+        number: When the call was made, counted through the step.
+        gradient: dL/d(output) of the loss whose gradients the optimizer was handed, or None.
     """
 
     value: tf.Tensor
-    derivatives: list[Derivative] = field(default_factory=list)
-    gradient: tf.Tensor | None = None
+    logits: tf.Tensor | None = None
+    number: int = 0
+    gradient: tf.Tensor | tf.IndexedSlices | None = None
 
     @property
-    def number(self) -> int:
-        """When the last derivative came, or -1."""
-        return self.derivatives[-1].number if self.derivatives else -1
+    def loss_takes_logits(self) -> bool:
+        """Whether the loss was computed from the logits, if it has a derivative by them at all."""
+        if self.logits is None or tf.executing_eagerly():
+            return True  # eagerly, `logits` are a tensor that only a loss takes
+        return any(consumer is not self.value.op for consumer in self.logits.consumers())
+
+
+@dataclass(eq=False)
+class BackwardPass:
+    """One call of `tf.GradientTape.gradient`, and what the tape was asked for in addition.
+
+    Args:
+        calls: The calls whose outputs the tape is asked for.
+        penalties: What regularizers returned, with the id of the variable.
+        number: When the pass began, counted through the step.
+    """
+
+    calls: list[Call]
+    penalties: list[tuple[int, tf.Tensor]]
+    number: int
+    targets: list[tf.Tensor] = field(default_factory=list)
+    results: list[tf.Tensor] = field(default_factory=list)
+    by_output: dict[int, Any] = field(default_factory=dict)
+    by_logits: dict[int, Any] = field(default_factory=dict)
+    """The derivatives by the id of the call."""
+    by_penalty: list[tuple[int, tf.Tensor]] = field(default_factory=list)
+    ambiguous: set[int] = field(default_factory=set)
+    """The ids of calls that were differentiated more than once within the pass."""
+    lineage: tf.GradientTape | None = None
+    """Eagerly: a tape that watches the results, and so knows what is computed from them."""
 
     @property
-    def is_ambiguous(self) -> bool:
-        """Tells whether more than one loss was differentiated by it."""
-        kinds = [derivative.by_logits for derivative in self.derivatives]
-        return len(kinds) > len(set(kinds))
+    def tensors(self) -> list[tf.Tensor]:
+        """The tensors that the tape is asked for in addition."""
+        logits = [call.logits for call in self.calls if call.logits is not None]
+        return [call.value for call in self.calls] + logits + [p for _, p in self.penalties]
 
-    def choose(self, reached: set[int] | None) -> None:
-        """Chooses among the derivatives: of those reached the last one, by the logits if it is."""
-        known = [d for d in self.derivatives if reached is None or id(d.tensor) in reached]
-        known = known or self.derivatives
-        if known:
-            last = max(known, key=lambda derivative: (derivative.by_logits, derivative.number))
-            self.gradient = last.tensor
+    def receive(self, derivatives: Sequence[Any]) -> None:
+        """Takes the derivatives by `tensors`, in their order; None where there is none."""
+        rest = iter(derivatives)
+        with_logits = [call for call in self.calls if call.logits is not None]
+        by_output = {id(call): next(rest) for call in self.calls}
+        by_logits = {id(call): next(rest) for call in with_logits}
+        penalties = [(key, next(rest)) for key, _ in self.penalties]
+        self.by_output |= {key: d for key, d in by_output.items() if d is not None}
+        self.by_logits |= {key: d for key, d in by_logits.items() if d is not None}
+        self.by_penalty += [(key, d) for key, d in penalties if d is not None]
+
+    def finish(self, targets: list[tf.Tensor], results: Sequence[Any]) -> None:
+        """Takes what was differentiated, and what the caller of the tape gets."""
+        self.targets = targets
+        self.results = [_dense_part(result) for result in results if result is not None]
+        if tf.executing_eagerly() and self.results:
+            self.lineage = tf.GradientTape(persistent=True, watch_accessed_variables=False)
+            self.lineage.__enter__()
+            for result in self.results:
+                self.lineage.watch(result)
+
+    def derivative(self, call: Call) -> Any:
+        """Returns dL/d(output) of a call, or None.
+
+        Where the loss was computed from the logits behind the output, it is dL/d(logits).
+        """
+        by_output, by_logits = self.by_output.get(id(call)), self.by_logits.get(id(call))
+        takes_logits = by_logits is not None and (by_output is None or call.loss_takes_logits)
+        return by_logits if takes_logits else by_output
+
+    def include(self, inner: BackwardPass) -> None:
+        """Takes what a pass within this one has found."""
+        for own, found in ((self.by_output, inner.by_output), (self.by_logits, inner.by_logits)):
+            self.ambiguous |= own.keys() & found.keys()
+            own |= found
+        self.by_penalty += inner.by_penalty
+
+    def leads_to(self, tensors: Sequence[tf.Tensor]) -> bool:
+        """Whether any of these eager tensors was computed from the results."""
+        results = {id(result) for result in self.results}
+        if any(id(tensor) in results for tensor in tensors):
+            return True
+        if self.lineage is None:
+            return False
+        with self.lineage.stop_recording():
+            found = self.lineage.gradient(list(tensors), self.results)
+        return any(gradient is not None for gradient in found)
+
+    def close(self) -> None:
+        """Stops watching what is computed from the results."""
+        lineage, self.lineage = self.lineage, None
+        if lineage is not None:
+            # A replica's thread has its own stack of tapes and is gone with it.
+            with suppress(ValueError):
+                lineage.__exit__(None, None, None)
 
 
-def tensors_behind(gradients: Sequence[tf.Tensor]) -> set[int]:
+def passes_behind(
+    gradients: Sequence[tf.Tensor], passes: Sequence[BackwardPass]
+) -> list[BackwardPass]:
+    """Returns the backward passes whose results these gradients were computed from.
+
+    In a graph the gradients are followed back to the first results on each way: what is behind
+    those (the inner pass of a gradient penalty or of a meta-learner) made the loss, not the
+    gradient. Eagerly, a tensor is either a result itself or was computed from one, which the tape
+    of that pass knows.
+
+    Args:
+        gradients: What an optimizer was handed, the values of IndexedSlices.
+        passes: The backward passes of the step, in this graph.
+    """
+    if tf.executing_eagerly():
+        direct = {id(tensor) for tensor in gradients}
+        known = [p for p in passes if direct & {id(result) for result in p.results}]
+        return known or [p for p in passes if p.leads_to(gradients)]
+    pass_of = {id(result): p for p in passes for result in p.results}
+    found: dict[int, BackwardPass] = {}
+    seen: set[int] = set()
+    ahead = list(gradients)
+    while ahead:
+        tensor = ahead.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if id(tensor) in pass_of:
+            found[id(pass_of[id(tensor)])] = pass_of[id(tensor)]
+        else:
+            ahead.extend(tensor.op.inputs)
+    return [p for p in passes if id(p) in found]
+
+
+def tensors_behind(tensors: Sequence[tf.Tensor]) -> set[int]:
     """Returns the ids of all tensors of a graph that others are computed from."""
     behind: set[int] = set()
-    ahead = list(gradients)
+    ahead = list(tensors)
     while ahead:
         tensor = ahead.pop()
         if id(tensor) not in behind:
             behind.add(id(tensor))
             ahead.extend(tensor.op.inputs)
     return behind
+
+
+def _dense_part(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from vg_keras.capture.plan import (
     Key,
     Plan,
 )
-from vg_keras.capture.table import MAX_UNITS, NUM_EXTRAS, Table
+from vg_keras.capture.table import MAX_UNITS, NO_EXTRAS, NUM_EXTRAS, Extras, Table
 from vg_keras.record import SKETCHES_OF_LAYERS
 from vg_keras.statistics.indexed_slices import sketch_slices
 from vg_keras.statistics.norms import norms
@@ -59,11 +59,15 @@ class Measurement:
 
     def store(self, slot: tf.Tensor | int, plan: Plan, table: Table) -> None:
         """Fills the rows of this step in a slot of the table."""
-        keys, sketches = _sketched(self._tensors(plan), plan)
+        tensors = self._tensors(plan)
+        if not tensors:
+            return
+        keys, sketches = _sketched(tensors, plan)
         extras = self._extras(plan)
-        none = tf.fill([NUM_EXTRAS], tf.constant(np.nan, tf.float64))
-        numbers = tf.stack([extras.get(key, none) for key in keys])
-        table.store(slot, self.step, [plan.row_of[key] for key in keys], sketches, numbers)
+        none = tf.zeros([NUM_EXTRAS], tf.float64), NO_EXTRAS
+        numbers, known = zip(*(extras.get(key, none) for key in keys), strict=True)
+        rows = [plan.row_of[key] for key in keys]
+        table.store(slot, self.step, rows, sketches, tf.stack(numbers), known)
         masks = self._masks(plan)
         if masks:
             table.store_active(slot, list(masks), tf.stack(list(masks.values())))
@@ -80,25 +84,26 @@ class Measurement:
             tensors[LOSS_GRADIENT, path] = tf.convert_to_tensor(self.gradients[path]) - penalty
         for path, calls in self.calls.items():
             tensors[ACTIVATION, path] = _joined([call.value for call in calls])
-            upstream = [call.gradient for call in calls if call.gradient is not None]
+            upstream = [_dense(call) for call in calls if call.gradient is not None]
             if upstream:
                 tensors[ACTIVATION_GRADIENT, path] = divided(_joined(upstream), self.scale)
         return tensors
 
-    def _extras(self, plan: Plan) -> dict[Key, tf.Tensor]:
-        """Returns the numbers beside the sketches: float64 `[2]` each.
+    def _extras(self, plan: Plan) -> dict[Key, Extras]:
+        """Returns the numbers beside the sketches, float64 `[2]` each, and which are known.
 
         Of a gradient's row these are the norms of the update and of the variable, of an
         activation's row the share of saturated outputs and the number of examples.
         """
-        extras = {}
+        extras: dict[Key, Extras] = {}
         for path, calls in self.calls.items():
             extras[ACTIVATION, path] = _shares(calls, plan.layers[path].bounds)
         if self.after:
             updates = [self.after[path] - self.before[path] for path in self.after]
             both = norms([*updates, *(self.before[path] for path in self.after)])
             pairs = tf.unstack(tf.transpose(tf.reshape(both, [2, -1])), num=len(updates))
-            extras |= {(GRADIENT, p): pair for p, pair in zip(self.after, pairs, strict=True)}
+            known = (True,) * NUM_EXTRAS
+            extras |= {(GRADIENT, p): (x, known) for p, x in zip(self.after, pairs, strict=True)}
         return extras
 
     def _masks(self, plan: Plan) -> dict[int, tf.Tensor]:
@@ -125,6 +130,23 @@ def divided(gradient: Gradient, scale: tf.Tensor | None) -> Gradient:
     return tf.cast(gradient, dtype) / tf.cast(scale, dtype)
 
 
+def penalty_gradient(
+    regularizer: Callable[[tf.Tensor], tf.Tensor], value: tf.Tensor, by_penalty: tf.Tensor
+) -> tf.Tensor:
+    """Returns what a regularizer adds to the gradient of its variable.
+
+    Args:
+        regularizer: The regularizer.
+        value: The value of the variable that the loss was computed with.
+        by_penalty: dL/d(penalty), a scalar: how much the penalty counts in the loss.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(value)
+        penalty = regularizer(value)
+    by_penalty = tf.cast(by_penalty, penalty.dtype)
+    return tape.gradient(penalty, value, by_penalty, tf.UnconnectedGradients.ZERO)
+
+
 def _sketched(tensors: Mapping[Key, Gradient], plan: Plan) -> tuple[list[Key], TensorSketch]:
     """Returns the sketches of tensors, and their keys in the same order."""
     sparse = {key: t for key, t in tensors.items() if isinstance(t, tf.IndexedSlices)}
@@ -143,6 +165,15 @@ def _sketched(tensors: Mapping[Key, Gradient], plan: Plan) -> tuple[list[Key], T
     return [*small[0], *small[1], *large, *sparse], TensorSketch(*columns)
 
 
+def _dense(call: Call) -> tf.Tensor:
+    """Returns the gradient of a call as a dense tensor: that of `tf.gather` is IndexedSlices."""
+    gradient = call.gradient
+    if isinstance(gradient, tf.IndexedSlices):
+        rows = tf.shape(call.value, gradient.indices.dtype)[0]
+        return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, rows)
+    return gradient
+
+
 def _is_large(tensor: tf.Tensor) -> bool:
     sizes = [_USUAL_BATCH if size is None else size for size in tensor.shape]
     return int(np.prod(sizes, dtype=np.int64)) >= _LARGE
@@ -158,13 +189,14 @@ def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
 
 
-def _shares(calls: Sequence[Call], bounds: Bounds | None) -> tf.Tensor:
+def _shares(calls: Sequence[Call], bounds: Bounds | None) -> Extras:
+    """Returns the share of saturated outputs and the number of examples."""
     values = _joined([call.value for call in calls])
-    nan = tf.constant(np.nan, tf.float64)
-    saturated = nan if bounds is None else saturated_share(values, bounds)
+    none = tf.zeros([], tf.float64)
+    saturated = none if bounds is None else saturated_share(values, bounds)
     value = calls[0].value
     examples = tf.shape(value)[0] if value.shape.rank else tf.constant(1)
-    return tf.stack([saturated, tf.cast(examples, tf.float64)])
+    return tf.stack([saturated, tf.cast(examples, tf.float64)]), (bounds is not None, True)
 
 
 def _active(values: Sequence[tf.Tensor], axis: int) -> tf.Tensor:

@@ -1,9 +1,9 @@
 """Measures the steps of one model: what its layers put out, what trains it, what that changes.
 
-Everything is seen where it passes by. `taps.py` sees the outputs of layers and what is
+Values are observed where the step computes them. `taps.py` sees the outputs of layers and what is
 backpropagated to them, `optimizers.py` what an optimizer is handed and when it has done its work.
-Here the two are put together; `measurement.py` makes rows of a table of that, and `record_maker.py`
-makes records of the table.
+Here the two are put together; `measurement.py` makes rows of a table of that, `record_maker.py`
+makes records of the table, and `absences.py` says what of the plan is missing in them.
 
 The variables of a model may not exist before its first step: without an input shape Keras builds it
 while it traces the train function. Then everything here that needs them waits until the first
@@ -13,17 +13,19 @@ gradients are handed to the optimizer in that trace.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from vg_keras.capture.absences import Absences
 from vg_keras.capture.calls import Call
 from vg_keras.capture.layers import is_observed
-from vg_keras.capture.measurement import Measurement, divided
+from vg_keras.capture.measurement import Measurement, divided, penalty_gradient
 from vg_keras.capture.model import describe, is_built
+from vg_keras.capture.op_callbacks import suspended
 from vg_keras.capture.optimizers import Gradient, intercepted, loss_scale, summed_over_replicas
 from vg_keras.capture.per_step import PerStep
 from vg_keras.capture.plan import Choice, Plan
@@ -64,12 +66,14 @@ class Observer:
         self._counter = counter
         self._choice = choice
         self._slots = slots
-        self._taps = Taps(model, is_observed if choice.activations is not False else _nothing)
+        observes = is_observed if choice.activations is not False else _nothing
+        self._taps = Taps(model, observes, self._warn_of)
         self._number = PerStep(self._read_number)
         self._prepared: tuple[Plan, Table] | None = None
         self._maker: RecordMaker | None = None
         self._shapes: dict[str, tuple[int | None, ...]] = {}
         self._without_gradient: set[str] = set()
+        self._absences = Absences(self._taps)
         self._has_failed = False
         self.description: ModelDescription | None = None
         """The model as its first recorded step has shown it."""
@@ -102,7 +106,7 @@ class Observer:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Sees all that the model and its optimizers do; afterwards they are as they were."""
-        with self._taps.laid(), intercepted(self._optimizers, self._around_apply):
+        with self._taps.installed(), intercepted(self._optimizers, self._around_apply):
             try:
                 yield
             finally:
@@ -118,7 +122,8 @@ class Observer:
         if self._prepared is None:
             return []
         plan, table = self._prepared
-        kept = list(table.read())
+        with suspended():
+            kept = list(table.read())
         if kept and self._maker is None:
             called = list(self._taps.called)
             self.description = describe(
@@ -128,13 +133,13 @@ class Observer:
         maker, without_gradient = self._maker, self._without_gradient
         return [maker.record(replicas, without_gradient) for replicas in kept if maker]
 
-    def left_out(self) -> list[str]:
-        """Returns the paths of the layers that were called where their output can't be taken."""
-        if self._prepared is None:
-            return []
-        plan, _ = self._prepared
-        hidden = self._taps.called.keys() - self._taps.seen
-        return [path for path, at in plan.layers.items() if id(at.layer) in hidden]
+    def absences(self, is_final: bool) -> list[str]:
+        """Returns a sentence for each reason why something of the plan is not recorded.
+
+        Args:
+            is_final: Whether what no record has shown yet counts as missing.
+        """
+        return self._absences.sentences(self._prepared[0], is_final) if self._prepared else []
 
     def _prepare(self) -> tuple[Plan, Table]:
         """Makes what needs the variables of the model, unless it is made."""
@@ -153,17 +158,22 @@ class Observer:
         apply: Callable[[], Any],
     ) -> Any:
         """Measures what an optimizer is handed and what it does with it."""
+        if self._prepared is None and not self._owns_any_of(variables):
+            return apply()  # of another model
         with tf.init_scope():  # variables must not belong to the function that is traced
             self._prepare()
-        scale = loss_scale(optimizer)
         finish = None
         with self._never_failing():
-            finish = self._measure(gradients, variables, scale)
+            finish = self._measure(gradients, variables, loss_scale(optimizer))
         result = apply()
         if finish is not None:
             with self._never_failing():
                 finish()
         return result
+
+    def _owns_any_of(self, variables: Sequence[keras.Variable]) -> bool:
+        own = self._model.trainable_variables
+        return not {id(v) for v in variables}.isdisjoint(f(v) for v in own for f in (id, _id_of_value))
 
     def measure_gradients(
         self, gradients: Sequence[Gradient | None], variables: Sequence[keras.Variable]
@@ -185,53 +195,69 @@ class Observer:
             What is to be called after the update, or None where nothing of this is measured.
         """
         plan, table = self._prepare()
-        step = self._number.here()
         pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
         given = {path: gradient for path, gradient in pairs if path is not None}
         known = {path: gradient for path, gradient in given.items() if gradient is not None}
+        self._absences.note_handed(given)
         self._without_gradient |= set(given) - set(known)
         self._without_gradient -= set(known)
-        calls = self._calls(plan, {id(variable) for variable in variables}, list(known.values()))
-        if not known and not calls:
-            return None
-        penalties = {path: self._taps.take_penalty(plan.variables[path]) for path in known}
-        penalties = {path: penalty for path, penalty in penalties.items() if penalty is not None}
-        # The sum over replicas stays outside of the condition that `when_due` may mean: replicas
-        # must not wait for each other inside of one.
-        summed = summed_over_replicas([*known.values(), *penalties.values()])
-        summed = [divided(gradient, scale) for gradient in summed]
-        wants_before = self._choice.updates or self._choice.weights
+        with suspended():
+            step = self._number.here()
+            calls, penalties = self._take(plan, {id(v) for v in variables}, list(known.values()))
+            known = self._absences.measurable_gradients(known)
+            calls = self._absences.measurable_calls(calls)
+            penalties = {path: penalties[path] for path in known if path in penalties}
+            if not known and not calls:
+                return None
+            # The sum over replicas stays outside of the condition that `when_due` may mean:
+            # replicas must not wait for each other inside of one.
+            summed = summed_over_replicas([*known.values(), *penalties.values()])
+            summed = [divided(gradient, scale) for gradient in summed]
+            by_penalty = dict(zip(penalties, summed[len(known) :], strict=True))
+            wanted = known if self._choice.updates or self._choice.weights else penalties
+            before = _values(plan, wanted)
 
-        def values() -> dict[str, tf.Tensor]:
-            return {path: tf.convert_to_tensor(plan.variables[path]) for path in known}
-
-        before = values() if wants_before else {}
-
-        def finish() -> None:
-            measurement = Measurement(
+        def store(slot: tf.Tensor | int, after: dict[str, tf.Tensor]) -> None:
+            with self._taps.paused():
+                added = {
+                    path: penalty_gradient(plan.variables[path].regularizer, before[path], by)
+                    for path, by in by_penalty.items()
+                }
+            Measurement(
                 step=step,
                 gradients=dict(zip(known, summed, strict=False)),
-                penalties=dict(zip(penalties, summed[len(known) :], strict=True)),
+                penalties=added,
                 calls=calls,
                 scale=scale,
                 before=before,
-                after=values() if self._choice.updates else {},
-            )
-            self._slots.when_due(step, lambda slot: measurement.store(slot, plan, table))
+                after=after,
+            ).store(slot, plan, table)
+
+        def finish() -> None:
+            with suspended():
+                after = _values(plan, known) if self._choice.updates else {}
+                self._slots.when_due(step, lambda slot: store(slot, after))
 
         return finish
 
-    def _calls(
+    def _take(
         self, plan: Plan, variables: set[int], gradients: Sequence[Gradient]
-    ) -> dict[str, list[Call]]:
-        """Returns the calls of the layers that these variables train, by path."""
+    ) -> tuple[dict[str, list[Call]], dict[str, tf.Tensor]]:
+        """Returns what belongs to the gradients of these variables.
+
+        Returns:
+            The calls of the layers that they train, by path of the layer, and dL/d(penalty) by path
+            of the variable.
+        """
         tensors = [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
         trained = {p: at for p, at in plan.layers.items() if at.trained_with & variables}
-        taken = self._taps.take_calls([at.layer for at in trained.values()], tensors)
+        taken, passes = self._taps.take([at.layer for at in trained.values()], tensors)
         calls = {p: taken[id(at.layer)] for p, at in trained.items() if id(at.layer) in taken}
         for path, of_layer in calls.items():
             self._shapes[path] = _common_shape([call.value.shape for call in of_layer])
-        return calls
+        penalties = self._taps.take_penalties(passes)
+        by_path = {path: penalties.get(id(v)) for path, v in plan.variables.items()}
+        return calls, {path: by for path, by in by_path.items() if by is not None}
 
     def _read_number(self) -> tf.Tensor:
         """Returns what the counter reads, before any optimizer counts it up in this step."""
@@ -243,14 +269,25 @@ class Observer:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
-            if self._has_failed:
-                return
-            self._has_failed = True
-            warnings.warn(
-                "GradientMonitor could not measure a step of the model "
-                f"{self._model.name!r}: {error!r}. Training goes on.",
-                stacklevel=2,
-            )
+            self._warn_of(error)
+
+    def _warn_of(self, error: Exception) -> None:
+        if self._has_failed:
+            return
+        self._has_failed = True
+        warnings.warn(
+            f"GradientMonitor could not measure a step of the model {self._model.name!r}: "
+            f"{error!r}. Training goes on.",
+            stacklevel=2,
+        )
+
+
+def _id_of_value(variable: keras.Variable) -> int:
+    return id(variable.value)
+
+
+def _values(plan: Plan, paths: Iterable[str]) -> dict[str, tf.Tensor]:
+    return {path: tf.convert_to_tensor(plan.variables[path]) for path in paths}
 
 
 def _common_shape(shapes: Sequence[tf.TensorShape]) -> tuple[int | None, ...]:

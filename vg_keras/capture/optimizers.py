@@ -6,12 +6,17 @@ Keras's own train step and a custom one, with one optimizer or several, all end 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import functools
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
+
+from vg_keras.capture.patches import Method, SharedMethod, replace_in_instance
 
 Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
 """A gradient as `tf.GradientTape` returns it; IndexedSlices where only some rows are concerned."""
@@ -76,41 +81,135 @@ def counter_of(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
 def intercepted(
     optimizers: Sequence[keras.optimizers.Optimizer], hook: GradientHook
 ) -> Iterator[None]:
-    """Calls a hook instead of `apply` of these optimizers, with whatever is handed to it.
+    """Calls a hook instead of `apply` of any optimizer, with whatever it is handed.
 
-    In a `tf.function` the hook runs while the function is traced, and the tensors it makes become
-    part of it. On leaving, also by an exception, the optimizers are as they were.
+    Of one optimizer within another (LossScaleOptimizer), or of an `apply` that calls that of its
+    base class, only the outermost call reaches the hook. In a `tf.function` the hook runs while the
+    function is traced, and the tensors it makes become part of it. On leaving, also by an
+    exception, everything is as it was.
+
+    Args:
+        optimizers: Optimizers that are known to train the model. Those that it keeps elsewhere,
+            such as in a global variable, are found by their class.
+        hook: The hook.
     """
     with ExitStack() as stack:
         for optimizer in optimizers:
-            # Into the instance's own dictionary, past the attribute tracking of Keras objects.
-            theirs = vars(optimizer).get("apply")
-            vars(optimizer)["apply"] = _hooked_apply(optimizer, optimizer.apply, hook)
-            stack.callback(_restore, optimizer, theirs)
+            replace_in_instance(optimizer, "apply", _hooked_bound(optimizer, hook), stack)
+        for method in _methods_of_all_classes():
+            stack.enter_context(method.listened_to_by(hook))
         yield
 
 
-def _restore(optimizer: keras.optimizers.Optimizer, theirs: Any) -> None:
-    del vars(optimizer)["apply"]
-    if theirs is not None:
-        vars(optimizer)["apply"] = theirs
+_methods: dict[type, SharedMethod[GradientHook]] = {}
+_running = threading.local()
+"""The optimizers whose `apply` runs in this thread."""
+_inner: Counter[int] = Counter()
+"""The ids of optimizers within those that run, in any thread: under a strategy a
+LossScaleOptimizer calls the one within it in threads of its own."""
 
 
-def _hooked_apply(
-    optimizer: keras.optimizers.Optimizer, apply: Callable[..., Any], hook: GradientHook
-) -> Callable[..., Any]:
+def _methods_of_all_classes() -> list[SharedMethod[GradientHook]]:
+    """Returns `apply` of every class of optimizers that defines it."""
+    classes = [kind for kind in keras.optimizers.Optimizer.__mro__ if "apply" in vars(kind)]
+    ahead = [keras.optimizers.Optimizer]
+    while ahead:
+        kind = ahead.pop()
+        ahead.extend(kind.__subclasses__())
+        if "apply" in vars(kind) and kind not in classes:
+            classes.append(kind)
+    return [_methods.setdefault(kind, SharedMethod(kind, "apply", _hooked)) for kind in classes]
+
+
+def _hooked(apply: Method, hooks: list[GradientHook]) -> Method:
+    """Returns what stands in for `apply` of a class."""
+
     # The loop around may be a tf.function, which rewrites whatever Python code it calls.
     @tf.autograph.experimental.do_not_convert
-    def hooked_apply(grads: Iterable[Any], trainable_variables: Iterable[Any] | None = None) -> Any:
-        grads = list(grads)
-        if trainable_variables is None:
-            # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
-            variables = optimizer._trainable_variables
-            return hook(optimizer, grads, variables, lambda: apply(grads))
-        variables = list(trainable_variables)
-        return hook(optimizer, grads, variables, lambda: apply(grads, variables))
+    def hooked_apply(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        own = functools.partial(apply, optimizer)
+        return _call_hooks(optimizer, own, hooks, args, kwargs)
 
     return hooked_apply
+
+
+def _hooked_bound(optimizer: Any, hook: GradientHook) -> Method:
+    """Returns what stands in for `apply` of one optimizer."""
+    apply = optimizer.apply
+
+    @tf.autograph.experimental.do_not_convert
+    def hooked_apply(*args: Any, **kwargs: Any) -> Any:
+        return _call_hooks(optimizer, apply, [hook], args, kwargs)
+
+    return hooked_apply
+
+
+def _call_hooks(
+    optimizer: Any,
+    apply: Method,
+    hooks: Sequence[GradientHook],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Calls the hooks around `apply`, unless a call around this one has done so.
+
+    `apply` gets whatever was given: one that a user has written may take more than Keras's.
+    """
+    if _is_running(optimizer):
+        return apply(*args, **kwargs)
+    args, kwargs, gradients, variables = _handed(optimizer, args, kwargs)
+    if gradients is None:
+        return apply(*args, **kwargs)
+    call: Callable[[], Any] = functools.partial(apply, *args, **kwargs)
+    for hook in list(hooks):
+        call = functools.partial(hook, optimizer, gradients, variables, call)
+    with _marked_as_running(optimizer):
+        return call()
+
+
+def _handed(
+    optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], list[Any] | None, list[Any]]:
+    """Returns the arguments of `apply`, and the gradients and variables among them.
+
+    The arguments are returned because an iterator can be read only once.
+
+    Returns:
+        The positional and named arguments, the gradients, or None where they can't be told from the
+        rest, and the variables.
+    """
+    given = dict(zip(("grads", "trainable_variables"), args[:2], strict=False))
+    given |= {name: kwargs[name] for name in kwargs.keys() & {"grads", "trainable_variables"}}
+    given = {name: list(values) for name, values in given.items() if values is not None}
+    args = tuple(
+        given.get(name, value)
+        for name, value in zip(("grads", "trainable_variables"), args, strict=False)
+    ) + args[2:]
+    kwargs = {name: given.get(name, value) for name, value in kwargs.items()}
+    # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
+    variables = given.get("trainable_variables", getattr(optimizer, "_trainable_variables", []))
+    gradients = given.get("grads")
+    if gradients is not None and len(gradients) != len(variables):
+        gradients = None  # the optimizer has something to say about that
+    return args, kwargs, gradients, list(variables)
+
+
+def _is_running(optimizer: Any) -> bool:
+    in_thread = getattr(_running, "optimizers", [])
+    return _inner[id(optimizer)] > 0 or any(optimizer is one for one in in_thread)
+
+
+@contextmanager
+def _marked_as_running(optimizer: Any) -> Iterator[None]:
+    inner = id(getattr(optimizer, "inner_optimizer", None))
+    in_thread = getattr(_running, "optimizers", [])
+    _running.optimizers = [*in_thread, optimizer]
+    _inner[inner] += 1
+    try:
+        yield
+    finally:
+        _running.optimizers = in_thread
+        _inner[inner] -= 1
 
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> tf.Tensor | None:

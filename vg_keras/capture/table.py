@@ -20,14 +20,22 @@ from vg_keras.statistics.sketch import MOMENTS, Sketch
 from vg_keras.statistics.tensor_sketch import TensorSketch
 
 NUM_EXTRAS = 2
-"""Numbers that a row may have beside its sketch."""
+"""Numbers that a row may have besides its sketch."""
+
+Extras = tuple[tf.Tensor, Sequence[bool]]
+"""The extras of a row, float64 `[NUM_EXTRAS]`, and which of them are known."""
+
+NO_EXTRAS = (False,) * NUM_EXTRAS
 
 MAX_UNITS = 4096
 """Units of a layer of which is kept whether they are active; of a wider layer the first ones."""
 
 _STEP = len(MOMENTS)
 _EXTRAS = _STEP + 1
-_NUM_COLUMNS = _EXTRAS + NUM_EXTRAS
+_FLAGS = _EXTRAS + NUM_EXTRAS
+"""Whether the row was filled, and whether each extra is known: 1 or 0, and no NaN, which would end
+a training run under `tf.debugging.enable_check_numerics`."""
+_NUM_COLUMNS = _FLAGS + 1 + NUM_EXTRAS
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,8 @@ class Rows:
 
     Args:
         counts: int64 `[rows, 2048]`.
-        numbers: float64 `[rows, 11]`: the moments of the sketch, the step, and the extras; NaN for
-            a row that was not filled.
+        numbers: float64 `[rows, 11]`: the moments of the sketch, the step, and the extras. The step
+            of a row that was not filled is NaN, and so is an extra that is not known.
         active: bool `[masks, MAX_UNITS]`.
     """
 
@@ -88,7 +96,7 @@ class Table:
         self._shape = (num_slots, num_rows)
         # int64, because TensorFlow keeps int32 variables of a GPU in the memory of the host.
         self._counts = host_read_variable(tf.zeros([*self._shape, buckets.NUM_BUCKETS], tf.int64))
-        self._nothing = tf.fill([*self._shape, _NUM_COLUMNS], tf.constant(np.nan, tf.float64))
+        self._nothing = tf.zeros([*self._shape, _NUM_COLUMNS], tf.float64)
         self._numbers = host_read_variable(self._nothing)
         self._active = host_read_variable(tf.zeros([num_slots, num_masks, MAX_UNITS], tf.bool))
 
@@ -103,6 +111,7 @@ class Table:
         rows: Sequence[int],
         sketches: TensorSketch,
         extras: tf.Tensor,
+        known: Sequence[Sequence[bool]] | None = None,
     ) -> None:
         """Fills some rows of a slot. To be called inside the train step.
 
@@ -112,9 +121,13 @@ class Table:
             rows: n different rows.
             sketches: Their sketches, counts `[n, 2048]` and moments `[n, 8]`.
             extras: float64 `[n, 2]`.
+            known: bool `[n, 2]`: which of the extras are known; all of them by default.
         """
         steps = tf.fill([len(rows), 1], tf.cast(step, tf.float64))
-        numbers = tf.concat([sketches.moments, steps, extras], axis=1)
+        flags = np.ones([len(rows), 1 + NUM_EXTRAS])
+        if known is not None:
+            flags[:, 1:] = known
+        numbers = tf.concat([sketches.moments, steps, extras, tf.constant(flags)], axis=1)
         if self._shape == (1, len(rows)):
             order = np.argsort(rows)
             self._counts.assign(_sorted(sketches.counts, order)[tf.newaxis])
@@ -139,11 +152,18 @@ class Table:
         counts, numbers, active = map(_read, (self._counts, self._numbers, self._active))
         for slot in range(self._shape[0]):
             replicas = [
-                Rows(c[slot], n[slot], a[slot])
+                Rows(c[slot], _with_nan(n[slot]), a[slot])
                 for c, n, a in zip(counts, numbers, active, strict=True)
             ]
             if replicas[0].filled.any():
                 yield replicas
+
+
+def _with_nan(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the numbers of the rows with NaN for the step and the extras that are not there."""
+    found = numbers[:, :_FLAGS].copy()
+    found[:, _STEP:][numbers[:, _FLAGS:] == 0] = np.nan
+    return found
 
 
 def host_read_variable(initial: tf.Tensor) -> tf.Variable:

@@ -1,15 +1,18 @@
 """Sees the outputs of layers and what is backpropagated to them, in the step that trains.
 
-A tap is an identity laid on a layer's output: forward it hands the value on, backward it sees
-dL/d(output) and hands that on too. There is no second pass, and any train step will do. A tap on
-what a regulariser is given sees in the same way what it adds to the gradient of its variable.
+The forward pass stays as it is: each layer's `call` is wrapped, and its output noted. What is
+backpropagated is asked of the tape itself (`tape.py`): while a step is traced, or run eagerly, a
+`tf.GradientTape` differentiates its target by the noted outputs too. So a derivative belongs to the
+very backward pass whose result the optimizer is handed, and nothing is computed twice.
 
-Taps are laid while a step is traced, or run eagerly, and are taken up again right after. They only
-collect tensors; what becomes of these is for `observer.py` to say.
+What a regularizer returns is noted in the same way, for its share of a gradient.
+
+Taps only collect tensors; what becomes of these is decided in `observer.py`.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,36 +21,47 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vg_keras.capture.calls import Call, Derivative, tensors_behind
+from vg_keras.capture.calls import BackwardPass, Call, passes_behind, tensors_behind
 from vg_keras.capture.layers import inner_layers, is_observed, regularized_variables
+from vg_keras.capture.patches import Method, replace_in_instance
 from vg_keras.capture.per_step import PerStep
+from vg_keras.capture.tape import listening_to_tapes
+from vg_keras.capture.vectorized_map import Conversion, following_conversions, has_bodies, is_in_body
+
+SEVERAL_LOSSES = "several losses were differentiated by them, and their gradients combined"
+UNTOLD = (
+    "the gradients that the optimizer was handed do not come from a `tf.GradientTape.gradient` of "
+    "this step that is in sight"
+)
 
 
 @dataclass
 class _Step:
-    """What the taps have seen of a step.
-
-    Nothing here knows the model: TensorFlow never forgets the gradient function of a tap that was
-    laid while a graph was traced, nor whatever that function knows.
-    """
+    """What the taps have seen of a step, in one thread and graph."""
 
     calls: dict[int, list[Call]] = field(default_factory=dict)
-    penalties: dict[int, list[tf.Tensor]] = field(default_factory=dict)
+    penalties: list[tuple[int, tf.Tensor]] = field(default_factory=list)
+    passes: list[BackwardPass] = field(default_factory=list)
+    running: list[BackwardPass] = field(default_factory=list)
     number: int = 0
-    last_taken: int = -1
+    is_paused: bool = False
+
+    def next_number(self) -> int:
+        self.number += 1
+        return self.number
 
 
 @dataclass
-class _Laying:
-    """What was replaced while the taps are laid.
+class _Installation:
+    """What was replaced while the taps are installed.
 
     Args:
-        stack: Puts it back.
+        stack: Restores it.
         calls: The layers' own `call`.
     """
 
     stack: ExitStack
-    calls: dict[keras.layers.Layer, Callable[..., Any]] = field(default_factory=dict)
+    calls: dict[keras.layers.Layer, Method] = field(default_factory=dict)
 
 
 class Taps:
@@ -55,199 +69,311 @@ class Taps:
 
     Args:
         model: The model, built or not.
-        observes: Tells whether a layer's output is wanted.
+        observes: Whether a layer's output is wanted.
+        on_error: Is given an error of the taps themselves, which never reaches the model.
+
+    Attributes:
+        called: The ids of the layers that were called, in the order of their first calls.
+        seen: The ids of the layers whose calls could be taken.
+        unusable: Why the output of a layer can't be measured, by the id of the layer.
+        untold: Why a layer has no activation gradient, by the id of the layer.
     """
 
     def __init__(
-        self, model: keras.Model, observes: Callable[[keras.layers.Layer], bool] = is_observed
+        self,
+        model: keras.Model,
+        observes: Callable[[keras.layers.Layer], bool] = is_observed,
+        on_error: Callable[[Exception], None] | None = None,
     ) -> None:
         self._model = model
         self._observes = observes
+        self._on_error = on_error
         self._steps = PerStep(_Step)
-        self._laying = _Laying(ExitStack())
-        self._tapped_calls: dict[keras.layers.Layer, Callable[..., Any]] = {}
+        self._installation = _Installation(ExitStack())
+        self._tapped_calls: dict[keras.layers.Layer, Method] = {}
+        self._open_passes: list[BackwardPass] = []
         self.called: dict[int, None] = {}
-        """The ids of the layers that were called, in the order of their first calls."""
         self.seen: set[int] = set()
-        """The ids of the layers whose calls could be taken."""
+        self.unusable: dict[int, str] = {}
+        self.untold: dict[int, str] = {}
 
     def begin_step(self) -> None:
         """Forgets what this thread has seen."""
         self._steps.begin()
 
     @contextmanager
-    def laid(self) -> Iterator[None]:
-        """Lays the taps. On leaving, also by an exception, the model is as it was."""
+    def installed(self) -> Iterator[None]:
+        """Installs the taps. On leaving, also by an exception, the model is as it was."""
         with ExitStack() as stack:
-            self._laying = _Laying(stack)
-            self._lay(self._model)
+            self._installation = _Installation(stack)
+            self._install(self._model)
+            stack.enter_context(listening_to_tapes(self))
+            stack.enter_context(following_conversions(self._follow))
             try:
                 yield
             finally:
-                self._steps.forget()  # eager tensors are not to be kept
+                self._forget()
 
-    def _lay(self, layer: keras.layers.Layer) -> None:
-        laying = self._laying
-        if layer in laying.calls:
+    def _forget(self) -> None:
+        """Releases everything: eager tensors must not outlive the step."""
+        for backward in self._open_passes:
+            backward.close()
+        self._open_passes.clear()
+        self._steps.forget()
+
+    def _install(self, layer: keras.layers.Layer) -> None:
+        installation = self._installation
+        if layer in installation.calls:
             return
-        laying.calls[layer] = layer.call
-        # Into the instance's own dictionary, past the attribute tracking of Keras objects.
-        theirs = vars(layer).get("call")
+        name = _name_of_call(layer)
+        installation.calls[layer] = getattr(layer, name)
         if layer not in self._tapped_calls:
             self._tapped_calls[layer] = self._tapped_call(layer)
-        vars(layer)["call"] = self._tapped_calls[layer]
-        laying.stack.callback(_restore, layer, theirs)
-        self._lay_inside(layer)
+        replace_in_instance(layer, name, self._tapped_calls[layer], installation.stack)
+        self._install_inside(layer)
 
-    def _tapped_call(self, layer: keras.layers.Layer) -> Callable[..., Any]:
+    def _install_inside(self, layer: keras.layers.Layer) -> None:
+        for inner in inner_layers(layer):
+            self._install(inner)
+        for variable in regularized_variables(layer):
+            if not hasattr(variable.regularizer, _STAND_IN):
+                _replace_regularizer(variable, self, self._installation.stack)
+
+    def _tapped_call(self, layer: keras.layers.Layer) -> Method:
         """Returns what stands in for the `call` of a layer."""
 
         # The loop around may be a tf.function, which rewrites whatever Python code it calls.
         @tf.autograph.experimental.do_not_convert
         def tapped_call(*args: Any, **kwargs: Any) -> Any:
-            # What is inside of this layer may have been made since, in its `build`.
-            self._lay_inside(layer)
-            outputs = self._laying.calls[layer](*args, **kwargs)
-            return self._tapped(layer, outputs) if self._observes(layer) else outputs
+            with self.guarded():
+                # A layer may have made the layers inside of it since, in its `build`.
+                self._install_inside(layer)
+            outputs = self._installation.calls[layer](*args, **kwargs)
+            if self._observes(layer):
+                with self.guarded():
+                    return self._noted(layer, outputs, (args, kwargs))
+            return outputs
 
         return tapped_call
 
-    def _lay_inside(self, layer: keras.layers.Layer) -> None:
-        for inner in inner_layers(layer):
-            self._lay(inner)
-        for variable in regularized_variables(layer):
-            if not isinstance(variable.regularizer, _TappedRegularizer):
-                _replace_regularizer(variable, self, self._laying.stack)
-
-    def _tapped(self, layer: keras.layers.Layer, outputs: Any) -> Any:
-        """Lays a tap on the first floating tensor of a layer's outputs, if its rank is known."""
-        flat = keras.tree.flatten(outputs)
-        for place, output in enumerate(flat):
-            if isinstance(output, tf.Tensor) and output.dtype.is_floating:
-                if output.shape.rank is None:
-                    return outputs
-                flat[place] = self._tapped_output(layer, output)
-                return keras.tree.pack_sequence_as(outputs, flat)
-        return outputs
-
-    def _tapped_output(self, layer: keras.layers.Layer, output: tf.Tensor) -> tf.Tensor:
-        steps, step, call = self._steps, self._steps.here(), Call(output)
-        step.calls.setdefault(id(layer), []).append(call)
+    def _noted(self, layer: keras.layers.Layer, outputs: Any, inputs: Any) -> Any:
+        """Notes the first floating-point tensor of a layer's outputs, and returns the outputs."""
         self.called.setdefault(id(layer))
+        flat = keras.tree.flatten(outputs)
+        places = [i for i, output in enumerate(flat) if _is_floating(output)]
+        if not places:
+            self.unusable[id(layer)] = "none of them is a dense floating-point tensor"
+            return outputs
+        output = flat[places[0]]
+        if output.shape.rank is None:
+            self.unusable[id(layer)] = "their rank is unknown while the step is traced"
+            return outputs
+        if any(output is tensor for tensor in keras.tree.flatten(inputs)):
+            # The layer passes its input on. What reaches that tensor past the layer must not count.
+            output = _with_keras_attributes(tf.identity(output), of=output)
+        elif tf.executing_eagerly() and hasattr(output, "_keras_logits"):
+            # Only a loss takes these: whether one did, their derivative will tell.
+            output._keras_logits = tf.identity(output._keras_logits)
+        flat[places[0]] = output
+        step = self._steps.here()
+        call = Call(output, _logits_of(output), step.next_number())
+        step.calls.setdefault(id(layer), []).append(call)
+        return keras.tree.pack_sequence_as(outputs, flat)
 
-        def receiver(by_logits: bool) -> Callable[[tf.Tensor], None]:
-            def receive(gradient: tf.Tensor) -> None:
-                if steps.here() is step:  # else it was made in a loop or a function of its own
-                    call.derivatives.append(Derivative(gradient, by_logits, step.number))
-                    step.number += 1
+    def note_penalty(self, variable: keras.Variable, penalty: Any) -> None:
+        """Notes what the regularizer of a variable has returned."""
+        with self.guarded():
+            if _is_floating(penalty):
+                self._steps.here().penalties.append((id(variable), penalty))
 
-            return receive
+    def _follow(self, converted: Conversion) -> None:
+        """Follows the outputs of layers that were called in a `tf.vectorized_map`."""
+        with self.guarded():
+            for calls in self._steps.here().calls.values():
+                for call in calls:
+                    call.value = converted(call.value)
+                    call.logits = None if call.logits is None else converted(call.logits)
 
-        if not hasattr(output, "_keras_logits") and _kind_of_operation(output) in _OUTPUTS:
-            return output
-        tapped = _identity_with(output, receiver(by_logits=False))
-        # What Keras 3.15 hands on along with a tensor: `_keras_mask` to the next layer and
-        # `_keras_logits` to the loss, which otherwise would be another, less exact one.
-        for name, value in vars(output).items():
-            if name.startswith("_keras"):
-                setattr(tapped, name, value)
-        if hasattr(output, "_keras_logits"):
-            tapped._keras_logits = _identity_with(output._keras_logits, receiver(by_logits=True))
-        return tapped
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Asks no tape for anything: what is differentiated here is the monitor's own."""
+        step = self._steps.here()
+        step.is_paused = True
+        try:
+            yield
+        finally:
+            step.is_paused = False
 
-    def tapped_penalty(self, variable: keras.Variable, value: tf.Tensor) -> tf.Tensor:
-        """Lays a tap on the value of a variable that its regulariser is given."""
-        steps, step, key = self._steps, self._steps.here(), id(variable)
-
-        def receive(gradient: tf.Tensor) -> None:
-            if steps.here() is step:
-                step.penalties.setdefault(key, []).append(gradient)
-
-        return _identity_with(value, receive)
-
-    def take_calls(
-        self, layers: Sequence[keras.layers.Layer], gradients: Sequence[tf.Tensor] = ()
-    ) -> dict[int, list[Call]]:
-        """Returns the calls of these layers that belong to the gradients just handed over.
-
-        Those through which the loss was differentiated since the last take, or else ever in this
-        step, or else all. A forward pass that `recompute_grad` repeats is thereby counted once, and
-        a GAN's critic counts with the loss that trains it, not with its generator's. Where one call
-        was differentiated several times, the derivative counts of which the gradients are made;
-        eagerly, where that is not known, the last one.
-
-        Args:
-            layers: The layers.
-            gradients: The gradients.
+    def begin_pass(self) -> BackwardPass | None:
+        """Begins a backward pass.
 
         Returns:
-            The calls by the id of the layer; no entry for a layer without any.
+            What to ask of the tape, or None for nothing. A pass within another one, where
+            `tf.recompute_grad` repeats a part of the forward pass, asks only for the calls that are
+            repeated.
         """
         step = self._steps.here()
-        self.seen.update(step.calls)
+        since = step.running[0].number if step.running else 0
+        calls = [c for of_layer in step.calls.values() for c in of_layer if c.number >= since]
+        if step.is_paused or not (calls or step.penalties):
+            return None
+        backward = BackwardPass(calls, list(step.penalties), step.next_number())
+        step.running.append(backward)
+        return backward
+
+    def end_pass(self, backward: BackwardPass) -> None:
+        """Ends a backward pass; the findings of one within another belong to the outer one."""
+        step = self._steps.here()
+        step.running.remove(backward)
+        if step.running:
+            step.running[0].include(backward)
+        else:
+            step.passes.append(backward)
+            self._open_passes.append(backward)
+
+    def abandon_pass(self, backward: BackwardPass) -> None:
+        """Ends a backward pass that has failed."""
+        self._steps.here().running.remove(backward)
+
+    def take(
+        self, layers: Sequence[keras.layers.Layer], gradients: Sequence[tf.Tensor]
+    ) -> tuple[dict[int, list[Call]], list[BackwardPass]]:
+        """Returns the calls that belong to the gradients an optimizer is handed.
+
+        Those are the calls through which the loss was differentiated in the backward passes that
+        the gradients come from. So a forward pass that `tf.recompute_grad` repeats counts once, a
+        GAN's critic counts with the loss that trains it and not with its generator's, and of two
+        passes before one update (SAM) the second one counts. A layer that nothing was
+        backpropagated to counts with its calls that the loss was computed from.
+
+        Args:
+            layers: The layers that are trained by these gradients.
+            gradients: The gradients, the values of IndexedSlices.
+
+        Returns:
+            The calls by the id of the layer, without an entry for a layer that has none, and the
+            backward passes.
+        """
+        step = self._steps.here()
+        _drop_single_rows(step)
+        self.seen.update(key for key, calls in step.calls.items() if calls)
+        with self.paused():
+            passes = passes_behind(gradients, step.passes)
         taken = {}
         for layer in layers:
             calls = step.calls.pop(id(layer), [])
-            differentiated = [call for call in calls if call.derivatives]
-            latest = [call for call in differentiated if call.number > step.last_taken]
-            if calls:
-                taken[id(layer)] = latest or differentiated or calls
-        step.last_taken = step.number - 1
-        found = [call for calls in taken.values() for call in calls]
-        is_ambiguous = any(call.is_ambiguous for call in found) and not tf.executing_eagerly()
-        reached = tensors_behind(gradients) if is_ambiguous else None
-        for call in found:
-            call.choose(reached)
-        return taken
+            chosen = self._choose(id(layer), calls, passes, step)
+            if chosen:
+                taken[id(layer)] = chosen
+        for backward in passes:
+            backward.close()
+        return taken, passes
 
-    def take_penalty(self, variable: keras.Variable) -> tf.Tensor | None:
-        """Returns what its regulariser adds to the gradient of a variable, or None."""
-        penalties = self._steps.here().penalties.pop(id(variable), [])
-        return tf.add_n(penalties) if penalties else None
+    def _choose(
+        self, layer: int, calls: list[Call], passes: list[BackwardPass], step: _Step
+    ) -> list[Call]:
+        """Returns the calls of a layer that belong to these passes, each with its gradient."""
+        self.untold.pop(layer, None)
+        if calls and not passes:
+            self.untold[layer] = UNTOLD
+        differentiated = []
+        for call in calls:
+            found = [d for p in passes if (d := p.derivative(call)) is not None]
+            if found:
+                differentiated.append(call)
+                call.gradient = found[0]
+            if len(found) > 1 or any(id(call) in p.ambiguous for p in passes):
+                call.gradient = None
+                self.untold[layer] = SEVERAL_LOSSES
+        return differentiated or _behind(calls, passes, step) or calls
+
+    def take_penalties(self, passes: Sequence[BackwardPass]) -> dict[int, tf.Tensor]:
+        """Returns dL/d(penalty) by the id of the variable whose regularizer returned it.
+
+        Each is a scalar, and belongs to the loss that was differentiated in these passes.
+        """
+        found: dict[int, list[tf.Tensor]] = {}
+        for backward in passes:
+            for key, derivative in backward.by_penalty:
+                found.setdefault(key, []).append(derivative)
+        return {key: tf.add_n(parts) for key, parts in found.items()}
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Keeps an error of the taps themselves from the model that they are installed in."""
+        try:
+            yield
+        except Exception as error:
+            if self._on_error is None:
+                raise
+            self._on_error(error)
 
 
-class _TappedRegularizer(keras.regularizers.Regularizer):
-    """Keras takes nothing but a Regularizer for `variable.regularizer`."""
+def _behind(calls: list[Call], passes: list[BackwardPass], step: _Step) -> list[Call]:
+    """Returns the calls whose outputs the losses of these passes were computed from."""
+    if not passes or len(calls) < 2:
+        return calls
+    if tf.executing_eagerly():
+        # Nothing tells, but that they were made after the pass before.
+        first = min(backward.number for backward in passes)
+        before = max((p.number for p in step.passes if p.number < first), default=0)
+        return [call for call in calls if before < call.number < first]
+    behind = tensors_behind([target for p in passes for target in p.targets])
+    return [call for call in calls if id(call.value) in behind]
 
-    def __init__(
-        self, regularizer: keras.regularizers.Regularizer, variable: keras.Variable, taps: Taps
-    ) -> None:
-        self._regularizer = regularizer
-        self._variable = variable
-        self._taps = taps
 
-    def __call__(self, x: Any) -> Any:
-        value = tf.convert_to_tensor(x)
-        return self._regularizer(self._taps.tapped_penalty(self._variable, value))
+def _drop_single_rows(step: _Step) -> None:
+    """Forgets the calls in the body of a `tf.vectorized_map` that it has not converted."""
+    if not tf.executing_eagerly() and has_bodies(tf.compat.v1.get_default_graph()):
+        for layer, calls in step.calls.items():
+            step.calls[layer] = [call for call in calls if not is_in_body(call.value)]
+
+
+def _name_of_call(layer: keras.layers.Layer) -> str:
+    """Returns the name of the method that computes a layer's output."""
+    # `quantization_mode`: Keras 3.15 calls `quantized_call` instead of `call` where it is set.
+    return "call" if getattr(layer, "quantization_mode", None) is None else "quantized_call"
+
+
+def _is_floating(output: Any) -> bool:
+    return isinstance(output, tf.Tensor) and output.dtype.is_floating
+
+
+def _logits_of(output: tf.Tensor) -> tf.Tensor | None:
+    """Returns what Keras 3.15 may compute a cross-entropy from in place of an output."""
+    logits = getattr(output, "_keras_logits", None)
+    if logits is None and not tf.executing_eagerly() and output.op.type in ("Softmax", "Sigmoid"):
+        logits = output.op.inputs[0]
+    return logits if isinstance(logits, tf.Tensor) else None
+
+
+def _with_keras_attributes(tensor: tf.Tensor, of: tf.Tensor) -> tf.Tensor:
+    """Copies what Keras 3.15 attaches to a tensor, such as `_keras_mask` for the next layer."""
+    for name, value in vars(of).items():
+        if name.startswith("_keras"):
+            setattr(tensor, name, value)
+    return tensor
+
+
+_STAND_IN = "_vg_keras_stands_in"
 
 
 def _replace_regularizer(variable: keras.Variable, taps: Taps, stack: ExitStack) -> None:
+    """Replaces a variable's regularizer by one of the same class that notes what it returns.
+
+    It shares the attributes of the original, for a train step may look at them.
+    """
     regularizer = variable.regularizer
-    variable.regularizer = _TappedRegularizer(regularizer, variable, taps)
-    stack.callback(setattr, variable, "regularizer", regularizer)
 
+    def call(stand_in: Any, *args: Any, **kwargs: Any) -> Any:
+        penalty = regularizer(*args, **kwargs)
+        taps.note_penalty(variable, penalty)
+        return penalty
 
-def _restore(layer: keras.layers.Layer, theirs: Any) -> None:
-    del vars(layer)["call"]
-    if theirs is not None:
-        vars(layer)["call"] = theirs
-
-
-_OUTPUTS = ("Softmax", "Sigmoid")
-"""Operations by which a loss of Keras 3.15 knows an output of `tf.nn`, to go on from its logits."""
-
-
-def _kind_of_operation(output: tf.Tensor) -> str | None:
-    return None if tf.executing_eagerly() else output.op.type
-
-
-def _identity_with(value: tf.Tensor, receive: Callable[[tf.Tensor], None]) -> tf.Tensor:
-    @tf.custom_gradient
-    def identity(value: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            receive(upstream)
-            return upstream
-
-        return tf.identity(value), gradient
-
-    return identity(value)
+    kind = type(regularizer)
+    with contextlib.suppress(TypeError):  # of a class that can't be derived from: left as it is
+        noting = type(kind.__name__, (kind,), {"__call__": call, _STAND_IN: True})
+        stand_in = object.__new__(noting)
+        stand_in.__dict__ = vars(regularizer)
+        variable.regularizer = stand_in
+        stack.callback(setattr, variable, "regularizer", regularizer)

@@ -16,6 +16,9 @@ import tensorflow as tf
 
 from vg_keras.statistics import buckets
 
+DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+"""What can be sketched."""
+
 _INFINITY = 0x7F800000
 _LARGEST_FINITE = 0x7F7FFFFF
 _MAGNITUDE = 0x7FFFFFFF

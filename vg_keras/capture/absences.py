@@ -1,0 +1,108 @@
+"""What of a model is planned to be recorded and is not, and why.
+
+A number that is missing without a word looks like a layer that is not there. The observer notes
+here what it is handed, and the plan is compared with that after the first records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import keras
+import tensorflow as tf
+
+from vg_keras.capture.calls import Call
+from vg_keras.capture.layers import own_variables
+from vg_keras.capture.optimizers import Gradient
+from vg_keras.capture.plan import Plan
+from vg_keras.capture.taps import Taps
+from vg_keras.statistics.tensor_sketch import DTYPES
+
+_MOST_NAMES = 5
+
+
+class Absences:
+    """What is missing in the records of one model.
+
+    Args:
+        taps: The taps of the model, which know what they could not see.
+    """
+
+    def __init__(self, taps: Taps) -> None:
+        self._taps = taps
+        self._handed: set[str] = set()
+        self._with_gradient: set[str] = set()
+        self._unmeasured: dict[str, dict[str, str]] = {"gradients": {}, "outputs": {}}
+
+    def note_handed(self, gradients: Mapping[str, Gradient | None]) -> None:
+        """Notes the gradients that an optimizer was handed, by path of the variable."""
+        self._handed |= set(gradients)
+        self._with_gradient |= {p for p, gradient in gradients.items() if gradient is not None}
+
+    def measurable_gradients(self, gradients: Mapping[str, Gradient]) -> dict[str, Gradient]:
+        """Returns the gradients that can be measured, and notes the others."""
+        return {p: g for p, g in gradients.items() if self._is_measurable("gradients", p, [g])}
+
+    def measurable_calls(self, calls: Mapping[str, list[Call]]) -> dict[str, list[Call]]:
+        """Returns the calls of the layers whose outputs can be measured, and notes the others."""
+        return {
+            path: of_layer
+            for path, of_layer in calls.items()
+            if self._is_measurable("outputs", path, [call.value for call in of_layer])
+        }
+
+    def _is_measurable(self, what: str, path: str, values: Sequence[Gradient]) -> bool:
+        odd = [value.dtype.name for value in values if value.dtype not in DTYPES]
+        if odd:
+            self._unmeasured[what][path] = f"values of dtype {odd[0]} can't be measured"
+        return not odd
+
+    def sentences(self, plan: Plan, is_final: bool) -> list[str]:
+        """Returns a sentence for each reason.
+
+        Args:
+            plan: What is planned.
+            is_final: Whether what has not been seen yet counts as missing.
+        """
+        path_of = {id(observed.layer): path for path, observed in plan.layers.items()}
+        missing: list[tuple[str, str, str]] = []  # what, of which path, why
+        hidden = self._taps.called.keys() - self._taps.seen - self._taps.unusable.keys()
+        missing += [("outputs", path_of[key], _HIDDEN) for key in path_of if key in hidden]
+        for what, why in (("outputs", self._taps.unusable), ("activation gradients", self._taps.untold)):
+            missing += [(what, path_of[key], why[key]) for key in path_of if key in why]
+        for what, unmeasured in self._unmeasured.items():
+            missing += [(what, path, why) for path, why in unmeasured.items()]
+        if is_final:
+            missing += [("gradients", p, _NOT_HANDED) for p in plan.variables if p not in self._handed]
+            missing += [("outputs", p, _NOT_CALLED) for p in self._not_called(plan)]
+        groups: dict[tuple[str, str], list[str]] = {}
+        for what, path, why in missing:
+            groups.setdefault((what, why), []).append(path)
+        return [
+            f"The {what} of {_listed(paths)} are not recorded: {why}. Everything else is recorded."
+            for (what, why), paths in groups.items()
+        ]
+
+    def _not_called(self, plan: Plan) -> Iterable[str]:
+        """Yields the layers that were trained though no call of them was seen."""
+        for path, observed in plan.layers.items():
+            layer: keras.layers.Layer = observed.layer
+            own = {plan.path_of.get(id(variable)) for variable in own_variables(layer)}
+            if id(layer) not in self._taps.called and own & self._with_gradient:
+                yield path
+
+
+_HIDDEN = (
+    "called in a loop or a function of their own (tf.while_loop, tf.function, tf.vectorized_map), "
+    "they can't be seen from outside of it"
+)
+_NOT_HANDED = "no Keras optimizer was handed any for them"
+_NOT_CALLED = (
+    "the layers were not called while the step was traced, as in a tf.function that had been traced "
+    "before"
+)
+
+
+def _listed(paths: Sequence[str]) -> str:
+    names = ", ".join(paths[:_MOST_NAMES])
+    return names if len(paths) <= _MOST_NAMES else f"{names} and {len(paths) - _MOST_NAMES} more"
