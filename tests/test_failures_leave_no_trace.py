@@ -31,13 +31,19 @@ class Fuse(layers.Layer):
         return x
 
 
-def fused_model(raises=TroubleError, **how):
+def fused_model(raises=TroubleError, is_trained=True, **how):
     """A model with regularisers and a fuse behind its first layer, which has been trained once."""
     begin_afresh()
     fuse = Fuse(raises)
     hidden = layers.Dense(4, "relu", kernel_regularizer="l2")
     model = keras.Sequential([keras.Input([4]), hidden, fuse, layers.Dense(2)])
-    fit(compiled(model, **how), *regression_data(1))
+    compiled(model, **how)
+    if is_trained:
+        fit(model, *regression_data(1))
+    else:
+        model(np.zeros([1, 4], np.float32))
+        model.make_train_function()
+        model.optimizer.build(model.trainable_variables)
     return model, fuse
 
 
@@ -84,15 +90,37 @@ def test_a_callback_that_raises_after_a_recorded_step(how):
     assert changes(before, attributes(model)) == []
 
 
+@pytest.mark.parametrize("update_freq", [2, "batch"])
 @ways
-def test_a_layer_that_raises_while_the_recording_function_is_traced(how):
-    model, fuse = fused_model(**how)
+def test_a_layer_that_raises_while_the_step_is_traced(how, update_freq):
+    model, fuse = fused_model(is_trained=False, **how)
     fuse.calls_left = 0
     before = attributes(model)
     with pytest.raises(TroubleError):
-        fit(model, *regression_data(3), [GradientMonitor(None, "batch")])
+        fit(model, *regression_data(3), [GradientMonitor(None, update_freq)])
     fuse.calls_left = None
 
+    assert [c for c in changes(before, attributes(model)) if "calls_left" not in c] == []
+
+
+@pytest.mark.parametrize("how", [WAYS["graph"], WAYS["xla"]], ids=["graph", "xla"])
+def test_a_layer_that_would_raise_if_it_were_traced_again_raises_as_little_as_without_monitor(how):
+    model, fuse = fused_model(**how)
+    fuse.calls_left = 0
+    before = attributes(model)
+    monitor = GradientMonitor(None, "batch")
+    with pytest.warns(UserWarning, match="no longer the one that was traced") as caught:
+        fit(model, *regression_data(3), [monitor])
+    fuse.calls_left = None
+
+    (warning,) = caught
+    assert str(warning.message) == (
+        "The train step of the model 'sequential' is no longer the one that was traced: tracing it "
+        "again fails: Exception encountered when calling Fuse.call(). In Keras such a change takes "
+        "effect at the next `compile`. Nothing is recorded until then, because a recorded step "
+        "would train differently: compile the model again."
+    )
+    assert monitor.records == []
     assert [c for c in changes(before, attributes(model)) if "calls_left" not in c] == []
 
 

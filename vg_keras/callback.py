@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from vg_keras import claims
 from vg_keras.arguments import (
     check_backend,
     checked_charts,
@@ -135,6 +136,7 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Prepares the model and opens the event file; whatever is wrong is said here."""
+        claims.claim(self, self.model)
         put_back(self.model)  # a `fit` that was interrupted may have left a recording function
         self._recorder.close()
         self._follow_model()
@@ -151,7 +153,12 @@ class GradientMonitor(keras.callbacks.Callback):
 
     # Without an `on_train_batch_end`: if a callback has one, Keras waits for each step to finish.
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Has this execution of the train function recorded if one of its steps is due."""
+        """Has this execution of the train function recorded if one of its steps is due.
+
+        Raises:
+            RuntimeError: If another thread trains the same model, or with this monitor.
+        """
+        claims.check(self, self.model)
         num_steps = self.model.steps_per_execution
         due = self._schedule.due(self._step, num_steps)
         self._step += num_steps
@@ -170,6 +177,7 @@ class GradientMonitor(keras.callbacks.Callback):
         """Closes the event file."""
         put_back(self.model)  # a `fit` within this one may have had its model monitored instead
         self._recorder.close()
+        claims.release(self, self.model)
 
     def watch(
         self,
@@ -210,7 +218,7 @@ class GradientMonitor(keras.callbacks.Callback):
         observer = Observer(model, optimizers, counter, self._choice, slots, strategy)
         if self.probe is not None:
             self._recorder.probe_by(ProbePass(model, self.probe, self._choice, counter))
-        return Watch(observer, slots, self._schedule, self._recorder)
+        return Watch(observer, slots, self._schedule, self._recorder, (self, model))
 
     def _begin_anew(self) -> None:
         self._capture = None

@@ -15,7 +15,6 @@ from vg_keras.capture.probe_pass import ProbePass
 from vg_keras.probe import Probe
 from vg_keras.run_log import RunLog
 
-
 RECORDS_THAT_SHOW_ALL = 3
 """Records after which what has not been seen counts as missing: the parts of a GAN need not all be
 trained in the first step."""
@@ -125,7 +124,7 @@ class Recorder:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
             self.warn_once(
-                f"GradientMonitor could not take the records of a step: {error!r}. Training goes on."
+                f"GradientMonitor could not take the record of a step: {error!r}. Training goes on."
             )
 
     def warn_once(self, message: str) -> None:

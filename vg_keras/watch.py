@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from vg_keras import claims
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.slots import ArmedStep
 from vg_keras.recorder import Recorder
@@ -24,19 +25,27 @@ class Watch:
         slots: The slots of the observer.
         schedule: Says which steps are due.
         recorder: Takes the records.
+        used: What no other thread may train with at the same time.
     """
 
     def __init__(
-        self, observer: Observer, slots: ArmedStep, schedule: Schedule, recorder: Recorder
+        self,
+        observer: Observer,
+        slots: ArmedStep,
+        schedule: Schedule,
+        recorder: Recorder,
+        used: tuple[Any, ...] = (),
     ) -> None:
         self._observer = observer
         self._slots = slots
         self._schedule = schedule
         self._recorder = recorder
+        self._used = used
         self._step = 0
 
     def __enter__(self) -> Self:
         """Opens the log."""
+        claims.claim(*self._used)
         self._step = self._observer.step
         self._recorder.open()
         self._recorder.begin_at(self._step)
@@ -51,6 +60,7 @@ class Watch:
     ) -> None:
         """Closes the log."""
         self._recorder.close()
+        claims.release(*self._used)
 
     def begin_epoch(self) -> None:
         """Says that an epoch begins, for `update_freq="epoch"`."""
@@ -59,7 +69,12 @@ class Watch:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Runs one step of the loop, and records it if it is due."""
+        """Runs one step of the loop, and records it if it is due.
+
+        Raises:
+            RuntimeError: If another thread trains the same model, or with the same monitor.
+        """
+        claims.check(*self._used)
         # Counted here and read only where a record is due: reading waits for the step before.
         is_due = self._schedule.due(self._step, 1) is not None
         self._step += 1

@@ -1,4 +1,4 @@
-"""Steps with taps laid: eagerly, in a graph and under XLA."""
+"""Steps with taps installed: eagerly, in a graph and under XLA."""
 
 import numpy as np
 import tensorflow as tf
@@ -16,8 +16,8 @@ def in_modes(step):
 
 
 def run(mode, taps, step):
-    """The arrays that a step returns, run with the taps laid."""
-    with taps.laid():
+    """The arrays that a step returns, run with the taps installed."""
+    with taps.installed():
         return tf.nest.map_structure(np.asarray, in_modes(step)[mode]())
 
 

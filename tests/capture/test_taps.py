@@ -8,6 +8,7 @@ from keras import layers
 from small_models import begin_afresh
 from tapped import X, gradients_of, in_modes, run
 
+from vg_keras.capture.measurement import penalty_gradient
 from vg_keras.capture.taps import Taps
 
 PADDED = [[1, 2]], [[1, 2, 0, 0]]
@@ -29,9 +30,9 @@ def small_model(**how):
     )
 
 
-def taken(taps, model):
+def taken(taps, model, gradients=()):
     """Values and gradients of the calls of each layer, by its number."""
-    calls = taps.take_calls(model.layers)
+    calls, _ = taps.take(model.layers, gradients)
     return [
         [(call.value, call.gradient) for call in calls.get(id(layer), [])] for layer in model.layers
     ]
@@ -42,8 +43,7 @@ def test_outputs_and_what_is_backpropagated_to_them_are_seen(mode):
     taps = Taps(model)
 
     def step():
-        gradients_of(model)
-        return taken(taps, model)
+        return taken(taps, model, gradients_of(model))
 
     (((hidden, to_hidden),), ((out, to_out),)) = run(mode, taps, step)
     kernel, bias, last = (v.numpy() for v in model.trainable_variables)
@@ -76,7 +76,7 @@ def test_the_model_is_as_it_was_afterwards(error):
     during = []
 
     def use():
-        with Taps(model).laid():
+        with Taps(model).installed():
             gradients_of(model)
             during.append(state_of(model))
             if error:
@@ -97,7 +97,7 @@ def test_a_call_of_the_layer_s_own_is_put_back():
     dense = model.layers[0]
     mine = lambda x: x + 1  # noqa: E731
     vars(dense)["call"] = mine
-    with Taps(model).laid():
+    with Taps(model).installed():
         outputs = dense(tf.zeros([1, 3]))
 
     assert vars(dense)["call"] is mine
@@ -107,7 +107,7 @@ def test_a_call_of_the_layer_s_own_is_put_back():
 def test_without_taps_nothing_is_seen():
     model = small_model()
     taps = Taps(model)
-    with taps.laid():
+    with taps.installed():
         pass
     gradients_of(model)
 
@@ -118,7 +118,7 @@ def test_without_taps_nothing_is_seen():
 def test_layers_made_during_the_first_call_are_seen():
     model = keras.Sequential([layers.Dense(4), layers.Dense(2)])
     taps = Taps(model)
-    with taps.laid():
+    with taps.installed():
         model(X)
         shapes = [[value.shape for value, _ in calls] for calls in taken(taps, model)]
 
@@ -136,9 +136,9 @@ def test_layers_made_in_the_build_of_a_layer_are_seen():
 
     model = keras.Sequential([Block()])
     taps = Taps(model)
-    with taps.laid():
+    with taps.installed():
         model(X)
-        calls = taps.take_calls([model.layers[0].inner])
+        calls, _ = taps.take([model.layers[0].inner], [])
 
     assert [call.value.shape for (call,) in calls.values()] == [(2, 5)]
     assert isinstance(model.layers[0].inner.kernel.regularizer, keras.regularizers.L2)
@@ -148,7 +148,7 @@ def test_layers_made_in_the_build_of_a_layer_are_seen():
 def test_only_the_layers_asked_for_are_observed():
     model = small_model()
     taps = Taps(model, lambda layer: layer is model.layers[1])
-    with taps.laid():
+    with taps.installed():
         gradients_of(model)
         calls = taken(taps, model)
 
@@ -167,7 +167,7 @@ def test_layers_are_called_in_the_order_of_their_first_calls():
             return self.first(self.second(self.first(x)))
 
     taps = Taps(model := Model())
-    with taps.laid():
+    with taps.installed():
         model(X)
 
     assert list(taps.called) == [id(first), id(second)]
@@ -180,8 +180,8 @@ def test_each_call_of_a_shared_layer_is_seen(mode):
     taps = Taps(model)
 
     def step():
-        gradients_of(model)
-        return [(c.value, c.gradient) for c in taps.take_calls([shared])[id(shared)]]
+        calls, _ = taps.take([shared], gradients_of(model))
+        return [(call.value, call.gradient) for call in calls[id(shared)]]
 
     (first, to_first), (second, to_second) = run(mode, taps, step)
     kernel = shared.kernel.numpy()
@@ -205,7 +205,7 @@ def test_masks_are_handed_on():
             return x
 
     model = keras.Sequential([layers.Embedding(5, 2, mask_zero=True), Looks()])
-    with Taps(model).laid():
+    with Taps(model).installed():
         model(tf.constant([[1, 2, 0]]))
 
     assert seen[-1].numpy().tolist() == [[True, True, False]]
@@ -230,9 +230,9 @@ def test_of_several_outputs_the_first_floating_one_is_seen():
 
     several = Several()
     taps = Taps(model := keras.Sequential([several]))
-    with taps.laid():
+    with taps.installed():
         outputs = several(X)
-        (call,) = taps.take_calls([several])[id(several)]
+        (call,) = taps.take([several], [])[0][id(several)]
 
     assert np.array_equal(call.value, 2 * X)
     assert [np.asarray(outputs[name]).tolist() for name in "abc"] == [
@@ -243,6 +243,17 @@ def test_of_several_outputs_the_first_floating_one_is_seen():
     assert model.layers == [several]
 
 
+def penalties(taps, model, gradients):
+    """What regularizers add to the gradients of their variables, by the id of the variable."""
+    _, passes = taps.take(model.layers, [g for g in gradients if g is not None])
+    regularizers = {id(v): (v.regularizer, tf.convert_to_tensor(v)) for v in model.variables}
+    with taps.paused():
+        return {
+            key: penalty_gradient(*regularizers[key], by_penalty)
+            for key, by_penalty in taps.take_penalties(passes).items()
+        }
+
+
 def test_what_a_regulariser_adds_to_a_gradient_is_seen(mode):
     model = small_model(kernel_regularizer=keras.regularizers.L2(0.5))
     taps, (kernel, bias, _) = Taps(model), model.trainable_variables
@@ -250,8 +261,9 @@ def test_what_a_regulariser_adds_to_a_gradient_is_seen(mode):
     def step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(model(X)) + 3 * sum(model.losses)
-        tape.gradient(loss, model.trainable_variables)
-        return taps.take_penalty(kernel), taps.take_penalty(bias) is None
+        gradients = tape.gradient(loss, model.trainable_variables)
+        added = penalties(taps, model, gradients)
+        return added[id(kernel)], id(bias) not in added
 
     penalty, is_none = run(mode, taps, step)
 
@@ -267,8 +279,8 @@ def test_a_penalty_that_is_taken_twice_is_the_sum(mode):
         with tf.GradientTape() as tape:
             model(X)
             loss = sum(model.losses) + 2 * sum(model.losses)
-        tape.gradient(loss, model.trainable_variables)
-        return taps.take_penalty(kernel)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        return penalties(taps, model, gradients)[id(kernel)]
 
     assert run(mode, taps, step) == pytest.approx(3 * kernel.numpy(), rel=1e-6)
 
@@ -276,7 +288,7 @@ def test_a_penalty_that_is_taken_twice_is_the_sum(mode):
 def test_a_step_forgets_what_the_last_one_has_left():
     model = small_model()
     taps = Taps(model)
-    with taps.laid():
+    with taps.installed():
         gradients_of(model)
         taps.begin_step()
 

@@ -6,19 +6,22 @@ here what it is handed, and the plan is compared with that after the first recor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
-import tensorflow as tf
 
 from vg_keras.capture.calls import Call
 from vg_keras.capture.layers import own_variables
 from vg_keras.capture.optimizers import Gradient
-from vg_keras.capture.plan import Plan
+from vg_keras.capture.plan import ACTIVATION, ACTIVATION_GRADIENT, Key, Plan
 from vg_keras.capture.taps import Taps
 from vg_keras.statistics.tensor_sketch import DTYPES
 
 _MOST_NAMES = 5
+
+Absence = tuple[str, str, str]
+"""What is missing, of which variable or layer, and why."""
 
 
 class Absences:
@@ -32,7 +35,7 @@ class Absences:
         self._taps = taps
         self._handed: set[str] = set()
         self._with_gradient: set[str] = set()
-        self._unmeasured: dict[str, dict[str, str]] = {"gradients": {}, "outputs": {}}
+        self._unmeasured: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     def note_handed(self, gradients: Mapping[str, Gradient | None]) -> None:
         """Notes the gradients that an optimizer was handed, by path of the variable."""
@@ -51,6 +54,12 @@ class Absences:
             if self._is_measurable("outputs", path, [call.value for call in of_layer])
         }
 
+    def note_failure(self, key: Key, error: Exception) -> None:
+        """Notes that a tensor could not be measured."""
+        kind, path = key
+        what = {ACTIVATION: "outputs", ACTIVATION_GRADIENT: "activation gradients"}.get(kind, kind)
+        self._unmeasured[what.replace("_", " ")][path] = f"measuring them fails: {error!r}"
+
     def _is_measurable(self, what: str, path: str, values: Sequence[Gradient]) -> bool:
         odd = [value.dtype.name for value in values if value.dtype not in DTYPES]
         if odd:
@@ -64,26 +73,37 @@ class Absences:
             plan: What is planned.
             is_final: Whether what has not been seen yet counts as missing.
         """
-        path_of = {id(observed.layer): path for path, observed in plan.layers.items()}
-        missing: list[tuple[str, str, str]] = []  # what, of which path, why
-        hidden = self._taps.called.keys() - self._taps.seen - self._taps.unusable.keys()
-        missing += [("outputs", path_of[key], _HIDDEN) for key in path_of if key in hidden]
-        for what, why in (("outputs", self._taps.unusable), ("activation gradients", self._taps.untold)):
-            missing += [(what, path_of[key], why[key]) for key in path_of if key in why]
-        for what, unmeasured in self._unmeasured.items():
-            missing += [(what, path, why) for path, why in unmeasured.items()]
-        if is_final:
-            missing += [("gradients", p, _NOT_HANDED) for p in plan.variables if p not in self._handed]
-            missing += [("outputs", p, _NOT_CALLED) for p in self._not_called(plan)]
         groups: dict[tuple[str, str], list[str]] = {}
-        for what, path, why in missing:
+        for what, path, why in [*self._known(plan), *(self._unseen(plan) if is_final else ())]:
             groups.setdefault((what, why), []).append(path)
         return [
             f"The {what} of {_listed(paths)} are not recorded: {why}. Everything else is recorded."
             for (what, why), paths in groups.items()
         ]
 
-    def _not_called(self, plan: Plan) -> Iterable[str]:
+    def _known(self, plan: Plan) -> Iterator[Absence]:
+        """Yields what was met and could not be recorded."""
+        taps = self._taps
+        path_of = {id(observed.layer): path for path, observed in plan.layers.items()}
+        hidden = taps.called.keys() - taps.seen - taps.unusable.keys()
+        reasons = {
+            "outputs": dict.fromkeys(hidden, _HIDDEN) | taps.unusable,
+            "activation gradients": taps.untold,
+        }
+        for what, why in reasons.items():
+            yield from ((what, path, why[key]) for key, path in path_of.items() if key in why)
+        for what, of_paths in self._unmeasured.items():
+            yield from ((what, path, reason) for path, reason in of_paths.items())
+
+    def _unseen(self, plan: Plan) -> Iterator[Absence]:
+        """Yields what no step has shown."""
+        for path in plan.variables:
+            if path not in self._handed:
+                yield "gradients", path, _NOT_HANDED
+        for path in self._not_called(plan):
+            yield "outputs", path, _NOT_CALLED
+
+    def _not_called(self, plan: Plan) -> Iterator[str]:
         """Yields the layers that were trained though no call of them was seen."""
         for path, observed in plan.layers.items():
             layer: keras.layers.Layer = observed.layer
@@ -98,8 +118,8 @@ _HIDDEN = (
 )
 _NOT_HANDED = "no Keras optimizer was handed any for them"
 _NOT_CALLED = (
-    "the layers were not called while the step was traced, as in a tf.function that had been traced "
-    "before"
+    "the layers were not called while the step was traced, as in a tf.function that had been "
+    "traced before"
 )
 
 

@@ -15,16 +15,19 @@ class Call:
     """One call of a layer.
 
     Args:
-        value: Its output; the first floating-point tensor where it has several.
+        value: Its output: the first floating-point or complex tensor where it has several, the flat
+            values of a ragged or sparse one.
         logits: The tensor that a softmax or sigmoid output was computed from, or None. Keras
             computes a cross-entropy from the logits, past the output.
         number: When the call was made, counted through the step.
+        examples: Number of examples where `value` does not tell, a scalar.
         gradient: dL/d(output) of the loss whose gradients the optimizer was handed, or None.
     """
 
     value: tf.Tensor
     logits: tf.Tensor | None = None
     number: int = 0
+    examples: tf.Tensor | None = None
     gradient: tf.Tensor | tf.IndexedSlices | None = None
 
     @property

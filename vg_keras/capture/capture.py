@@ -35,7 +35,7 @@ class Capture:
             slots,
             model.distribute_strategy,
         )
-        self._function = RecordingTrainFunction(model, self.observer)
+        self._function = RecordingTrainFunction(model, self.observer, every == 1)
 
     def serves(self, model: keras.Model) -> bool:
         """Tells whether this still fits the model: not after another `compile`, for example."""

@@ -25,7 +25,7 @@ from vg_keras.record import SKETCHES_OF_LAYERS
 from vg_keras.statistics.indexed_slices import sketch_slices
 from vg_keras.statistics.norms import norms
 from vg_keras.statistics.saturation import Bounds, saturated_share
-from vg_keras.statistics.tensor_sketch import TensorSketch, sketch_all
+from vg_keras.statistics.tensor_sketch import TensorSketch, as_real, sketch_all
 
 _LARGE = 1 << 18
 """Elements from which on a tensor is sketched by itself. Those sketched together are all in memory
@@ -47,6 +47,7 @@ class Measurement:
         scale: The loss scale, or None.
         before: By path, the values of the variables before the update.
         after: By path, their values after it; empty where the update is not measured.
+        drop: Is told what can't be measured and why, which costs that tensor and not the record.
     """
 
     step: tf.Tensor
@@ -56,13 +57,20 @@ class Measurement:
     scale: tf.Tensor | None
     before: Mapping[str, tf.Tensor]
     after: Mapping[str, tf.Tensor]
+    drop: Callable[[Key, Exception], None] | None = None
 
     def store(self, slot: tf.Tensor | int, plan: Plan, table: Table) -> None:
         """Fills the rows of this step in a slot of the table."""
         tensors = self._tensors(plan)
-        if not tensors:
+        try:
+            found = _sketched(tensors, plan)
+        except Exception:
+            if self.drop is None:
+                raise
+            found = _sketched(self._measurable(tensors, plan, self.drop), plan)
+        if found is None:
             return
-        keys, sketches = _sketched(tensors, plan)
+        keys, sketches = found
         extras = self._extras(plan)
         none = tf.zeros([NUM_EXTRAS], tf.float64), NO_EXTRAS
         numbers, known = zip(*(extras.get(key, none) for key in keys), strict=True)
@@ -71,6 +79,20 @@ class Measurement:
         masks = self._masks(plan)
         if masks:
             table.store_active(slot, list(masks), tf.stack(list(masks.values())))
+
+    @staticmethod
+    def _measurable(
+        tensors: Mapping[Key, Gradient], plan: Plan, drop: Callable[[Key, Exception], None]
+    ) -> dict[Key, Gradient]:
+        """Returns the tensors that can be sketched each by itself."""
+        kept = {}
+        for key, tensor in tensors.items():
+            try:
+                _sketched({key: tensor}, plan)
+                kept[key] = tensor
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is of this tensor
+                drop(key, error)
+        return kept
 
     def _tensors(self, plan: Plan) -> dict[Key, Gradient]:
         """Returns what is to be sketched."""
@@ -87,7 +109,7 @@ class Measurement:
             upstream = [_dense(call) for call in calls if call.gradient is not None]
             if upstream:
                 tensors[ACTIVATION_GRADIENT, path] = divided(_joined(upstream), self.scale)
-        return tensors
+        return {key: _as_real(tensor) for key, tensor in tensors.items()}
 
     def _extras(self, plan: Plan) -> dict[Key, Extras]:
         """Returns the numbers beside the sketches, float64 `[2]` each, and which are known.
@@ -99,8 +121,8 @@ class Measurement:
         for path, calls in self.calls.items():
             extras[ACTIVATION, path] = _shares(calls, plan.layers[path].bounds)
         if self.after:
-            updates = [self.after[path] - self.before[path] for path in self.after]
-            both = norms([*updates, *(self.before[path] for path in self.after)])
+            updates = [as_real(self.after[path] - self.before[path]) for path in self.after]
+            both = norms([*updates, *(as_real(self.before[path]) for path in self.after)])
             pairs = tf.unstack(tf.transpose(tf.reshape(both, [2, -1])), num=len(updates))
             known = (True,) * NUM_EXTRAS
             extras |= {(GRADIENT, p): (x, known) for p, x in zip(self.after, pairs, strict=True)}
@@ -125,6 +147,8 @@ def divided(gradient: Gradient, scale: tf.Tensor | None) -> Gradient:
     if isinstance(gradient, tf.IndexedSlices):
         values = divided(gradient.values, scale)
         return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    if gradient.dtype.is_complex:
+        return gradient / tf.cast(scale, gradient.dtype)
     # Widen first: a gradient that needs a loss scale would vanish without it in float16.
     dtype = tf.float64 if gradient.dtype == tf.float64 else tf.float32
     return tf.cast(gradient, dtype) / tf.cast(scale, dtype)
@@ -147,8 +171,10 @@ def penalty_gradient(
     return tape.gradient(penalty, value, by_penalty, tf.UnconnectedGradients.ZERO)
 
 
-def _sketched(tensors: Mapping[Key, Gradient], plan: Plan) -> tuple[list[Key], TensorSketch]:
-    """Returns the sketches of tensors, and their keys in the same order."""
+def _sketched(tensors: Mapping[Key, Gradient], plan: Plan) -> tuple[list[Key], TensorSketch] | None:
+    """Returns the sketches of tensors, and their keys in the same order; None without any."""
+    if not tensors:
+        return None
     sparse = {key: t for key, t in tensors.items() if isinstance(t, tf.IndexedSlices)}
     large = {key: t for key, t in tensors.items() if key not in sparse and _is_large(t)}
     # Outputs apart from gradients: one tensor with zeros has those of its whole group counted.
@@ -174,7 +200,15 @@ def _dense(call: Call) -> tf.Tensor:
     return gradient
 
 
+def _as_real(tensor: Gradient) -> Gradient:
+    if isinstance(tensor, tf.IndexedSlices):
+        return tf.IndexedSlices(as_real(tensor.values), tensor.indices, tensor.dense_shape)
+    return as_real(tensor)
+
+
 def _is_large(tensor: tf.Tensor) -> bool:
+    if tensor.shape.rank is None:
+        return False
     sizes = [_USUAL_BATCH if size is None else size for size in tensor.shape]
     return int(np.prod(sizes, dtype=np.int64)) >= _LARGE
 
@@ -193,10 +227,18 @@ def _shares(calls: Sequence[Call], bounds: Bounds | None) -> Extras:
     """Returns the share of saturated outputs and the number of examples."""
     values = _joined([call.value for call in calls])
     none = tf.zeros([], tf.float64)
+    if values.dtype.is_complex:
+        bounds = None
     saturated = none if bounds is None else saturated_share(values, bounds)
-    value = calls[0].value
-    examples = tf.shape(value)[0] if value.shape.rank else tf.constant(1)
-    return tf.stack([saturated, tf.cast(examples, tf.float64)]), (bounds is not None, True)
+    examples = tf.cast(_examples_of(calls[0]), tf.float64)
+    return tf.stack([saturated, examples]), (bounds is not None, True)
+
+
+def _examples_of(call: Call) -> tf.Tensor:
+    """Returns the length of the first axis of an output; a scalar is one example."""
+    if call.examples is not None:
+        return call.examples
+    return tf.concat([tf.shape(call.value), [1]], axis=0)[0]
 
 
 def _active(values: Sequence[tf.Tensor], axis: int) -> tf.Tensor:

@@ -12,6 +12,7 @@ gradients are handed to the optimizer in that trace.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -106,7 +107,11 @@ class Observer:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Sees all that the model and its optimizers do; afterwards they are as they were."""
-        with self._taps.installed(), intercepted(self._optimizers, self._around_apply):
+        with (
+            _alone_with(self._model),
+            self._taps.installed(),
+            intercepted(self._optimizers, self._around_apply),
+        ):
             try:
                 yield
             finally:
@@ -173,7 +178,9 @@ class Observer:
 
     def _owns_any_of(self, variables: Sequence[keras.Variable]) -> bool:
         own = self._model.trainable_variables
-        return not {id(v) for v in variables}.isdisjoint(f(v) for v in own for f in (id, _id_of_value))
+        return not {id(v) for v in variables}.isdisjoint(
+            f(v) for v in own for f in (id, _id_of_value)
+        )
 
     def measure_gradients(
         self, gradients: Sequence[Gradient | None], variables: Sequence[keras.Variable]
@@ -231,6 +238,7 @@ class Observer:
                 scale=scale,
                 before=before,
                 after=after,
+                drop=self._absences.note_failure,
             ).store(slot, plan, table)
 
         def finish() -> None:
@@ -282,6 +290,33 @@ class Observer:
         )
 
 
+_watched: dict[int, int] = {}
+"""The thread that watches a model at present, by the id of the model."""
+_lock = threading.Lock()
+
+
+@contextmanager
+def _alone_with(model: keras.Model) -> Iterator[None]:
+    """Makes sure that no other thread watches a model at the same time.
+
+    Raises:
+        RuntimeError: If one does.
+    """
+    here = threading.get_ident()
+    with _lock:
+        outer = _watched.setdefault(id(model), here)
+        if outer != here:
+            raise RuntimeError(
+                f"Another thread records a step of the model {model.name!r} at the same time. Give "
+                "each thread a model and a monitor of its own, or train one after the other."
+            )
+    try:
+        yield
+    finally:
+        with _lock:
+            _watched.pop(id(model), None)
+
+
 def _id_of_value(variable: keras.Variable) -> int:
     return id(variable.value)
 
@@ -291,10 +326,15 @@ def _values(plan: Plan, paths: Iterable[str]) -> dict[str, tf.Tensor]:
 
 
 def _common_shape(shapes: Sequence[tf.TensorShape]) -> tuple[int | None, ...]:
-    """Returns the shape of the first, with None for each size in which any other differs."""
+    """Returns the shape of the first, with None for each size in which any other differs.
+
+    Of a tensor of unknown rank it is `(None,)`.
+    """
     first, *others = shapes
+    if first.rank is None:
+        return (None,)
     return tuple(
-        size if all(len(other) == len(first) and other[i] == size for other in others) else None
+        size if all(other.rank == first.rank and other[i] == size for other in others) else None
         for i, size in enumerate(first)
     )
 

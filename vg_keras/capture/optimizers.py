@@ -181,10 +181,13 @@ def _handed(
     given = dict(zip(("grads", "trainable_variables"), args[:2], strict=False))
     given |= {name: kwargs[name] for name in kwargs.keys() & {"grads", "trainable_variables"}}
     given = {name: list(values) for name, values in given.items() if values is not None}
-    args = tuple(
-        given.get(name, value)
-        for name, value in zip(("grads", "trainable_variables"), args, strict=False)
-    ) + args[2:]
+    args = (
+        tuple(
+            given.get(name, value)
+            for name, value in zip(("grads", "trainable_variables"), args, strict=False)
+        )
+        + args[2:]
+    )
     kwargs = {name: given.get(name, value) for name, value in kwargs.items()}
     # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
     variables = given.get("trainable_variables", getattr(optimizer, "_trainable_variables", []))

@@ -73,7 +73,7 @@ class Plan:
         paths: The paths of all layers.
         variables: The variables that are measured, by path.
         path_of: Their paths by the id of the variable.
-        sizes: The numbers of their elements, by path.
+        sizes: The numbers of their elements, by path; a complex one counts as two.
         layers: The layers that are measured, by path.
         row_of: The row of the table by kind and path.
         mask_of: The number of a rectifying layer, by path.
@@ -91,7 +91,7 @@ class Plan:
         # A custom train step may hand over the tf.Variable beneath a Keras variable.
         self.path_of = {id(v): path for path, v in self.variables.items()}
         self.path_of |= {id(v.value): path for path, v in self.variables.items()}
-        self.sizes = {p: int(np.prod(v.shape, dtype=np.int64)) for p, v in self.variables.items()}
+        self.sizes = {path: _num_reals(v) for path, v in self.variables.items()}
         self.layers = self._chosen_layers(model)
         rectifiers = [path for path, observed in self.layers.items() if observed.is_rectifier]
         self.mask_of = {path: number for number, path in enumerate(rectifiers)}
@@ -128,3 +128,8 @@ class Plan:
             WEIGHT: self.variables if self.choice.weights else (),
         }
         return [(kind, path) for kind, paths in kinds.items() for path in paths]
+
+
+def _num_reals(variable: keras.Variable) -> int:
+    parts = 2 if str(variable.dtype).startswith("complex") else 1
+    return parts * int(np.prod(variable.shape, dtype=np.int64))

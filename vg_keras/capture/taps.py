@@ -26,7 +26,12 @@ from vg_keras.capture.layers import inner_layers, is_observed, regularized_varia
 from vg_keras.capture.patches import Method, replace_in_instance
 from vg_keras.capture.per_step import PerStep
 from vg_keras.capture.tape import listening_to_tapes
-from vg_keras.capture.vectorized_map import Conversion, following_conversions, has_bodies, is_in_body
+from vg_keras.capture.vectorized_map import (
+    Conversion,
+    following_conversions,
+    has_bodies,
+    is_in_body,
+)
 
 SEVERAL_LOSSES = "several losses were differentiated by them, and their gradients combined"
 UNTOLD = (
@@ -157,17 +162,14 @@ class Taps:
         return tapped_call
 
     def _noted(self, layer: keras.layers.Layer, outputs: Any, inputs: Any) -> Any:
-        """Notes the first floating-point tensor of a layer's outputs, and returns the outputs."""
+        """Notes the first numeric tensor of a layer's outputs, and returns the outputs."""
         self.called.setdefault(id(layer))
         flat = keras.tree.flatten(outputs)
-        places = [i for i, output in enumerate(flat) if _is_floating(output)]
+        places = [i for i, output in enumerate(flat) if _is_inexact(_values_of(output))]
         if not places:
-            self.unusable[id(layer)] = "none of them is a dense floating-point tensor"
+            self.unusable[id(layer)] = "there is no floating-point tensor among them"
             return outputs
         output = flat[places[0]]
-        if output.shape.rank is None:
-            self.unusable[id(layer)] = "their rank is unknown while the step is traced"
-            return outputs
         if any(output is tensor for tensor in keras.tree.flatten(inputs)):
             # The layer passes its input on. What reaches that tensor past the layer must not count.
             output = _with_keras_attributes(tf.identity(output), of=output)
@@ -176,15 +178,16 @@ class Taps:
             output._keras_logits = tf.identity(output._keras_logits)
         flat[places[0]] = output
         step = self._steps.here()
-        call = Call(output, _logits_of(output), step.next_number())
+        call = Call(_values_of(output), _logits_of(output), step.next_number(), _rows_of(output))
         step.calls.setdefault(id(layer), []).append(call)
         return keras.tree.pack_sequence_as(outputs, flat)
 
     def note_penalty(self, variable: keras.Variable, penalty: Any) -> None:
         """Notes what the regularizer of a variable has returned."""
         with self.guarded():
-            if _is_floating(penalty):
-                self._steps.here().penalties.append((id(variable), penalty))
+            step = self._steps.here()
+            if _is_inexact(penalty) and not step.is_paused:
+                step.penalties.append((id(variable), penalty))
 
     def _follow(self, converted: Conversion) -> None:
         """Follows the outputs of layers that were called in a `tf.vectorized_map`."""
@@ -335,15 +338,29 @@ def _name_of_call(layer: keras.layers.Layer) -> str:
     return "call" if getattr(layer, "quantization_mode", None) is None else "quantized_call"
 
 
-def _is_floating(output: Any) -> bool:
-    return isinstance(output, tf.Tensor) and output.dtype.is_floating
+def _is_inexact(output: Any) -> bool:
+    return isinstance(output, tf.Tensor) and (output.dtype.is_floating or output.dtype.is_complex)
 
 
-def _logits_of(output: tf.Tensor) -> tf.Tensor | None:
+def _values_of(output: Any) -> Any:
+    """Returns the tensor that holds the numbers of a ragged or sparse output, or of another one."""
+    if isinstance(output, tf.RaggedTensor):
+        return output.flat_values
+    return output.values if isinstance(output, tf.SparseTensor) else output
+
+
+def _rows_of(output: Any) -> tf.Tensor | None:
+    """Returns the number of rows where the values of an output do not tell."""
+    if isinstance(output, tf.RaggedTensor):
+        return output.nrows()
+    return output.dense_shape[0] if isinstance(output, tf.SparseTensor) else None
+
+
+def _logits_of(output: Any) -> tf.Tensor | None:
     """Returns what Keras 3.15 may compute a cross-entropy from in place of an output."""
     logits = getattr(output, "_keras_logits", None)
-    if logits is None and not tf.executing_eagerly() and output.op.type in ("Softmax", "Sigmoid"):
-        logits = output.op.inputs[0]
+    if logits is None and isinstance(output, tf.Tensor) and not tf.executing_eagerly():
+        logits = output.op.inputs[0] if output.op.type in ("Softmax", "Sigmoid") else None
     return logits if isinstance(logits, tf.Tensor) else None
 
 
@@ -373,7 +390,7 @@ def _replace_regularizer(variable: keras.Variable, taps: Taps, stack: ExitStack)
     kind = type(regularizer)
     with contextlib.suppress(TypeError):  # of a class that can't be derived from: left as it is
         noting = type(kind.__name__, (kind,), {"__call__": call, _STAND_IN: True})
-        stand_in = object.__new__(noting)
+        stand_in: Any = object.__new__(noting)
         stand_in.__dict__ = vars(regularizer)
         variable.regularizer = stand_in
         stack.callback(setattr, variable, "regularizer", regularizer)

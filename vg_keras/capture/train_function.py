@@ -9,15 +9,25 @@ Keras 3.15.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import keras
+import tensorflow as tf
 
+from vg_keras.capture.graph_difference import difference
+from vg_keras.capture.model_state import ModelState
 from vg_keras.capture.observer import Observer
+from vg_keras.capture.patches import replace_in_instance
+from vg_keras.capture.tf_functions import ConcreteFunction, outermost_function, trace
 
 
 class OccupiedError(RuntimeError):
     """One execution of a train function cannot be recorded twice."""
+
+
+class _RecordingError(Exception):
+    """A step can't be recorded, and has not been run."""
 
 
 class ExecutionRecorder(Protocol):
@@ -29,6 +39,9 @@ class ExecutionRecorder(Protocol):
     def receive(self, observer: Observer) -> None:
         """Is called after it, with what it kept still in the observer."""
 
+    def warn_once(self, message: str) -> None:
+        """Warns the user, unless that has been said."""
+
 
 class RecordingTrainFunction:
     """A train function that records one execution.
@@ -37,22 +50,34 @@ class RecordingTrainFunction:
     whatever happens in that batch or after it, the model is left as it was found. Should another
     callback raise between the two, it stays until the next batch, and that is not recorded.
 
+    What it runs is traced from the same Python code as the model's own train function. Python state
+    that changes between the two traces (a layer that is frozen, the rate of a Dropout layer) would
+    make them different steps. So both are traced at the same moment; where the model's own was
+    traced earlier, in a `fit` before the monitor came, it is traced once more to see whether it is
+    still the same, and if it is not, nothing is recorded.
+
     Args:
         model: A compiled model whose own train function has been made.
         observer: What measures the steps.
+        records_every_step: Whether the model's own train function is not going to run, so that it
+            need not be traced for that.
     """
 
-    def __init__(self, model: keras.Model, observer: Observer) -> None:
+    def __init__(
+        self, model: keras.Model, observer: Observer, records_every_step: bool = False
+    ) -> None:
         self._model = model
         self._own = own_train_function(model)
         self._observer = observer
-        self._recording = self._make_recording()
+        self._records_every_step = records_every_step
+        self._recordings: dict[ConcreteFunction | None, Callable[..., Any] | None] = {}
+        self._have_run: set[Callable[..., Any]] = set()
         self._first = 0
         self._history: keras.callbacks.History | None = None
         self._recorder: ExecutionRecorder | None = None
 
     def belongs_to(self, model: keras.Model) -> bool:
-        """Tells whether the model still has the train function that this one was made beside."""
+        """Whether the model still has the train function that this one was made beside."""
         return self._model is model and own_train_function(model) is self._own
 
     def arm(self, first: int, recorder: ExecutionRecorder) -> None:
@@ -72,38 +97,127 @@ class RecordingTrainFunction:
         self._model.train_function = self
 
     def __call__(self, iterator: Any) -> Any:
-        """Runs one execution of the train function, records it, and hands its logs on."""
+        """Runs one execution of the train function, records it, and returns its logs."""
         self._model.train_function = self._own
         recorder = self._recorder
         if recorder is None or _history(self._model) is not self._history:
             return self._own(iterator)
+        key, recording = self._recording_for(iterator, recorder)
+        if recording is None:
+            return self._own(iterator)
         recorder.run_probe()
         self._observer.begin_execution(self._first)
-        with self._observer.watching():
-            logs = self._recording(iterator)
+        try:
+            with self._observer.watching():
+                logs = self._run(recording, iterator)
+        except _RecordingError as error:
+            self._recordings[key] = None
+            logs = self._own(iterator)  # raises in its turn where the error is the model's
+            recorder.warn_once(f"{error} Nothing more is recorded. Training goes on.")
+            return logs
         recorder.receive(self._observer)
+        return logs
+
+    def _recording_for(
+        self, iterator: Any, recorder: ExecutionRecorder
+    ) -> tuple[ConcreteFunction | None, Callable[..., Any] | None]:
+        """Returns what records an execution on this iterator, or None where nothing may.
+
+        There is one for each trace of the model's own function, made at the same moment.
+        """
+        own, is_new = self._own_trace(iterator)
+        if own not in self._recordings:
+            difference = None if own is None or is_new else self._difference(own, iterator)
+            self._recordings[own] = self._make_recording() if difference is None else None
+            if difference is not None:
+                recorder.warn_once(
+                    f"The train step of the model {self._model.name!r} is no longer the one that "
+                    f"was traced: {difference}. In Keras such a change takes effect at the next "
+                    "`compile`. Nothing is recorded until then, because a recorded step would "
+                    "train differently: compile the model again."
+                )
+        return own, self._recordings[own]
+
+    def _own_trace(self, iterator: Any) -> tuple[ConcreteFunction | None, bool]:
+        """Returns the trace of the model's own function, and whether it was made just now.
+
+        None where it has no trace and needs none.
+        """
+        function = outermost_function(self._own)
+        if function is None or not isinstance(iterator, _TRACEABLE_ITERATORS):
+            return None, False
+        if self._records_every_step and not function.experimental_get_tracing_count():
+            return None, False
+        return trace(function, iterator)
+
+    def _difference(self, own: ConcreteFunction, iterator: Any) -> str | None:
+        """Says how the step would differ if it were traced now, or None where it would not."""
+        function = outermost_function(self._make_train_function())
+        if function is None:
+            return "it can't be traced again"
+        try:
+            now, _ = trace(function, iterator)
+            return difference(own, now)
+        except Exception as error:  # noqa: BLE001 - of the user's own step, which Keras would not run
+            return f"tracing it again fails: {error}".splitlines()[0].rstrip(".")
+
+    def _run(self, recording: Callable[..., Any], iterator: Any) -> Any:
+        """Traces a recording function, unless it is traced, and runs it.
+
+        Raises:
+            _RecordingError: If it can't be done, and the state of the model is untouched.
+        """
+        name = self._model.name
+        try:
+            function = outermost_function(recording)
+            if function is not None and isinstance(iterator, _TRACEABLE_ITERATORS):
+                trace(function, iterator)
+        except Exception as error:
+            raise _RecordingError(
+                f"GradientMonitor could not trace a step of the model {name!r} that records: "
+                f"{error!r}."
+            ) from error
+        # Memory is short at the first run, if it is short at all.
+        state = None if recording in self._have_run else ModelState(self._model)
+        try:
+            logs = recording(iterator)
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            if state is None or state.has_changed():
+                raise
+            raise _RecordingError(
+                f"There is not enough memory to record a step of the model {name!r}: {error!r}. "
+                "The batch of that step is left out."
+            ) from error
+        self._have_run.add(recording)
         return logs
 
     def _make_recording(self) -> Callable[..., Any]:
         """Returns what the model's own `make_train_function` makes of a step that is recorded."""
-        model, train_step = self._model, self._model.train_step
+        train_step = self._model.train_step
 
         def recorded_train_step(*args: Any, **kwargs: Any) -> Any:
             self._observer.begin_step()
             return train_step(*args, **kwargs)
 
-        # Into the instance's own dictionary, past the attribute tracking of Keras objects, and out
-        # again: `make_train_function` looks `train_step` up once.
-        theirs = vars(model).get("train_step")
-        vars(model)["train_step"] = recorded_train_step
+        with ExitStack() as stack:
+            # `make_train_function` looks `train_step` up once.
+            replace_in_instance(self._model, "train_step", recorded_train_step, stack)
+            return self._make_train_function()
+
+    def _make_train_function(self) -> Callable[..., Any]:
+        """Returns another train function of the model, which keeps its own."""
+        model, current = self._model, self._model.train_function
         try:
-            model.make_train_function(force=True)
+            # Not `force=True`: a model's own method may not take it.
+            model.train_function = None
+            model.make_train_function()
             return model.train_function
         finally:
-            del vars(model)["train_step"]
-            if theirs is not None:
-                vars(model)["train_step"] = theirs
-            model.train_function = self._own
+            model.train_function = current
+
+
+_TRACEABLE_ITERATORS = (tf.data.Iterator, tf.distribute.DistributedIterator)
+"""What Keras 3.15 gives to a `tf.function`; it loops over any other iterator in Python."""
 
 
 def _history(model: keras.Model) -> keras.callbacks.History | None:

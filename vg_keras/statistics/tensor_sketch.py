@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from vg_keras.statistics import buckets
 
-DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
-"""What can be sketched."""
+DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.complex64, tf.complex128)
+"""What can be sketched; of complex numbers `as_real`."""
 
 _INFINITY = 0x7F800000
 _LARGEST_FINITE = 0x7F7FFFFF
@@ -39,6 +39,22 @@ class TensorSketch(NamedTuple):
 
     counts: tf.Tensor
     moments: tf.Tensor
+
+
+def as_real(values: tf.Tensor) -> tf.Tensor:
+    """Returns the real and imaginary parts of complex numbers, and any other tensor as it is.
+
+    The L2 norm of the parts is that of the complex numbers.
+
+    Args:
+        values: Tensor of any shape.
+
+    Returns:
+        Tensor `[..., 2]` for a complex tensor.
+    """
+    if not values.dtype.is_complex:
+        return values
+    return tf.stack([tf.math.real(values), tf.math.imag(values)], axis=-1)
 
 
 def sketch(values: tf.Tensor) -> TensorSketch:

@@ -1,0 +1,299 @@
+"""Compares two traces of one train step and describes the first difference.
+
+TensorFlow runs the Python code of a train step only while it traces it. What Python changes later
+(a dropout rate, `layer.trainable`) shows only in another trace; `train_function.py` makes it.
+
+Traces of an unchanged step differ in names and counters. So positions take the place of names,
+counters are left out, and functions that are then equal get the same number.
+
+Not compared, because the graph doesn't contain them: the Python functions that it calls, the
+contents of resources, and deferred captures (values that TensorFlow looks up at each call).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+# Attributes that can differ between two traces of an unchanged step (TensorFlow 2.21).
+IGNORED = {
+    "_class",  # operations to share a device with, by name; the device itself is compared
+    "_gradient_op_type",  # "CustomGradient-123"; used only while gradients are traced
+    "_output_shapes",  # of an argument; what depends on a static shape is in the operations
+    "_user_specified_name",
+    "backward_function_name",
+    "forward_function_name",
+    "message",  # of CheckNumericsV2: a stack trace
+    "shared_name",  # can end in a counter
+    "token",  # of EagerPyFunc, PyFunc and PyFuncStateless: "pyfunc_123"
+}
+WRITES = re.compile("Assign|ResourceApply|ResourceSparseApply|ResourceScatter|ResourceStrided")
+CALL = re.compile(r"(^|/)(Stateful)?PartitionedCall(_\d+)?$")
+PLUMBING = {"Cast", "Const", "Identity", "ReadVariableOp"}  # say less than other operations
+MAX_NAME, MAX_TEXT = 60, 40  # characters; they keep a clause below 200
+
+NumberOf = Callable[[str], Hashable]
+Paths = dict[int, str]  # of variables or operations, by the id of an object
+
+
+def difference(before: Any, now: Any) -> str | None:
+    """Describes the first difference between two traces of one step.
+
+    Args:
+        before: The `ConcreteFunction` that was traced first.
+        now: The `ConcreteFunction` of the later trace.
+
+    Returns:
+        A clause such as "the constant 'x' is 0.9 and was 0.1", or None if both do the same.
+    """
+    old, new = Trace(before), Trace(now)
+    numbers: dict[Hashable, int] = {}
+    captures = zip(old.captures, new.captures, strict=False)
+    same_captures = all(a is b or _identity(a) == _identity(b) for a, b in captures)
+    if same_captures and old.number(numbers) == new.number(numbers):
+        return None
+    return next(_descriptions(old, new), "its operations are connected in another way")
+
+
+class Function:
+    """A `FunctionDef` of a trace, with its arguments and operations numbered in order."""
+
+    def __init__(self, definition: Any) -> None:
+        self._definition = definition
+        nodes = definition.node_def
+        inputs = [tensor for node in nodes if node.op != "Assert" for tensor in node.input]
+        used = {name for name, _ in _tensors([*inputs, *definition.ret.values()])}
+        # Constants that only an Assert takes are messages, with names of tensors in them.
+        self.nodes = [node for node in nodes if node.op != "Const" or node.name in used]
+        self.arguments = [argument.name for argument in definition.signature.input_arg]
+        self.names = [*self.arguments, *(node.name for node in self.nodes), "a message"]
+        self._position = defaultdict(lambda: -1, {name: i for i, name in enumerate(self.names)})
+
+    def form(self, number_of: NumberOf) -> Hashable:
+        """Returns all that is compared, with the numbers of other functions for their names."""
+        definition = self._definition
+        outputs = [definition.ret[output.name] for output in definition.signature.output_arg]
+        arguments = definition.arg_attr.items()
+        return (
+            tuple(argument.type for argument in definition.signature.input_arg),
+            tuple(self._node_form(node, number_of) for node in self.nodes),
+            self.sources(outputs),
+            frozenset(self._position[name] for name in definition.control_ret.values()),
+            _attributes_form(definition.attr, number_of),
+            frozenset((i, _attributes_form(a.attr, number_of)) for i, a in arguments),
+        )
+
+    def _node_form(self, node: Any, number_of: NumberOf) -> Hashable:
+        # A set, because TensorFlow sorts control inputs by name.
+        controls = frozenset(self._position[name[1:]] for name in node.input if name[0] == "^")
+        attributes = _attributes_form(node.attr, number_of)
+        return node.op, node.device, self.sources(node.input), controls, attributes
+
+    def sources(self, tensors: Iterable[str]) -> tuple[tuple[int, str], ...]:
+        """Returns the positions of what makes tensors, and which output each tensor is."""
+        return tuple((self._position[name], output) for name, output in _tensors(tensors))
+
+
+def _tensors(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Splits the names of tensors in two and leaves out control inputs, which are none."""
+    return (name.partition(":")[::2] for name in names if name[0] != "^")
+
+
+def _attributes_form(attributes: Mapping[str, Any], number_of: NumberOf) -> Hashable:
+    kept = attributes.keys() - IGNORED
+    return frozenset((key, _value_form(attributes[key], number_of)) for key in kept)
+
+
+def _value_form(value: Any, number_of: NumberOf) -> Hashable:
+    if called := _called(value):
+        return tuple((number_of(f.name), _attributes_form(f.attr, number_of)) for f in called)
+    content = value.SerializeToString()
+    # The digest of a large constant, so that no second copy of it is kept.
+    return content if len(content) < 100 else hashlib.sha256(content).digest()
+
+
+def _called(value: Any) -> Sequence[Any]:
+    return [value.func] if value.HasField("func") else value.list.func
+
+
+class Operation(NamedTuple):
+    """An operation of any function of a trace."""
+
+    path: str  # its name, after that of the loop, branch or call it is in
+    node: Any
+    function: Function
+    captures: tuple[int | None, ...]  # for each input: which capture it is, if any
+
+
+class Trace:
+    """A traced step, given as a `ConcreteFunction`."""
+
+    def __init__(self, concrete: Any) -> None:
+        self._graph = graph = concrete.graph
+        self._main = Function(concrete.function_def)
+        # Private (TensorFlow 2.21). `as_graph_def()` copies these and raises above 2 GB.
+        self._functions = {k: Function(f.cached_definition) for k, f in graph._functions.items()}
+        self.captures = [external for external, _ in graph.captures]
+
+    def number(self, numbers: dict[Hashable, int]) -> int:
+        """Returns a number that is the same for traces of functions that do the same."""
+        known: dict[str, int] = {}
+
+        def number_of(name: str) -> Hashable:
+            if name not in self._functions:
+                return name
+            if name not in known:
+                known[name] = -1  # for a function that calls itself
+                form = self._functions[name].form(number_of)
+                known[name] = numbers.setdefault(form, len(numbers))
+            return known[name]
+
+        return numbers.setdefault(self._main.form(number_of), len(numbers))
+
+    @cached_property
+    def operations(self) -> list[Operation]:
+        """All operations in order, each after those of the functions that it calls."""
+        name_of = dict(zip(map(id, self._graph.inputs), self._main.arguments, strict=False))
+        captured = {name_of.get(id(t), ""): i for i, (_, t) in enumerate(self._graph.captures)}
+        return list(self._walk(self._main, "", captured, set()))
+
+    def _walk(
+        self, function: Function, scope: str, captured: dict[str, Any], seen: set[Hashable]
+    ) -> Iterator[Operation]:
+        for node in function.nodes:
+            captures = tuple(captured.get(name) for name, _ in _tensors(node.input))
+            path = node.name if node.name.startswith(scope) else f"{scope}/{node.name}"
+            for call in (f.name for key in sorted(node.attr) for f in _called(node.attr[key])):
+                if call in self._functions and (call, captures) not in seen:
+                    seen.add((call, captures))
+                    called = self._functions[call]
+                    # From the end: the first input of an If is no argument of its branches.
+                    passed = zip(reversed(called.arguments), reversed(captures), strict=False)
+                    yield from self._walk(called, CALL.sub("", path), dict(passed), seen)
+            yield Operation(path, node, function, captures)
+
+    @cached_property
+    def variables(self) -> Paths:
+        """The paths of captured variables by the ids of their handles, in order of first use."""
+        try:
+            paths = {id(v.handle): v.name.partition(":")[0] for v in self._graph.variables}
+        except AssertionError:  # one of them has been deleted
+            return {}
+        handles = (id(tensor) for tensor in self.captures if id(tensor) in paths)
+        # What else a random layer does says more than its seed.
+        return {h: paths[h] for h in handles if "seed_generator_state" not in paths[h]}
+
+    @cached_property
+    def updated(self) -> Paths:
+        """Those of the variables that the step writes to."""
+        writes = (op for op in self.operations if WRITES.match(op.node.op))
+        written = {id(self.captures[i]) for op in writes for i in op.captures if i is not None}
+        return {handle: path for handle, path in self.variables.items() if handle in written}
+
+    def facts(self, operation: Operation) -> dict[str, tuple[Any, str]]:
+        """Returns what to compare of an operation, by subject: a value, and that as text."""
+        _, node, function, captures = operation
+        facts: dict[str, tuple[Any, str]] = {"the device of": (node.device, f"'{node.device}'")}
+        for key, value in node.attr.items():
+            if key not in IGNORED and not _called(value):
+                is_constant = node.op == "Const" and key == "value"
+                subject = "the constant" if is_constant else f"the attribute '{key}' of"
+                facts[subject] = value, _text(value)
+        for i, source in enumerate(function.sources(node.input)):
+            facts[f"input {i} of"] = source, _quoted(function.names[source[0]])
+            if (index := captures[i]) is not None:
+                capture = self.captures[index]
+                path = self.variables.get(id(capture), "")
+                facts[f"input {i} of"] = _identity(capture), path and _quoted(path)
+        return facts
+
+
+def _identity(capture: Any) -> Hashable:
+    """Returns the bits of a captured tensor, or which object a captured resource is."""
+    if not (capture.dtype.is_numpy_compatible and hasattr(capture, "numpy")):
+        return id(capture)
+    array = np.asarray(capture.numpy())
+    # Strings come as objects, whose bytes are pointers.
+    content = repr(array.tolist()) if array.dtype == object else array.tobytes()
+    return array.dtype, array.shape, content
+
+
+def _descriptions(old: Trace, new: Trace) -> Iterator[str]:
+    """Yields what there is to say about a difference, the most telling first."""
+    yield from _exchange("updates", new.updated, old.updated)
+    yield from _exchange("uses", new.variables, old.variables)
+    if [op.node.op for op in old.operations] != [op.node.op for op in new.operations]:
+        yield from _exchange("runs", *_unmatched(new.operations, old.operations))
+    yield from (clause for _, clause in sorted(_changes(old, new), key=lambda change: change[0]))
+
+
+def _changes(old: Trace, new: Trace) -> Iterator[tuple[int, str]]:
+    """Yields how operations differ, each with a rank, up to where their types differ."""
+    for was, op in zip(old.operations, new.operations, strict=False):
+        if was.node.op != op.node.op:
+            return
+        before, now = old.facts(was), new.facts(op)
+        for subject in sorted(before.keys() & now.keys()):
+            (a, was_text), (b, text) = before[subject], now[subject]
+            if a != b:
+                both = text and was_text and text != was_text
+                change = f"is {text} and was {was_text}" if both else "has changed"
+                # The shortest constant first: somebody wrote 0.9; 1.1111112 was computed from it.
+                rank = len(change) if subject == "the constant" else 10 * MAX_TEXT
+                yield rank, f"{subject} {_quoted(op.path)} {change}"
+
+
+def _text(value: Any) -> str:
+    """Returns the value of an attribute as text, or "" if that is long."""
+    if value.ByteSize() > 10 * MAX_TEXT:
+        return ""
+    tensor = tf.make_ndarray(value.tensor)[()] if value.HasField("tensor") else None
+    text = ", ".join(re.findall(": (.+)", str(value))) if tensor is None else str(tensor)
+    return text if len(text) <= MAX_TEXT and "\n" not in text else ""
+
+
+def _unmatched(new: list[Operation], old: list[Operation]) -> tuple[Paths, Paths]:
+    """Returns the operations that only one trace has."""
+    # The second pass ignores numbers: a layer made in `call` gets another one each time.
+    for numbers in ("$", r"_\d+(?=/|$)"):
+        new, old = _without(new, old, numbers), _without(old, new, numbers)
+    return {id(op): op.path for op in new}, {id(op): op.path for op in old}
+
+
+def _without(some: list[Operation], others: list[Operation], numbers: str) -> list[Operation]:
+    left = Counter((op.node.op, re.sub(numbers, "", op.path)) for op in others)
+    rest = []
+    for op in some:
+        key = op.node.op, re.sub(numbers, "", op.path)
+        left[key] -= 1
+        if left[key] < 0:
+            rest.append(op)
+    return sorted(rest, key=lambda op: op.node.op in PLUMBING)
+
+
+def _exchange(verb: str, new: Paths, old: Paths) -> Iterator[str]:
+    gained = [path for key, path in new.items() if key not in old]
+    lost = [path for key, path in old.items() if key not in new]
+    if gained and lost:
+        other = "another of that name" if gained[0] == lost[0] else _listed(lost, 1)
+        yield f"it {verb} {_listed(gained, 1)} instead of {other}"
+    elif gained:
+        yield f"it also {verb} {_listed(gained, 2)}"
+    elif lost:
+        yield f"it no longer {verb} {_listed(lost, 2)}"
+
+
+def _listed(paths: list[str], most: int) -> str:
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(map(_quoted, paths[:most])) + more
+
+
+def _quoted(path: str) -> str:
+    return f"'{path}'" if len(path) <= MAX_NAME else f"'...{path[3 - MAX_NAME :]}'"

@@ -1,0 +1,44 @@
+"""Notices that two threads train one model, or share one monitor.
+
+While a step is recorded, methods of the model are replaced. A second thread in the same model would
+replace the replacements, and end in a RecursionError or in a record of both.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any
+
+_threads: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+"""The thread that last began to train a model, or to train with a monitor."""
+
+
+def claim(*used: Any) -> None:
+    """Says that the current thread begins to train with these objects.
+
+    A claim is not refused: a training run that raised an error has never released its own.
+    """
+    for one in used:
+        _threads[one] = threading.get_ident()
+
+
+def check(*used: Any) -> None:
+    """Checks that no other thread has claimed one of these objects since.
+
+    Raises:
+        RuntimeError: If another thread has.
+    """
+    here = threading.get_ident()
+    if any(_threads.get(one, here) != here for one in used):
+        raise RuntimeError(
+            "Another thread has begun to train the same model, or with the same GradientMonitor. "
+            "Give each thread a model and a monitor of its own, or train one after the other."
+        )
+
+
+def release(*used: Any) -> None:
+    """Says that the current thread has ended its training."""
+    for one in used:
+        if _threads.get(one) == threading.get_ident():
+            del _threads[one]
