@@ -100,7 +100,10 @@ def test_a_layer_that_raises_while_the_step_is_traced(how, update_freq):
         fit(model, *regression_data(3), [GradientMonitor(None, update_freq)])
     fuse.calls_left = None
 
-    assert [c for c in changes(before, attributes(model)) if "calls_left" not in c] == []
+    # Keras makes the `_eval_epoch_iterator` in the first `fit` of a model.
+    of_others = ("calls_left", "_eval_epoch_iterator")
+    found = changes(before, attributes(model))
+    assert [name for name in found if not name.startswith(of_others)] == []
 
 
 @pytest.mark.parametrize("how", [WAYS["graph"], WAYS["xla"]], ids=["graph", "xla"])

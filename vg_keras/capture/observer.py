@@ -178,9 +178,8 @@ class Observer:
 
     def _owns_any_of(self, variables: Sequence[keras.Variable]) -> bool:
         own = self._model.trainable_variables
-        return not {id(v) for v in variables}.isdisjoint(
-            f(v) for v in own for f in (id, _id_of_value)
-        )
+        ids = {id(v) for v in own} | {id(v.value) for v in own}
+        return any(id(variable) in ids for variable in variables)
 
     def measure_gradients(
         self, gradients: Sequence[Gradient | None], variables: Sequence[keras.Variable]
@@ -315,10 +314,6 @@ def _alone_with(model: keras.Model) -> Iterator[None]:
     finally:
         with _lock:
             _watched.pop(id(model), None)
-
-
-def _id_of_value(variable: keras.Variable) -> int:
-    return id(variable.value)
 
 
 def _values(plan: Plan, paths: Iterable[str]) -> dict[str, tf.Tensor]:

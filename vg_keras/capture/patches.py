@@ -1,8 +1,8 @@
 """Replaces attributes of Keras and TensorFlow objects, and restores them.
 
-An attribute of one instance is replaced for a single observer (`replace_in_instance`). A method of a
-class is shared by everything in the process, so several observers, in several threads, may wrap it
-at the same time: `SharedMethod` replaces it once and restores it when the last observer has left.
+An attribute of one instance is replaced for a single observer (`replace_in_instance`). A method of
+a class is shared by everything in the process, so several observers, in several threads, may wrap
+it at the same time: `SharedMethod` replaces it once and restores it when the last one has left.
 """
 
 from __future__ import annotations
