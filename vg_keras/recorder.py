@@ -103,7 +103,7 @@ class Recorder:
             self._received_from = observer
             num_records = _add(observer, self.log)
             self._num_records += num_records
-            if not num_records and observer.keeps_every_step:
+            if not num_records and observer.keeps_every_step and observer.was_handed_nothing:
                 self.warn_once(
                     f"The train step of the model {observer.model_name!r} handed no gradient of a "
                     "monitored variable to `optimizer.apply`: nothing is recorded. If it is a "

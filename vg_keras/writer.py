@@ -89,7 +89,7 @@ class RecordWriter:
             # A file deleted under an open descriptor takes every write without an error.
             if not tf.io.gfile.exists(self.path):
                 raise FileNotFoundError("The event file is gone")
-        except (tf.errors.OpError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a record too large, no memory left, ...
             self._give_up(record.step, error)
 
     def close(self) -> None:

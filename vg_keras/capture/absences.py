@@ -29,17 +29,20 @@ class Absences:
 
     Args:
         taps: The taps of the model, which know what they could not see.
+
+    Attributes:
+        handed: The paths of the variables whose gradient, or None, an optimizer was handed.
     """
 
     def __init__(self, taps: Taps) -> None:
         self._taps = taps
-        self._handed: set[str] = set()
+        self.handed: set[str] = set()
         self._with_gradient: set[str] = set()
         self._unmeasured: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     def note_handed(self, gradients: Mapping[str, Gradient | None]) -> None:
         """Notes the gradients that an optimizer was handed, by path of the variable."""
-        self._handed |= set(gradients)
+        self.handed |= set(gradients)
         self._with_gradient |= {p for p, gradient in gradients.items() if gradient is not None}
 
     def measurable_gradients(self, gradients: Mapping[str, Gradient]) -> dict[str, Gradient]:
@@ -98,7 +101,7 @@ class Absences:
     def _unseen(self, plan: Plan) -> Iterator[Absence]:
         """Yields what no step has shown."""
         for path in plan.variables:
-            if path not in self._handed:
+            if path not in self.handed:
                 yield "gradients", path, _NOT_HANDED
         for path in self._not_called(plan):
             yield "outputs", path, _NOT_CALLED

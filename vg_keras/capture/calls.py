@@ -155,7 +155,7 @@ def passes_behind(
         if id(tensor) in pass_of:
             found[id(pass_of[id(tensor)])] = pass_of[id(tensor)]
         else:
-            ahead.extend(tensor.op.inputs)
+            ahead.extend(_inputs(tensor))
     return [p for p in passes if id(p) in found]
 
 
@@ -167,8 +167,20 @@ def tensors_behind(tensors: Sequence[tf.Tensor]) -> set[int]:
         tensor = ahead.pop()
         if id(tensor) not in behind:
             behind.add(id(tensor))
-            ahead.extend(tensor.op.inputs)
+            ahead.extend(_inputs(tensor))
     return behind
+
+
+def _inputs(tensor: tf.Tensor) -> Sequence[tf.Tensor]:
+    """Returns what a tensor is computed from, or what it stands for in the branch of a `tf.cond`."""
+    if tensor.op.type == "Placeholder":
+        captures = getattr(tensor.graph, "captures", ())
+        return [outer for outer, inner in captures if inner is tensor and _is_symbolic(outer)]
+    return tensor.op.inputs
+
+
+def _is_symbolic(tensor: tf.Tensor) -> bool:
+    return not isinstance(tensor, tf.__internal__.EagerTensor)
 
 
 def _dense_part(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:

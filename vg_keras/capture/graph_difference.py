@@ -1,10 +1,10 @@
 """Compares two traces of one train step and describes the first difference.
 
 TensorFlow runs the Python code of a train step only while it traces it. What Python changes later
-(a dropout rate, `layer.trainable`) shows only in another trace; `train_function.py` makes it.
+(a dropout rate, `layer.trainable`) shows only in another trace, which the caller makes.
 
-Traces of an unchanged step differ in names and counters. So positions take the place of names,
-counters are left out, and functions that are then equal get the same number.
+Traces of an unchanged step differ in names and counters. So each function is reduced to a digest,
+with positions in place of names, digests in place of the functions it calls, and no counters.
 
 Not compared, because the graph doesn't contain them: the Python functions that it calls, the
 contents of resources, and deferred captures (values that TensorFlow looks up at each call).
@@ -16,7 +16,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,15 +31,20 @@ IGNORED = {
     "backward_function_name",
     "forward_function_name",
     "message",  # of CheckNumericsV2: a stack trace
+    "op_name",  # of DebugIdentityV2, as are tfdbg_context_id and tensor_id
     "shared_name",  # can end in a counter
+    "tensor_id",
+    "tfdbg_context_id",
     "token",  # of EagerPyFunc, PyFunc and PyFuncStateless: "pyfunc_123"
 }
 WRITES = re.compile("Assign|ResourceApply|ResourceSparseApply|ResourceScatter|ResourceStrided")
+# The repr of a handle. It has the path also of a variable that was deleted (TensorFlow 2.21).
+VARIABLE = re.compile(r'name="([^"]+)/\d+".*type="tensorflow::Var"')
 CALL = re.compile(r"(^|/)(Stateful)?PartitionedCall(_\d+)?$")
 PLUMBING = {"Cast", "Const", "Identity", "ReadVariableOp"}  # say less than other operations
 MAX_NAME, MAX_TEXT = 60, 40  # characters; they keep a clause below 200
 
-NumberOf = Callable[[str], Hashable]
+DigestOf = Callable[[str], str]
 Paths = dict[int, str]  # of variables or operations, by the id of an object
 
 
@@ -54,10 +59,9 @@ def difference(before: Any, now: Any) -> str | None:
         A clause such as "the constant 'x' is 0.9 and was 0.1", or None if both do the same.
     """
     old, new = Trace(before), Trace(now)
-    numbers: dict[Hashable, int] = {}
     captures = zip(old.captures, new.captures, strict=False)
     same_captures = all(a is b or _identity(a) == _identity(b) for a, b in captures)
-    if same_captures and old.number(numbers) == new.number(numbers):
+    if same_captures and old.digest() == new.digest():
         return None
     return next(_descriptions(old, new), "its operations are connected in another way")
 
@@ -70,31 +74,30 @@ class Function:
         nodes = definition.node_def
         inputs = [tensor for node in nodes if node.op != "Assert" for tensor in node.input]
         used = {name for name, _ in _tensors([*inputs, *definition.ret.values()])}
-        # Constants that only an Assert takes are messages, with names of tensors in them.
+        # Without constants that only an Assert takes: messages that contain names of tensors.
         self.nodes = [node for node in nodes if node.op != "Const" or node.name in used]
         self.arguments = [argument.name for argument in definition.signature.input_arg]
         self.names = [*self.arguments, *(node.name for node in self.nodes), "a message"]
         self._position = defaultdict(lambda: -1, {name: i for i, name in enumerate(self.names)})
 
-    def form(self, number_of: NumberOf) -> Hashable:
-        """Returns all that is compared, with the numbers of other functions for their names."""
-        definition = self._definition
-        outputs = [definition.ret[output.name] for output in definition.signature.output_arg]
-        arguments = definition.arg_attr.items()
-        return (
-            tuple(argument.type for argument in definition.signature.input_arg),
-            tuple(self._node_form(node, number_of) for node in self.nodes),
-            self.sources(outputs),
-            frozenset(self._position[name] for name in definition.control_ret.values()),
-            _attributes_form(definition.attr, number_of),
-            frozenset((i, _attributes_form(a.attr, number_of)) for i, a in arguments),
-        )
+    def digest(self, digest_of: DigestOf) -> str:
+        """Returns a digest of all that is compared, given those of the functions it calls."""
+        return hashlib.sha256("".join(map(repr, self._parts(digest_of))).encode()).hexdigest()
 
-    def _node_form(self, node: Any, number_of: NumberOf) -> Hashable:
-        # A set, because TensorFlow sorts control inputs by name.
-        controls = frozenset(self._position[name[1:]] for name in node.input if name[0] == "^")
-        attributes = _attributes_form(node.attr, number_of)
-        return node.op, node.device, self.sources(node.input), controls, attributes
+    def _parts(self, digest_of: DigestOf) -> Iterator[Any]:
+        definition, signature = self._definition, self._definition.signature
+        yield [argument.type for argument in signature.input_arg]
+        yield [(i, _attributes(a.attr, digest_of)) for i, a in sorted(definition.arg_attr.items())]
+        for node in self.nodes:
+            yield node.op, node.device, self.sources(node.input), self._controls(node.input)
+            yield _attributes(node.attr, digest_of)
+        yield self.sources(definition.ret[output.name] for output in signature.output_arg)
+        yield self._controls(f"^{name}" for name in definition.control_ret.values())
+        yield _attributes(definition.attr, digest_of)
+
+    def _controls(self, tensors: Iterable[str]) -> list[int]:
+        """Returns the positions of control inputs, which TensorFlow sorts by name."""
+        return sorted(self._position[name[1:]] for name in tensors if name[0] == "^")
 
     def sources(self, tensors: Iterable[str]) -> tuple[tuple[int, str], ...]:
         """Returns the positions of what makes tensors, and which output each tensor is."""
@@ -106,16 +109,15 @@ def _tensors(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     return (name.partition(":")[::2] for name in names if name[0] != "^")
 
 
-def _attributes_form(attributes: Mapping[str, Any], number_of: NumberOf) -> Hashable:
-    kept = attributes.keys() - IGNORED
-    return frozenset((key, _value_form(attributes[key], number_of)) for key in kept)
+def _attributes(attributes: Mapping[str, Any], digest_of: DigestOf) -> list[Any]:
+    return sorted((k, _value(v, digest_of)) for k, v in attributes.items() if k not in IGNORED)
 
 
-def _value_form(value: Any, number_of: NumberOf) -> Hashable:
+def _value(value: Any, digest_of: DigestOf) -> Any:
     if called := _called(value):
-        return tuple((number_of(f.name), _attributes_form(f.attr, number_of)) for f in called)
+        return [(digest_of(f.name), _attributes(f.attr, digest_of)) for f in called]
     content = value.SerializeToString()
-    # The digest of a large constant, so that no second copy of it is kept.
+    # No second copy of a large constant is kept.
     return content if len(content) < 100 else hashlib.sha256(content).digest()
 
 
@@ -142,20 +144,14 @@ class Trace:
         self._functions = {k: Function(f.cached_definition) for k, f in graph._functions.items()}
         self.captures = [external for external, _ in graph.captures]
 
-    def number(self, numbers: dict[Hashable, int]) -> int:
-        """Returns a number that is the same for traces of functions that do the same."""
-        known: dict[str, int] = {}
+    def digest(self) -> str:
+        """Returns a digest of all that is compared, except for the captures."""
 
-        def number_of(name: str) -> Hashable:
-            if name not in self._functions:
-                return name
-            if name not in known:
-                known[name] = -1  # for a function that calls itself
-                form = self._functions[name].form(number_of)
-                known[name] = numbers.setdefault(form, len(numbers))
-            return known[name]
+        @cache
+        def digest_of(name: str) -> str:
+            return self._functions[name].digest(digest_of) if name in self._functions else name
 
-        return numbers.setdefault(self._main.form(number_of), len(numbers))
+        return self._main.digest(digest_of)
 
     @cached_property
     def operations(self) -> list[Operation]:
@@ -182,13 +178,10 @@ class Trace:
     @cached_property
     def variables(self) -> Paths:
         """The paths of captured variables by the ids of their handles, in order of first use."""
-        try:
-            paths = {id(v.handle): v.name.partition(":")[0] for v in self._graph.variables}
-        except AssertionError:  # one of them has been deleted
-            return {}
-        handles = (id(tensor) for tensor in self.captures if id(tensor) in paths)
+        handles = [tensor for tensor in self.captures if tensor.dtype == tf.resource]
+        found = ((id(handle), VARIABLE.search(repr(handle))) for handle in handles)
         # What else a random layer does says more than its seed.
-        return {h: paths[h] for h in handles if "seed_generator_state" not in paths[h]}
+        return {i: match[1] for i, match in found if match and "seed_generator" not in match[1]}
 
     @cached_property
     def updated(self) -> Paths:
@@ -262,7 +255,7 @@ def _text(value: Any) -> str:
 def _unmatched(new: list[Operation], old: list[Operation]) -> tuple[Paths, Paths]:
     """Returns the operations that only one trace has."""
     # The second pass ignores numbers: a layer made in `call` gets another one each time.
-    for numbers in ("$", r"_\d+(?=/|$)"):
+    for numbers in ("$", r"(_\d+)+(?=/|$)"):
         new, old = _without(new, old, numbers), _without(old, new, numbers)
     return {id(op): op.path for op in new}, {id(op): op.path for op in old}
 

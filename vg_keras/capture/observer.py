@@ -93,6 +93,11 @@ class Observer:
         return self._slots.num_slots == 1
 
     @property
+    def was_handed_nothing(self) -> bool:
+        """Whether no optimizer has been handed a gradient of a monitored variable so far."""
+        return not self._has_failed and not self._absences.handed
+
+    @property
     def step(self) -> int:
         """Number of the step that comes next."""
         # Not int(): under a strategy that is a TypeError.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 import tensorflow as tf
@@ -35,9 +35,24 @@ class PerStep(Generic[T]):
 
     def here(self) -> T:
         """Returns the value that belongs here."""
+        values = self._values()
+        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        if graph not in values:
+            values[graph] = self._make()
+        return values[graph]
+
+    def around(self) -> Iterator[T]:
+        """Yields the values of the graphs around this one, from the inside to the outside.
+
+        The branch of a `tf.cond` has a graph of its own, within that of the step.
+        """
+        values = self._values()
+        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        while (graph := getattr(graph, "outer_graph", None)) is not None:
+            if graph in values:
+                yield values[graph]
+
+    def _values(self) -> dict[tf.Graph | None, T]:
         if not hasattr(self._local, "of_graph"):
             self.begin()
-        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-        if graph not in self._local.of_graph:
-            self._local.of_graph[graph] = self._make()
-        return self._local.of_graph[graph]
+        return self._local.of_graph

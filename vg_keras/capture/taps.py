@@ -258,6 +258,8 @@ class Taps:
             backward passes.
         """
         step = self._steps.here()
+        if not step.calls:  # an optimizer may be called in the branch of a `tf.cond`
+            step = next((around for around in self._steps.around() if around.calls), step)
         _drop_single_rows(step)
         self.seen.update(key for key, calls in step.calls.items() if calls)
         with self.paused():
@@ -327,7 +329,10 @@ def _behind(calls: list[Call], passes: list[BackwardPass], step: _Step) -> list[
 
 def _drop_single_rows(step: _Step) -> None:
     """Forgets the calls in the body of a `tf.vectorized_map` that it has not converted."""
-    if not tf.executing_eagerly() and has_bodies(tf.compat.v1.get_default_graph()):
+    if tf.executing_eagerly():
+        return
+    graphs = {call.value.graph for calls in step.calls.values() for call in calls}
+    if any(has_bodies(graph) for graph in graphs):
         for layer, calls in step.calls.items():
             step.calls[layer] = [call for call in calls if not is_in_body(call.value)]
 

@@ -127,12 +127,12 @@ class RecordingTrainFunction:
         """
         own, is_new = self._own_trace(iterator)
         if own not in self._recordings:
-            difference = None if own is None or is_new else self._difference(own, iterator)
-            self._recordings[own] = self._make_recording() if difference is None else None
-            if difference is not None:
+            differs = None if own is None or is_new else self._difference(own, iterator)
+            self._recordings[own] = self._make_recording() if differs is None else None
+            if differs is not None:
                 recorder.warn_once(
                     f"The train step of the model {self._model.name!r} is no longer the one that "
-                    f"was traced: {difference}. In Keras such a change takes effect at the next "
+                    f"was traced: {differs}. In Keras such a change takes effect at the next "
                     "`compile`. Nothing is recorded until then, because a recorded step would "
                     "train differently: compile the model again."
                 )
