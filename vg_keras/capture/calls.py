@@ -172,7 +172,7 @@ def tensors_behind(tensors: Sequence[tf.Tensor]) -> set[int]:
 
 
 def _inputs(tensor: tf.Tensor) -> Sequence[tf.Tensor]:
-    """Returns what a tensor is computed from, or what it stands for in the branch of a `tf.cond`."""
+    """Returns what a tensor is computed from; in the branch of a `tf.cond`, what it stands for."""
     if tensor.op.type == "Placeholder":
         captures = getattr(tensor.graph, "captures", ())
         return [outer for outer, inner in captures if inner is tensor and _is_symbolic(outer)]

@@ -7,9 +7,10 @@ Keras's own train step and a custom one, with one optimizer or several, all end 
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
@@ -126,6 +127,7 @@ def _hooked(apply: Method, hooks: list[GradientHook]) -> Method:
 
     # The loop around may be a tf.function, which rewrites whatever Python code it calls.
     @tf.autograph.experimental.do_not_convert
+    @functools.wraps(apply)
     def hooked_apply(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         own = functools.partial(apply, optimizer)
         return _call_hooks(optimizer, own, hooks, args, kwargs)
@@ -138,6 +140,7 @@ def _hooked_bound(optimizer: Any, hook: GradientHook) -> Method:
     apply = optimizer.apply
 
     @tf.autograph.experimental.do_not_convert
+    @functools.wraps(apply)
     def hooked_apply(*args: Any, **kwargs: Any) -> Any:
         return _call_hooks(optimizer, apply, [hook], args, kwargs)
 
@@ -157,7 +160,7 @@ def _call_hooks(
     """
     if _is_running(optimizer):
         return apply(*args, **kwargs)
-    args, kwargs, gradients, variables = _handed(optimizer, args, kwargs)
+    args, kwargs, gradients, variables = _handed(apply, optimizer, args, kwargs)
     if gradients is None:
         return apply(*args, **kwargs)
     call: Callable[[], Any] = functools.partial(apply, *args, **kwargs)
@@ -168,7 +171,7 @@ def _call_hooks(
 
 
 def _handed(
-    optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    apply: Method, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any], list[Any] | None, list[Any]]:
     """Returns the arguments of `apply`, and the gradients and variables among them.
 
@@ -178,23 +181,30 @@ def _handed(
         The positional and named arguments, the gradients, or None where they can't be told from the
         rest, and the variables.
     """
-    given = dict(zip(("grads", "trainable_variables"), args[:2], strict=False))
-    given |= {name: kwargs[name] for name in kwargs.keys() & {"grads", "trainable_variables"}}
-    given = {name: list(values) for name, values in given.items() if values is not None}
-    args = (
-        tuple(
-            given.get(name, value)
-            for name, value in zip(("grads", "trainable_variables"), args, strict=False)
-        )
-        + args[2:]
-    )
-    kwargs = {name: given.get(name, value) for name, value in kwargs.items()}
-    # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
-    variables = given.get("trainable_variables", getattr(optimizer, "_trainable_variables", []))
-    gradients = given.get("grads")
-    if gradients is not None and len(gradients) != len(variables):
-        gradients = None  # the optimizer has something to say about that
-    return args, kwargs, gradients, list(variables)
+    names = _names_of_first_two(apply)
+    args = tuple(_reusable(value) for value in args[:2]) + args[2:]
+    kwargs = {k: _reusable(value) if k in names else value for k, value in kwargs.items()}
+    given = dict(zip(names, args, strict=False)) | {k: kwargs[k] for k in names if k in kwargs}
+    gradients, variables = (given.get(name) for name in names)
+    if variables is None:
+        # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
+        variables = getattr(optimizer, "_trainable_variables", [])
+    are_pairs = isinstance(gradients, Sized) and isinstance(variables, Sized)
+    if not are_pairs or len(gradients) != len(variables):
+        return args, kwargs, None, []  # the optimizer has something to say about that
+    return args, kwargs, list(gradients), list(variables)
+
+
+def _names_of_first_two(apply: Method) -> tuple[str, str]:
+    """Returns the names of the gradients and the variables among the parameters of `apply`."""
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = inspect.signature(apply).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind in kinds]
+    return (names[0], names[1]) if len(names) > 1 else ("grads", "trainable_variables")
+
+
+def _reusable(values: Any) -> Any:
+    return list(values) if isinstance(values, Iterator) else values
 
 
 def _is_running(optimizer: Any) -> bool:

@@ -13,6 +13,7 @@ Taps only collect tensors; what becomes of these is decided in `observer.py`.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -149,6 +150,7 @@ class Taps:
 
         # The loop around may be a tf.function, which rewrites whatever Python code it calls.
         @tf.autograph.experimental.do_not_convert
+        @functools.wraps(self._installation.calls[layer])
         def tapped_call(*args: Any, **kwargs: Any) -> Any:
             with self.guarded():
                 # A layer may have made the layers inside of it since, in its `build`.

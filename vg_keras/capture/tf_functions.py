@@ -1,4 +1,4 @@
-"""Finds the `tf.function` behind a train function, and traces it without running it."""
+"""Finds the `tf.function`s behind a train function, and traces them without running them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,27 @@ ConcreteFunction: TypeAlias = Any
 """A `tf.types.experimental.ConcreteFunction`: one trace of it."""
 
 
-def outermost_function(function: Callable[..., Any]) -> PolymorphicFunction | None:
-    """Returns the `tf.function` that a train function runs, or None.
+def outermost_functions(function: Callable[..., Any]) -> list[PolymorphicFunction]:
+    """Returns the `tf.function`s that a train function runs, without those that these run.
 
-    Keras 3.15 makes a train function in plain Python, around a `tf.function` that takes the
-    iterator and calls another one for each step. None means that no Python of the step is cached:
-    the model runs eagerly, or it can't be told which function does the work.
+    Keras 3.15 makes a train function in plain Python around a `tf.function` that takes the iterator
+    and calls another one for each step. There is none where the model runs eagerly: then no Python
+    code of the step is cached.
     """
     if tf.config.functions_run_eagerly():
-        return None
+        return []
     found = list(_functions_in(function, set()))
     inner = {id(f) for outer in found for f in _functions_in(outer.python_function, set())}
-    outermost = [f for f in found if id(f) not in inner]
-    return outermost[0] if len(outermost) == 1 else None
+    return [f for f in found if id(f) not in inner]
+
+
+def takes_iterator(function: PolymorphicFunction, iterator: Any) -> bool:
+    """Whether a `tf.function` is Keras's own, which is called with an iterator such as this one.
+
+    What a model's own `make_train_function` has made may take anything.
+    """
+    is_keras = getattr(function.python_function, "__module__", "").startswith("keras.")
+    return is_keras and isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
 
 
 def trace(function: PolymorphicFunction, iterator: Any) -> tuple[ConcreteFunction, bool]:
@@ -36,6 +44,17 @@ def trace(function: PolymorphicFunction, iterator: Any) -> tuple[ConcreteFunctio
     count = function.experimental_get_tracing_count()
     concrete = function.get_concrete_function(iterator)
     return concrete, function.experimental_get_tracing_count() > count
+
+
+def traces_of(function: PolymorphicFunction) -> list[ConcreteFunction]:
+    """Returns all traces of a function so far."""
+    return list(function._list_all_concrete_functions())  # private: TensorFlow 2.21
+
+
+def trace_like(function: PolymorphicFunction, concrete: ConcreteFunction) -> ConcreteFunction:
+    """Returns the trace of a function for the arguments of another one's trace."""
+    args, kwargs = concrete.structured_input_signature
+    return function.get_concrete_function(*args, **kwargs)
 
 
 def _functions_in(function: Any, seen: set[int]) -> Iterator[PolymorphicFunction]:

@@ -19,7 +19,14 @@ from vg_keras.capture.graph_difference import difference
 from vg_keras.capture.model_state import ModelState
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.patches import replace_in_instance
-from vg_keras.capture.tf_functions import ConcreteFunction, outermost_function, trace
+from vg_keras.capture.tf_functions import (
+    ConcreteFunction,
+    outermost_functions,
+    takes_iterator,
+    trace,
+    trace_like,
+    traces_of,
+)
 
 
 class OccupiedError(RuntimeError):
@@ -127,7 +134,7 @@ class RecordingTrainFunction:
         """
         own, is_new = self._own_trace(iterator)
         if own not in self._recordings:
-            differs = None if own is None or is_new else self._difference(own, iterator)
+            differs = None if is_new else self._difference(own, iterator)
             self._recordings[own] = self._make_recording() if differs is None else None
             if differs is not None:
                 recorder.warn_once(
@@ -141,25 +148,30 @@ class RecordingTrainFunction:
     def _own_trace(self, iterator: Any) -> tuple[ConcreteFunction | None, bool]:
         """Returns the trace of the model's own function, and whether it was made just now.
 
-        None where it has no trace and needs none.
+        None where it has no trace and needs none, or where it can't be traced without being run.
         """
-        function = outermost_function(self._own)
-        if function is None or not isinstance(iterator, _TRACEABLE_ITERATORS):
-            return None, False
-        if self._records_every_step and not function.experimental_get_tracing_count():
-            return None, False
-        return trace(function, iterator)
+        functions = outermost_functions(self._own)
+        if len(functions) == 1 and takes_iterator(functions[0], iterator):
+            has_traces = functions[0].experimental_get_tracing_count() > 0
+            if has_traces or not self._records_every_step:
+                return trace(functions[0], iterator)
+        return None, not any(f.experimental_get_tracing_count() for f in functions)
 
-    def _difference(self, own: ConcreteFunction, iterator: Any) -> str | None:
+    def _difference(self, own: ConcreteFunction | None, iterator: Any) -> str | None:
         """Says how the step would differ if it were traced now, or None where it would not."""
-        function = outermost_function(self._make_train_function())
-        if function is None:
-            return "it can't be traced again"
+        before = outermost_functions(self._own)
+        after = outermost_functions(self._make_train_function())
         try:
-            now, _ = trace(function, iterator)
-            return difference(own, now)
-        except Exception as error:  # noqa: BLE001 - of the user's own step, which Keras would not run
+            if own is not None:
+                return difference(own, trace(after[0], iterator)[0])
+            for function, again in zip(before, after, strict=True):
+                for concrete in traces_of(function):
+                    found = difference(concrete, trace_like(again, concrete))
+                    if found is not None:
+                        return found
+        except Exception as error:  # noqa: BLE001 - of the user's step, which Keras does not trace
             return f"tracing it again fails: {error}".splitlines()[0].rstrip(".")
+        return None
 
     def _run(self, recording: Callable[..., Any], iterator: Any) -> Any:
         """Traces a recording function, unless it is traced, and runs it.
@@ -169,9 +181,9 @@ class RecordingTrainFunction:
         """
         name = self._model.name
         try:
-            function = outermost_function(recording)
-            if function is not None and isinstance(iterator, _TRACEABLE_ITERATORS):
-                trace(function, iterator)
+            for function in outermost_functions(recording):
+                if takes_iterator(function, iterator):
+                    trace(function, iterator)
         except Exception as error:
             raise _RecordingError(
                 f"GradientMonitor could not trace a step of the model {name!r} that records: "
@@ -214,10 +226,6 @@ class RecordingTrainFunction:
             return model.train_function
         finally:
             model.train_function = current
-
-
-_TRACEABLE_ITERATORS = (tf.data.Iterator, tf.distribute.DistributedIterator)
-"""What Keras 3.15 gives to a `tf.function`; it loops over any other iterator in Python."""
 
 
 def _history(model: keras.Model) -> keras.callbacks.History | None:

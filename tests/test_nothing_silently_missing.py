@@ -1,0 +1,350 @@
+"""What of a model is not recorded is named, with the reason; and little is not recorded."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from reference import assert_is_sketch_of
+from small_models import begin_afresh, compiled, fit, regression_data
+
+from vg_keras import GradientMonitor
+from vg_keras.capture import measurement
+
+X, Y = regression_data(4)
+WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
+ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
+
+
+def monitored(model, x=X, y=Y, freq="batch", **how):
+    monitor = GradientMonitor(None, freq)
+    fit(model, x, y, [monitor], **how)
+    return monitor
+
+
+def messages(caught):
+    return [str(w.message) for w in caught if "recorded" in str(w.message)]
+
+
+@ways
+@pytest.mark.parametrize("activation", ["sigmoid", tf.nn.sigmoid, tf.sigmoid, tf.nn.softmax])
+def test_hidden_layers_of_any_activation_have_activation_gradients(activation, how):
+    begin_afresh()
+    hidden = [layers.Dense(8, activation) for _ in range(3)]
+    model = keras.Sequential([keras.Input([4]), *hidden, layers.Dense(2)])
+    record = monitored(compiled(model, **how)).records[0]
+
+    assert list(record.activation_gradients) == [
+        "sequential/dense",
+        "sequential/dense_1",
+        "sequential/dense_2",
+        "sequential/dense_3",
+    ]
+
+
+# Eagerly Keras does not know the logits behind an output of `tf.nn`.
+@pytest.mark.parametrize(
+    ("activation", "how"),
+    [
+        *(("sigmoid", how) for how in WAYS.values()),
+        (tf.nn.sigmoid, {}),
+        (tf.nn.sigmoid, WAYS["xla"]),
+    ],
+)
+def test_an_output_whose_loss_and_penalty_differ_in_what_they_are_made_of(activation, how):
+    # The loss is made of the logits, and the penalty of the output: only the loss has a meaning.
+    begin_afresh()
+    out = layers.Dense(1, activation, activity_regularizer=keras.regularizers.L2(1e-6))
+    model = compiled(keras.Sequential([keras.Input([4]), out]), loss="binary_crossentropy", **how)
+    labels = np.arange(32)[:, np.newaxis] % 2
+    before = model(X).numpy()
+    record = monitored(model, X, labels, batch_size=32).records[0]
+
+    norm = record.activation_gradients["sequential/dense"].norm
+    assert norm == pytest.approx(np.linalg.norm((before - labels) / 32), rel=1e-3)
+
+
+class Parts(keras.Model):
+    """A critic and a generator, each trained by an optimizer that a subclass keeps somewhere."""
+
+    def __init__(self):
+        super().__init__(name="parts")
+        self.critic = layers.Dense(1, name="critic")
+        self.generator = layers.Dense(4, name="generator")
+        self(X[:1])  # builds it
+
+    def call(self, x):
+        return self.critic(self.generator(x))
+
+    def optimizers_of_parts(self):
+        return self.optimizer, self.optimizer
+
+    def train_step(self, data):
+        x = data[0]
+        parts = (self.critic, self.generator)
+        for part, optimizer in zip(parts, self.optimizers_of_parts(), strict=True):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(self(x) ** 2)
+            optimizer.apply(tape.gradient(loss, part.trainable_variables), part.trainable_variables)
+        return {"loss": loss}
+
+
+GLOBAL = {}
+
+
+class InGlobal(Parts):
+    def optimizers_of_parts(self):
+        return self.optimizer, GLOBAL["generator"]
+
+
+class InPart(Parts):
+    def __init__(self):
+        super().__init__()
+        self.critic.its_optimizer = keras.optimizers.SGD(0.1)
+
+    def optimizers_of_parts(self):
+        return self.critic.its_optimizer, self.optimizer
+
+
+class InNestedDictionary(Parts):
+    def __init__(self):
+        super().__init__()
+        self.kept = {"optimizers": {"critic": keras.optimizers.SGD(0.1)}}
+
+    def optimizers_of_parts(self):
+        return self.kept["optimizers"]["critic"], self.optimizer
+
+
+PLACES = {"global": InGlobal, "part": InPart, "nested dictionary": InNestedDictionary}
+
+
+@ways
+@pytest.mark.parametrize("kind", PLACES.values(), ids=PLACES)
+def test_an_optimizer_is_found_wherever_it_is_kept(kind, how):
+    begin_afresh()
+    GLOBAL["generator"] = keras.optimizers.SGD(0.1)
+    model = compiled(kind(), loss=None, **how)
+    record = monitored(model).records[0]
+
+    assert len(record.gradients) == len(record.update_norms) == 4
+    assert set(record.activation_gradients) == {"parts/critic", "parts/generator"}
+
+
+@ways
+def test_two_optimizers_of_a_loss_scale_count_once(how):
+    begin_afresh()
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=8.0)
+    GLOBAL["generator"] = scaled
+    model = compiled(InGlobal(), loss=None, **how)
+    record = monitored(model).records[0]
+
+    # The loss was not scaled, and the optimizer takes it for scaled.
+    assert len(record.gradients) == 4
+    assert record.gradients["parts/generator/kernel"].norm > 0
+
+
+@ways
+def test_the_output_of_a_quantized_layer_is_recorded(how):
+    begin_afresh()
+    hidden, out = layers.Dense(8, "relu", name="hidden"), layers.Dense(2, name="out")
+    model = keras.Sequential([keras.Input([4]), hidden, out])
+    for layer in model.layers:
+        layer.quantize("int8")
+        layer.enable_lora(2)
+    record = monitored(compiled(model, **how)).records[0]
+
+    assert list(record.activations) == ["sequential/hidden", "sequential/out"]
+    assert list(record.activation_gradients) == ["sequential/hidden", "sequential/out"]
+
+
+class LooksUp(keras.Model):
+    """Looks rows of a layer's output up, as graph networks do."""
+
+    def __init__(self):
+        super().__init__(name="model")
+        self.encoder, self.out = layers.Dense(8, name="encoder"), layers.Dense(2, name="out")
+        self(np.arange(2))  # builds it
+
+    def call(self, indices):
+        return self.out(tf.gather(self.encoder(tf.constant(X)), indices))
+
+
+@ways
+def test_an_activation_gradient_that_is_sparse_is_recorded_as_if_it_were_dense(how):
+    begin_afresh()
+    model = compiled(LooksUp(), **how)
+    indices = np.array([3, 5, 3, 3, 0, 1, 5, 2])
+    with tf.GradientTape() as tape:
+        encoded = model.encoder(tf.constant(X))
+        tape.watch(encoded)
+        loss = tf.reduce_mean((model.out(tf.gather(encoded, indices)) - Y[:8]) ** 2)
+    expected = tf.convert_to_tensor(tape.gradient(loss, encoded)).numpy()
+    record = monitored(model, indices, Y[:8]).records[0]
+
+    assert_is_sketch_of(record.activation_gradients["model/encoder"], expected)
+
+
+class Filter(layers.Layer):
+    """Learns in the frequency domain."""
+
+    def build(self, shape):
+        def initial(shape, dtype=None):
+            return tf.complex(tf.ones(shape), tf.ones(shape))
+
+        self.gain = self.add_weight(
+            shape=[shape[-1]], dtype="complex64", initializer=initial, autocast=False, name="gain"
+        )
+
+    def call(self, x):
+        return tf.math.real(tf.signal.ifft(tf.signal.fft(tf.cast(x, tf.complex64)) * self.gain))
+
+
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
+def test_a_complex_variable_is_recorded_by_its_real_and_imaginary_parts(how):
+    begin_afresh()
+    model = keras.Sequential([keras.Input([4]), layers.Dense(4), Filter(name="filter")])
+    model = compiled(model, keras.optimizers.SGD(0.5), **how)
+    path = "sequential/filter/gain"
+    before = model.layers[1].gain.numpy()
+    monitor = monitored(model, X, X, batch_size=32)
+    after, record = model.layers[1].gain.numpy(), monitor.records[0]
+
+    assert len(record.gradients) == 3
+    assert record.gradients[path].count == 2 * 4
+    assert record.gradients[path].norm == pytest.approx(np.linalg.norm(after - before) / 0.5)
+    assert record.weight_norms[path] == pytest.approx(np.linalg.norm(before))
+    assert record.update_norms[path] == pytest.approx(np.linalg.norm(after - before))
+
+
+class Hides(keras.Model):
+    """Calls a layer in a tf.function."""
+
+    def __init__(self):
+        super().__init__(name="hides")
+        self.inner, self.out = layers.Dense(8, name="inner"), layers.Dense(2, name="out")
+        self(X[:1])  # builds it
+
+    @tf.function
+    def hidden(self, x):
+        return self.inner(x)
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+
+@ways
+def test_a_layer_in_a_function_that_was_traced_before_is_named(how):
+    begin_afresh()
+    model = compiled(Hides(), **how)
+    fit(model, X, Y)
+    with pytest.warns(UserWarning, match="not recorded") as caught:
+        record = monitored(model).records[0]
+
+    (message,) = messages(caught)
+    assert message == (
+        "The outputs of hides/inner are not recorded: the layers were not called while "
+        "the step was traced, as in a tf.function that had been traced before. Everything else is "
+        "recorded."
+    )
+    assert list(record.activations) == ["hides/out"]
+    assert len(record.gradients) == 4
+
+
+class TrainsOnePart(Parts):
+    """Trains its critic, and leaves the generator to nobody."""
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(self(data[0]) ** 2)
+        variables = self.critic.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return {"loss": loss}
+
+
+@ways
+@pytest.mark.parametrize("freq", ["batch", "epoch"])
+def test_variables_that_no_optimizer_is_handed_are_named_once(freq, how):
+    begin_afresh()
+    model = compiled(TrainsOnePart(), loss=None, **how)
+    with pytest.warns(UserWarning, match="not recorded") as caught:
+        monitored(model, freq=freq)
+
+    (message,) = messages(caught)
+    assert message == (
+        "The gradients of parts/generator/kernel, parts/generator/bias are not recorded: no Keras "
+        "optimizer was handed any for them. Everything else is recorded."
+    )
+
+
+class TrainsEverySecond(Parts):
+    """Trains its generator in every second step alone."""
+
+    def train_step(self, data):
+        parts = [self.critic] + ([self.generator] if self.optimizer.iterations % 2 else [])
+        for part in parts:
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(self(data[0]) ** 2)
+            variables = part.trainable_variables
+            self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return {"loss": loss}
+
+
+def test_what_the_second_step_shows_is_not_complained_of(recwarn):
+    begin_afresh()
+    model = compiled(TrainsEverySecond(), loss=None, run_eagerly=True)
+    model.optimizer.build(model.trainable_variables)
+    monitor = monitored(model)
+
+    assert not recwarn.list
+    assert {len(record.gradients) for record in monitor.records} == {2, 4}
+
+
+def test_a_layer_without_floating_point_outputs_is_named():
+    class Counts(layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=[], name="scale", trainable=False)
+
+        def call(self, x):
+            return tf.cast(tf.round(x), tf.int32)
+
+    begin_afresh()
+    counts = Counts(name="counts")
+    model = keras.Sequential(
+        [keras.Input([4]), counts, layers.Embedding(50, 2), layers.Flatten(), layers.Dense(2)]
+    )
+    with pytest.warns(UserWarning, match="not recorded") as caught:
+        monitored(compiled(model), np.abs(X), Y)
+
+    (message,) = messages(caught)
+    assert message == (
+        "The outputs of sequential/counts are not recorded: there is no floating-point tensor "
+        "among them. Everything else is recorded."
+    )
+
+
+@ways
+def test_one_tensor_that_can_not_be_measured_costs_that_tensor_alone(monkeypatch, how):
+    sketch_all = measurement.sketch_all
+
+    def sketch_most(tensors):
+        if any(tensor.shape == [4, 3] for tensor in tensors):
+            raise ValueError("by the test")
+        return sketch_all(tensors)
+
+    monkeypatch.setattr(measurement, "sketch_all", sketch_most)
+    begin_afresh()
+    model = keras.Sequential([keras.Input([4]), layers.Dense(3, name="odd"), layers.Dense(2)])
+    with pytest.warns(UserWarning, match="not recorded") as caught:
+        record = monitored(compiled(model, **how)).records[0]
+
+    (message,) = messages(caught)
+    assert message == (
+        "The gradients of sequential/odd/kernel are not recorded: measuring them fails: "
+        "ValueError('by the test'). Everything else is recorded."
+    )
+    assert list(record.gradients) == [
+        "sequential/odd/bias",
+        "sequential/dense/kernel",
+        "sequential/dense/bias",
+    ]
+    assert list(record.activations) == ["sequential/odd", "sequential/dense"]

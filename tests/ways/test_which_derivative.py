@@ -1,0 +1,305 @@
+"""An activation gradient is that of the loss whose gradients the optimizer was handed, or absent.
+
+Each train step here differentiates more than once, or in an unusual way. What is recorded is
+compared with a persistent tape over the untouched layers, asked for the loss that trains.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from reference import assert_is_sketch_of
+from small_models import begin_afresh, compiled, fit, regression_data
+from twin import array, derive
+
+from vg_keras import GradientMonitor
+
+X, Y = regression_data(4, outputs=1)
+LAYERS = ["model/hidden", "model/out"]
+WAYS = {"eager": {"run_eagerly": True}, "graph": {}, "xla": {"jit_compile": True}}
+
+
+class Model(keras.Sequential):
+    """Two layers, and a train step that its subclasses make."""
+
+    def __init__(self):
+        hidden, out = layers.Dense(6, "tanh", name="hidden"), layers.Dense(1, name="out")
+        super().__init__([keras.Input([4]), hidden, out], name="model")
+
+    def train_step(self, data):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        self.optimizer.apply(self.gradients(x, y), self.trainable_variables)
+        return {"loss": tf.constant(0.0)}
+
+    def gradients(self, x, y):
+        return self.gradients_of(lambda: self.loss_of(x, y))
+
+    def gradients_of(self, loss):
+        with tf.GradientTape() as tape:
+            loss = loss()
+        return tape.gradient(loss, self.trainable_variables)
+
+    def loss_of(self, x, y):
+        return tf.reduce_mean((self(x, training=True) - y) ** 2)
+
+    def expected(self, x, y):
+        """What the step should show, found by another route."""
+        return derive(self, lambda: self.loss_of(x, y))
+
+
+class GradientPenalty(Model):
+    """As in WGAN-GP."""
+
+    def loss_of(self, x, y):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            score = self(x)
+        slope = tf.norm(tape.gradient(score, x), axis=1)
+        return tf.reduce_mean(self(-x)) - tf.reduce_mean(score) + tf.reduce_mean((slope - 1) ** 2)
+
+
+class SecondDerivative(Model):
+    """As in physics-informed networks."""
+
+    def loss_of(self, x, y):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                u = self(x)
+            slope = inner.gradient(u, x)
+        return tf.reduce_mean((tf.reduce_sum(outer.gradient(slope, x), axis=1) - u[:, 0]) ** 2)
+
+
+class JacobianPenalty(Model):
+    def loss_of(self, x, y):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            output = self(x)
+        return tf.reduce_mean(output) + tf.reduce_mean(tape.batch_jacobian(output, x) ** 2)
+
+
+class SharpnessAware(Model):
+    """SAM: the second pass trains, at weights that the first one has moved."""
+
+    def moves(self, x, y):
+        first = self.gradients_of(lambda: self.loss_of(x, y))
+        norm = tf.linalg.global_norm(first)
+        return [0.5 * gradient / norm for gradient in first]
+
+    def moved(self, x, y, then):
+        moves = self.moves(x, y)
+        for variable, move in zip(self.trainable_variables, moves, strict=True):
+            variable.assign_add(move)
+        result = then()
+        for variable, move in zip(self.trainable_variables, moves, strict=True):
+            variable.assign_sub(move)
+        return result
+
+    def gradients(self, x, y):
+        return self.moved(x, y, lambda: self.gradients_of(lambda: self.loss_of(x, y)))
+
+    def expected(self, x, y):
+        return self.moved(x, y, lambda: super(SharpnessAware, self).expected(x, y))
+
+
+class MetaLearner(Model):
+    """MAML: the loss after a step of SGD, differentiated through that step."""
+
+    def loss_of(self, x, y):
+        values = [v.value for v in self.trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            inner = tf.reduce_mean((self(x) - y) ** 2)
+        fast = [v - 0.1 * g for v, g in zip(values, tape.gradient(inner, values), strict=True)]
+        output = tf.tanh(x @ fast[0] + fast[1]) @ fast[2] + fast[3]
+        return tf.reduce_mean((output - y) ** 2)
+
+
+class Clipped(Model):
+    def gradients(self, x, y):
+        return tf.clip_by_global_norm(super().gradients(x, y), 0.01)[0]
+
+
+class InCondition(Model):
+    """Skips steps whose gradient is not finite."""
+
+    def train_step(self, data):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        gradients = self.gradients(x, y)
+        apply = lambda: self.optimizer.apply(gradients, self.trainable_variables)  # noqa: E731
+        tf.cond(tf.math.is_finite(tf.linalg.global_norm(gradients)), apply, lambda: None)
+        return {"loss": tf.constant(0.0)}
+
+
+class BesideTheTape(Model):
+    """Calls the model for something else too, and wants zeros for what is not connected."""
+
+    def gradients(self, x, y):
+        self(3 * x)
+        with tf.GradientTape() as tape:
+            loss = self.loss_of(x, y)
+        variables = self.trainable_variables
+        return tape.gradient(loss, variables, unconnected_gradients="zero")
+
+
+class ByRows(Model):
+    """Maps the layers over the rows of a batch."""
+
+    def call(self, x, training=None, mask=None):
+        hidden, out = self.layers
+        return tf.vectorized_map(lambda row: out(hidden(row[tf.newaxis]))[0], x)
+
+    def expected(self, x, y):
+        return derive(self, lambda: tf.reduce_mean((super(ByRows, self).call(x) - y) ** 2))
+
+
+class OfGraph(Model):
+    """Uses `tf.gradients` and no tape."""
+
+    def gradients(self, x, y):
+        return tf.gradients(self.loss_of(x, y), [v.value for v in self.trainable_variables])
+
+
+def first_record(kind, way):
+    """The model before its first step, and the record of that."""
+    begin_afresh()
+    model = compiled(kind(), keras.optimizers.SGD(0.1), loss=None, **WAYS[way])
+    monitor = GradientMonitor(None)
+    before = kind()
+    before.set_weights(model.get_weights())
+    fit(model, X, Y, [monitor], batch_size=len(X))
+    return before, monitor.records[0]
+
+
+ROUTES = [
+    *(
+        (kind, way)
+        for kind in (
+            Model,
+            GradientPenalty,
+            SecondDerivative,
+            JacobianPenalty,
+            SharpnessAware,
+            MetaLearner,
+            Clipped,
+            InCondition,
+            BesideTheTape,
+        )
+        for way in WAYS
+    ),
+    (ByRows, "graph"),
+    (OfGraph, "graph"),
+    (OfGraph, "xla"),
+]
+
+
+@pytest.mark.parametrize(("kind", "way"), ROUTES)
+def test_it_is_the_derivative_of_the_loss_that_trains(kind, way):
+    model, record = first_record(kind, way)
+    expected = model.expected(tf.constant(X), tf.constant(Y))
+
+    assert set(record.activations) == set(record.activation_gradients) == set(LAYERS)
+    for path in LAYERS:
+        assert_is_sketch_of(record.activations[path], expected.outputs[path])
+        assert_is_sketch_of(record.activation_gradients[path], expected.output_gradients[path])
+
+
+def test_the_score_of_a_critic_is_pulled_by_one_over_the_batch_size():
+    _, record = first_record(GradientPenalty, "graph")
+    sketch = record.activation_gradients["model/out"]
+
+    assert (sketch.count, sketch.smallest, sketch.largest) == (64, -1 / 32, 1 / 32)
+
+
+class PerExample(Model):
+    """DP-SGD without the noise."""
+
+    def gradients(self, x, y):
+        with tf.GradientTape(persistent=True) as tape:
+            losses = tf.reduce_mean((self(x) - y) ** 2, axis=1)
+        each = [tape.jacobian(losses, v.value) for v in self.trainable_variables]
+        return [tf.reduce_mean(gradient, axis=0) for gradient in each]
+
+
+class Accumulated(Model):
+    """Trains with gradients that are kept from step to step."""
+
+    def __init__(self):
+        super().__init__()
+        self.totals = [tf.Variable(tf.zeros_like(v)) for v in self.trainable_variables]
+
+    def gradients(self, x, y):
+        for total, gradient in zip(self.totals, super().gradients(x, y), strict=True):
+            total.assign_add(gradient)
+        return [tf.identity(total) for total in self.totals]
+
+
+class TwoLosses(Model):
+    """Adds the gradients of two losses of one forward pass."""
+
+    def gradients(self, x, y):
+        with tf.GradientTape(persistent=True) as tape:
+            output = self(x)
+            losses = tf.reduce_mean((output - y) ** 2), tf.reduce_mean(output)
+        first, second = (tape.gradient(loss, self.trainable_variables) for loss in losses)
+        return [a + b for a, b in zip(first, second, strict=True)]
+
+
+OUT_OF_SIGHT = (
+    "the gradients that the optimizer was handed do not come from a `tf.GradientTape.gradient` of "
+    "this step that is in sight"
+)
+SEVERAL = "several losses were differentiated by them, and their gradients combined"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(PerExample, OUT_OF_SIGHT), (Accumulated, OUT_OF_SIGHT), (TwoLosses, SEVERAL)],
+)
+def test_what_can_not_be_told_is_left_out_and_named(kind, way, reason):
+    with pytest.warns(UserWarning, match="not recorded") as caught:
+        model, record = first_record(kind, way)
+    (warning,) = caught
+
+    assert str(warning.message) == (
+        f"The activation gradients of model/hidden, model/out are not recorded: {reason}. "
+        "Everything else is recorded."
+    )
+    assert record.activation_gradients == {}
+    assert len(record.gradients) == 4
+    assert_is_sketch_of(record.activations["model/out"], array(model(X)))
+
+
+def test_the_sum_of_micro_batches_has_the_derivatives_of_each():
+    class MicroBatches(Model):
+        def gradients(self, x, y):
+            parts = [self.gradients_of(lambda h=h: self.loss_of(x[h::2], y[h::2])) for h in (0, 1)]
+            return [a + b for a, b in zip(*parts, strict=True)]
+
+    model, record = first_record(MicroBatches, "graph")
+    output = array(model(X))
+    expected = 2 * (output - Y) / (len(X) / 2)
+
+    assert np.isclose(record.activation_gradients["model/out"].norm, np.linalg.norm(expected))
+
+
+def test_an_inner_pass_that_raises_an_error_leaves_the_step_as_it_was():
+    class Trying(Model):
+        def gradients(self, x, y):
+            with tf.GradientTape() as tape:
+                self.loss_of(x, y)
+            try:
+                tape.gradient(None, self.trainable_variables)
+            except TypeError:
+                return super().gradients(x, y)
+            raise AssertionError
+
+    model, record = first_record(Trying, "graph")
+    expected = model.expected(X, Y)
+
+    assert_is_sketch_of(
+        record.activation_gradients["model/out"], expected.output_gradients["model/out"]
+    )
