@@ -26,8 +26,6 @@ import tensorflow as tf
 IGNORED = {
     "_class",  # operations to share a device with, by name; the device itself is compared
     "_gradient_op_type",  # "CustomGradient-123"; used only while gradients are traced
-    "_output_shapes",  # of an argument; what depends on a static shape is in the operations
-    "_user_specified_name",
     "backward_function_name",
     "forward_function_name",
     "message",  # of CheckNumericsV2: a stack trace
@@ -63,7 +61,7 @@ def difference(before: Any, now: Any) -> str | None:
     same_captures = all(a is b or _identity(a) == _identity(b) for a, b in captures)
     if same_captures and old.digest() == new.digest():
         return None
-    return next(_descriptions(old, new), "its operations are connected in another way")
+    return next(_descriptions(old, new), "the same operations are put together in another way")
 
 
 class Function:
@@ -87,7 +85,6 @@ class Function:
     def _parts(self, digest_of: DigestOf) -> Iterator[Any]:
         definition, signature = self._definition, self._definition.signature
         yield [argument.type for argument in signature.input_arg]
-        yield [(i, _attributes(a.attr, digest_of)) for i, a in sorted(definition.arg_attr.items())]
         for node in self.nodes:
             yield node.op, node.device, self.sources(node.input), self._controls(node.input)
             yield _attributes(node.attr, digest_of)
@@ -115,7 +112,7 @@ def _attributes(attributes: Mapping[str, Any], digest_of: DigestOf) -> list[Any]
 
 def _value(value: Any, digest_of: DigestOf) -> Any:
     if called := _called(value):
-        return [(digest_of(f.name), _attributes(f.attr, digest_of)) for f in called]
+        return [digest_of(function.name) for function in called]
     content = value.SerializeToString()
     # No second copy of a large constant is kept.
     return content if len(content) < 100 else hashlib.sha256(content).digest()

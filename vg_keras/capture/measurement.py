@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from vg_keras.capture.calls import Call
+from vg_keras.capture.copies import copies
 from vg_keras.capture.optimizers import Gradient
 from vg_keras.capture.plan import (
     ACTIVATION,
@@ -58,6 +60,30 @@ class Measurement:
     before: Mapping[str, tf.Tensor]
     after: Mapping[str, tf.Tensor]
     drop: Callable[[Key, Exception], None] | None = None
+
+    def undisturbing(self, handed: Sequence[tf.Tensor]) -> Measurement:
+        """Returns the same measurement of tensors that may be read without consequences.
+
+        Args:
+            handed: The gradients that the optimizer was handed, the values of IndexedSlices.
+        """
+        tensors = dense_parts(self.gradients.values())
+        for calls in self.calls.values():
+            tensors += [call.value for call in calls]
+            tensors += dense_parts(c.gradient for c in calls if c.gradient is not None)
+        if tf.executing_eagerly() or not tensors:
+            return self
+        graph = tf.compat.v1.get_default_graph()
+        if any(tensor.graph is not graph for tensor in tensors):
+            return self  # in the branch of a `tf.cond`, which reads them where it begins
+        roots = [tensor.op for tensor in handed]
+        roots += [op for op in graph.get_operations() if op.op_def and op.op_def.is_stateful]
+        copy_of = dict(zip(map(id, tensors), copies(tensors, roots), strict=True))
+        return dataclasses.replace(
+            self,
+            gradients={path: _replaced(g, copy_of) for path, g in self.gradients.items()},
+            calls={path: _replaced_calls(calls, copy_of) for path, calls in self.calls.items()},
+        )
 
     def store(self, slot: tf.Tensor | int, plan: Plan, table: Table) -> None:
         """Fills the rows of this step in a slot of the table."""
@@ -138,6 +164,29 @@ class Measurement:
             if path in plan.mask_of and len(widths) == 1 and all(widths):
                 masks[plan.mask_of[path]] = _active(values, axis)
         return masks
+
+
+def dense_parts(gradients: Iterable[Gradient]) -> list[tf.Tensor]:
+    """Returns the gradients themselves, and the values of IndexedSlices."""
+    return [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
+
+
+def _replaced(gradient: Gradient, copy_of: Mapping[int, tf.Tensor]) -> Gradient:
+    if isinstance(gradient, tf.IndexedSlices):
+        values = copy_of[id(gradient.values)]
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return copy_of[id(gradient)]
+
+
+def _replaced_calls(calls: Sequence[Call], copy_of: Mapping[int, tf.Tensor]) -> list[Call]:
+    return [
+        dataclasses.replace(
+            call,
+            value=copy_of[id(call.value)],
+            gradient=None if call.gradient is None else _replaced(call.gradient, copy_of),
+        )
+        for call in calls
+    ]
 
 
 def divided(gradient: Gradient, scale: tf.Tensor | None) -> Gradient:

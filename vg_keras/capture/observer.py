@@ -12,6 +12,7 @@ gradients are handed to the optimizer in that trace.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +25,12 @@ import tensorflow as tf
 from vg_keras.capture.absences import Absences
 from vg_keras.capture.calls import Call
 from vg_keras.capture.layers import is_observed
-from vg_keras.capture.measurement import Measurement, divided, penalty_gradient
+from vg_keras.capture.measurement import (
+    Measurement,
+    dense_parts,
+    divided,
+    penalty_gradient,
+)
 from vg_keras.capture.model import describe, is_built
 from vg_keras.capture.op_callbacks import suspended
 from vg_keras.capture.optimizers import Gradient, intercepted, loss_scale, summed_over_replicas
@@ -228,27 +234,29 @@ class Observer:
             wanted = known if self._choice.updates or self._choice.weights else penalties
             before = _values(plan, wanted)
 
-        def store(slot: tf.Tensor | int, after: dict[str, tf.Tensor]) -> None:
+        def store(slot: tf.Tensor | int, measurement: Measurement) -> None:
             with self._taps.paused():
                 added = {
                     path: penalty_gradient(plan.variables[path].regularizer, before[path], by)
                     for path, by in by_penalty.items()
                 }
-            Measurement(
-                step=step,
-                gradients=dict(zip(known, summed, strict=False)),
-                penalties=added,
-                calls=calls,
-                scale=scale,
-                before=before,
-                after=after,
-                drop=self._absences.note_failure,
-            ).store(slot, plan, table)
+            dataclasses.replace(measurement, penalties=added).store(slot, plan, table)
 
         def finish() -> None:
             with suspended():
-                after = _values(plan, known) if self._choice.updates else {}
-                self._slots.when_due(step, lambda slot: store(slot, after))
+                measurement = Measurement(
+                    step=step,
+                    gradients=dict(zip(known, summed, strict=False)),
+                    penalties={},
+                    calls=calls,
+                    scale=scale,
+                    before=before,
+                    after=_values(plan, known) if self._choice.updates else {},
+                    drop=self._absences.note_failure,
+                )
+                if not getattr(self._model, "jit_compile", False):  # XLA fuses in its own way
+                    measurement = measurement.undisturbing(dense_parts(known.values()))
+                self._slots.when_due(step, lambda slot: store(slot, measurement))
 
         return finish
 
@@ -261,9 +269,9 @@ class Observer:
             The calls of the layers that they train, by path of the layer, and dL/d(penalty) by path
             of the variable.
         """
-        tensors = [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
         trained = {p: at for p, at in plan.layers.items() if at.trained_with & variables}
-        taken, passes = self._taps.take([at.layer for at in trained.values()], tensors)
+        layers = [observed.layer for observed in trained.values()]
+        taken, passes = self._taps.take(layers, dense_parts(gradients))
         calls = {p: taken[id(at.layer)] for p, at in trained.items() if id(at.layer) in taken}
         for path, of_layer in calls.items():
             self._shapes[path] = _common_shape([call.value.shape for call in of_layer])

@@ -10,7 +10,7 @@ import functools
 import inspect
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
@@ -185,14 +185,16 @@ def _handed(
     args = tuple(_reusable(value) for value in args[:2]) + args[2:]
     kwargs = {k: _reusable(value) if k in names else value for k, value in kwargs.items()}
     given = dict(zip(names, args, strict=False)) | {k: kwargs[k] for k in names if k in kwargs}
-    gradients, variables = (given.get(name) for name in names)
+    gradients: Any = given.get(names[0])
+    variables: Any = given.get(names[1])
     if variables is None:
         # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
         variables = getattr(optimizer, "_trainable_variables", [])
-    are_pairs = isinstance(gradients, Sized) and isinstance(variables, Sized)
-    if not are_pairs or len(gradients) != len(variables):
+    are_known = isinstance(gradients, Collection) and isinstance(variables, Collection)
+    found = (list(gradients), list(variables)) if are_known else ([], [])
+    if not are_known or len(found[0]) != len(found[1]):
         return args, kwargs, None, []  # the optimizer has something to say about that
-    return args, kwargs, list(gradients), list(variables)
+    return args, kwargs, *found
 
 
 def _names_of_first_two(apply: Method) -> tuple[str, str]:
