@@ -12,13 +12,13 @@ from typing import Any
 
 import keras
 
-from vg_keras import claims
 from vg_keras.arguments import (
     check_backend,
     checked_charts,
     checked_optimizers,
     checked_path,
 )
+from vg_keras.capture import claims
 from vg_keras.capture.capture import Capture
 from vg_keras.capture.model import Filter, checked_filter, is_built
 from vg_keras.capture.observer import Observer

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from vg_keras import claims
+from vg_keras.capture import claims
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.slots import ArmedStep
 from vg_keras.recorder import Recorder

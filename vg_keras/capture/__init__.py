@@ -2,16 +2,25 @@
 
 Its modules, from the outside to the inside:
 
+    capture          all of this for `fit`;  probe_pass  all of this for a probe
     train_function   decides which of two train functions runs a batch
-    taps             sees what layers put out and what is backpropagated to them
-    calls, per_step  what the taps collect, and where it is kept meanwhile
+    tf_functions, graph_difference, model_state
+                     whether both are the same step, and whether one has changed the model
+    claims           one thread at a time
+    observer         observes a step, for `fit`, for a custom training loop and for a probe
+    taps             notes what layers put out, and what is backpropagated to them
+    outputs, regularizers, tape, vectorized_map, calls
+                     where the taps look, and what they have seen
     optimizers       sees what optimizers are handed, and when they have done their work
-    observer         puts these together, for `fit`, for a loop written by hand and for a probe
+    patches, op_callbacks, per_step
+                     replacing and restoring attributes, suspending TensorFlow's op callbacks, and
+                     values that belong to one trace
     plan             says what of a model is measured; layers and model know its parts
+    absences         says what of the plan is missing in the records
+    copies           keeps the reading from changing how the step is rounded
     measurement      makes rows of numbers of what was seen, inside the step
     table, slots     keep them until the host reads them; which steps are kept
     record_maker     makes records of them, on the host
-    capture          all of this for `fit`;  probe_pass  all of this for a probe
 
 Tried with Keras 3.15; what is private to Keras says so where it is used.
 """

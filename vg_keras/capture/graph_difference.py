@@ -163,6 +163,7 @@ class Trace:
         for node in function.nodes:
             captures = tuple(captured.get(name) for name, _ in _tensors(node.input))
             path = node.name if node.name.startswith(scope) else f"{scope}/{node.name}"
+            # Sorted, because a map of a protobuf is in no particular order.
             for call in (f.name for key in sorted(node.attr) for f in _called(node.attr[key])):
                 if call in self._functions and (call, captures) not in seen:
                     seen.add((call, captures))
@@ -187,21 +188,20 @@ class Trace:
         written = {id(self.captures[i]) for op in writes for i in op.captures if i is not None}
         return {handle: path for handle, path in self.variables.items() if handle in written}
 
-    def facts(self, operation: Operation) -> dict[str, tuple[Any, str]]:
-        """Returns what to compare of an operation, by subject: a value, and that as text."""
+    def facts(self, operation: Operation) -> dict[str, tuple[Any, str | None]]:
+        """Returns what to compare of an operation, by subject: values, with the names of inputs."""
         _, node, function, captures = operation
-        facts: dict[str, tuple[Any, str]] = {"the device of": (node.device, f"'{node.device}'")}
+        facts: dict[str, tuple[Any, str | None]] = {"the device of": (node.device, node.device)}
         for key, value in node.attr.items():
             if key not in IGNORED and not _called(value):
                 is_constant = node.op == "Const" and key == "value"
                 subject = "the constant" if is_constant else f"the attribute '{key}' of"
-                facts[subject] = value, _text(value)
+                facts[subject] = value, None
         for i, source in enumerate(function.sources(node.input)):
-            facts[f"input {i} of"] = source, _quoted(function.names[source[0]])
+            facts[f"input {i} of"] = source, function.names[source[0]]
             if (index := captures[i]) is not None:
                 capture = self.captures[index]
-                path = self.variables.get(id(capture), "")
-                facts[f"input {i} of"] = _identity(capture), path and _quoted(path)
+                facts[f"input {i} of"] = _identity(capture), self.variables.get(id(capture), "")
         return facts
 
 
@@ -231,8 +231,8 @@ def _changes(old: Trace, new: Trace) -> Iterator[tuple[int, str]]:
             return
         before, now = old.facts(was), new.facts(op)
         for subject in sorted(before.keys() & now.keys()):
-            (a, was_text), (b, text) = before[subject], now[subject]
-            if a != b:
+            if before[subject][0] != now[subject][0]:
+                text, was_text = _text(*now[subject]), _text(*before[subject])
                 both = text and was_text and text != was_text
                 change = f"is {text} and was {was_text}" if both else "has changed"
                 # The shortest constant first: somebody wrote 0.9; 1.1111112 was computed from it.
@@ -240,10 +240,10 @@ def _changes(old: Trace, new: Trace) -> Iterator[tuple[int, str]]:
                 yield rank, f"{subject} {_quoted(op.path)} {change}"
 
 
-def _text(value: Any) -> str:
-    """Returns the value of an attribute as text, or "" if that is long."""
-    if value.ByteSize() > 10 * MAX_TEXT:
-        return ""
+def _text(value: Any, name: str | None) -> str:
+    """Returns a name, or else the value of an attribute as text, or "" if that is long."""
+    if name is not None:
+        return name and _quoted(name)
     tensor = tf.make_ndarray(value.tensor)[()] if value.HasField("tensor") else None
     text = ", ".join(re.findall(": (.+)", str(value))) if tensor is None else str(tensor)
     return text if len(text) <= MAX_TEXT and "\n" not in text else ""

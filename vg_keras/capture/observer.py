@@ -13,7 +13,6 @@ gradients are handed to the optimizer in that trace.
 from __future__ import annotations
 
 import dataclasses
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from vg_keras.capture import claims
 from vg_keras.capture.absences import Absences
 from vg_keras.capture.calls import Call
 from vg_keras.capture.layers import is_observed
@@ -119,7 +119,7 @@ class Observer:
     def watching(self) -> Iterator[None]:
         """Sees all that the model and its optimizers do; afterwards they are as they were."""
         with (
-            _alone_with(self._model),
+            claims.alone_with(self._model),
             self._taps.installed(),
             intercepted(self._optimizers, self._around_apply),
         ):
@@ -300,33 +300,6 @@ class Observer:
             f"{error!r}. Training goes on.",
             stacklevel=2,
         )
-
-
-_watched: dict[int, int] = {}
-"""The thread that watches a model at present, by the id of the model."""
-_lock = threading.Lock()
-
-
-@contextmanager
-def _alone_with(model: keras.Model) -> Iterator[None]:
-    """Makes sure that no other thread watches a model at the same time.
-
-    Raises:
-        RuntimeError: If one does.
-    """
-    here = threading.get_ident()
-    with _lock:
-        outer = _watched.setdefault(id(model), here)
-        if outer != here:
-            raise RuntimeError(
-                f"Another thread records a step of the model {model.name!r} at the same time. Give "
-                "each thread a model and a monitor of its own, or train one after the other."
-            )
-    try:
-        yield
-    finally:
-        with _lock:
-            _watched.pop(id(model), None)
 
 
 def _values(plan: Plan, paths: Iterable[str]) -> dict[str, tf.Tensor]:

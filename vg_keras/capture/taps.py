@@ -12,7 +12,6 @@ Taps only collect tensors; what becomes of these is decided in `observer.py`.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,8 +23,17 @@ import tensorflow as tf
 
 from vg_keras.capture.calls import BackwardPass, Call, passes_behind, tensors_behind
 from vg_keras.capture.layers import inner_layers, is_observed, regularized_variables
+from vg_keras.capture.outputs import (
+    is_inexact,
+    logits_of,
+    name_of_call,
+    rows_of,
+    values_of,
+    with_keras_attributes,
+)
 from vg_keras.capture.patches import Method, replace_in_instance
 from vg_keras.capture.per_step import PerStep
+from vg_keras.capture.regularizers import note_penalties
 from vg_keras.capture.tape import listening_to_tapes
 from vg_keras.capture.vectorized_map import (
     Conversion,
@@ -131,7 +139,7 @@ class Taps:
         installation = self._installation
         if layer in installation.calls:
             return
-        name = _name_of_call(layer)
+        name = name_of_call(layer)
         installation.calls[layer] = getattr(layer, name)
         if layer not in self._tapped_calls:
             self._tapped_calls[layer] = self._tapped_call(layer)
@@ -142,8 +150,7 @@ class Taps:
         for inner in inner_layers(layer):
             self._install(inner)
         for variable in regularized_variables(layer):
-            if not hasattr(variable.regularizer, _STAND_IN):
-                _replace_regularizer(variable, self, self._installation.stack)
+            note_penalties(variable, self.note_penalty, self._installation.stack)
 
     def _tapped_call(self, layer: keras.layers.Layer) -> Method:
         """Returns what stands in for the `call` of a layer."""
@@ -167,20 +174,20 @@ class Taps:
         """Notes the first numeric tensor of a layer's outputs, and returns the outputs."""
         self.called.setdefault(id(layer))
         flat = keras.tree.flatten(outputs)
-        places = [i for i, output in enumerate(flat) if _is_inexact(_values_of(output))]
+        places = [i for i, output in enumerate(flat) if is_inexact(values_of(output))]
         if not places:
             self.unusable[id(layer)] = "there is no floating-point tensor among them"
             return outputs
         output = flat[places[0]]
         if any(output is tensor for tensor in keras.tree.flatten(inputs)):
             # The layer passes its input on. What reaches that tensor past the layer must not count.
-            output = _with_keras_attributes(tf.identity(output), of=output)
+            output = with_keras_attributes(tf.identity(output), of=output)
         elif tf.executing_eagerly() and hasattr(output, "_keras_logits"):
             # Only a loss takes these: whether one did, their derivative will tell.
             output._keras_logits = tf.identity(output._keras_logits)
         flat[places[0]] = output
         step = self._steps.here()
-        call = Call(_values_of(output), _logits_of(output), step.next_number(), _rows_of(output))
+        call = Call(values_of(output), logits_of(output), step.next_number(), rows_of(output))
         step.calls.setdefault(id(layer), []).append(call)
         return keras.tree.pack_sequence_as(outputs, flat)
 
@@ -188,7 +195,7 @@ class Taps:
         """Notes what the regularizer of a variable has returned."""
         with self.guarded():
             step = self._steps.here()
-            if _is_inexact(penalty) and not step.is_paused:
+            if is_inexact(penalty) and not step.is_paused:
                 step.penalties.append((id(variable), penalty))
 
     def _follow(self, converted: Conversion) -> None:
@@ -337,67 +344,3 @@ def _drop_single_rows(step: _Step) -> None:
     if any(has_bodies(graph) for graph in graphs):
         for layer, calls in step.calls.items():
             step.calls[layer] = [call for call in calls if not is_in_body(call.value)]
-
-
-def _name_of_call(layer: keras.layers.Layer) -> str:
-    """Returns the name of the method that computes a layer's output."""
-    # `quantization_mode`: Keras 3.15 calls `quantized_call` instead of `call` where it is set.
-    return "call" if getattr(layer, "quantization_mode", None) is None else "quantized_call"
-
-
-def _is_inexact(output: Any) -> bool:
-    return isinstance(output, tf.Tensor) and (output.dtype.is_floating or output.dtype.is_complex)
-
-
-def _values_of(output: Any) -> Any:
-    """Returns the tensor that holds the numbers of a ragged or sparse output, or of another one."""
-    if isinstance(output, tf.RaggedTensor):
-        return output.flat_values
-    return output.values if isinstance(output, tf.SparseTensor) else output
-
-
-def _rows_of(output: Any) -> tf.Tensor | None:
-    """Returns the number of rows where the values of an output do not tell."""
-    if isinstance(output, tf.RaggedTensor):
-        return output.nrows()
-    return output.dense_shape[0] if isinstance(output, tf.SparseTensor) else None
-
-
-def _logits_of(output: Any) -> tf.Tensor | None:
-    """Returns what Keras 3.15 may compute a cross-entropy from in place of an output."""
-    logits = getattr(output, "_keras_logits", None)
-    if logits is None and isinstance(output, tf.Tensor) and not tf.executing_eagerly():
-        logits = output.op.inputs[0] if output.op.type in ("Softmax", "Sigmoid") else None
-    return logits if isinstance(logits, tf.Tensor) else None
-
-
-def _with_keras_attributes(tensor: tf.Tensor, of: tf.Tensor) -> tf.Tensor:
-    """Copies what Keras 3.15 attaches to a tensor, such as `_keras_mask` for the next layer."""
-    for name, value in vars(of).items():
-        if name.startswith("_keras"):
-            setattr(tensor, name, value)
-    return tensor
-
-
-_STAND_IN = "_vg_keras_stands_in"
-
-
-def _replace_regularizer(variable: keras.Variable, taps: Taps, stack: ExitStack) -> None:
-    """Replaces a variable's regularizer by one of the same class that notes what it returns.
-
-    It shares the attributes of the original, for a train step may look at them.
-    """
-    regularizer = variable.regularizer
-
-    def call(stand_in: Any, *args: Any, **kwargs: Any) -> Any:
-        penalty = regularizer(*args, **kwargs)
-        taps.note_penalty(variable, penalty)
-        return penalty
-
-    kind = type(regularizer)
-    with contextlib.suppress(TypeError):  # of a class that can't be derived from: left as it is
-        noting = type(kind.__name__, (kind,), {"__call__": call, _STAND_IN: True})
-        stand_in: Any = object.__new__(noting)
-        stand_in.__dict__ = vars(regularizer)
-        variable.regularizer = stand_in
-        stack.callback(setattr, variable, "regularizer", regularizer)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _threads: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
@@ -42,3 +44,31 @@ def release(*used: Any) -> None:
     for one in used:
         if _threads.get(one) == threading.get_ident():
             del _threads[one]
+
+
+_watched: dict[int, int] = {}
+"""The thread that watches a model at present, by the id of the model."""
+_lock = threading.Lock()
+
+
+@contextmanager
+def alone_with(model: Any) -> Iterator[None]:
+    """Makes sure that no other thread watches a model at the same time.
+
+    Raises:
+        RuntimeError: If one does.
+    """
+    here = threading.get_ident()
+    with _lock:
+        is_outermost = id(model) not in _watched
+        if _watched.setdefault(id(model), here) != here:
+            raise RuntimeError(
+                f"Another thread records a step of the model {model.name!r} at the same time. Give "
+                "each thread a model and a monitor of its own, or train one after the other."
+            )
+    try:
+        yield
+    finally:
+        if is_outermost:
+            with _lock:
+                del _watched[id(model)]

@@ -1,0 +1,42 @@
+"""Sees what a regularizer returns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import keras
+
+_STAND_IN = "_vg_keras_stands_in"
+
+
+def note_penalties(
+    variable: keras.Variable, note: Callable[[keras.Variable, Any], None], stack: ExitStack
+) -> None:
+    """Replaces a variable's regularizer by one of the same class that notes what it returns.
+
+    It shares the attributes of the original, for a train step may look at them.
+
+    Args:
+        variable: The variable.
+        note: Is given the variable and each penalty.
+        stack: Restores the regularizer.
+    """
+    regularizer = variable.regularizer
+    if hasattr(regularizer, _STAND_IN):
+        return
+
+    def call(stand_in: Any, *args: Any, **kwargs: Any) -> Any:
+        penalty = regularizer(*args, **kwargs)
+        note(variable, penalty)
+        return penalty
+
+    kind = type(regularizer)
+    with contextlib.suppress(TypeError):  # of a class that can't be derived from: left as it is
+        noting = type(kind.__name__, (kind,), {"__call__": call, _STAND_IN: True})
+        stand_in: Any = object.__new__(noting)
+        stand_in.__dict__ = vars(regularizer)
+        variable.regularizer = stand_in
+        stack.callback(setattr, variable, "regularizer", regularizer)
