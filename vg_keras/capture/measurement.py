@@ -73,9 +73,9 @@ class Measurement:
             tensors += dense_parts(c.gradient for c in calls if c.gradient is not None)
         if tf.executing_eagerly() or not tensors:
             return self
-        graph = tf.compat.v1.get_default_graph()
-        if any(tensor.graph is not graph for tensor in tensors):
-            return self  # in the branch of a `tf.cond`, which reads them where it begins
+        graph = tensors[0].graph  # the default graph may be that of a condition
+        if any(tensor.graph is not graph for tensor in [*tensors, *handed]):
+            return self  # an optimizer in a `tf.cond` of the user's reads them where that begins
         roots = [tensor.op for tensor in handed]
         roots += [op for op in graph.get_operations() if op.op_def and op.op_def.is_stateful]
         copy_of = dict(zip(map(id, tensors), copies(tensors, roots), strict=True))

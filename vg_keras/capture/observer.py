@@ -234,14 +234,6 @@ class Observer:
             wanted = known if self._choice.updates or self._choice.weights else penalties
             before = _values(plan, wanted)
 
-        def store(slot: tf.Tensor | int, measurement: Measurement) -> None:
-            with self._taps.paused():
-                added = {
-                    path: penalty_gradient(plan.variables[path].regularizer, before[path], by)
-                    for path, by in by_penalty.items()
-                }
-            dataclasses.replace(measurement, penalties=added).store(slot, plan, table)
-
         def finish() -> None:
             with suspended():
                 measurement = Measurement(
@@ -254,9 +246,18 @@ class Observer:
                     after=_values(plan, known) if self._choice.updates else {},
                     drop=self._absences.note_failure,
                 )
-                if not getattr(self._model, "jit_compile", False):  # XLA fuses in its own way
-                    measurement = measurement.undisturbing(dense_parts(known.values()))
                 self._slots.when_due(step, lambda slot: store(slot, measurement))
+
+        # Everything that only a recorded step needs is computed here, within the condition.
+        def store(slot: tf.Tensor | int, measurement: Measurement) -> None:
+            with self._taps.paused():
+                added = {
+                    path: penalty_gradient(plan.variables[path].regularizer, before[path], by)
+                    for path, by in by_penalty.items()
+                }
+            if not getattr(self._model, "jit_compile", False):  # XLA fuses in its own way
+                measurement = measurement.undisturbing(dense_parts(known.values()))
+            dataclasses.replace(measurement, penalties=added).store(slot, plan, table)
 
         return finish
 
