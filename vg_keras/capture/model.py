@@ -18,6 +18,10 @@ Filter: TypeAlias = str | Sequence[str] | Callable[[Any], bool] | None
 Keras object to bool, or None for all."""
 
 
+class FilterError(ValueError):
+    """A filter of the user's lets nothing through."""
+
+
 def is_built(model: keras.Model) -> bool:
     """Tells whether all variables of a model exist."""
     inner = [layer for layer in layers_of(model) if layer is not model]
@@ -100,7 +104,7 @@ def select(candidates: Mapping[str, Any], chosen: Filter, argument: str, what: s
         what: What it chooses, such as "trainable variable".
 
     Raises:
-        ValueError: The filter lets none through.
+        FilterError: The filter lets none through.
     """
     if chosen is None:
         return set(candidates)
@@ -110,7 +114,7 @@ def select(candidates: Mapping[str, Any], chosen: Filter, argument: str, what: s
         patterns = [chosen] if isinstance(chosen, str) else list(chosen)
         selected = {path for path in candidates if any(fnmatchcase(path, p) for p in patterns)}
     if candidates and not selected:
-        raise ValueError(
+        raise FilterError(
             f"`{argument}` must let through at least one {what} of the model. "
             f"Received: {argument}={chosen!r}, which matches none of {', '.join(candidates)}."
         )

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from vg_keras.capture.graph_difference import difference
+from vg_keras.capture.model import FilterError
 from vg_keras.capture.model_state import ModelState
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.patches import replace_in_instance
@@ -119,11 +120,23 @@ class RecordingTrainFunction:
                 logs = self._run(recording, iterator)
         except _RecordingError as error:
             self._recordings[key] = None
-            logs = self._own(iterator)  # raises in its turn where the error is the model's
+            logs = self._run_own_after(error, iterator)
             recorder.warn_once(f"{error} Nothing more is recorded. Training goes on.")
             return logs
         recorder.receive(self._observer)
         return logs
+
+    def _run_own_after(self, failure: _RecordingError, iterator: Any) -> Any:
+        """Runs the model's own train function where the recording one could not be run.
+
+        If that fails too, the error is the model's own. The one that tracing raised says more.
+        """
+        try:
+            return self._own(iterator)
+        except (StopIteration, tf.errors.OutOfRangeError):
+            raise
+        except Exception as error:
+            raise failure.__cause__ or error from error
 
     def _recording_for(
         self, iterator: Any, recorder: ExecutionRecorder
@@ -184,6 +197,8 @@ class RecordingTrainFunction:
             for function in outermost_functions(recording):
                 if takes_iterator(function, iterator):
                     trace(function, iterator)
+        except FilterError:
+            raise  # the user's, at the first step of a model that was not built before
         except Exception as error:
             raise _RecordingError(
                 f"GradientMonitor could not trace a step of the model {name!r} that records: "
