@@ -135,7 +135,7 @@ class Measurement:
             upstream = [_dense(call) for call in calls if call.gradient is not None]
             if upstream:
                 tensors[ACTIVATION_GRADIENT, path] = divided(_joined(upstream), self.scale)
-        return {key: _as_real(tensor) for key, tensor in tensors.items()}
+        return {key: _on_values(as_real, tensor) for key, tensor in tensors.items()}
 
     def _extras(self, plan: Plan) -> dict[Key, Extras]:
         """Returns the numbers beside the sketches, float64 `[2]` each, and which are known.
@@ -171,11 +171,16 @@ def dense_parts(gradients: Iterable[Gradient]) -> list[tf.Tensor]:
     return [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
 
 
-def _replaced(gradient: Gradient, copy_of: Mapping[int, tf.Tensor]) -> Gradient:
+def _on_values(function: Callable[[tf.Tensor], tf.Tensor], gradient: Gradient) -> Gradient:
+    """Returns what a function makes of a gradient, of IndexedSlices with their indices."""
     if isinstance(gradient, tf.IndexedSlices):
-        values = copy_of[id(gradient.values)]
+        values = function(gradient.values)
         return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
-    return copy_of[id(gradient)]
+    return function(gradient)
+
+
+def _replaced(gradient: Gradient, copy_of: Mapping[int, tf.Tensor]) -> Gradient:
+    return _on_values(lambda values: copy_of[id(values)], gradient)
 
 
 def _replaced_calls(calls: Sequence[Call], copy_of: Mapping[int, tf.Tensor]) -> list[Call]:
@@ -193,14 +198,15 @@ def divided(gradient: Gradient, scale: tf.Tensor | None) -> Gradient:
     """Returns a gradient without the loss scale."""
     if scale is None:
         return gradient
-    if isinstance(gradient, tf.IndexedSlices):
-        values = divided(gradient.values, scale)
-        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
-    if gradient.dtype.is_complex:
-        return gradient / tf.cast(scale, gradient.dtype)
+    return _on_values(lambda values: _quotient(values, scale), gradient)
+
+
+def _quotient(values: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    if values.dtype.is_complex:
+        return values / tf.cast(scale, values.dtype)
     # Widen first: a gradient that needs a loss scale would vanish without it in float16.
-    dtype = tf.float64 if gradient.dtype == tf.float64 else tf.float32
-    return tf.cast(gradient, dtype) / tf.cast(scale, dtype)
+    dtype = tf.float64 if values.dtype == tf.float64 else tf.float32
+    return tf.cast(values, dtype) / tf.cast(scale, dtype)
 
 
 def penalty_gradient(
@@ -247,12 +253,6 @@ def _dense(call: Call) -> tf.Tensor:
         rows = tf.shape(call.value, gradient.indices.dtype)[0]
         return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, rows)
     return gradient
-
-
-def _as_real(tensor: Gradient) -> Gradient:
-    if isinstance(tensor, tf.IndexedSlices):
-        return tf.IndexedSlices(as_real(tensor.values), tensor.indices, tensor.dense_shape)
-    return as_real(tensor)
 
 
 def _is_large(tensor: tf.Tensor) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import keras
 import tensorflow as tf
 
@@ -28,20 +26,29 @@ class ModelState:
         """Whether a variable has another value, or there are other variables."""
         return self._taken() != self._fingerprint
 
-    def _taken(self) -> list[tuple[int, int]]:
+    def _taken(self) -> dict[int, int]:
         with suspended():
-            return [(id(v), _sum_of_bits(v)) for v in self._variables()]
+            return {key: _sum_of_bits(v) for key, v in self._variables().items()}
 
-    def _variables(self) -> Iterator[keras.Variable]:
-        yield from self._model.variables
-        yield from self._model.metrics_variables
-        for optimizer in optimizers_of(self._model):
-            yield from optimizer.variables
+    def _variables(self) -> dict[int, keras.Variable]:
+        model = self._model
+        of_optimizers = [v for optimizer in optimizers_of(model) for v in optimizer.variables]
+        return {id(v): v for v in (*model.variables, *model.metrics_variables, *of_optimizers)}
+
+
+_INTEGERS = {1: tf.int8, 2: tf.int16, 4: tf.int32}
+"""By their size in bytes; what is larger is read as several int64."""
 
 
 def _sum_of_bits(variable: keras.Variable) -> int:
-    """Returns the sum of the bits of all elements, read as integers, modulo 2**32."""
+    """Returns the sum of the bits of all elements, read as integers, with overflow.
+
+    No copy is made of elements of four bytes and more.
+    """
     value = tf.convert_to_tensor(variable.value)
-    if value.dtype in (tf.bool, tf.string):
-        value = tf.strings.to_hash_bucket_fast(tf.strings.as_string(value), 2**31 - 1)
-    return int(tf.reduce_sum(tf.cast(tf.bitcast(value, tf.uint8), tf.uint32)).numpy())
+    if value.dtype == tf.bool:
+        value = tf.cast(value, tf.int32)
+    elif value.dtype == tf.string:
+        value = tf.strings.to_hash_bucket_fast(value, 2**31 - 1)
+    bits = tf.bitcast(value, _INTEGERS.get(value.dtype.size, tf.int64))
+    return int(tf.reduce_sum(tf.cast(bits, tf.int32) if value.dtype.size < 4 else bits).numpy())

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -179,11 +179,11 @@ class Observer:
         with tf.init_scope():  # variables must not belong to the function that is traced
             self._prepare()
         finish = None
-        with self._never_failing():
+        with self._taps.guarded():
             finish = self._measure(gradients, variables, loss_scale(optimizer))
         result = apply()
         if finish is not None:
-            with self._never_failing():
+            with self._taps.guarded():
                 finish()
         return result
 
@@ -211,7 +211,7 @@ class Observer:
         Returns:
             What is to be called after the update, or None where nothing of this is measured.
         """
-        plan, table = self._prepare()
+        plan, _ = self._prepare()
         pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
         given = {path: gradient for path, gradient in pairs if path is not None}
         known = {path: gradient for path, gradient in given.items() if gradient is not None}
@@ -246,20 +246,41 @@ class Observer:
                     after=_values(plan, known) if self._choice.updates else {},
                     drop=self._absences.note_failure,
                 )
-                self._slots.when_due(step, lambda slot: store(slot, measurement))
-
-        # Everything that only a recorded step needs is computed here, within the condition.
-        def store(slot: tf.Tensor | int, measurement: Measurement) -> None:
-            with self._taps.paused():
-                added = {
-                    path: penalty_gradient(plan.variables[path].regularizer, before[path], by)
-                    for path, by in by_penalty.items()
-                }
-            if not getattr(self._model, "jit_compile", False):  # XLA fuses in its own way
-                measurement = measurement.undisturbing(dense_parts(known.values()))
-            dataclasses.replace(measurement, penalties=added).store(slot, plan, table)
+                handed = dense_parts(known.values())
+                self._slots.when_due(
+                    step, lambda slot: self._store(slot, measurement, by_penalty, handed)
+                )
 
         return finish
+
+    def _store(
+        self,
+        slot: tf.Tensor | int,
+        measurement: Measurement,
+        by_penalty: Mapping[str, tf.Tensor],
+        handed: Sequence[tf.Tensor],
+    ) -> None:
+        """Stores a measurement, within the condition that the step is due.
+
+        What only a recorded step needs is computed here.
+
+        Args:
+            slot: The slot of the table.
+            measurement: The measurement, without what regularizers add.
+            by_penalty: dL/d(penalty) by path of the variable.
+            handed: The gradients that the optimizer was handed, the values of IndexedSlices.
+        """
+        plan, table = self._prepare()
+        with self._taps.paused():
+            added = {
+                path: penalty_gradient(
+                    plan.variables[path].regularizer, measurement.before[path], by
+                )
+                for path, by in by_penalty.items()
+            }
+        if not getattr(self._model, "jit_compile", False):  # XLA fuses in its own way
+            measurement = measurement.undisturbing(handed)
+        dataclasses.replace(measurement, penalties=added).store(slot, plan, table)
 
     def _take(
         self, plan: Plan, variables: set[int], gradients: Sequence[Gradient]
@@ -284,15 +305,8 @@ class Observer:
         """Returns what the counter reads, before any optimizer counts it up in this step."""
         return tf.identity(tf.convert_to_tensor(self._counter, tf.int64))
 
-    @contextmanager
-    def _never_failing(self) -> Iterator[None]:
-        """Turns an error of the measuring itself into one warning: the training goes on."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
-            self._warn_of(error)
-
     def _warn_of(self, error: Exception) -> None:
+        """Turns an error of the measuring itself into one warning: the training goes on."""
         if self._has_failed:
             return
         self._has_failed = True

@@ -119,7 +119,10 @@ def _methods_of_all_classes() -> list[SharedMethod[GradientHook]]:
         ahead.extend(kind.__subclasses__())
         if "apply" in vars(kind) and kind not in classes:
             classes.append(kind)
-    return [_methods.setdefault(kind, SharedMethod(kind, "apply", _hooked)) for kind in classes]
+    for kind in classes:
+        if kind not in _methods:
+            _methods[kind] = SharedMethod(kind, "apply", _hooked)
+    return [_methods[kind] for kind in classes]
 
 
 def _hooked(apply: Method, hooks: list[GradientHook]) -> Method:
@@ -191,10 +194,9 @@ def _handed(
         # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
         variables = getattr(optimizer, "_trainable_variables", [])
     are_known = isinstance(gradients, Collection) and isinstance(variables, Collection)
-    found = (list(gradients), list(variables)) if are_known else ([], [])
-    if not are_known or len(found[0]) != len(found[1]):
+    if not are_known or len(gradients) != len(variables):
         return args, kwargs, None, []  # the optimizer has something to say about that
-    return args, kwargs, *found
+    return args, kwargs, list(gradients), list(variables)
 
 
 def _names_of_first_two(apply: Method) -> tuple[str, str]:

@@ -38,8 +38,7 @@ from vg_keras.capture.tape import listening_to_tapes
 from vg_keras.capture.vectorized_map import (
     Conversion,
     following_conversions,
-    has_bodies,
-    is_in_body,
+    single_rows,
 )
 
 SEVERAL_LOSSES = "several losses were differentiated by them, and their gradients combined"
@@ -340,7 +339,6 @@ def _drop_single_rows(step: _Step) -> None:
     """Forgets the calls in the body of a `tf.vectorized_map` that it has not converted."""
     if tf.executing_eagerly():
         return
-    graphs = {call.value.graph for calls in step.calls.values() for call in calls}
-    if any(has_bodies(graph) for graph in graphs):
-        for layer, calls in step.calls.items():
-            step.calls[layer] = [call for call in calls if not is_in_body(call.value)]
+    dropped = single_rows([call.value for calls in step.calls.values() for call in calls])
+    for layer, calls in step.calls.items():
+        step.calls[layer] = [call for call in calls if id(call.value) not in dropped]

@@ -187,12 +187,29 @@ class RecordingTrainFunction:
         return None
 
     def _run(self, recording: Callable[..., Any], iterator: Any) -> Any:
-        """Traces a recording function, unless it is traced, and runs it.
+        """Runs a recording function, which the first time is traced before.
 
         Raises:
             _RecordingError: If it can't be done, and the state of the model is untouched.
         """
-        name = self._model.name
+        if recording in self._have_run:
+            return recording(iterator)
+        self._trace(recording, iterator)
+        # Memory is short at the first run, if it is short at all.
+        state = ModelState(self._model)
+        try:
+            logs = recording(iterator)
+        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+            if state.has_changed():
+                raise
+            raise _RecordingError(
+                f"There is not enough memory to record a step of the model {self._model.name!r}: "
+                f"{error!r}. The batch of that step is left out."
+            ) from error
+        self._have_run.add(recording)
+        return logs
+
+    def _trace(self, recording: Callable[..., Any], iterator: Any) -> None:
         try:
             for function in outermost_functions(recording):
                 if takes_iterator(function, iterator):
@@ -201,22 +218,9 @@ class RecordingTrainFunction:
             raise  # the user's, at the first step of a model that was not built before
         except Exception as error:
             raise _RecordingError(
-                f"GradientMonitor could not trace a step of the model {name!r} that records: "
-                f"{error!r}."
+                f"GradientMonitor could not trace a step of the model {self._model.name!r} that "
+                f"records: {error!r}."
             ) from error
-        # Memory is short at the first run, if it is short at all.
-        state = None if recording in self._have_run else ModelState(self._model)
-        try:
-            logs = recording(iterator)
-        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-            if state is None or state.has_changed():
-                raise
-            raise _RecordingError(
-                f"There is not enough memory to record a step of the model {name!r}: {error!r}. "
-                "The batch of that step is left out."
-            ) from error
-        self._have_run.add(recording)
-        return logs
 
     def _make_recording(self) -> Callable[..., Any]:
         """Returns what the model's own `make_train_function` makes of a step that is recorded."""

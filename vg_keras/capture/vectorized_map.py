@@ -8,7 +8,7 @@ graph, but nothing that trains is computed from them; their conversions take the
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,19 +31,15 @@ def following_conversions(listener: Callable[[Conversion], None]) -> Iterator[No
         yield
 
 
-def is_in_body(tensor: tf.Tensor) -> bool:
-    """Whether a tensor of a graph belongs to a single row, and was not converted."""
-    return not _row_numbers(tensor.graph).isdisjoint(tensors_behind([tensor]))
-
-
-def has_bodies(graph: tf.Graph) -> bool:
-    """Whether there is the body of a vectorized map in a graph."""
-    return bool(_row_numbers(graph))
-
-
-def _row_numbers(graph: tf.Graph) -> set[int]:
-    operations = graph.get_operations()
-    return {id(op.outputs[0]) for op in operations if op.type == "PlaceholderWithDefault"}
+def single_rows(tensors: Sequence[tf.Tensor]) -> set[int]:
+    """Returns the ids of the tensors of a graph that belong to a single row."""
+    rows = {
+        id(op.outputs[0])
+        for graph in {tensor.graph for tensor in tensors}
+        for op in graph.get_operations()
+        if op.type == "PlaceholderWithDefault"
+    }
+    return {id(t) for t in tensors if not rows.isdisjoint(tensors_behind([t]))} if rows else set()
 
 
 def _telling(original: Method, listeners: list[Callable[[Conversion], None]]) -> Method:
