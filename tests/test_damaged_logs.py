@@ -1,22 +1,11 @@
 """Of a log that is cut off or damaged whatever is whole is read, and what is not is told."""
 
-import functools
-
 import pytest
 from event_files import frames
 from handmade_logs import record_of, write_log
 from scripted_records import MODEL, all_contents
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
-from vg_keras import read_run, reader
-
-
-@pytest.fixture(scope="module", autouse=True)
-def checksums_once():
-    """TensorBoard computes checksums in Python; the same bytes are read thousands of times here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "masked_crc32c", functools.cache(masked_crc32c))
-        yield
+from vg_keras import read_run
 
 
 def test_cut_off_at_any_byte_a_log_holds_all_whole_records(tmp_path):

@@ -1,6 +1,7 @@
 """What others make of a log: TensorBoard itself, by its own HTTP API, and tbparse."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -28,23 +29,24 @@ def log(tmp_path_factory):
     return log_dir, monitor
 
 
-@pytest.fixture(scope="module")
-def get(log):
-    """A function that asks TensorBoard's web application for JSON."""
+@pytest.fixture(scope="module", params=["false", "true"], ids=["slow loader", "fast loader"])
+def get(log, request):
+    """A function that asks TensorBoard's web application for JSON, with each of its loaders."""
     # Imported only here: its sanitizer of HTML warns of being old.
     from tensorboard import default, program
     from tensorboard.backend import application
-    from tensorboard.backend.event_processing import data_ingester
+    from tensorboard.data import server_ingester
 
-    log_dir, _ = log
+    if request.param == "true":
+        try:
+            server_ingester.get_server_binary()
+        except server_ingester.NoDataServerError as error:
+            pytest.skip(f"needs TensorBoard's fast loader: {error}")
     server = program.TensorBoard(plugins=default.get_plugins())
-    server.configure(argv=["", "--logdir", str(log_dir), "--load_fast=false"])
-    ingester = data_ingester.LocalDataIngester(server.flags)
-    ingester.start()
-    ingester._multiplexer.AddRunsFromDirectory(str(log_dir))
-    ingester._multiplexer.Reload()
+    server.configure(argv=["", "--logdir", str(log[0]), f"--load_fast={request.param}"])
+    data_provider, multiplexer = server._make_data_provider()
     app = application.TensorBoardWSGIApp(
-        server.flags, server.plugin_loaders, ingester.data_provider
+        server.flags, server.plugin_loaders, data_provider, None, multiplexer
     )
     client = Client(app)
 
@@ -53,6 +55,14 @@ def get(log):
         assert response.status_code == 200, response.get_data(as_text=True)
         return json.loads(response.get_data(as_text=True))
 
+    # Both load in the background. The last tag of the last record tells that all is there.
+    for _ in range(600):
+        runs = get_json("/data/plugin/scalars/tags")
+        tags = [tag for tag in runs.get(RUN, []) if tag.startswith("update_ratio/")]
+        path = "/data/plugin/scalars/scalars"
+        if tags and len(get_json(path, run=RUN, tag=max(tags))) == 3:
+            break
+        time.sleep(0.05)
     return get_json
 
 

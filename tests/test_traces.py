@@ -84,7 +84,8 @@ def test_several_steps_an_execution_are_traced_no_more_often():
     assert traces([GradientMonitor(None, 4)]) <= 2 * traces([])
 
 
-def test_a_watched_function_is_traced_once():
+@pytest.mark.parametrize(("update_freq", "expected"), [(2, PLAIN + RECORDING), (1, RECORDING)])
+def test_a_watched_function_is_traced_once_for_each_purpose(update_freq, expected):
     model, counts = counting()
     x, y = regression_data(6)
 
@@ -95,14 +96,15 @@ def test_a_watched_function_is_traced_once():
         gradients = tape.gradient(loss, model.trainable_variables)
         model.optimizer.apply(gradients, model.trainable_variables)
 
-    monitor = GradientMonitor(None, 2)
-    with monitor.watch(model) as watch:
-        for start in range(0, len(x), BATCH_SIZE):
-            with watch.step():
-                step(x[start : start + BATCH_SIZE], y[start : start + BATCH_SIZE])
+    monitor = GradientMonitor(None, update_freq)
+    for _ in range(2):
+        with monitor.watch(model) as watch:
+            for start in range(0, len(x), BATCH_SIZE):
+                with watch.step():
+                    step(x[start : start + BATCH_SIZE], y[start : start + BATCH_SIZE])
 
-    assert counts.num_calls == 1
-    assert [record.step for record in monitor.records] == [0, 2, 4]
+    assert counts.num_calls == expected
+    assert [record.step for record in monitor.records] == list(range(0, 12, update_freq))
 
 
 def test_validation_and_prediction_trace_nothing_of_the_monitors():

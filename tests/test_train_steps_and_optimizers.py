@@ -75,10 +75,10 @@ def test_a_train_step_that_updates_thrice_is_recorded_once_a_step():
     monitor = GradientMonitor(None, "batch")
     fit(compiled(model), *regression_data(6), [monitor])
 
-    assert [record.step for record in monitor.records] == [0, 3, 6, 9, 12, 15]
+    assert [record.step for record in monitor.records] == [0, 1, 2, 3, 4, 5]
 
 
-def test_steps_that_the_loss_scale_passes_over_shift_the_schedule_until_the_epoch_ends():
+def test_steps_that_the_loss_scale_passes_over_count_as_steps():
     optimizer = keras.optimizers.LossScaleOptimizer(
         keras.optimizers.SGD(0.1), initial_scale=2.0**18
     )
@@ -87,9 +87,7 @@ def test_steps_that_the_loss_scale_passes_over_shift_the_schedule_until_the_epoc
     fit(model, *regression_data(12), [monitor])
 
     assert int(optimizer.iterations) < 12
-    steps = [record.step for record in monitor.records]
-    assert steps == sorted(steps)
-    assert len(steps) == 4
+    assert [record.step for record in monitor.records] == [0, 3, 6, 9]
 
 
 class GAN(keras.Model):
@@ -184,8 +182,8 @@ def test_a_loss_scale_that_is_too_large_shows_as_infinite_gradients():
     monitor = GradientMonitor(None, "batch")
     fit(model, *regression_data(2), [monitor])
 
-    # The optimizer passes such steps over and does not count them.
-    assert [record.step for record in monitor.records] == [0, 0]
+    # The optimizer passes such steps over and does not count them. They are train steps.
+    assert [record.step for record in monitor.records] == [0, 1]
     for record in monitor.records:
         assert record.gradients["sequential/dense/kernel"].nonfinite
 

@@ -23,6 +23,21 @@ def check_backend() -> None:
         )
 
 
+def check_model(model: Any) -> None:
+    """Raises a TypeError if a model is not one of Keras 3."""
+    if isinstance(model, keras.Model):
+        return
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    is_legacy = any(base.__module__.startswith("tf_keras.") for base in type(model).__mro__)
+    advice = (
+        "That is a model of Keras 2. Build it with the package `keras`, version 3; where `tf.keras`"
+        " is used, do not set the environment variable TF_USE_LEGACY_KERAS."
+        if is_legacy
+        else "Build it with the package `keras`."
+    )
+    raise TypeError(f"GradientMonitor needs a `keras.Model` of Keras 3. Received: {kind}. {advice}")
+
+
 def checked_path(log_dir: str | os.PathLike[str]) -> str:
     """Returns the path of a log directory; raises a TypeError if it is none."""
     try:

@@ -7,6 +7,7 @@ it on disk in `writer.py`.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -14,23 +15,23 @@ import keras
 
 from vg_keras.arguments import (
     check_backend,
+    check_model,
     checked_charts,
     checked_optimizers,
     checked_path,
 )
 from vg_keras.capture import claims
-from vg_keras.capture.capture import Capture
+from vg_keras.capture.capture import Capture, capture_of, loop_observer
 from vg_keras.capture.model import Filter, checked_filter, is_built
-from vg_keras.capture.observer import Observer
-from vg_keras.capture.optimizers import counter_of
 from vg_keras.capture.plan import Choice
 from vg_keras.capture.probe_pass import ProbePass
-from vg_keras.capture.slots import ArmedStep
-from vg_keras.capture.train_function import OccupiedError, put_back
+from vg_keras.capture.train_function import NotCalledError, OccupiedError, put_back
+from vg_keras.due_execution import DueExecutions
 from vg_keras.probe import Probe, as_probe
 from vg_keras.record import Record
 from vg_keras.recorder import Recorder
 from vg_keras.schedule import Schedule
+from vg_keras.step_count import StepCount
 from vg_keras.watch import Watch
 
 DEFAULT_UPDATE_FREQ = 100
@@ -100,7 +101,6 @@ class GradientMonitor(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         check_backend()
-        self.log_dir = None if log_dir is None else checked_path(log_dir)
         self.update_freq = update_freq
         self.probe = as_probe(probe)
         self._choice = Choice(
@@ -111,11 +111,33 @@ class GradientMonitor(keras.callbacks.Callback):
             updates,
             weights,
         )
-        self._schedule = Schedule(update_freq)
+        path = None if log_dir is None else checked_path(log_dir)
+        self._recorder = Recorder(path, checked_charts(charts), self.probe)
+        self._begin_schedule()
+
+    def _begin_schedule(self) -> None:
+        self._schedule = Schedule(self.update_freq)
+        self._due = DueExecutions(self._recorder, self._schedule)
         self._capture: Capture | None = None
-        self._recorder = Recorder(self.log_dir, checked_charts(charts), self.probe)
-        self._step = 0
+        self._count = StepCount()
+        self._trains: weakref.ref[keras.Model] | None = None
         self._is_first_epoch = True
+        self._has_given_up = self._is_over = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy takes over: the settings and the records, and nothing of a model."""
+        own = ("update_freq", "probe", "_choice", "_recorder")
+        return {"params": None, "_model": None} | {name: vars(self)[name] for name in own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Makes a copy. It writes to a log directory of its own, within that of the original."""
+        self.__dict__.update(state)
+        self._begin_schedule()
+
+    @property
+    def log_dir(self) -> str | None:
+        """The directory of the TensorBoard log. That of a copy is made when training begins."""
+        return self._recorder.log_dir
 
     @property
     def records(self) -> list[Record]:
@@ -129,27 +151,34 @@ class GradientMonitor(keras.callbacks.Callback):
         return log.records if log else []
 
     def set_model(self, model: keras.Model) -> None:
-        """Begins anew with another model."""
-        if model is not self._model:
-            self._begin_anew()
+        """Begins anew with another model.
+
+        Raises:
+            TypeError: If it is not a model of Keras 3.
+        """
+        check_model(model)
+        self._begin_with(model)
         super().set_model(model)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Prepares the model and opens the event file; whatever is wrong is said here."""
+        """Attaches to the model and prepares the log. Invalid settings raise here."""
         claims.claim(self, self.model)
         put_back(self.model)  # a `fit` that was interrupted may have left a recording function
         self._recorder.close()
         self._follow_model()
-        self._recorder.open()
-        self._is_first_epoch = True
+        self._recorder.open(self.model.distribute_strategy)
+        self._is_first_epoch, self._has_given_up, self._is_over = True, False, False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Reads the number of the step that comes, once an epoch."""
-        self._step = self._follow_model().observer.step
+        """Corrects the number of the step that comes next, once an epoch."""
+        capture = self._follow_model()
         if self._is_first_epoch:  # not earlier: `BackupAndRestore` may come after `on_train_begin`
             self._is_first_epoch = False
-            self._recorder.begin_at(self._step)
-        self._schedule.begin_epoch(self._step)
+            self._count.begin(capture.observer.counts)
+            self._recorder.begin_at(self._count.next)
+        else:
+            self._end_epoch(capture)
+        self._schedule.go_on(self._count.next)
 
     # Without an `on_train_batch_end`: if a callback has one, Keras waits for each step to finish.
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -159,25 +188,61 @@ class GradientMonitor(keras.callbacks.Callback):
             RuntimeError: If another thread trains the same model, or with this monitor.
         """
         claims.check(self, self.model)
+        if self._is_over:
+            self._warn_of_inner_fit()
+            return
         num_steps = self.model.steps_per_execution
-        due = self._schedule.due(self._step, num_steps)
-        self._step += num_steps
-        if due is None:
+        start = self._count.take(num_steps)
+        due = self._schedule.due(start, num_steps)
+        if due is None or self._has_given_up:
             return
         capture = self._follow_model()
+        self._due.begin(start, num_steps)
         try:
-            capture.record_next(due, self._recorder)
+            capture.record_next(due, start, self._due)
         except OccupiedError:
             self._recorder.warn_once(
                 f"Another GradientMonitor records a step of the model {self.model.name!r}, so this "
                 "one does not. Give `fit` one monitor, or let them record at different steps."
             )
+        except NotCalledError:
+            self._give_up()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the event file."""
-        put_back(self.model)  # a `fit` within this one may have had its model monitored instead
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._capture is not None and not self._is_first_epoch:
+            self._end_epoch(self._capture)
+            self._count.end(self._capture.observer.counts)
+        if put_back(self.model):
+            self._give_up()
         self._recorder.close()
         claims.release(self, self.model)
+
+    def _end_epoch(self, capture: Capture) -> None:
+        num_steps = self.model.steps_per_execution
+        # Reading what the optimizers have counted waits for the last step.
+        counts = capture.observer.counts if num_steps > 1 else {}
+        is_stopped = bool(self.model.stop_training)
+        num_batches = (self.params or {}).get("steps")
+        self._count.end_epoch(num_steps, num_batches, is_stopped, counts)
+        self._count.begin_epoch(counts)
+
+    def _warn_of_inner_fit(self) -> None:
+        self._recorder.warn_once(
+            f"Another `fit`, of the model {self.model.name!r}, has used the same GradientMonitor "
+            "within this one, so nothing more is recorded here. Give each `fit` its own monitor."
+        )
+
+    def _give_up(self) -> None:
+        self._has_given_up = True
+        self._recorder.warn_once(
+            f"The training loop of the model {self.model.name!r} did not call "
+            "`model.train_function` after `on_train_batch_begin`: nothing is recorded. A loop that "
+            "calls another function can be monitored by `GradientMonitor.watch`."
+        )
 
     def watch(
         self,
@@ -186,16 +251,18 @@ class GradientMonitor(keras.callbacks.Callback):
     ) -> Watch:
         """Attaches the monitor to a model that a loop written by hand trains.
 
+        The records go on over several calls for one model, such as one for each epoch.
+
         Args:
             model: The model. Under a distribution strategy it must be built.
-            optimizer: The optimizer, or several of them; the first one counts the steps. By default
-                those that the model is compiled with or keeps as attributes.
+            optimizer: The optimizer, or several of them. By default those that the model is
+                compiled with or keeps as attributes.
 
         Returns:
             A context manager, in which each step is one more.
 
         Raises:
-            TypeError: `optimizer` is no Keras optimizer.
+            TypeError: `model` is no model of Keras 3, or `optimizer` no Keras optimizer.
             ValueError: There is no optimizer, or a filter matches nothing. On entering: `log_dir`
                 can't be written to.
 
@@ -205,30 +272,38 @@ class GradientMonitor(keras.callbacks.Callback):
             ...         with watch.step():
             ...             train_step(x, y)
         """
+        check_model(model)
         optimizers = checked_optimizers(model, optimizer)
-        self._begin_anew()
-        counter = counter_of(optimizers[0])
+        self._begin_with(model)
         strategy = model.distribute_strategy
         if strategy.num_replicas_in_sync > 1 and not is_built(model):
             raise ValueError(
                 f"Expected a built model under a distribution strategy. Received: {model.name!r}, "
                 "which is not built. Call it once on a batch, in the scope of the strategy."
             )
-        slots = ArmedStep()
-        observer = Observer(model, optimizers, counter, self._choice, slots, strategy)
-        if self.probe is not None:
-            self._recorder.probe_by(ProbePass(model, self.probe, self._choice, counter))
-        return Watch(observer, slots, self._schedule, self._recorder, (self, model))
+        observer = loop_observer(model, optimizers, self._choice, self._schedule.every)
+        if not self._recorder.is_probing:
+            self._probe(model)
+        used = self, model
+        return Watch(observer, self._count, self._schedule, self._due, self._recorder, used)
 
-    def _begin_anew(self) -> None:
-        self._capture = None
-        self._recorder.begin_anew()
+    def _begin_with(self, model: keras.Model) -> None:
+        """Begins anew unless it is the model that was trained last."""
+        if self._trains is None or self._trains() is not model:
+            self._capture = None
+            self._count = StepCount()
+            self._schedule.reset()
+            self._recorder.begin_anew()
+            self._trains = weakref.ref(model)
+
+    def _probe(self, model: keras.Model) -> None:
+        if self.probe is not None:
+            self._recorder.probe_by(ProbePass(model, self.probe, self._choice))
 
     def _follow_model(self) -> Capture:
         """Returns what records the model as it is now compiled."""
         if self._capture is None or not self._capture.serves(self.model):
-            self._capture = Capture(self.model, self._choice, self._schedule.every)
-            self._schedule.begin(self._capture.observer.step)
-            if self.probe is not None:
-                self._recorder.probe_by(ProbePass(self.model, self.probe, self._choice))
+            self._capture = capture_of(self.model, self._choice, self._schedule.every)
+            self._schedule.reset()
+            self._probe(self.model)
         return self._capture

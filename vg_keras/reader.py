@@ -1,7 +1,8 @@
 """Reads event files back into records: the very numbers that were measured.
 
 Takes a log whose training has ended, one that is still being written, one cut off and one damaged:
-whatever is whole is returned, and what is not is told. Needs neither TensorFlow nor Keras.
+whatever is whole is returned, and what is not is told. Needs neither TensorFlow nor Keras; a remote
+path is read by TensorFlow where it is installed, and else by fsspec.
 
     run = read_run("logs")
     run.records[-1].gradients["dense/kernel"].norm
@@ -9,14 +10,15 @@ whatever is whole is returned, and what is not is told. Needs neither TensorFlow
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import google_crc32c
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import event_pb2
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from vg_keras import metadata
 from vg_keras.record import ModelDescription, Record
@@ -30,7 +32,7 @@ class Run:
     """What stands in a run directory.
 
     Args:
-        path: The run directory, or the one file that was read.
+        path: The directory or the one file that was read; a string where it is remote.
         model: The model, as the last file describes it, or None where no file got that far.
         records: All records, in the order in which they were written. Where a training was aborted
             and resumed from a backup, the steps after the backup are those of the resumed one.
@@ -38,7 +40,7 @@ class Run:
             file that is still being written is none.
     """
 
-    path: Path
+    path: Path | str
     model: ModelDescription | None
     records: tuple[Record, ...]
     damage: tuple[str, ...]
@@ -49,14 +51,14 @@ def read_run(path: str | Path) -> Run:
 
     Args:
         path: The `log_dir` of a monitor, one of its subdirectories, which are `gradients` and that
-            of a probe, or an event file.
+            of a probe, or an event file; on a local disk, or remote, such as "gs://bucket/logs".
 
     Raises:
         FileNotFoundError: There is no event file at that place.
         FormatVersionError: A newer version of vg_keras wrote the log.
     """
-    path = Path(path)
-    files = [_read_file(file) for file in _event_files(path)]
+    storage = _Remote() if "://" in str(path) else _Local()
+    files = [_read_file(file, storage) for file in _event_files(str(path), storage)]
     models = [file.model for file in files if file.model is not None]
     records = [
         record
@@ -65,14 +67,53 @@ def read_run(path: str | Path) -> Run:
         if not any(later.voids(record, file) for later in files[number + 1 :])
     ]
     damage = [sentence for file in files for sentence in file.damage]
-    return Run(path, models[-1] if models else None, tuple(records), tuple(damage))
+    place = str(path) if isinstance(storage, _Remote) else Path(path)
+    return Run(place, models[-1] if models else None, tuple(records), tuple(damage))
 
 
-def _event_files(path: Path) -> list[Path]:
-    if path.is_file():
+class _Local:
+    """Files on a local disk."""
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return Path(path).is_file()
+
+    def event_files(self, directory: str) -> list[str]:
+        """Returns the paths of the event files in a directory, in order; none if it is missing."""
+        return sorted(str(p) for p in Path(directory).glob("*tfevents*") if p.is_file())
+
+    def read(self, path: str) -> bytes:
+        """Returns the contents of a file."""
+        return Path(path).read_bytes()
+
+
+class _Remote:
+    """Files on whatever TensorFlow can read, or fsspec where that is not installed."""
+
+    def __init__(self) -> None:
+        from tensorboard.compat import tf  # takes seconds where it is TensorFlow
+
+        self._gfile = tf.io.gfile
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return self._gfile.exists(path) and not self._gfile.isdir(path)
+
+    def event_files(self, directory: str) -> list[str]:
+        """Returns the paths of the event files in a directory, in order; none if it is missing."""
+        return sorted(self._gfile.glob(os.path.join(directory, "*tfevents*")))
+
+    def read(self, path: str) -> bytes:
+        """Returns the contents of a file."""
+        with self._gfile.GFile(path, "rb") as file:
+            return file.read()
+
+
+def _event_files(path: str, storage: _Local | _Remote) -> list[str]:
+    if storage.is_file(path):
         return [path]
-    for directory in (path / metadata.RUN_NAME, path):
-        files = sorted(path for path in directory.glob("*tfevents*") if path.is_file())
+    for directory in (os.path.join(path, metadata.RUN_NAME), path):
+        files = storage.event_files(directory)
         if files:
             return files
     raise FileNotFoundError(
@@ -102,21 +143,23 @@ class _File:
         return record.step >= step and file.records[-1].wall_time < time
 
 
-def _read_file(file: Path) -> _File:
+def _read_file(path: str, storage: _Local | _Remote) -> _File:
     contents = _File()
-    for number, event in enumerate(_events(file, contents.damage)):
+    name = Path(path).name
+    for number, data in enumerate(_events(storage.read(path), name, contents.damage)):
         try:
-            _read_event(event, contents, is_first=number == 0)
+            _read_event(data, contents, is_first=number == 0)
         except (DecodeError, metadata.CorruptPayloadError) as error:
-            contents.damage.append(f"{file.name}: event {number} is damaged and left out. {error}")
+            contents.damage.append(f"{name}: event {number} is damaged and left out. {error}")
     return contents
 
 
-def _read_event(event: _TFRecord, contents: _File, is_first: bool) -> None:
-    parsed = event_pb2.Event.FromString(event.data)
+def _read_event(data: bytes | None, contents: _File, is_first: bool) -> None:
+    if data is None:
+        raise metadata.CorruptPayloadError("Its checksum does not match.")
+    parsed = event_pb2.Event.FromString(data)
     payloads = _payloads(parsed)
     if metadata.MODEL_TAG in payloads:
-        event.verify()
         contents.model = metadata.parse_model(payloads[metadata.MODEL_TAG])
     elif metadata.RECORD_TAG in payloads:
         if contents.model is None:
@@ -124,7 +167,6 @@ def _read_event(event: _TFRecord, contents: _File, is_first: bool) -> None:
         record = metadata.parse_record(payloads[metadata.RECORD_TAG], contents.model)
         contents.records.append(record)
     elif parsed.HasField("session_log"):
-        event.verify()
         contents.resumed_at = parsed.step, parsed.wall_time
     elif not is_first:  # the first says that this is an event file
         raise metadata.CorruptPayloadError("It holds neither a model nor a record.")
@@ -134,31 +176,28 @@ def _payloads(event: event_pb2.Event) -> dict[str, bytes]:
     return {value.tag: b"".join(value.tensor.string_val) for value in event.summary.value}
 
 
-@dataclass(frozen=True)
-class _TFRecord:
-    data: bytes
-    checksum: int
+def _events(contents: bytes, name: str, damage: list[str]) -> Iterator[bytes | None]:
+    """Yields the data of each TFRecord that is all there, or None where its checksum is wrong.
 
-    def verify(self) -> None:
-        # Not for every event: TensorBoard's checksum without TensorFlow takes 20 ms for 100 kB, and
-        # the payload of a record brings a checksum of its own, which is always verified.
-        if masked_crc32c(self.data) != self.checksum:
-            raise metadata.CorruptPayloadError("Its checksum does not match.")
-
-
-def _events(file: Path, damage: list[str]) -> Iterator[_TFRecord]:
-    """Yields each TFRecord that is all there: length, its checksum, data, checksum of the data."""
-    contents = file.read_bytes()
+    A TFRecord is the length of the data, the checksum of that, the data, and their checksum.
+    """
     start = 0
     while start + _HEADER_BYTES <= len(contents):
         length, checksum = struct.unpack_from("<QI", contents, start)
-        if checksum != masked_crc32c(contents[start : start + 8]):
+        if checksum != _masked_crc32c(contents[start : start + 8]):
             lost = len(contents) - start
-            damage.append(f"{file.name}: the last {lost} bytes, from {start} on, are damaged.")
+            damage.append(f"{name}: the last {lost} bytes, from {start} on, are damaged.")
             return
         end = start + _HEADER_BYTES + length
         if end + _FOOTER_BYTES > len(contents):
             return
         (checksum,) = struct.unpack_from("<I", contents, end)
-        yield _TFRecord(contents[start + _HEADER_BYTES : end], checksum)
+        data = contents[start + _HEADER_BYTES : end]
+        yield data if checksum == _masked_crc32c(data) else None
         start = end + _FOOTER_BYTES
+
+
+def _masked_crc32c(data: bytes) -> int:
+    """Returns the checksum of a TFRecord, which is not that of data with a checksum in it."""
+    checksum = google_crc32c.value(data)
+    return (((checksum >> 15) | (checksum << 17)) + 0xA282EAD8) & 0xFFFFFFFF

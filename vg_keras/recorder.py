@@ -8,16 +8,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
 
 from vg_keras import metadata
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.probe_pass import ProbePass
+from vg_keras.capture.record_maker import RecordMaker
 from vg_keras.probe import Probe
+from vg_keras.run_directory import directory_of_copy, suffix_of_worker
 from vg_keras.run_log import RunLog
 
-RECORDS_THAT_SHOW_ALL = 3
-"""Records after which what has not been seen counts as missing: the parts of a GAN need not all be
-trained in the first step."""
+RECORDS_THAT_SHOW_ALL = {True: 3, False: 100}
+"""Records after which what has not been seen counts as missing, by whether the step was traced. In
+an eager step the parts of a GAN need not be trained equally often."""
 
 
 class Recorder:
@@ -30,33 +35,50 @@ class Recorder:
     """
 
     def __init__(self, log_dir: str | None, kinds: Collection[str], probe: Probe | None) -> None:
-        self.log = RunLog(log_dir, metadata.RUN_NAME, kinds)
-        self.probe_log = RunLog(log_dir, probe.name, kinds) if probe else None
+        self.log_dir = log_dir
+        self.is_copy = False
+        self.log = RunLog(metadata.RUN_NAME, kinds)
+        self.probe_log = RunLog(probe.name, kinds) if probe else None
         self._logs = [log for log in (self.log, self.probe_log) if log is not None]
         self._probe_pass: ProbePass | None = None
         self._warnings: set[str] = set()
+        self._makers: dict[Observer, RecordMaker] = {}
         self._received_from: Observer | None = None
         self._num_records = 0
 
     def begin_anew(self) -> None:
         """Forgets the records of another model."""
         self._probe_pass = None
+        self._makers.clear()
         for log in self._logs:
-            log.records = []
+            log.clear()
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether there is something that probes the model."""
+        return self._probe_pass is not None
 
     def probe_by(self, probe_pass: ProbePass) -> None:
         """Takes what probes the model as it is now."""
         self._probe_pass = probe_pass
 
-    def open(self) -> None:
-        """Opens the event files.
+    def open(self, strategy: tf.distribute.Strategy) -> None:
+        """Prepares to write event files.
+
+        Args:
+            strategy: The strategy that the model is trained under.
 
         Raises:
-            ValueError: One can't be written.
+            ValueError: If one can't be written.
         """
+        if self.log_dir is None:
+            return
+        if self.is_copy:
+            self.log_dir = directory_of_copy(self.log_dir)
+            self.is_copy = False
         try:
             for log in self._logs:
-                log.open()
+                log.open(self.log_dir, suffix_of_worker(strategy))
         except ValueError:
             self.close()
             raise
@@ -68,15 +90,20 @@ class Recorder:
 
     def close(self) -> None:
         """Closes the event files, and says what no record has shown."""
-        if self._num_records:
-            with self._never_failing():
+        with self._never_failing():
+            if self._num_records:
                 self._warn_of_absences(is_final=True)
+            else:
+                self.warn_of_nothing()
         self._received_from, self._num_records = None, 0
         for log in self._logs:
             log.close()
 
-    def run_probe(self) -> None:
+    def run_probe(self, step: int) -> None:
         """Takes the gradients of the probe before a step that is recorded.
+
+        Args:
+            step: The number of the step.
 
         Raises:
             ValueError: The model can't take the probe at all.
@@ -84,7 +111,7 @@ class Recorder:
         if self._probe_pass is None or self.probe_log is None:
             return
         try:
-            self._probe_pass.run()
+            self._probe_pass.run(step)
         except Exception as error:
             if not self.probe_log.records:
                 raise ValueError(
@@ -95,22 +122,40 @@ class Recorder:
             self.warn_once(f"The probe failed and is not taken any more: {error!r}.")
             return
         with self._never_failing():
-            _add(self._probe_pass.observer, self.probe_log)
+            self._add(self._probe_pass.observer, self.probe_log)
 
-    def receive(self, observer: Observer) -> None:
-        """Takes what an execution has left in the observer."""
+    def receive(self, observer: Observer) -> int | None:
+        """Takes what an execution has left in the observer.
+
+        Returns:
+            The last step of which there is a record, or None if there is none.
+        """
         with self._never_failing():
             self._received_from = observer
-            num_records = _add(observer, self.log)
-            self._num_records += num_records
-            if not num_records and observer.keeps_every_step and observer.was_handed_nothing:
-                self.warn_once(
-                    f"The train step of the model {observer.model_name!r} handed no gradient of a "
-                    "monitored variable to `optimizer.apply`: nothing is recorded. If it is a "
-                    "tf.function, the monitor must be there when it is called for the first time."
+            steps = self._add(observer, self.log)
+            self._num_records += len(steps)
+            if steps:
+                self._warn_of_absences(
+                    is_final=self._num_records >= RECORDS_THAT_SHOW_ALL[observer.was_traced]
                 )
-            elif num_records:
-                self._warn_of_absences(is_final=self._num_records >= RECORDS_THAT_SHOW_ALL)
+                return steps[-1]
+        return None
+
+    def warn_of_nothing(self) -> None:
+        """Says why the steps that were to be recorded have left no record."""
+        observer = self._received_from
+        if observer is None:
+            return
+        if observer.was_handed_nothing:
+            self.warn_once(
+                f"The train step of the model {observer.model_name!r} handed no gradient of a "
+                "monitored variable to the `apply` of a Keras optimizer: nothing is recorded."
+            )
+        elif not self._num_records and not observer.has_failed:
+            self.warn_once(
+                f"In the steps of the model {observer.model_name!r} that were to be recorded no "
+                "optimizer was applied: nothing is recorded."
+            )
 
     def _warn_of_absences(self, is_final: bool) -> None:
         if self._received_from is not None:
@@ -127,17 +172,30 @@ class Recorder:
                 f"GradientMonitor could not take the record of a step: {error!r}. Training goes on."
             )
 
+    def _add(self, observer: Observer, log: RunLog) -> list[int]:
+        """Adds what an observer has to a log; returns the numbers of the steps."""
+        kept = observer.read()
+        if kept and observer not in self._makers:
+            self._makers[observer] = observer.record_maker()
+        without_gradient = observer.without_gradient
+        records = [self._makers[observer].record(rows, without_gradient) for rows in kept]
+        for record in records:
+            if observer.description is not None:
+                log.add(record, observer.description)
+        return [record.step for record in records]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy takes over: the records, and not what belongs to the model."""
+        of_model: dict[str, Any] = {
+            "_probe_pass": None,
+            "_makers": {},
+            "_received_from": None,
+            "_num_records": 0,
+        }
+        return self.__dict__ | of_model | {"is_copy": True, "_warnings": set()}
+
     def warn_once(self, message: str) -> None:
         """Warns, unless that has been said."""
         if message not in self._warnings:
             self._warnings.add(message)
             warnings.warn(message, stacklevel=2)
-
-
-def _add(observer: Observer, log: RunLog) -> int:
-    """Adds what an observer has to a log; returns how many records that were."""
-    records = observer.read()
-    for record in records:
-        if observer.description is not None:
-            log.add(record, observer.description)
-    return len(records)

@@ -3,51 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
-from vg_keras.record import ModelDescription, Record
+from vg_keras.record import SKETCHES_OF_LAYERS, SKETCHES_OF_VARIABLES, ModelDescription, Record
 from vg_keras.writer import RecordWriter
 
 MAX_RECORDS = 1000
-"""Records kept in memory: about 50 MB of a network of 9 layers with all that is measured."""
+"""Records kept in memory, at most."""
+
+MAX_BYTES = 100_000_000
+"""Memory that the records may take. A record of 8 layers takes 80 kB, one of 200 layers 2 MB."""
 
 
 class RunLog:
     """The records of one run.
 
     Args:
-        log_dir: Directory of the TensorBoard log, or None to write nothing.
-        run_name: Its subdirectory.
+        run_name: Its subdirectory of the log directory.
         kinds: Which charts to write, out of `events.KINDS`.
     """
 
-    def __init__(self, log_dir: str | None, run_name: str, kinds: Collection[str]) -> None:
+    def __init__(self, run_name: str, kinds: Collection[str]) -> None:
         self.records: list[Record] = []
-        self._log_dir = log_dir
         self._run_name = run_name
         self._kinds = kinds
         self._writer: RecordWriter | None = None
+        self._bytes = 0
 
-    def open(self) -> None:
-        """Opens a new event file.
+    def open(self, log_dir: str, suffix: str = "") -> None:
+        """Prepares to write a new event file.
+
+        Args:
+            log_dir: Directory of the TensorBoard log.
+            suffix: What is appended to the name of the run.
 
         Raises:
-            ValueError: None can be written there.
+            ValueError: If no event file can be written there.
         """
         self.close()
-        if self._log_dir is not None:
-            self._writer = RecordWriter(self._log_dir, self._kinds, self._run_name)
+        self._writer = RecordWriter(log_dir, self._kinds, self._run_name + suffix)
+
+    def clear(self) -> None:
+        """Forgets all records."""
+        self._keep([])
 
     def begin_at(self, step: int) -> None:
         """Says with which step a training begins; a resumed one repeats steps after its backup."""
-        self.records = [record for record in self.records if record.step < step or step == 0]
+        self._keep([record for record in self.records if record.step < step or step == 0])
         if self._writer is not None:
             self._writer.begin_at(step)
 
     def add(self, record: Record, model: ModelDescription) -> None:
-        """Takes a record. Beyond `MAX_RECORDS` every second one is dropped from memory."""
+        """Takes a record. Every second one is dropped from memory where they are too many."""
         self.records.append(record)
-        if len(self.records) > MAX_RECORDS:
+        self._bytes += bytes_of(record)
+        while len(self.records) > 2 and (
+            len(self.records) > MAX_RECORDS or self._bytes > MAX_BYTES
+        ):
             del self.records[1::2]
+            self._bytes = sum(map(bytes_of, self.records))
         if self._writer is not None:
             self._writer.write(record, model)
 
@@ -56,3 +70,26 @@ class RunLog:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def _keep(self, records: list[Record]) -> None:
+        self.records = records
+        self._bytes = sum(map(bytes_of, records))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy takes over: the records, and no open file."""
+        return self.__dict__ | {"records": list(self.records), "_writer": None}
+
+
+_BYTES_OF_SKETCH = 700
+"""Of a sketch beside the contents of its two arrays: Python's objects for it (Python 3.11)."""
+
+
+def bytes_of(record: Record) -> int:
+    """Returns roughly how many bytes of memory a record takes."""
+    sketches = [
+        sketch
+        for name in (*SKETCHES_OF_VARIABLES, *SKETCHES_OF_LAYERS)
+        for sketch in getattr(record, name).values()
+    ]
+    contents = sum(s.occupied.nbytes + s.occupied_counts.nbytes for s in sketches)
+    return contents + _BYTES_OF_SKETCH * len(sketches)

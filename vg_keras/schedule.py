@@ -1,6 +1,6 @@
 """When to record: which steps are due.
 
-Counts alone: neither Keras nor TensorFlow. Steps are numbered by `optimizer.iterations`.
+Numbers alone: neither Keras nor TensorFlow. `step_count.py` numbers the steps.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ class Schedule:
 
     def __init__(self, update_freq: int | str) -> None:
         self.update_freq = _checked(update_freq)
+        self.reset()
+
+    def reset(self) -> None:
+        """Has no step due before it begins."""
+        self._has_begun = False
         self._next_due = NEVER
 
     @property
@@ -36,7 +41,15 @@ class Schedule:
 
     def begin(self, step: int) -> None:
         """Makes a step the first one, which is due in any case."""
+        self._has_begun = True
         self._next_due = step
+
+    def go_on(self, step: int) -> None:
+        """Begins with a step, or begins an epoch if it has begun."""
+        if self._has_begun:
+            self.begin_epoch(step)
+        else:
+            self.begin(step)
 
     def begin_epoch(self, step: int) -> None:
         """Says with which step an epoch begins.
@@ -62,6 +75,15 @@ class Schedule:
             return None
         due, self._next_due = self._next_due, self._multiple_from(end)
         return due
+
+    def settle(self, last: int | None, end: int) -> None:
+        """Says what came of an execution that had a step due. A due step without a record stays so.
+
+        Args:
+            last: The last step of the execution that was recorded, or None if none was.
+            end: The first step after the execution.
+        """
+        self._next_due = end if last is None else max(self._multiple_from(last + 1), end)
 
     def _multiple_from(self, step: int) -> int:
         return -(-step // self.every) * self.every

@@ -7,49 +7,54 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
+import keras
+
 from vg_keras.capture import claims
 from vg_keras.capture.observer import Observer
-from vg_keras.capture.slots import ArmedStep
+from vg_keras.due_execution import DueExecutions
 from vg_keras.recorder import Recorder
 from vg_keras.schedule import Schedule
+from vg_keras.step_count import StepCount
 
 
 class Watch:
     """Monitors the steps of a loop; made by `GradientMonitor.watch`.
 
-    It is a context manager, and so is each step in it. A `tf.function` that trains must be traced,
-    that is called for the first time, within a step: what it records becomes part of it.
+    It is a context manager, and so is each step in it. A step that is not due runs as if there were
+    no monitor.
 
     Args:
         observer: What measures the steps.
-        slots: The slots of the observer.
+        count: Numbers the steps.
         schedule: Says which steps are due.
+        due: Takes the steps that are due.
         recorder: Takes the records.
-        used: What no other thread may train with at the same time.
+        used: The monitor and the model, which no other thread may train with at the same time.
     """
 
     def __init__(
         self,
         observer: Observer,
-        slots: ArmedStep,
+        count: StepCount,
         schedule: Schedule,
+        due: DueExecutions,
         recorder: Recorder,
-        used: tuple[Any, ...] = (),
+        used: tuple[Any, keras.Model],
     ) -> None:
         self._observer = observer
-        self._slots = slots
+        self._count = count
         self._schedule = schedule
+        self._due = due
         self._recorder = recorder
         self._used = used
-        self._step = 0
 
     def __enter__(self) -> Self:
-        """Opens the log."""
+        """Prepares the log."""
         claims.claim(*self._used)
-        self._step = self._observer.step
-        self._recorder.open()
-        self._recorder.begin_at(self._step)
-        self._schedule.begin(self._step)
+        self._recorder.open(self._used[1].distribute_strategy)
+        self._count.begin(self._observer.counts)
+        self._recorder.begin_at(self._count.next)
+        self._schedule.go_on(self._count.next)
         return self
 
     def __exit__(
@@ -59,13 +64,13 @@ class Watch:
         traceback: TracebackType | None,
     ) -> None:
         """Closes the log."""
+        self._count.end(self._observer.counts)
         self._recorder.close()
         claims.release(*self._used)
 
     def begin_epoch(self) -> None:
         """Says that an epoch begins, for `update_freq="epoch"`."""
-        self._step = self._observer.step
-        self._schedule.begin_epoch(self._step)
+        self._schedule.begin_epoch(self._count.next)
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -75,18 +80,15 @@ class Watch:
             RuntimeError: If another thread trains the same model, or with the same monitor.
         """
         claims.check(*self._used)
-        # Counted here and read only where a record is due: reading waits for the step before.
-        is_due = self._schedule.due(self._step, 1) is not None
-        self._step += 1
-        if is_due:
-            self._recorder.run_probe()
-            self._observer.begin_execution(self._observer.step)
-        try:
-            with self._observer.watching():
-                yield
-        finally:
-            if is_due:
-                self._slots.disarm()
-        if is_due:
-            self._recorder.receive(self._observer)
-            self._step = self._observer.step
+        step = self._count.take(1)
+        if self._schedule.due(step, 1) is None:
+            yield
+            return
+        self._due.begin(step, 1)
+        self._due.run_probe()
+        self._observer.begin_execution(step)
+        with self._observer.watching():
+            yield
+        self._due.receive(self._observer)
+        if self._due.last is not None:  # a function that trains on many batches is one step here
+            self._count.next = max(self._count.next, self._due.last + 1)

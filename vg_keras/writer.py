@@ -4,8 +4,9 @@ A file that cannot be opened is an error, before training begins. From then on t
 warns once, and what follows is not written. What an event looks like stands in `events.py`, and how
 it is read back in `reader.py`.
 
-An event is handed to the operating system as soon as it is written, so that a process killed
-outright loses no step that was recorded.
+On a file system an event is handed to the operating system as soon as it is written, so that a
+process killed outright loses no step that was recorded. An object store has no such thing: each
+flush uploads the whole file anew. There it is flushed from time to time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import itertools
 import os
 import platform
+import sys
 import time
 import warnings
 from collections.abc import Collection
@@ -21,15 +23,21 @@ from typing import Any
 
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from vg_keras import events, metadata
 from vg_keras.record import ModelDescription, Record
+from vg_keras.run_directory import absolute, is_remote
+
+SECONDS_BETWEEN_FLUSHES = 120
+"""For an object store, as in `tf.summary.create_file_writer`: 1,000 records of 200 kB, each flushed
+by itself, would upload 100 GB."""
 
 _serial_numbers = itertools.count()
 
 
 class RecordWriter:
-    """An event file of its own in the run directory of a log directory.
+    """An event file of its own in the run directory of a log directory, made for its first record.
 
     Args:
         log_dir: Directory of the log, local or any that `tf.io.gfile` can write to. The file goes
@@ -38,7 +46,7 @@ class RecordWriter:
         run_name: The subdirectory.
 
     Raises:
-        ValueError: No file can be written there.
+        ValueError: If no file can be written there.
     """
 
     def __init__(
@@ -50,11 +58,13 @@ class RecordWriter:
         self._kinds = kinds
         self._first_step = 0
         self._model: ModelDescription | None = None
-        self.path = os.path.join(_absolute(log_dir), run_name, _file_name())
+        self._file: Any = None
+        self._is_closed = False
+        self._next_flush = 0.0
+        self.path = os.path.join(absolute(log_dir), run_name, _file_name())
         try:
-            tf.io.gfile.makedirs(os.path.dirname(self.path))
-            self._file: Any = tf.io.TFRecordWriter(self.path)
-            self._append(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
+            self._open().close()
+            tf.io.gfile.remove(self.path)  # a training run may have nothing to write
         except (tf.errors.OpError, OSError) as error:
             raise ValueError(
                 "`log_dir` must be a directory that can be made and written to. "
@@ -76,9 +86,12 @@ class RecordWriter:
             record: What was measured.
             model: The model that it speaks of, written before the first of its records.
         """
-        if self._file is None:
+        if self._is_closed:
             return
         try:
+            if self._file is None:
+                self._file = self._open()
+                _announce(os.path.dirname(self.path))
             is_new = model is not self._model
             if self._model is None and self._first_step > 0:
                 self._append(events.resumption_event(self._first_step, record.wall_time))
@@ -86,37 +99,70 @@ class RecordWriter:
                 self._append(events.model_event(model, record.step, record.wall_time))
                 self._model = model
             self._append(events.record_event(record, model, self._kinds, is_new))
-            # A file deleted under an open descriptor takes every write without an error.
-            if not tf.io.gfile.exists(self.path):
-                raise FileNotFoundError("The event file is gone")
+            self._flush()
         except Exception as error:  # noqa: BLE001 - a record too large, no memory left, ...
             self._give_up(record.step, error)
 
     def close(self) -> None:
         """Closes the file. Nothing can be written afterwards; closing again does nothing."""
         file, self._file = self._file, None
+        self._is_closed = True
         if file is None:
             return
-        # Every event was flushed when it was written, or has been warned of.
-        with contextlib.suppress(tf.errors.OpError, OSError):
+        try:
             file.close()
+        except (tf.errors.OpError, OSError) as error:
+            # Of a local file every event was flushed when it was written, or has been warned of.
+            if is_remote(self.path):
+                _warn(f"could not write the last records to {self.path}: {_reason(error)}")
+
+    def _open(self) -> Any:
+        """Returns the event file, with the event that says that it is one."""
+        tf.io.gfile.makedirs(os.path.dirname(self.path))
+        file = tf.io.TFRecordWriter(self.path)
+        first = event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2")
+        file.write(first.SerializeToString())
+        file.flush()
+        return file
 
     def _append(self, event: event_pb2.Event) -> None:
         self._file.write(event.SerializeToString())
+
+    def _flush(self) -> None:
+        """Hands over what was written, and checks that the file is there."""
+        now = time.monotonic()
+        if is_remote(self.path) and now < self._next_flush:
+            return
+        self._next_flush = now + SECONDS_BETWEEN_FLUSHES
         self._file.flush()
+        # A file deleted under an open descriptor takes every write without an error.
+        if not tf.io.gfile.exists(self.path):
+            raise FileNotFoundError("The event file is gone")
 
     def _give_up(self, step: int, error: Exception) -> None:
-        self.close()
-        warnings.warn(
-            f"GradientMonitor stopped writing to {self.path} at step {step}: {_reason(error)}. "
-            "Training goes on, and `monitor.records` goes on too.",
-            stacklevel=2,
-        )
+        file, self._file = self._file, None
+        self._is_closed = True
+        if file is not None:
+            with contextlib.suppress(tf.errors.OpError, OSError):
+                file.close()
+        _warn(f"stopped writing to {self.path} at step {step}: {_reason(error)}")
 
 
-def _absolute(log_dir: str) -> str:
-    # The process may go elsewhere while it trains. What has a scheme, like "gs://", stays.
-    return log_dir if "://" in log_dir else os.path.abspath(log_dir)
+def _warn(what: str) -> None:
+    warnings.warn(
+        f"GradientMonitor {what}. Training goes on, and `monitor.records` goes on too.",
+        stacklevel=3,
+    )
+
+
+def _announce(run_directory: str) -> None:
+    """Tells W&B of a run directory.
+
+    With `sync_tensorboard=True` it watches the directories that one of TensorBoard's own writers
+    has been opened on. What it leaves is an event file without a record.
+    """
+    if "wandb" in sys.modules:
+        EventFileWriter(run_directory).close()
 
 
 def _file_name() -> str:

@@ -1,9 +1,10 @@
 """Which steps are kept, and in which slot: eagerly and decided inside of a graph."""
 
+import keras
 import pytest
 import tensorflow as tf
 
-from vg_keras.capture.slots import ArmedStep, EveryStep, StepsOfExecution
+from vg_keras.capture.slots import EveryStep, StepOfLoop, StepsOfExecution
 from vg_keras.schedule import NEVER
 
 
@@ -87,37 +88,79 @@ def test_the_next_execution_has_a_first_step_of_its_own():
     assert kept == [1, 3, 6, 5, 6]
 
 
-def counting(slots, in_graph):
-    """A variable that counts the steps that are kept, and the step."""
-    kept = tf.Variable(0)
+@pytest.mark.parametrize(
+    ("every", "first", "fruitless", "expected"),
+    [
+        (1, 0, {1, 2}, [0, 3, 4, 5]),
+        (2, 0, {0, 2, 3}, [1, 4]),
+        (4, 0, {0, 1, 4}, [2, 5]),
+        (NEVER, 2, {2, 3}, [4]),
+        (NEVER, 0, {0, 1, 2, 3, 4, 5}, []),
+    ],
+)
+def test_a_due_step_in_which_nothing_is_applied_stays_due(
+    every, first, fruitless, expected, in_graph
+):
+    slots = StepsOfExecution(6, every)
+    steps = [step for step in range(6) if step not in fruitless]
+    kept = kept_of(slots, steps, first, in_graph)
 
-    def keep(slot):
-        kept.assign_add(1 + slot)
+    assert list(kept) == expected
+    assert list(kept.values()) == list(range(len(expected)))
+
+
+def test_each_optimizer_that_is_applied_in_a_step_is_kept_in_its_slot(in_graph):
+    assert kept_of(StepsOfExecution(3, 2), [0, 0, 1, 2, 2], 0, in_graph) == {0: 0, 2: 1}
+
+
+def test_a_step_is_numbered_from_the_start_of_its_execution(in_graph):
+    slots, numbers = StepsOfExecution(4, 1), []
+    slots.make_variables()
 
     def step():
-        slots.when_due(tf.constant(0, tf.int64), keep)
+        slots.begin_step()
+        return slots.number()
 
-    return kept, tf.function(step, autograph=False) if in_graph else step
+    run = tf.function(step, autograph=False) if in_graph else step
+    slots.begin_execution(9, start=7)
+    numbers += [int(run()) for _ in range(3)]
+    slots.continue_execution()
+    numbers.append(int(run()))
+
+    assert numbers == [7, 8, 9, 10]
 
 
-def test_a_step_is_kept_while_it_is_armed(in_graph):
-    slots = ArmedStep()
-    kept, run = counting(slots, in_graph)
+@pytest.mark.parametrize(
+    ("steps", "every", "max_slots", "expected"),
+    [
+        (500, 1, 1000, 500),
+        (500, 1, 60, 50),
+        (500, 100, 6, 500),
+        (500, 100, 5, 250),
+        (12, 1, 1, 12),
+        (13, 1, 5, 13),
+    ],
+)
+def test_an_execution_that_would_keep_too_much_is_divided(steps, every, max_slots, expected):
+    slots = StepsOfExecution(steps, every)
+    slots.fit_into(max_slots)
+
+    assert slots.num_steps == expected
+    assert slots.num_slots == -(-expected // every) + 1
+
+
+@pytest.mark.parametrize("counted", [0, 5])
+def test_a_loop_numbers_by_its_own_count_and_by_how_far_the_optimizer_moves(counted, in_graph):
+    counter = keras.Variable(counted, dtype="int64", trainable=False)
+    slots = StepOfLoop(counter)
     slots.make_variables()
-    counts = []
-    for change in (lambda: None, lambda: slots.begin_execution(0), slots.disarm):
-        change()
-        run()
-        counts.append(int(kept))
+    slots.begin_execution(100)
 
-    assert counts == [0, 1, 1]
+    def step():
+        number = slots.number()
+        counter.assign_add(1)
+        return number
 
+    run = tf.function(step, autograph=False) if in_graph else step
 
-def test_what_was_armed_before_there_were_variables_is_armed():
-    slots = ArmedStep()
-    slots.begin_execution(0)
-    slots.make_variables()
-    kept, run = counting(slots, in_graph=True)
-    run()
-
-    assert int(kept) == 1
+    assert [int(run()) for _ in range(3)] == [100, 101, 102]

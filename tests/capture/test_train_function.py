@@ -9,6 +9,7 @@ import tensorflow as tf
 from small_models import compiled, fit, mlp, regression_data
 
 from vg_keras.capture.train_function import (
+    NotCalledError,
     OccupiedError,
     RecordingTrainFunction,
     own_train_function,
@@ -22,14 +23,25 @@ class Recorder:
     def __init__(self):
         self.calls = []
 
-    def begin_execution(self, first):
-        self.calls.append(("execution", first))
+    num_steps = 1
+
+    def prepare(self):
+        pass
+
+    def noting_traces(self):
+        return contextlib.nullcontext()
+
+    def begin_execution(self, first, start):
+        self.calls.append(("execution", first, start))
+
+    def continue_execution(self):
+        self.calls.append(("continued",))
 
     def begin_step(self):
         self.calls.append(("step",))
 
     @contextlib.contextmanager
-    def watching(self):
+    def watching(self, left_alone):
         self.calls.append(("watching",))
         try:
             yield
@@ -80,18 +92,19 @@ def test_it_runs_once_and_is_gone(model):
     own, recorder = model.train_function, Recorder()
     function = RecordingTrainFunction(model, recorder)
     before, receive = (lambda name=name: recorder.calls.append((name,)) for name in ("b", "r"))
-    function.arm(5, recording(before, receive))
+    function.arm(5, recording(before, receive), start=4)
     logs = function(batches())
 
     assert model.train_function is own
     assert set(logs) == {"loss"}
     assert recorder.calls == [
         ("b",),
-        ("execution", 5),
+        ("execution", 5, 4),
         ("watching",),
         ("step",),
         ("watched",),
         ("r",),
+        ("continued",),
     ]
 
 
@@ -159,6 +172,17 @@ def test_a_second_one_cannot_be_armed_for_the_same_execution(model):
         second.arm(0, recording(nothing, nothing))
 
     assert model.train_function is first
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_one_that_was_armed_and_not_called_is_told_apart(model, is_same):
+    own = model.train_function
+    first, other = (RecordingTrainFunction(model, Recorder()) for _ in range(2))
+    first.arm(0, recording(nothing, nothing))
+    with pytest.raises(NotCalledError):
+        (first if is_same else other).arm(3, recording(nothing, nothing))
+
+    assert model.train_function is own
 
 
 def test_it_belongs_to_the_model_until_that_is_compiled_again(model):

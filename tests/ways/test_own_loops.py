@@ -210,17 +210,19 @@ def test_attention_in_a_compiled_step():
         assert_is_sketch_of(record.gradients[path], gradient, 1e-3)
 
 
-def test_a_function_that_was_traced_before_is_warned_of_and_trains_on():
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_function_that_was_traced_before_is_recorded(kind):
     model, optimizer = model_and_optimizer()
-    train_step = tf.function(step_of(model, optimizer))
+    train_step = kind(step_of(model, optimizer))
     data = batches()
     train_step(*map(tf.constant, data[0]))
     monitor = GradientMonitor(None, "batch")
-    with pytest.warns(UserWarning, match="when it is called for the first time"):
-        run(monitor.watch(model, optimizer), train_step, data[1:])
+    run(monitor.watch(model, optimizer), train_step, data[1:])
 
     assert int(optimizer.iterations) == 3
-    assert monitor.records == []
+    assert [record.step for record in monitor.records] == [1, 2]
+    for record in monitor.records:
+        assert_agree(record, expected()[record.step])
 
 
 def test_an_optimizer_is_wanted():

@@ -1,14 +1,29 @@
-"""Records the steps of `fit` of one model: all that the callback holds of it."""
+"""Records the steps of one model: all that the callback and a custom loop hold of it.
+
+What was traced for one monitor serves every other one that measures the same. So it is kept with
+the function that trains the model, and is gone when that is.
+"""
 
 from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 
 from vg_keras.capture.observer import Observer
-from vg_keras.capture.optimizers import optimizers_of, step_counter
+from vg_keras.capture.optimizers import checked_optimizers_of, counter_of
 from vg_keras.capture.plan import Choice
-from vg_keras.capture.slots import EveryStep, Slots, StepsOfExecution
-from vg_keras.capture.train_function import ExecutionRecorder, RecordingTrainFunction
+from vg_keras.capture.slots import EveryStep, Slots, StepOfLoop, StepsOfExecution
+from vg_keras.capture.train_function import (
+    ExecutionRecorder,
+    RecordingTrainFunction,
+    own_train_function,
+)
+
+_ATTRIBUTE = "_vg_keras_captures"
+"""Where a train function keeps its captures."""
 
 
 class Capture:
@@ -27,28 +42,93 @@ class Capture:
     def __init__(self, model: keras.Model, choice: Choice, every: int) -> None:
         steps = model.steps_per_execution
         slots: Slots = StepsOfExecution(steps, every) if steps > 1 else EveryStep()
-        self.observer = Observer(
-            model,
-            optimizers_of(model),
-            step_counter(model),
-            choice,
-            slots,
-            model.distribute_strategy,
-        )
+        optimizers = checked_optimizers_of(model)
+        strategy = model.distribute_strategy
+        self.observer = Observer(model, optimizers, choice, slots, strategy, every > 1)
         self._function = RecordingTrainFunction(model, self.observer, every == 1)
 
     def serves(self, model: keras.Model) -> bool:
-        """Tells whether this still fits the model: not after another `compile`, for example."""
+        """Whether this still fits the model: not after another `compile`, for example."""
         return self._function.belongs_to(model)
 
-    def record_next(self, first: int, recorder: ExecutionRecorder) -> None:
+    def record_next(self, first: int, start: int, recorder: ExecutionRecorder) -> None:
         """Has the next execution of the train function recorded.
 
         Args:
             first: The first step that is due.
+            start: The first step of the execution.
             recorder: What is called before and after it.
 
         Raises:
             OccupiedError: Another monitor has the same execution recorded.
+            NotCalledError: An earlier execution that was to be recorded has not called the model's
+                train function.
         """
-        self._function.arm(first, recorder)
+        self._function.arm(first, recorder, start)
+
+
+def capture_of(model: keras.Model, choice: Choice, every: int) -> Capture:
+    """Returns the capture of a model, a new one where none was made for the same choice.
+
+    Args:
+        model: A compiled model whose train function has been made.
+        choice: What is measured.
+        every: A step is due when it is a multiple of this.
+
+    Raises:
+        ValueError: See `Capture`.
+    """
+    # With one step in an execution only the rhythm of all steps makes another function.
+    rhythm = every if model.steps_per_execution > 1 else every == 1
+    of_function = _kept_with(own_train_function(model))
+    for known, capture in of_function:
+        if known == (choice, rhythm) and capture.serves(model):
+            return capture
+    capture = Capture(model, choice, every)
+    of_function.append(((choice, rhythm), capture))
+    return capture
+
+
+def _kept_with(train_function: Callable[..., Any]) -> list[tuple[tuple[Choice, int], Capture]]:
+    try:
+        return vars(train_function).setdefault(_ATTRIBUTE, [])
+    except TypeError:  # a callable without attributes
+        return []
+
+
+_LoopKey = tuple[Choice, bool, tuple[int, ...]]
+"""What is measured, whether of every step, and the ids of the optimizers."""
+
+_of_loops: weakref.WeakKeyDictionary[keras.Model, list[tuple[_LoopKey, weakref.ref[Observer]]]]
+_of_loops = weakref.WeakKeyDictionary()
+"""The observers of custom loops. They live as long as a monitor or a `tf.function` with a twin that
+is observed."""
+
+
+def loop_observer(
+    model: keras.Model,
+    optimizers: Sequence[keras.optimizers.Optimizer],
+    choice: Choice,
+    every: int,
+) -> Observer:
+    """Returns what observes the steps of a custom training loop, a new one where there is none.
+
+    Args:
+        model: The model. Under a distribution strategy it must be built.
+        optimizers: The optimizers; the first one tells the steps of a function that runs several.
+        choice: What is measured.
+        every: A step is due when it is a multiple of this.
+
+    Raises:
+        ValueError: A filter lets nothing through.
+    """
+    key = choice, every > 1, tuple(map(id, optimizers))
+    known = [(k, ref) for k, ref in _of_loops.get(model, []) if ref() is not None]
+    for other, reference in known:
+        observer = reference()
+        if other == key and observer is not None:
+            return observer
+    slots = StepOfLoop(counter_of(optimizers[0]))
+    observer = Observer(model, optimizers, choice, slots, model.distribute_strategy, every > 1)
+    _of_loops[model] = [*known, (key, weakref.ref(observer))]
+    return observer

@@ -5,6 +5,9 @@ backpropagated to them, `optimizers.py` what an optimizer is handed and when it 
 Here the two are put together; `measurement.py` makes rows of a table of that, `record_maker.py`
 makes records of the table, and `absences.py` says what of the plan is missing in them.
 
+An observer belongs to what was traced with it. Monitors that measure the same of a model share it,
+so nothing here is of one monitor.
+
 The variables of a model may not exist before its first step: without an input shape Keras builds it
 while it traces the train function. Then everything here that needs them waits until the first
 gradients are handed to the optimizer in that trace.
@@ -14,8 +17,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import keras
@@ -24,6 +27,7 @@ import tensorflow as tf
 from vg_keras.capture import claims
 from vg_keras.capture.absences import Absences
 from vg_keras.capture.calls import Call
+from vg_keras.capture.function_twins import FunctionTwins
 from vg_keras.capture.layers import is_observed
 from vg_keras.capture.measurement import (
     Measurement,
@@ -33,14 +37,24 @@ from vg_keras.capture.measurement import (
 )
 from vg_keras.capture.model import describe, is_built
 from vg_keras.capture.op_callbacks import suspended
-from vg_keras.capture.optimizers import Gradient, intercepted, loss_scale, summed_over_replicas
+from vg_keras.capture.optimizers import (
+    Gradient,
+    counts_of,
+    intercepted,
+    loss_scale,
+    summed_over_replicas,
+)
 from vg_keras.capture.per_step import PerStep
 from vg_keras.capture.plan import Choice, Plan
 from vg_keras.capture.record_maker import RecordMaker
 from vg_keras.capture.slots import Slots
-from vg_keras.capture.table import Table
+from vg_keras.capture.table import Rows, Table, bytes_of_slot
 from vg_keras.capture.taps import Taps
-from vg_keras.record import ModelDescription, Record
+from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction
+from vg_keras.record import ModelDescription
+
+MAX_TABLE_BYTES = 1 << 26
+"""Memory for the steps of one execution. If it would keep more, it is run in several parts."""
 
 
 class Observer:
@@ -49,10 +63,10 @@ class Observer:
     Args:
         model: The model, built or not.
         optimizers: Those that train it.
-        counter: Counts the steps.
         choice: What is measured.
         slots: Which steps are kept.
         strategy: Under which the steps are run.
+        traces_own: Whether the user's own functions run too, in steps that are not recorded.
 
     Raises:
         ValueError: A filter lets nothing through. Where the model is not built, that comes at its
@@ -63,30 +77,35 @@ class Observer:
         self,
         model: keras.Model,
         optimizers: Sequence[keras.optimizers.Optimizer],
-        counter: keras.Variable,
         choice: Choice,
         slots: Slots,
         strategy: tf.distribute.Strategy,
+        traces_own: bool = False,
     ) -> None:
         self._model = model
         self._optimizers = optimizers
-        self._counter = counter
         self._choice = choice
         self._slots = slots
+        self._strategy = strategy
         observes = is_observed if choice.activations is not False else _nothing
         self._taps = Taps(model, observes, self._warn_of)
-        self._number = PerStep(self._read_number)
+        self._twins = FunctionTwins(self, traces_own)
+        self._number = PerStep(slots.number)
         self._prepared: tuple[Plan, Table] | None = None
-        self._maker: RecordMaker | None = None
         self._shapes: dict[str, tuple[int | None, ...]] = {}
-        self._without_gradient: set[str] = set()
+        self.without_gradient: set[str] = set()
+        """Paths of the variables to which the loss has no connection, as far as is known."""
         self._absences = Absences(self._taps)
         self._has_failed = False
+        self._is_silent = False
+        self.was_traced = False
+        """Whether `fit` runs a trace of the step, so that it shows all that may happen in it."""
+        self.num_stored = 0
         self.description: ModelDescription | None = None
         """The model as its first recorded step has shown it."""
-        if is_built(model):
-            with strategy.scope():
-                self._prepare()
+        with strategy.scope():
+            slots.make_variables()
+        self.prepare()
 
     @property
     def model_name(self) -> str:
@@ -94,34 +113,72 @@ class Observer:
         return self._model.name
 
     @property
-    def keeps_every_step(self) -> bool:
-        """Tells whether each execution must leave a record: it may not where it has many steps."""
-        return self._slots.num_slots == 1
+    def counts(self) -> dict[int, int]:
+        """What each optimizer has counted; see `counts_of`."""
+        return counts_of(self._optimizers)
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps that one execution may run."""
+        return self._slots.num_steps
 
     @property
     def was_handed_nothing(self) -> bool:
         """Whether no optimizer has been handed a gradient of a monitored variable so far."""
-        return not self._has_failed and not self._absences.handed
+        return not self.has_failed and not self._absences.handed
 
     @property
-    def step(self) -> int:
-        """Number of the step that comes next."""
-        # Not int(): under a strategy that is a TypeError.
-        return int(tf.convert_to_tensor(self._counter).numpy())
+    def has_failed(self) -> bool:
+        """Whether a warning has said why something could not be recorded."""
+        return self._has_failed or self._twins.has_refused
 
-    def begin_execution(self, first: int) -> None:
-        """Empties what the last execution kept; `first` is the first step that is due."""
-        self._slots.begin_execution(first)
+    @property
+    def can_not_record(self) -> bool:
+        """Whether no step will ever leave a record, because none is in what was traced."""
+        return self.was_traced and not self._absences.handed
+
+    def prepare(self) -> None:
+        """Makes what needs the variables of the model, if it is built and that is not made yet."""
+        if self._prepared is None and is_built(self._model):
+            plan = Plan(self._model, self._choice)
+            size = bytes_of_slot(len(plan.row_of), len(plan.mask_of))
+            self._slots.fit_into(max(MAX_TABLE_BYTES // max(size, 1), 1))
+            with self._strategy.scope():
+                self._prepare(plan)
+
+    def begin_execution(self, first: int, start: int | None = None) -> None:
+        """Empties what the last execution kept.
+
+        Args:
+            first: The first step that is due.
+            start: The first step of the execution, by default the same.
+        """
+        self._slots.begin_execution(first, start)
         if self._prepared is not None:
             self._prepared[1].empty()
 
+    def continue_execution(self) -> None:
+        """Empties what a part of an execution kept, before the next part."""
+        self._slots.continue_execution()
+        if self._prepared is not None:
+            self._prepared[1].empty()
+
+    def noting_traces(self) -> AbstractContextManager[None]:
+        """Notes which functions of the user's are traced for the first time, before `watching`."""
+        return self._twins.noting(self._strategy)
+
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Sees all that the model and its optimizers do; afterwards they are as they were."""
+    def watching(self, left_alone: Collection[PolymorphicFunction] = ()) -> Iterator[None]:
+        """Sees all that the model and its optimizers do; afterwards they are as they were.
+
+        Args:
+            left_alone: Functions that are made for the recorded step; see `function_twins.py`.
+        """
         with (
             claims.alone_with(self._model),
             self._taps.installed(),
             intercepted(self._optimizers, self._around_apply),
+            self._twins.installed(self._strategy, left_alone),
         ):
             try:
                 yield
@@ -130,24 +187,56 @@ class Observer:
 
     def begin_step(self) -> None:
         """Forgets in this thread what an earlier step, or an earlier trace of it, has left."""
+        self.was_traced = not tf.executing_eagerly()
+        self._slots.begin_step()
         self._number.begin()
         self._taps.begin_step()
 
-    def read(self) -> list[Record]:
-        """Returns the records of the steps kept since `begin_execution`, in their order."""
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Observes nothing: what is traced here is not part of the recorded step."""
+        before, self._is_silent = self._is_silent, True
+        try:
+            with self._taps.silent():
+                yield
+        finally:
+            self._is_silent = before
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Turns an error of the measuring itself into a warning."""
+        with self._taps.guarded():
+            yield
+
+    def reads_model(self, trace: ConcreteFunction) -> bool:
+        """Whether a function reads any trainable variable of the model."""
+        captured = {id(tensor) for tensor in trace.captured_inputs}
+        return any(
+            id(part.handle) in captured
+            for variable in self._model.trainable_variables
+            for part in getattr(variable.value, "values", [variable.value])
+        )
+
+    def read(self) -> list[list[Rows]]:
+        """Returns what was kept of each step since `begin_execution`: the rows of each replica."""
         if self._prepared is None:
             return []
         plan, table = self._prepared
         with suspended():
             kept = list(table.read())
-        if kept and self._maker is None:
+        if kept and self.description is None:
             called = list(self._taps.called)
             self.description = describe(
                 self._model, plan.variables, plan.paths, self._shapes, called
             )
-            self._maker = RecordMaker(plan, self.description)
-        maker, without_gradient = self._maker, self._without_gradient
-        return [maker.record(replicas, without_gradient) for replicas in kept if maker]
+        return kept
+
+    def record_maker(self) -> RecordMaker:
+        """Returns what makes records of the rows, of one training run."""
+        plan, _ = self._prepare()
+        if self.description is None:
+            raise RuntimeError("Nothing has been read yet.")
+        return RecordMaker(plan, self.description)
 
     def absences(self, is_final: bool) -> list[str]:
         """Returns a sentence for each reason why something of the plan is not recorded.
@@ -157,12 +246,11 @@ class Observer:
         """
         return self._absences.sentences(self._prepared[0], is_final) if self._prepared else []
 
-    def _prepare(self) -> tuple[Plan, Table]:
+    def _prepare(self, plan: Plan | None = None) -> tuple[Plan, Table]:
         """Makes what needs the variables of the model, unless it is made."""
         if self._prepared is None:
-            plan = Plan(self._model, self._choice)
+            plan = plan or Plan(self._model, self._choice)
             table = Table(len(plan.row_of), len(plan.mask_of), self._slots.num_slots)
-            self._slots.make_variables()
             self._prepared = plan, table
         return self._prepared
 
@@ -174,8 +262,8 @@ class Observer:
         apply: Callable[[], Any],
     ) -> Any:
         """Measures what an optimizer is handed and what it does with it."""
-        if self._prepared is None and not self._owns_any_of(variables):
-            return apply()  # of another model
+        if self._is_silent or (self._prepared is None and not self._owns_any_of(variables)):
+            return apply()  # the latter is of another model
         with tf.init_scope():  # variables must not belong to the function that is traced
             self._prepare()
         finish = None
@@ -216,8 +304,8 @@ class Observer:
         given = {path: gradient for path, gradient in pairs if path is not None}
         known = {path: gradient for path, gradient in given.items() if gradient is not None}
         self._absences.note_handed(given)
-        self._without_gradient |= set(given) - set(known)
-        self._without_gradient -= set(known)
+        self.without_gradient |= set(given) - set(known)
+        self.without_gradient -= set(known)
         with suspended():
             step = self._number.here()
             calls, penalties = self._take(plan, {id(v) for v in variables}, list(known.values()))
@@ -235,6 +323,7 @@ class Observer:
             before = _values(plan, wanted)
 
         def finish() -> None:
+            self.num_stored += 1
             with suspended():
                 measurement = Measurement(
                     step=step,
@@ -300,10 +389,6 @@ class Observer:
         penalties = self._taps.take_penalties(passes)
         by_path = {path: penalties.get(id(v)) for path, v in plan.variables.items()}
         return calls, {path: by for path, by in by_path.items() if by is not None}
-
-    def _read_number(self) -> tf.Tensor:
-        """Returns what the counter reads, before any optimizer counts it up in this step."""
-        return tf.identity(tf.convert_to_tensor(self._counter, tf.int64))
 
     def _warn_of(self, error: Exception) -> None:
         """Turns an error of the measuring itself into one warning: the training goes on."""

@@ -10,7 +10,7 @@ import functools
 import inspect
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
@@ -53,11 +53,11 @@ def optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     return list(found.values())
 
 
-def step_counter(model: keras.Model) -> keras.Variable:
-    """Returns what counts the steps of the optimizer that a model is compiled with, or its first.
+def checked_optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+    """Returns the optimizers that train a model.
 
     Raises:
-        ValueError: The model has no optimizer.
+        ValueError: The model has none.
     """
     optimizers = optimizers_of(model)
     if not optimizers:
@@ -65,7 +65,7 @@ def step_counter(model: keras.Model) -> keras.Variable:
             f"Expected a model with an optimizer. Received: {model.name!r}, which has none, "
             "neither by `compile` nor as an attribute. Compile it with one."
         )
-    return counter_of(optimizers[0])
+    return optimizers
 
 
 def counter_of(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
@@ -76,6 +76,13 @@ def counter_of(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
     """
     # `_iterations` and `inner_optimizer`, of a LossScaleOptimizer: Keras 3.15.
     return getattr(optimizer, "inner_optimizer", optimizer)._iterations
+
+
+def counts_of(optimizers: Iterable[keras.optimizers.Optimizer]) -> dict[int, int]:
+    """Returns what each optimizer has counted, by the id of the variable that counts."""
+    counters = [counter_of(optimizer) for optimizer in optimizers]
+    # Not int(): under a strategy that is a TypeError.
+    return {id(c): int(tf.convert_to_tensor(c).numpy()) for c in counters}
 
 
 @contextmanager

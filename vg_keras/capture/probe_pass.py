@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from vg_keras.capture.model import is_built
 from vg_keras.capture.observer import Observer
-from vg_keras.capture.optimizers import step_counter
 from vg_keras.capture.plan import Choice
 from vg_keras.capture.slots import EveryStep
 from vg_keras.probe import Probe
@@ -23,23 +22,15 @@ class ProbePass:
         model: A compiled model, or one that is trained by a custom loop.
         probe: The batch.
         choice: What is measured; a probe makes no updates.
-        counter: Counts the steps; by default the optimizer's.
 
     Raises:
         ValueError: A filter lets nothing through.
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        probe: Probe,
-        choice: Choice,
-        counter: keras.Variable | None = None,
-    ) -> None:
+    def __init__(self, model: keras.Model, probe: Probe, choice: Choice) -> None:
         self._model = model
         self._probe = probe
         self._choice = dataclasses.replace(choice, updates=False)
-        self._counter = counter if counter is not None else step_counter(model)
         self._observer: Observer | None = None
         self._seeds: list[tuple[keras.Variable, tf.Tensor]] = []
         self._pass: Any = None
@@ -49,10 +40,14 @@ class ProbePass:
         """What measures the pass; it exists once `run` has been called."""
         return self._observer or self._prepare()
 
-    def run(self) -> None:
-        """Takes the gradients at the present weights; the observer then has the record."""
+    def run(self, step: int) -> None:
+        """Takes the gradients at the present weights; the observer then has the record.
+
+        Args:
+            step: The number of the step that comes next.
+        """
         observer = self.observer
-        observer.begin_execution(observer.step)
+        observer.begin_execution(step)
         with observer.watching():
             self._pass()
 
@@ -63,7 +58,7 @@ class ProbePass:
             model(one, training=False)
         # In no scope of a strategy: the pass runs once, not in every replica.
         strategy = tf.distribute.get_strategy()
-        self._observer = Observer(model, [], self._counter, self._choice, EveryStep(), strategy)
+        self._observer = Observer(model, [], self._choice, EveryStep(), strategy)
         weights = {id(v) for v in model.weights}
         states = [v for v in model.non_trainable_variables if id(v) not in weights]
         self._seeds = [(v, tf.constant(tf.convert_to_tensor(v).numpy())) for v in states]

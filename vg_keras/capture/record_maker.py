@@ -26,7 +26,7 @@ from vg_keras.statistics.sketch import Sketch
 
 
 class RecordMaker:
-    """Makes the records of one model.
+    """Makes the records of one training run.
 
     Args:
         plan: What is measured.

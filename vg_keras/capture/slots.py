@@ -1,32 +1,55 @@
 """Which steps are kept: decided in the train step itself, because one execution may hold several.
 
-Each class here answers for one way to run the step: whether it is kept, and in which slot of the
-table.
+Each class here answers for one way to run the step: what its number is, whether it is kept, and in
+which slot of the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
+import keras
 import tensorflow as tf
 
 from vg_keras.capture.table import host_read_variable
 
+Keep = Callable[[tf.Tensor | int], None]
+"""Keeps a step in a slot."""
+
 
 class Slots(Protocol):
-    """Decides which steps are kept."""
+    """Numbers the steps, and decides which are kept."""
 
     num_slots: int
     """Number of steps that one execution may keep."""
+    num_steps: int
+    """Number of steps that one execution may run."""
+
+    def fit_into(self, max_slots: int) -> None:
+        """Runs fewer steps in an execution if it would keep more than so many."""
 
     def make_variables(self) -> None:
         """Makes what has to be made under the model's strategy."""
 
-    def begin_execution(self, first: int) -> None:
-        """Is told on the host, before an execution, the first step that is due."""
+    def begin_execution(self, first: int, start: int | None = None) -> None:
+        """Is called on the host, before an execution.
 
-    def when_due(self, step: tf.Tensor, keep: Callable[[tf.Tensor | int], None]) -> None:
+        Args:
+            first: The first step that is due.
+            start: The first step of the execution, by default the same.
+        """
+
+    def continue_execution(self) -> None:
+        """Is called on the host, before a further part of an execution."""
+
+    def begin_step(self) -> None:
+        """Is called inside a train step of several, at its beginning."""
+
+    def number(self) -> tf.Tensor:
+        """Returns the number of the step, an int64 scalar, inside the train step."""
+
+    def when_due(self, step: tf.Tensor, keep: Keep) -> None:
         """Calls `keep` with a slot, inside the train step, for a step that is kept."""
 
 
@@ -34,20 +57,73 @@ class EveryStep:
     """Keeps each step that is run: what runs is a step that is due."""
 
     num_slots = 1
+    num_steps = 1
+
+    def __init__(self) -> None:
+        self._number = _HostVariable(0)
+
+    def fit_into(self, max_slots: int) -> None:
+        """Needs but one."""
 
     def make_variables(self) -> None:
-        """Needs none."""
+        """Makes the variable that holds the number of the step."""
+        self._number.make()
 
-    def begin_execution(self, first: int) -> None:
-        """Takes what comes."""
+    def begin_execution(self, first: int, start: int | None = None) -> None:
+        """Takes the number of the step."""
+        self._number.assign(first)
 
-    def when_due(self, step: tf.Tensor, keep: Callable[[tf.Tensor | int], None]) -> None:
+    def continue_execution(self) -> None:
+        """Is never called."""
+
+    def begin_step(self) -> None:
+        """Has nothing to do: the execution is the step."""
+
+    def number(self) -> tf.Tensor:
+        """Returns the number of the step."""
+        return self._number.read()
+
+    def when_due(self, step: tf.Tensor, keep: Keep) -> None:
         """Keeps the step."""
         keep(0)
 
 
+class StepOfLoop(EveryStep):
+    """Keeps the step of a custom training loop.
+
+    What the loop calls one step may be a function that trains on many batches. Then its last step
+    is kept, and its number is told by the optimizer.
+
+    Args:
+        counter: What the optimizer counts its steps by.
+    """
+
+    def __init__(self, counter: keras.Variable) -> None:
+        super().__init__()
+        self._counter = counter
+        self._counted = _HostVariable(0)
+
+    def make_variables(self) -> None:
+        """Makes the variables."""
+        super().make_variables()
+        self._counted.make()
+
+    def begin_execution(self, first: int, start: int | None = None) -> None:
+        """Takes the number of the step, and what the optimizer has counted before it."""
+        super().begin_execution(first)
+        # Not int(): under a strategy that is a TypeError.
+        self._counted.assign(int(tf.convert_to_tensor(self._counter).numpy()))
+
+    def number(self) -> tf.Tensor:
+        """Returns the number of the step."""
+        counted = tf.convert_to_tensor(self._counter, tf.int64) - self._counted.read()
+        return self._number.read() + counted
+
+
 class StepsOfExecution:
     """Keeps the steps that are due out of several in one execution of the train function.
+
+    A step that is due but is not kept, because no optimizer was applied in it, stays due.
 
     Args:
         steps_per_execution: Steps in an execution.
@@ -55,59 +131,99 @@ class StepsOfExecution:
     """
 
     def __init__(self, steps_per_execution: int, every: int) -> None:
-        # At most so many multiples of `every`, and the first step, which may be none.
-        self.num_slots = -(-steps_per_execution // every) + 1
         self._every = every
-        self._first_due = 0
-        self._first: tf.Variable | None = None
+        self._set_steps(steps_per_execution)
+        self._number = _HostVariable(0)
+        self._next_due = _HostVariable(0)
+        self._kept = _HostVariable(-1)
+        self._num_kept = _HostVariable(0)
+
+    def _set_steps(self, num_steps: int) -> None:
+        self.num_steps = num_steps
+        # At most so many multiples of `every`, and the first step, which may be none.
+        self.num_slots = -(-num_steps // self._every) + 1
+
+    def fit_into(self, max_slots: int) -> None:
+        """Runs as many steps at once as a divisor of all of them allows, but at least two.
+
+        Keras runs an execution of one step in another way, which at the end of the data counts a
+        step that it does not run.
+        """
+        all_steps = self.num_steps
+        for num_steps in range(all_steps, 1, -1):
+            self._set_steps(num_steps)
+            if all_steps % num_steps == 0 and self.num_slots <= max_slots:
+                return
+        self._set_steps(all_steps)
 
     def make_variables(self) -> None:
-        """Makes the variable that holds the first step that is due."""
-        self._first = host_read_variable(tf.constant(self._first_due, tf.int64))
+        """Makes the variables by which a step sees whether it is due."""
+        for variable in (self._number, self._next_due, self._kept, self._num_kept):
+            variable.make()
 
-    def begin_execution(self, first: int) -> None:
+    def begin_execution(self, first: int, start: int | None = None) -> None:
         """Takes the first step that is due, a multiple of `every` or not."""
-        self._first_due = first
-        if self._first is not None:
-            self._first.assign(first)
+        self._number.assign((first if start is None else start) - 1)  # each step counts it up first
+        self._next_due.assign(first)
+        self._kept.assign(-1)
+        self._num_kept.assign(0)
 
-    def when_due(self, step: tf.Tensor, keep: Callable[[tf.Tensor | int], None]) -> None:
-        """Keeps the first step that is due and the multiples of `every` after it."""
-        after = step - self._first
-        slot = (after + self._every - 1) // self._every
-        is_due = tf.equal(after, 0) | ((after > 0) & tf.equal(step % self._every, 0))
-        tf.cond(is_due & (slot < self.num_slots), lambda: keep(slot), lambda: None)
+    def continue_execution(self) -> None:
+        """Frees the slots."""
+        self._kept.assign(-1)
+        self._num_kept.assign(0)
+
+    def begin_step(self) -> None:
+        """Counts the step."""
+        self._number.assign_add(1)
+
+    def number(self) -> tf.Tensor:
+        """Returns the number of the step."""
+        return self._number.read()
+
+    def when_due(self, step: tf.Tensor, keep: Keep) -> None:
+        """Keeps the first step that is due and the multiples of `every` after it.
+
+        A step that is kept is kept by each optimizer that is applied in it.
+        """
+        is_new = (step >= self._next_due.read()) & (self._num_kept.read() < self.num_slots)
+        is_kept = tf.equal(step, self._kept.read())
+        tf.cond(is_new | is_kept, lambda: self._keep(step, is_kept, keep), lambda: None)
+
+    def _keep(self, step: tf.Tensor, is_kept: tf.Tensor, keep: Keep) -> None:
+        num_kept = self._num_kept.read() + tf.where(is_kept, tf.zeros_like(step), 1)
+        self._num_kept.assign(num_kept)
+        self._kept.assign(step)
+        self._next_due.assign((step // self._every + 1) * self._every)
+        keep(num_kept - 1)
 
 
-class ArmedStep:
-    """Keeps the step that runs while it is armed: for a loop whose step is traced but once."""
+class _HostVariable:
+    """An int64 scalar that the host sets and the step reads, by a variable once that is made.
 
-    num_slots = 1
+    Args:
+        value: Its value.
+    """
 
-    def __init__(self) -> None:
-        self._is_armed = False
-        self._armed: tf.Variable | None = None
+    def __init__(self, value: int) -> None:
+        self._value = value
+        self._variable: Any = None
 
-    def make_variables(self) -> None:
-        """Makes the variable by which a traced step sees whether it is armed."""
-        self._armed = host_read_variable(tf.constant(self._is_armed))
+    def make(self) -> None:
+        """Makes the variable."""
+        self._variable = host_read_variable(tf.constant(self._value, tf.int64))
 
-    def begin_execution(self, first: int) -> None:
-        """Arms the step, whichever it is."""
-        self._set(True)
+    def assign(self, value: int | tf.Tensor) -> None:
+        """Sets the value, on the host or in the step."""
+        if self._variable is None:
+            self._value = value
+        else:
+            self._variable.assign(value)
 
-    def disarm(self) -> None:
-        """Has the steps that follow not kept."""
-        self._set(False)
+    def assign_add(self, value: int) -> None:
+        """Adds to the value, in the step."""
+        self._variable.assign_add(value)
 
-    def _set(self, is_armed: bool) -> None:
-        self._is_armed = is_armed
-        if self._armed is not None:
-            self._armed.assign(is_armed)
-
-    def when_due(self, step: tf.Tensor, keep: Callable[[tf.Tensor | int], None]) -> None:
-        """Keeps the step if it is armed."""
-        if not tf.executing_eagerly():
-            tf.cond(tf.convert_to_tensor(self._armed), lambda: keep(0), lambda: None)
-        elif self._is_armed:
-            keep(0)
+    def read(self) -> tf.Tensor:
+        """Returns the value, in the step."""
+        return tf.convert_to_tensor(self._variable)

@@ -3,6 +3,9 @@
 Variables, because `tf.summary` in a train step fails under XLA, and a value returned from it would
 have to pass as a metric. A table has a row for each tensor that is sketched, and a slot for each
 step that is kept. What the rows mean is for `observer.py` to say.
+
+A step writes its own slot and leaves the others where they are: with hundreds of slots a copy of
+the table at each step would cost more than the step.
 """
 
 from __future__ import annotations
@@ -36,6 +39,11 @@ _FLAGS = _EXTRAS + NUM_EXTRAS
 """Whether the row was filled, and whether each extra is known: 1 or 0, and no NaN, which would end
 a training run under `tf.debugging.enable_check_numerics`."""
 _NUM_COLUMNS = _FLAGS + 1 + NUM_EXTRAS
+
+
+def bytes_of_slot(num_rows: int, num_masks: int) -> int:
+    """Returns how many bytes of memory a slot of a table takes."""
+    return num_rows * 8 * (buckets.NUM_BUCKETS + _NUM_COLUMNS) + num_masks * MAX_UNITS
 
 
 @dataclass(frozen=True)
@@ -191,4 +199,6 @@ def _places(slot: tf.Tensor | int, rows: Sequence[int]) -> tf.Tensor:
 
 
 def _update(variable: tf.Variable, places: tf.Tensor, updates: tf.Tensor) -> None:
-    variable.assign(tf.tensor_scatter_nd_update(variable, places, updates))
+    # In place. By the handle, because a variable of a strategy has no `scatter_nd_update`; within a
+    # replica the handle is that of the replica's own.
+    tf.raw_ops.ResourceScatterNdUpdate(ref=variable.handle, indices=places, updates=updates)

@@ -30,6 +30,12 @@ def outermost_functions(function: Callable[..., Any]) -> list[PolymorphicFunctio
     return [f for f in found if id(f) not in inner]
 
 
+def functions_in(function: Callable[..., Any]) -> list[PolymorphicFunction]:
+    """Returns the `tf.function`s that a train function runs, with those that these run."""
+    outer = list(_functions_in(function, set()))
+    return outer + [f for one in outer for f in _functions_in(one.python_function, set())]
+
+
 def takes_iterator(function: PolymorphicFunction, iterator: Any) -> bool:
     """Whether a `tf.function` is Keras's own, which is called with an iterator such as this one.
 
@@ -39,10 +45,12 @@ def takes_iterator(function: PolymorphicFunction, iterator: Any) -> bool:
     return is_keras and isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
 
 
-def trace(function: PolymorphicFunction, iterator: Any) -> tuple[ConcreteFunction, bool]:
-    """Returns the trace of a function for an iterator, and whether it was traced just now."""
+def trace(
+    function: PolymorphicFunction, *args: Any, **kwargs: Any
+) -> tuple[ConcreteFunction, bool]:
+    """Returns the trace of a function for some arguments, and whether it was traced just now."""
     count = function.experimental_get_tracing_count()
-    concrete = function.get_concrete_function(iterator)
+    concrete = function.get_concrete_function(*args, **kwargs)
     return concrete, function.experimental_get_tracing_count() > count
 
 

@@ -22,6 +22,8 @@ from vg_keras.capture.observer import Observer
 from vg_keras.capture.patches import replace_in_instance
 from vg_keras.capture.tf_functions import (
     ConcreteFunction,
+    PolymorphicFunction,
+    functions_in,
     outermost_functions,
     takes_iterator,
     trace,
@@ -32,6 +34,10 @@ from vg_keras.capture.tf_functions import (
 
 class OccupiedError(RuntimeError):
     """One execution of a train function cannot be recorded twice."""
+
+
+class NotCalledError(RuntimeError):
+    """The train function that was armed for an earlier execution has not been called."""
 
 
 class _RecordingError(Exception):
@@ -80,7 +86,8 @@ class RecordingTrainFunction:
         self._records_every_step = records_every_step
         self._recordings: dict[ConcreteFunction | None, Callable[..., Any] | None] = {}
         self._have_run: set[Callable[..., Any]] = set()
-        self._first = 0
+        self._made_for_recording: dict[Callable[..., Any], list[PolymorphicFunction]] = {}
+        self._first = self._start = 0
         self._history: keras.callbacks.History | None = None
         self._recorder: ExecutionRecorder | None = None
 
@@ -88,19 +95,28 @@ class RecordingTrainFunction:
         """Whether the model still has the train function that this one was made beside."""
         return self._model is model and own_train_function(model) is self._own
 
-    def arm(self, first: int, recorder: ExecutionRecorder) -> None:
+    def arm(self, first: int, recorder: ExecutionRecorder, start: int | None = None) -> None:
         """Has the next execution recorded.
 
         Args:
             first: The first step that is due.
             recorder: What is called before and after it.
+            start: The first step of the execution, by default the same.
 
         Raises:
-            OccupiedError: Another one is armed for the same execution.
+            OccupiedError: It is armed for the same execution by another monitor.
+            NotCalledError: It was armed for an earlier execution, which has not called it. The
+                model then has its own train function.
         """
-        if self._model.train_function is not self._own:
-            raise OccupiedError
-        self._first, self._recorder = first, recorder
+        start = first if start is None else start
+        armed = self._model.train_function
+        if armed is not self._own:
+            if not isinstance(armed, RecordingTrainFunction) or armed._start == start:
+                raise OccupiedError
+            self._model.train_function = self._own
+            if armed._history is _history(self._model):
+                raise NotCalledError
+        self._first, self._start, self._recorder = first, start, recorder
         self._history = _history(self._model)
         self._model.train_function = self
 
@@ -114,17 +130,29 @@ class RecordingTrainFunction:
         if recording is None:
             return self._own(iterator)
         recorder.run_probe()
-        self._observer.begin_execution(self._first)
-        try:
-            with self._observer.watching():
-                logs = self._run(recording, iterator)
-        except _RecordingError as error:
-            self._recordings[key] = None
-            logs = self._run_own_after(error, iterator)
-            recorder.warn_once(f"{error} Nothing more is recorded. Training goes on.")
-            return logs
-        recorder.receive(self._observer)
+        self._observer.begin_execution(self._first, self._start)
+        logs = None
+        for part in range(self._num_parts):
+            try:
+                with self._observer.watching(self._made_for_recording[recording]):
+                    logs = self._run(recording, iterator)
+            except _RecordingError as error:
+                self._recordings[key] = None
+                logs = self._run_own_after(error, iterator)
+                recorder.warn_once(f"{error} Nothing more is recorded. Training goes on.")
+                return logs
+            except (StopIteration, tf.errors.OutOfRangeError):
+                if part == 0:
+                    raise
+                break  # the data end between two parts
+            recorder.receive(self._observer)
+            self._observer.continue_execution()
         return logs
+
+    @property
+    def _num_parts(self) -> int:
+        """How often the recording function is run instead of the model's own."""
+        return self._model.steps_per_execution // self._observer.num_steps
 
     def _run_own_after(self, failure: _RecordingError, iterator: Any) -> Any:
         """Runs the model's own train function where the recording one could not be run.
@@ -167,7 +195,8 @@ class RecordingTrainFunction:
         if len(functions) == 1 and takes_iterator(functions[0], iterator):
             has_traces = functions[0].experimental_get_tracing_count() > 0
             if has_traces or not self._records_every_step:
-                return trace(functions[0], iterator)
+                with self._observer.noting_traces():
+                    return trace(functions[0], iterator)
         return None, not any(f.experimental_get_tracing_count() for f in functions)
 
     def _difference(self, own: ConcreteFunction | None, iterator: Any) -> str | None:
@@ -192,6 +221,13 @@ class RecordingTrainFunction:
         Raises:
             _RecordingError: If it can't be done, and the state of the model is untouched.
         """
+        with ExitStack() as stack:
+            if self._num_parts > 1:  # Keras reads it while it traces, and eagerly while it runs
+                name, num_steps = "_steps_per_execution", self._observer.num_steps  # Keras 3.15
+                replace_in_instance(self._model, name, num_steps, stack)
+            return self._run_part(recording, iterator)
+
+    def _run_part(self, recording: Callable[..., Any], iterator: Any) -> Any:
         if recording in self._have_run:
             return recording(iterator)
         self._trace(recording, iterator)
@@ -224,6 +260,7 @@ class RecordingTrainFunction:
 
     def _make_recording(self) -> Callable[..., Any]:
         """Returns what the model's own `make_train_function` makes of a step that is recorded."""
+        self._observer.prepare()
         train_step = self._model.train_step
 
         def recorded_train_step(*args: Any, **kwargs: Any) -> Any:
@@ -233,7 +270,11 @@ class RecordingTrainFunction:
         with ExitStack() as stack:
             # `make_train_function` looks `train_step` up once.
             replace_in_instance(self._model, "train_step", recorded_train_step, stack)
-            return self._make_train_function()
+            recording = self._make_train_function()
+        known = functions_in(self._own)
+        made = [function for function in functions_in(recording) if function not in known]
+        self._made_for_recording[recording] = made
+        return recording
 
     def _make_train_function(self) -> Callable[..., Any]:
         """Returns another train function of the model, which keeps its own."""
@@ -260,8 +301,10 @@ def own_train_function(model: keras.Model) -> Callable[..., Any]:
     return function
 
 
-def put_back(model: keras.Model) -> None:
-    """Gives the model its own train function, should a recording one be armed."""
+def put_back(model: keras.Model) -> bool:
+    """Gives the model its own train function, and returns whether a recording one was armed."""
     own = own_train_function(model)
-    if model.train_function is not own:
+    is_armed = model.train_function is not own
+    if is_armed:
         model.train_function = own
+    return is_armed

@@ -1,0 +1,308 @@
+"""A `tf.function` of the user's is recorded by a twin, and contains nothing of the monitor."""
+
+import gc
+import pickle
+import threading
+import weakref
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from small_models import begin_afresh, compiled, fit
+
+from vg_keras import GradientMonitor
+
+X = np.random.default_rng(0).normal(size=[64, 4]).astype("f")
+Y = X[:, :2]
+KINDS = {
+    "graph": tf.function,
+    "xla": lambda step: tf.function(step, jit_compile=True),
+}
+kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+
+
+def steps_of(monitor):
+    return [record.step for record in monitor.records]
+
+
+def model_and_step(kind=tf.function):
+    begin_afresh()
+    model = keras.Sequential(
+        [keras.Input([4]), layers.Dense(8, "tanh"), layers.Dropout(0.5, seed=1), layers.Dense(2)]
+    )
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(model.trainable_variables)
+
+    @kind
+    def train_step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x, training=True) - y) ** 2)
+        variables = model.trainable_variables
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
+
+    return model, optimizer, train_step
+
+
+def run(monitor, model, optimizer, train_step, num_steps=4):
+    with monitor.watch(model, optimizer) as watch:
+        for i in range(num_steps):
+            with watch.step():
+                train_step(X[8 * i : 8 * i + 8], Y[8 * i : 8 * i + 8])
+
+
+def graphs_of(function):
+    return [concrete.graph for concrete in function._list_all_concrete_functions()]
+
+
+@kinds
+def test_the_function_is_that_of_a_loop_without_a_monitor(kind):
+    def operations(is_watched):
+        model, optimizer, train_step = model_and_step(kind)
+        if is_watched:
+            run(GradientMonitor(None, 2), model, optimizer, train_step)
+        train_step(X[:8], Y[:8])
+        (graph,) = graphs_of(train_step)
+        return [(op.name, op.type) for op in graph.get_operations()]
+
+    assert operations(True) == operations(False)
+
+
+@kinds
+def test_a_watch_that_is_opened_again_goes_on(kind):
+    model, optimizer, train_step = model_and_step(kind)
+    monitor = GradientMonitor(None, 3)
+    for _ in range(3):
+        run(monitor, model, optimizer, train_step)
+
+    assert steps_of(monitor) == [0, 3, 6, 9]
+    assert all(len(record.activation_gradients) == 2 for record in monitor.records)
+
+
+def test_a_second_monitor_records_too_and_nothing_is_traced_for_it():
+    model, optimizer, train_step = model_and_step()
+    run(GradientMonitor(None, 2), model, optimizer, train_step)
+    calls = []
+    model.layers[0].call = lambda x, call=model.layers[0].call: calls.append(x) or call(x)
+    gc.collect()
+    monitor = GradientMonitor(None, 3)
+    run(monitor, model, optimizer, train_step)
+
+    assert steps_of(monitor) == [4, 6]
+    assert calls == []
+
+
+@kinds
+def test_the_loop_trains_the_same_with_and_without_the_monitor(kind):
+    def trained(monitor):
+        model, optimizer, train_step = model_and_step(kind)
+        train_step(X[:8], Y[:8])
+        if monitor:
+            run(monitor, model, optimizer, train_step)
+        else:
+            for i in range(4):
+                train_step(X[8 * i : 8 * i + 8], Y[8 * i : 8 * i + 8])
+        train_step(X[:8], Y[:8])
+        return [w.tobytes() for w in model.get_weights()]
+
+    assert trained(GradientMonitor(None, 2)) == trained(None)
+
+
+def test_a_function_that_is_no_longer_what_was_traced_is_left_to_itself():
+    def trained(monitor):
+        model, optimizer, train_step = model_and_step()
+        train_step(X[:8], Y[:8])
+        model.layers[1].rate = 0.1  # TensorFlow does not see that
+        if monitor:
+            run(monitor, model, optimizer, train_step)
+        else:
+            for i in range(4):
+                train_step(X[8 * i : 8 * i + 8], Y[8 * i : 8 * i + 8])
+        return [w.tobytes() for w in model.get_weights()]
+
+    monitor = GradientMonitor(None, "batch")
+    with pytest.warns(UserWarning, match="no longer the one that was traced") as caught:
+        weights = trained(monitor)
+
+    assert weights == trained(None)
+    assert monitor.records == []
+    (message,) = [str(warning.message) for warning in caught]
+    assert message.startswith("The tf.function 'train_step' is no longer the one that was traced: ")
+    assert message.endswith(
+        ". Such a change takes effect only in a new tf.function. Nothing of this one is recorded, "
+        "because a recorded step would train differently: make it anew with `tf.function`."
+    )
+
+
+class StepIsFunction(keras.Sequential):
+    """Decorates Keras's train step."""
+
+    train_step = tf.function(keras.Model.train_step)
+
+
+def made(**how):
+    begin_afresh()
+    model = StepIsFunction([keras.Input([4]), layers.Dense(8, "relu"), layers.Dense(2)])
+    return compiled(model, **how)
+
+
+WAYS = {"graph": {}, "xla": {"jit_compile": True}, "several steps": {"steps_per_execution": 2}}
+ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
+
+
+@ways
+@pytest.mark.parametrize("update_freq", [1, 3])
+@pytest.mark.parametrize("is_trained_before", [False, True])
+def test_a_train_step_that_is_a_function_is_recorded(is_trained_before, update_freq, how):
+    model, twin = made(**how), made(**how)
+    if is_trained_before:
+        fit(model, X, Y)
+        fit(twin, X, Y)
+    monitor = GradientMonitor(None, update_freq)
+    fit(model, X, Y, [monitor])
+    fit(twin, X, Y)
+
+    first = 8 * is_trained_before
+    due = [step for step in range(first, first + 8) if step % update_freq == 0 or step == first]
+    assert steps_of(monitor) == due
+    assert all(len(record.activations) == 2 for record in monitor.records)
+    for ours, plain in zip(model.get_weights(), twin.get_weights(), strict=True):
+        assert ours.tobytes() == plain.tobytes()
+
+
+@ways
+def test_a_train_step_that_is_a_function_records_nothing_after_the_monitor_has_gone(how):
+    def operations(monitors):
+        model = made(**how)
+        fit(model, X, Y, monitors)
+        fit(model, X, Y)
+        graphs = graphs_of(model.train_step)
+        return [[op.type for op in graph.get_operations()] for graph in graphs]
+
+    assert operations([GradientMonitor(None, 3)]) == operations([])
+    assert operations([GradientMonitor(None, "batch")]) == operations([])
+
+
+class CallIsFunction(layers.Layer):
+    """Decorates its `call`."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = layers.Dense(8, "sigmoid")
+
+    @tf.function
+    def call(self, x):
+        return self.inner(x)
+
+
+@pytest.mark.filterwarnings("ignore:The outputs of:UserWarning")
+def test_a_layer_whose_call_is_a_function_keeps_its_own_trace():
+    def operations(is_monitored):
+        begin_afresh()
+        model = keras.Sequential([keras.Input([4]), CallIsFunction(), layers.Dense(2)])
+        fit(compiled(model), X, Y, [GradientMonitor(None, 3)] if is_monitored else [])
+        model(X[:8])
+        graphs = graphs_of(model.layers[0].call)
+        return [[op.type for op in graph.get_operations()] for graph in graphs]
+
+    assert operations(True) == operations(False)
+
+
+def test_functions_within_functions_are_recorded():
+    model, optimizer, inner = model_and_step()
+
+    @tf.function
+    def train_twice(x, y):
+        for _ in range(2):
+            inner(x, y)
+
+    monitor = GradientMonitor(None, 2)
+    run(monitor, model, optimizer, train_twice)
+
+    assert len(monitor.records) > 1
+    assert len(graphs_of(inner)) == 1
+    assert not [op for op in graphs_of(inner)[0].get_operations() if "Scatter" in op.type]
+
+
+def test_a_method_and_a_function_with_a_signature_are_recorded():
+    model, optimizer, _ = model_and_step()
+
+    class Trainer:
+        @tf.function(input_signature=[tf.TensorSpec([None, 4]), tf.TensorSpec([None, 2])])
+        def step(self, x, y):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((model(x, training=True) - y) ** 2)
+            variables = model.trainable_variables
+            optimizer.apply(tape.gradient(loss, variables), variables)
+
+    monitor = GradientMonitor(None, 2)
+    run(monitor, model, optimizer, Trainer().step)
+
+    assert steps_of(monitor) == [0, 2]
+
+
+def test_a_function_that_has_nothing_to_do_with_the_model_is_traced_once():
+    model, optimizer, train_step = model_and_step()
+    traces = []
+
+    @tf.function
+    def augmented(x):
+        traces.append(x)
+        return -x
+
+    monitor = GradientMonitor(None, 2)
+    run(monitor, model, optimizer, lambda x, y: train_step(augmented(tf.constant(x)), y))
+
+    assert steps_of(monitor) == [0, 2]
+    assert len(traces) == 1
+
+
+def test_an_error_in_the_function_is_the_users_and_leaves_the_class_as_it_was():
+    model, optimizer, _ = model_and_step()
+    call = type(tf.function(len)).__call__
+
+    @tf.function
+    def failing(x, y):
+        raise KeyError("by the test")
+
+    with pytest.raises(KeyError, match="by the test"):
+        run(GradientMonitor(None), model, optimizer, failing)
+
+    assert type(tf.function(len)).__call__ is call
+
+
+def test_a_function_in_another_thread_gets_no_twin():
+    model, optimizer, train_step = model_and_step()
+    _kept_alive, _, other_step = model_and_step()
+
+    def step(x, y):
+        thread = threading.Thread(target=other_step, args=(x, y))
+        thread.start()
+        thread.join()
+        train_step(x, y)
+
+    run(GradientMonitor(None, "batch"), model, optimizer, step)
+
+    assert "_vg_keras_twins" in vars(train_step)
+    assert "_vg_keras_twins" not in vars(other_step)
+
+
+def test_everything_is_freed_with_the_function():
+    model, optimizer, train_step = model_and_step()
+    monitor = GradientMonitor(None, 2)
+    run(monitor, model, optimizer, train_step)
+    found = [weakref.ref(model), weakref.ref(train_step)]
+    del model, optimizer, train_step, monitor
+    gc.collect()
+
+    assert [reference() for reference in found] == [None, None]
+
+
+def test_what_a_function_keeps_does_not_hinder_its_copies():
+    model, optimizer, train_step = model_and_step()
+    run(GradientMonitor(None, 2), model, optimizer, train_step)
+    twins = vars(train_step)["_vg_keras_twins"]
+
+    assert vars(pickle.loads(pickle.dumps(twins))) == {"_of": {}}

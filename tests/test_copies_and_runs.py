@@ -1,0 +1,194 @@
+"""Copies of a monitor, many fits and several workers: each training run has a run of its own."""
+
+import copy
+import json
+import os
+import pickle
+from pathlib import Path
+
+import keras
+import pytest
+import tensorflow as tf
+from small_models import compiled, fit, mlp, regression_data
+
+from vg_keras import GradientMonitor, read_run
+from vg_keras.run_directory import directory_of_copy, suffix_of_worker
+
+COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda m: pickle.loads(pickle.dumps(m))}
+copies = pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+
+
+def files_in(directory):
+    return sorted(str(p.relative_to(directory)) for p in Path(directory).rglob("*") if p.is_file())
+
+
+def runs_in(directory):
+    return sorted({os.path.dirname(name) for name in files_in(directory)})
+
+
+def steps_of(records):
+    return [record.step for record in records]
+
+
+@copies
+def test_a_monitor_that_was_used_is_copied_with_its_settings_and_records(tmp_path, copied):
+    x, y = regression_data(3)
+    monitor = GradientMonitor(
+        tmp_path, 2, "*/kernel", activations=False, weights=True, probe=(x[:4], y[:4])
+    )
+    fit(compiled(mlp(depth=0)), x, y, [monitor])
+    twin = copied(monitor)
+    kept = steps_of(twin.records), steps_of(twin.probe_records)
+    fit(compiled(mlp(depth=0)), x, y, [twin])
+
+    assert kept == ([0, 2], [0, 2])
+    assert twin.log_dir == str(tmp_path / "copy_1")
+    assert steps_of(twin.records) == steps_of(twin.probe_records) == [0, 2]
+    assert list(twin.records[0].gradients) == list(twin.records[0].weights)
+    assert list(twin.records[0].gradients) == ["sequential/dense/kernel"]
+    assert twin.records[0].activations == {}
+    assert monitor.log_dir == str(tmp_path)
+    assert steps_of(monitor.records) == [0, 2]
+
+
+@copies
+def test_a_copy_keeps_nothing_of_the_model(copied):
+    model = compiled(mlp(depth=0))
+    monitor = GradientMonitor(None)
+    fit(model, *regression_data(1), [monitor])
+    size = len(pickle.dumps(monitor)) - len(pickle.dumps(monitor.records))
+
+    assert copied(monitor).model is None
+    assert size < 2000
+
+
+def test_each_copy_has_a_run_of_its_own(tmp_path):
+    original = GradientMonitor(tmp_path, probe=regression_data(1))
+    for monitor in (copy.deepcopy(original), copy.deepcopy(original), original):
+        model = compiled(mlp(depth=0))
+        for _ in range(2):
+            fit(model, *regression_data(1), [monitor])
+
+    expected = [f"{copy}{run}" for copy in ("", "copy_1/", "copy_2/") for run in RUNS]
+    assert runs_in(tmp_path) == sorted(expected)
+    assert steps_of(read_run(tmp_path / "copy_2").records) == [0]
+
+
+RUNS = ("gradients", "probe")
+
+
+def test_a_copy_passes_over_directories_that_are_there(tmp_path):
+    (tmp_path / "copy_1").mkdir()
+    (tmp_path / "copy_2").write_text("a file")
+
+    assert directory_of_copy(str(tmp_path)) == str(tmp_path / "copy_3")
+
+
+def test_a_copy_that_can_not_make_its_directory_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    monitor = copy.deepcopy(GradientMonitor(tmp_path / "file"))
+    with pytest.raises(ValueError, match="`log_dir` must be a directory that can be made"):
+        fit(compiled(mlp(depth=0)), *regression_data(1), [monitor])
+
+
+def test_fits_that_have_nothing_to_write_leave_no_file(tmp_path):
+    model = compiled(mlp(depth=0))
+    monitor = GradientMonitor(tmp_path)
+    for _ in range(20):
+        fit(model, *regression_data(6), [monitor])
+
+    assert steps_of(monitor.records) == [0, 100]
+    assert len(files_in(tmp_path)) == 2
+    assert steps_of(read_run(tmp_path).records) == [0, 100]
+
+
+def test_a_log_directory_that_can_not_be_written_is_told_before_training(tmp_path):
+    (tmp_path / "gradients").write_text("a file")
+    with pytest.raises(ValueError, match="Use another directory"):
+        fit(compiled(mlp(depth=0)), *regression_data(1), [GradientMonitor(tmp_path)])
+
+
+class Worker:
+    """Stands in for the strategy of one worker."""
+
+    def __init__(self, task_type, task_id, jobs=("worker",)):
+        spec = tf.train.ClusterSpec({job: ["localhost:1", "localhost:2"] for job in jobs})
+        self.cluster_resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+            spec, task_type=task_type, task_id=task_id
+        )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "suffix"),
+    [
+        (tf.distribute.get_strategy(), ""),
+        (Worker("worker", 0), ""),
+        (Worker("worker", 1), "_worker_1"),
+        (Worker("chief", 0, ("chief", "worker")), ""),
+        (Worker("worker", 0, ("chief", "worker")), "_worker_0"),
+    ],
+)
+def test_of_several_workers_the_chief_writes_the_run_and_the_others_runs_of_their_own(
+    strategy, suffix
+):
+    assert suffix_of_worker(strategy) == suffix
+
+
+def test_trials_of_keras_tuner_get_a_run_each(tmp_path):
+    keras_tuner = pytest.importorskip("keras_tuner")
+
+    def build(hp):
+        keras.utils.set_random_seed(0)
+        units = hp.Int("units", 2, 8)
+        return compiled(mlp(units=units))
+
+    tuner = keras_tuner.RandomSearch(
+        build, "loss", max_trials=3, directory=tmp_path / "tuner", seed=0, overwrite=True
+    )
+    x, y = regression_data(2)
+    monitor = GradientMonitor(tmp_path / "logs")
+    tuner.search(x, y, epochs=1, batch_size=8, verbose=0, callbacks=[monitor])
+
+    assert runs_in(tmp_path / "logs") == [f"copy_{i}/gradients" for i in (1, 2, 3)]
+    for i in (1, 2, 3):
+        (record,) = read_run(tmp_path / "logs" / f"copy_{i}").records
+        assert record.step == 0
+
+
+def test_several_monitors_and_fits_of_one_model_share_what_was_traced():
+    model = compiled(mlp(depth=0))
+    calls = []
+    call = model.layers[0].call
+    model.layers[0].call = lambda x: calls.append(x) or call(x)
+    settings = [{}, {}, {"activations": ["*dense"]}, {"activations": ["*dense"]}]
+    num_calls = []
+    for how in settings:
+        fit(model, *regression_data(2), [GradientMonitor(None, **how)])
+        num_calls.append(len(calls))
+
+    one, same, other, other_again = num_calls
+    assert same == one
+    assert other > same
+    assert other_again == other
+
+
+def test_monitors_that_share_a_trace_have_records_of_their_own(tmp_path):
+    x, y = regression_data(6)
+    first, second = GradientMonitor(tmp_path / "1", 2), GradientMonitor(tmp_path / "2", 3)
+    with pytest.warns(UserWarning, match="Another GradientMonitor"):
+        fit(compiled(mlp()), x, y, [first, second])
+
+    for monitor, steps in ((first, [0, 2, 4]), (second, [3])):
+        assert steps_of(monitor.records) == steps
+        assert steps_of(read_run(monitor.log_dir).records) == steps
+    # What a monitor says of units looks back on its own records alone.
+    assert [len(r.dead_units) for r in first.records] == [0, 1, 1]
+    assert [len(r.dead_units) for r in second.records] == [0]
+
+
+def test_the_settings_of_a_cluster_in_the_environment_alone_change_nothing(tmp_path, monkeypatch):
+    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    fit(compiled(mlp(depth=0)), *regression_data(1), [GradientMonitor(tmp_path)])
+
+    assert runs_in(tmp_path) == ["gradients"]

@@ -1,0 +1,69 @@
+"""Where the runs of a monitor are written, so that no two training runs mix in one directory.
+
+A run is a subdirectory of the log directory. A copy of a monitor, which tools such as KerasTuner
+make for each trial, has a log directory of its own within that of the original, and so has each
+worker of several that train together a run of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import tensorflow as tf
+
+
+def absolute(log_dir: str) -> str:
+    """Returns the absolute path, for the process may change its directory while it trains."""
+    return log_dir if is_remote(log_dir) else os.path.abspath(log_dir)
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path has a scheme, such as "gs://"."""
+    return "://" in path
+
+
+def directory_of_copy(log_dir: str) -> str:
+    """Makes the log directory of a copy: the first of `copy_1`, `copy_2`, ... that is not there.
+
+    Args:
+        log_dir: The log directory of the original.
+
+    Raises:
+        ValueError: If no directory can be made there.
+    """
+    number = 1
+    try:
+        tf.io.gfile.makedirs(log_dir)
+        while not _made(directory := os.path.join(log_dir, f"copy_{number}")):
+            number += 1
+    except (tf.errors.OpError, OSError) as error:
+        raise ValueError(
+            "`log_dir` must be a directory that can be made and written to. "
+            f"Received: log_dir={log_dir!r}. {error}. Use another directory."
+        ) from error
+    return directory
+
+
+def _made(directory: str) -> bool:
+    """Makes a directory, and returns whether it is new."""
+    if is_remote(directory):
+        if tf.io.gfile.exists(directory):
+            return False
+        tf.io.gfile.makedirs(directory)
+        return True
+    try:
+        Path(directory).mkdir()  # of two processes one fails
+    except FileExistsError:
+        return False
+    return True
+
+
+def suffix_of_worker(strategy: tf.distribute.Strategy) -> str:
+    """Returns what the runs of this worker are called besides: nothing for the chief."""
+    resolver = getattr(strategy, "cluster_resolver", None)
+    if resolver is None or not resolver.task_type:
+        return ""  # trained by one process
+    has_chief = "chief" in resolver.cluster_spec().jobs
+    is_chief = resolver.task_type == "chief" or (not has_chief and resolver.task_id == 0)
+    return "" if is_chief else f"_{resolver.task_type}_{resolver.task_id}"
