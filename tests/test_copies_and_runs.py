@@ -159,7 +159,7 @@ def test_several_monitors_and_fits_of_one_model_share_what_was_traced():
     model = compiled(mlp(depth=0))
     calls = []
     call = model.layers[0].call
-    model.layers[0].call = lambda x: calls.append(x) or call(x)
+    model.layers[0].call = lambda *args, **kwargs: calls.append(1) or call(*args, **kwargs)
     settings = [{}, {}, {"activations": ["*dense"]}, {"activations": ["*dense"]}]
     num_calls = []
     for how in settings:

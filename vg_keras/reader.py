@@ -146,26 +146,30 @@ class _File:
 def _read_file(path: str, storage: _Local | _Remote) -> _File:
     contents = _File()
     name = Path(path).name
-    for number, data in enumerate(_events(storage.read(path), name, contents.damage)):
+    for number, event in enumerate(_events(storage.read(path), name, contents.damage)):
         try:
-            _read_event(data, contents, is_first=number == 0)
+            _read_event(event, contents, is_first=number == 0)
+            if not event.is_whole:
+                contents.damage.append(f"{name}: event {number} is damaged, but not its record.")
         except (DecodeError, metadata.CorruptPayloadError) as error:
             contents.damage.append(f"{name}: event {number} is damaged and left out. {error}")
     return contents
 
 
-def _read_event(data: bytes | None, contents: _File, is_first: bool) -> None:
-    if data is None:
-        raise metadata.CorruptPayloadError("Its checksum does not match.")
-    parsed = event_pb2.Event.FromString(data)
+def _read_event(event: _TFRecord, contents: _File, is_first: bool) -> None:
+    parsed = event_pb2.Event.FromString(event.data)
     payloads = _payloads(parsed)
-    if metadata.MODEL_TAG in payloads:
-        contents.model = metadata.parse_model(payloads[metadata.MODEL_TAG])
-    elif metadata.RECORD_TAG in payloads:
+    if metadata.RECORD_TAG in payloads:
         if contents.model is None:
             raise metadata.CorruptPayloadError("The model is not described before it.")
+        # The payload has a checksum of its own: it may be whole where a chart is damaged.
         record = metadata.parse_record(payloads[metadata.RECORD_TAG], contents.model)
         contents.records.append(record)
+        return
+    if not event.is_whole:
+        raise metadata.CorruptPayloadError("Its checksum does not match.")
+    if metadata.MODEL_TAG in payloads:
+        contents.model = metadata.parse_model(payloads[metadata.MODEL_TAG])
     elif parsed.HasField("session_log"):
         contents.resumed_at = parsed.step, parsed.wall_time
     elif not is_first:  # the first says that this is an event file
@@ -176,8 +180,15 @@ def _payloads(event: event_pb2.Event) -> dict[str, bytes]:
     return {value.tag: b"".join(value.tensor.string_val) for value in event.summary.value}
 
 
-def _events(contents: bytes, name: str, damage: list[str]) -> Iterator[bytes | None]:
-    """Yields the data of each TFRecord that is all there, or None where its checksum is wrong.
+@dataclass(frozen=True)
+class _TFRecord:
+    data: bytes
+    is_whole: bool
+    """Whether the checksum is that of the data."""
+
+
+def _events(contents: bytes, name: str, damage: list[str]) -> Iterator[_TFRecord]:
+    """Yields each TFRecord that is all there.
 
     A TFRecord is the length of the data, the checksum of that, the data, and their checksum.
     """
@@ -193,7 +204,7 @@ def _events(contents: bytes, name: str, damage: list[str]) -> Iterator[bytes | N
             return
         (checksum,) = struct.unpack_from("<I", contents, end)
         data = contents[start + _HEADER_BYTES : end]
-        yield data if checksum == _masked_crc32c(data) else None
+        yield _TFRecord(data, checksum == _masked_crc32c(data))
         start = end + _FOOTER_BYTES
 
 

@@ -53,7 +53,7 @@ from vg_keras.capture.taps import Taps
 from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction
 from vg_keras.record import ModelDescription
 
-MAX_TABLE_BYTES = 1 << 26
+MAX_TABLE_BYTES = 1 << 25
 """Memory for the steps of one execution. If it would keep more, it is run in several parts."""
 
 

@@ -223,8 +223,8 @@ class RecordingTrainFunction:
         """
         with ExitStack() as stack:
             if self._num_parts > 1:  # Keras reads it while it traces, and eagerly while it runs
-                name, num_steps = "_steps_per_execution", self._observer.num_steps  # Keras 3.15
-                replace_in_instance(self._model, name, num_steps, stack)
+                num_steps = self._observer.num_steps
+                replace_in_instance(self._model, "steps_per_execution", num_steps, stack)
             return self._run_part(recording, iterator)
 
     def _run_part(self, recording: Callable[..., Any], iterator: Any) -> Any:
