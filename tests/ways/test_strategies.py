@@ -159,7 +159,8 @@ def free_ports(count):
     return ports
 
 
-def test_a_loop_in_two_processes(tmp_path, expected):
+def run_in_two_processes(what, log_dir):
+    """Runs `worker.py` twice with one log directory, and returns the runs of both workers."""
     workers = [f"localhost:{port}" for port in free_ports(2)]
     program = str(Path(__file__).with_name("worker.py"))
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
@@ -172,22 +173,42 @@ def test_a_loop_in_two_processes(tmp_path, expected):
             "PYTHONPATH": os.pathsep.join([paths, os.environ.get("PYTHONPATH", "")]),
             "CUDA_VISIBLE_DEVICES": "-1",
         }
-        command = [sys.executable, program, str(tmp_path / str(index))]
+        command = [sys.executable, program, what, str(log_dir)]
         processes.append(
             subprocess.Popen(command, env=environment, stdout=-1, stderr=subprocess.STDOUT)
         )
     outputs = [process.communicate(timeout=240)[0].decode() for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0], outputs
-    runs = [read_run(tmp_path / str(index)) for index in range(2)]
-    assert [[record.step for record in run.records] for run in runs] == [[0, 2], [0, 2]]
-    for one, other in zip(*(run.records for run in runs), strict=True):
+    return [read_run(log_dir), read_run(log_dir / "gradients_worker_1")]
+
+
+def assert_agree_in_both(runs, expected):
+    """What both workers recorded of the first epoch agrees with one device."""
+    for one, other in zip(*(run.records[:2] for run in runs), strict=True):
         step = expected[one.step]
+        assert set(one.gradients) == set(other.gradients) == set(step.gradients)
         for path, gradient in step.gradients.items():  # the same in both, that of all examples
             assert_is_sketch_of(one.gradients[path], gradient)
             assert_is_sketch_of(other.gradients[path], gradient)
+            assert one.gradients[path].norm == other.gradients[path].norm
         for path, output in step.outputs.items():
             if path in one.activations:  # each tells of its own half of the batch
                 assert_is_sketch_of(one.activations[path] + other.activations[path], output)
                 both = one.activation_gradients[path] + other.activation_gradients[path]
                 assert_is_sketch_of(both, step.output_gradients[path])
+
+
+def test_a_loop_in_two_processes(tmp_path, expected):
+    runs = run_in_two_processes("loop", tmp_path)
+
+    assert [[record.step for record in run.records] for run in runs] == [[0, 2], [0, 2]]
+    assert_agree_in_both(runs, expected)
+
+
+def test_a_fit_in_two_processes(tmp_path, expected):
+    runs = run_in_two_processes("fit", tmp_path)
+
+    assert [[record.step for record in run.records] for run in runs] == [[0, 2, 4], [0, 2, 4]]
+    assert_agree_in_both(runs, expected)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gradients", "gradients_worker_1"]
