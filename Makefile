@@ -1,5 +1,6 @@
 # make demo     install, then train a deep sigmoid and a deep ReLU network side by side
 # make test     install, then run every check and test
+# make test-lowest  the same on the lowest versions that pyproject.toml allows
 # make results  run all experiments and write what they found into experiments/ (half an hour)
 # make format   let ruff rewrite what it can
 
@@ -7,13 +8,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test results lint format clean
+.PHONY: demo test test-lowest results lint format clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m experiments.sigmoid_vs_relu
 
 test: $(VENV)/.installed-dev lint
 	@$(BIN)/python -m pytest
+
+# uv is asked, because pip always takes the newest version.
+test-lowest: $(VENV)/.created pyproject.toml
+	@$(PYTHON) -m venv $(VENV)-lowest
+	@$(VENV)-lowest/bin/pip install --quiet --disable-pip-version-check uv
+	@$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python \
+		--resolution lowest-direct --editable ".[dev]"
+	@$(VENV)-lowest/bin/python -m pytest
 
 # On all of MNIST, where it can be had, and on the digits that are installed.
 results: $(VENV)/.installed
@@ -31,7 +40,7 @@ format: $(VENV)/.installed-dev
 	@$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-lowest
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vg_keras needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'

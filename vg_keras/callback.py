@@ -48,12 +48,17 @@ class GradientMonitor(keras.callbacks.Callback):
     all of it. The first step is always recorded, then every step whose number is a multiple of
     `update_freq`.
 
-    The gradient is that of the whole batch before clipping and without loss scale; with gradient
-    accumulation it is that of each single batch.
+    The gradient is that of the whole batch, as the optimizer is handed it: before its clipping and
+    without loss scale. With `gradient_accumulation_steps` it is that of each single batch. A step
+    that is due but applies no optimizer is recorded at the next one that does.
+
+    A copy of a monitor, such as KerasTuner makes for each trial, writes to a subdirectory of
+    `log_dir` of its own: `copy_1`, `copy_2`, and so on.
 
     Args:
-        log_dir: Directory of the TensorBoard log; its run is the subdirectory `gradients`. None
-            writes nothing to disk and only keeps `records`.
+        log_dir: Directory of the TensorBoard log, local or one that `tf.io.gfile` can write to;
+            its run is the subdirectory `gradients`. None writes nothing to disk and only keeps
+            `records`.
         update_freq: "epoch" records the first step of each epoch, "batch" every step, and a
             positive integer every so many steps.
         variables: Which trainable variables to monitor: None for all of them, a shell pattern of
@@ -72,7 +77,7 @@ class GradientMonitor(keras.callbacks.Callback):
     Attributes:
         records: What was recorded, a list of `vg_keras.Record` in the order of the steps. It goes
             on over several calls of `fit` of one model and begins anew with another model. Beyond
-            1000 records every second of them is dropped here, though not on disk.
+            1000 records, or 100 MB, every second of them is dropped here, though not on disk.
         probe_records: The same of the probe.
 
     Raises:
@@ -84,7 +89,7 @@ class GradientMonitor(keras.callbacks.Callback):
     Example:
         >>> monitor = GradientMonitor()
         >>> model.fit(x, y, callbacks=[monitor])  # doctest: +SKIP
-        >>> monitor.records[0].gradients["dense/kernel"].norm  # doctest: +SKIP
+        >>> monitor.records[0].gradients["sequential/dense/kernel"].norm  # doctest: +SKIP
     """
 
     def __init__(

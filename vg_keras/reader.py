@@ -5,7 +5,7 @@ whatever is whole is returned, and what is not is told. Needs neither TensorFlow
 path is read by TensorFlow where it is installed, and else by fsspec.
 
     run = read_run("logs")
-    run.records[-1].gradients["dense/kernel"].norm
+    run.records[-1].gradients["sequential/dense/kernel"].norm
 """
 
 from __future__ import annotations

@@ -29,16 +29,16 @@ NUMBERS_OF_LAYERS = ("examples", "saturated_units", "dead_units", "dead_unit_exa
 class Record:
     """What was measured at one training step.
 
-    Each mapping goes by path, that of a variable (`dense_3/kernel`) or of a layer (`dense_3`), in
-    the order in which the forward pass calls the layers. One is empty where its kind was not
-    measured.
+    Each mapping goes by path, that of a variable (`sequential/dense_3/kernel`) or of a layer
+    (`sequential/dense_3`), in the order in which the forward pass calls the layers. One is empty
+    where its kind was not measured.
 
     Args:
-        step: `optimizer.iterations` before the update: the gradient at step t belongs to the
-            weights w_t, and the first step is 0.
+        step: The number of the train step. The gradient at step t belongs to the weights before
+            its update. The first step is 0, or in resumed training what the optimizer has counted.
         wall_time: When it was measured, in seconds since 1970.
-        gradients: For each variable the sketch of its gradient: that of the whole batch, before
-            clipping and without loss scale.
+        gradients: For each variable the sketch of its gradient: that of the whole batch, as the
+            optimizer is handed it, before its clipping and without loss scale.
         without_gradient: Paths of the variables to which the loss has no connection: the optimizer
             was given None for them.
         loss_gradients: For each variable with a regulariser of its own the sketch of the gradient
@@ -92,8 +92,8 @@ class Record:
         About 1e-3 is healthy, says A. Karpathy, CS231n course notes, "Ratio of weights:updates".
 
         Returns:
-            Infinity for a variable that was zero and was moved, NaN for one that was zero and
-            stayed.
+            Infinity for a variable that was zero and was moved, as a bias is in the first step, and
+            NaN for one that was zero and stayed.
         """
         update, weight = self.update_norms[path], self.weight_norms[path]
         if weight:
