@@ -134,6 +134,24 @@ def test_of_several_workers_the_chief_writes_the_run_and_the_others_runs_of_thei
     assert suffix_of_worker(strategy) == suffix
 
 
+def test_clones_of_scikit_learn_get_a_run_each(tmp_path):
+    base = pytest.importorskip("sklearn.base")
+
+    class Estimator(base.BaseEstimator):
+        def __init__(self, callbacks=()):
+            self.callbacks = callbacks
+
+        def fit(self, x, y):
+            fit(compiled(mlp(depth=0)), x, y, self.callbacks)
+            return self
+
+    estimator = Estimator([GradientMonitor(tmp_path)]).fit(*regression_data(1))
+    for _ in range(2):
+        base.clone(estimator).fit(*regression_data(1))
+
+    assert runs_in(tmp_path) == ["copy_1/gradients", "copy_2/gradients", "gradients"]
+
+
 def test_trials_of_keras_tuner_get_a_run_each(tmp_path):
     keras_tuner = pytest.importorskip("keras_tuner")
 

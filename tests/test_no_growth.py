@@ -1,6 +1,7 @@
 """However long a training is, and however many models there are, nothing piles up in memory."""
 
 import gc
+import tracemalloc
 import weakref
 
 import keras
@@ -8,8 +9,8 @@ import pytest
 import tensorflow as tf
 from small_models import compiled, fit, mlp, regression_data
 
-from vg_keras import GradientMonitor
-from vg_keras.run_log import MAX_RECORDS
+from vg_keras import GradientMonitor, run_log
+from vg_keras.run_log import MAX_RECORDS, bytes_of
 
 WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
 ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
@@ -46,6 +47,44 @@ def test_no_more_than_so_many_records_are_kept_in_memory(tmp_path):
     assert steps[0] == 0
     assert steps[-1] == 1099
     assert steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize(("units", "depth"), [(4, 0), (16, 6)])
+def test_the_memory_of_records_is_known(units, depth):
+    model = compiled(mlp(depth, units))
+    monitor = GradientMonitor(None, "batch", weights=True)
+    fit(model, *regression_data(5), [monitor])
+    tracemalloc.start()
+    gc.collect()
+    before = tracemalloc.get_traced_memory()[0]
+    fit(model, *regression_data(100), [monitor])
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+
+    assert sum(map(bytes_of, monitor.records[5:])) == pytest.approx(taken, rel=0.25)
+
+
+def test_records_that_take_too_much_memory_are_thinned_out(monkeypatch):
+    model = compiled(mlp())
+    monitor = GradientMonitor(None, "batch")
+    fit(model, *regression_data(1), [monitor])
+    monkeypatch.setattr(run_log, "MAX_BYTES", 10 * bytes_of(monitor.records[0]))
+    fit(model, *regression_data(100), [monitor])
+    steps = [record.step for record in monitor.records]
+
+    assert 4 <= len(steps) <= 14
+    assert sum(map(bytes_of, monitor.records)) <= run_log.MAX_BYTES
+    assert (steps[0], steps[-1]) == (0, 100)
+    assert steps == sorted(set(steps))
+
+
+def test_two_records_are_kept_however_large_they_are(monkeypatch):
+    monkeypatch.setattr(run_log, "MAX_BYTES", 1)
+    monitor = GradientMonitor(None, "batch")
+    fit(compiled(mlp()), *regression_data(10), [monitor])
+
+    assert [record.step for record in monitor.records] == [0, 9]
 
 
 @ways

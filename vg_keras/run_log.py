@@ -80,8 +80,8 @@ class RunLog:
         return self.__dict__ | {"records": list(self.records), "_writer": None}
 
 
-_BYTES_OF_SKETCH = 700
-"""Of a sketch beside the contents of its two arrays: Python's objects for it (Python 3.11)."""
+_BYTES_OF_RECORD, _BYTES_OF_SKETCH = 2500, 700
+"""What Python's objects take, of a sketch beside the contents of its two arrays (Python 3.11)."""
 
 
 def bytes_of(record: Record) -> int:
@@ -92,4 +92,4 @@ def bytes_of(record: Record) -> int:
         for sketch in getattr(record, name).values()
     ]
     contents = sum(s.occupied.nbytes + s.occupied_counts.nbytes for s in sketches)
-    return contents + _BYTES_OF_SKETCH * len(sketches)
+    return contents + _BYTES_OF_RECORD + _BYTES_OF_SKETCH * len(sketches)

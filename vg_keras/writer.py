@@ -23,7 +23,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer import event_file_writer
 
 from vg_keras import events, metadata
 from vg_keras.record import ModelDescription, Record
@@ -162,7 +162,7 @@ def _announce(run_directory: str) -> None:
     has been opened on. What it leaves is an event file without a record.
     """
     if "wandb" in sys.modules:
-        EventFileWriter(run_directory).close()
+        event_file_writer.EventFileWriter(run_directory).close()  # W&B replaces it in its module
 
 
 def _file_name() -> str:
