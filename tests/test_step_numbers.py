@@ -161,3 +161,68 @@ def test_a_loop_that_trains_its_parts_unequally_often(order):
 
     assert steps_of(monitor) == list(range(10))
     assert [len(record.gradients) for record in monitor.records] == [2, 2, 2, 2, 4] * 2
+
+
+class OwnFit(keras.Sequential):
+    """Calls the hooks and the train function by itself."""
+
+    def fit(self, x, y, callbacks, epochs):
+        callbacks = keras.callbacks.CallbackList(callbacks, model=self)
+        self.make_train_function()
+        callbacks.on_train_begin()
+        for epoch in range(epochs):
+            callbacks.on_epoch_begin(epoch)
+            for step in range(4):
+                callbacks.on_train_batch_begin(step)
+                rows = slice(8 * step, 8 * step + 8)
+                self.train_function(iter(tf.data.Dataset.from_tensors((x[rows], y[rows]))))
+                callbacks.on_train_batch_end(step)
+            callbacks.on_epoch_end(epoch)
+        callbacks.on_train_end()
+
+
+def test_a_fit_of_ones_own_is_numbered_by_its_hooks():
+    begin_afresh()
+    model = compiled(OwnFit([keras.Input([4]), layers.Dense(1)]))
+    monitor = GradientMonitor(None, "batch")
+    model.fit(X, X[:, :1], [monitor], epochs=3)
+
+    assert steps_of(monitor) == list(range(12))
+
+
+class KeepsItsTrainFunction(OwnFit):
+    """Looks its train function up once, before the monitor can take its place."""
+
+    def fit(self, x, y, callbacks, epochs):
+        self.make_train_function()
+        own = self.train_function
+        callbacks = keras.callbacks.CallbackList(callbacks, model=self)
+        callbacks.on_train_begin()
+        callbacks.on_epoch_begin(0)
+        for step in range(4):
+            callbacks.on_train_batch_begin(step)
+            own(iter(tf.data.Dataset.from_tensors((x[:8], y[:8]))))
+        callbacks.on_train_end()
+
+
+NOT_CALLED = (
+    "The training loop of the model 'keeps_its_train_function' did not call "
+    "`model.train_function` after `on_train_batch_begin`: nothing is recorded. A loop that calls "
+    "another function can be monitored by `GradientMonitor.watch`."
+)
+
+
+@pytest.mark.parametrize("freqs", [["batch"], [100], [100, "batch"], ["batch", "batch"]])
+def test_a_loop_that_does_not_call_the_train_function_of_the_model_is_told_so(freqs):
+    begin_afresh()
+    model = compiled(KeepsItsTrainFunction([keras.Input([4]), layers.Dense(1)]))
+    monitors = [GradientMonitor(None, freq) for freq in freqs]
+    with pytest.warns(UserWarning, match="did not call|Another GradientMonitor") as caught:
+        model.fit(X, X[:, :1], monitors, epochs=1)
+
+    messages = [str(warning.message) for warning in caught]
+    others = [message for message in messages if message != NOT_CALLED]
+    assert messages.count(NOT_CALLED) == len(freqs)
+    assert all("Another GradientMonitor" in message for message in others)
+    assert len(others) == len(freqs) - 1  # in the first step there is another one indeed
+    assert [monitor.records for monitor in monitors] == [[]] * len(freqs)

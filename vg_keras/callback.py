@@ -38,6 +38,12 @@ DEFAULT_UPDATE_FREQ = 100
 """Steps between two records. At 8 layers of 128 a recorded step costs as much as three to five
 others, so that one in a hundred keeps the whole near 1.03 of plain `fit`."""
 
+_OF_TRAINING = {
+    *("_schedule", "_due", "_capture", "_count", "_trains"),
+    *("_is_first_epoch", "_has_given_up", "_is_over"),
+}
+"""Attributes of a monitor that belong to the present training run."""
+
 
 class GradientMonitor(keras.callbacks.Callback):
     """Records how gradients flow through a model while `fit` trains it.
@@ -131,8 +137,8 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns what a copy takes over: the settings and the records, and nothing of a model."""
-        own = ("update_freq", "probe", "_choice", "_recorder")
-        return {"params": None, "_model": None} | {name: vars(self)[name] for name in own}
+        kept = {name: value for name, value in vars(self).items() if name not in _OF_TRAINING}
+        return kept | {"params": None, "_model": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Makes a copy. It writes to a log directory of its own, within that of the original."""
@@ -230,9 +236,10 @@ class GradientMonitor(keras.callbacks.Callback):
         num_steps = self.model.steps_per_execution
         # Reading what the optimizers have counted waits for the last step.
         counts = capture.observer.counts if num_steps > 1 else {}
-        is_stopped = bool(self.model.stop_training)
-        num_batches = (self.params or {}).get("steps")
-        self._count.end_epoch(num_steps, num_batches, is_stopped, counts)
+        params = self.params or {}
+        # Without "steps" it is not Keras's own `fit`, which alone runs into the end of the data.
+        is_stopped = "steps" not in params or bool(self.model.stop_training)
+        self._count.end_epoch(num_steps, params.get("steps"), is_stopped, counts)
         self._count.begin_epoch(counts)
 
     def _warn_of_inner_fit(self) -> None:

@@ -149,7 +149,8 @@ class Recorder:
         if observer.was_handed_nothing:
             self.warn_once(
                 f"The train step of the model {observer.model_name!r} handed no gradient of a "
-                "monitored variable to the `apply` of a Keras optimizer: nothing is recorded."
+                "monitored variable to the `apply` of a Keras optimizer: nothing is recorded. "
+                "What a concrete function or a SavedModel runs can't be seen."
             )
         elif not self._num_records and not observer.has_failed:
             self.warn_once(

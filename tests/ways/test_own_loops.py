@@ -250,3 +250,39 @@ def test_the_model_is_as_found_after_the_loop():
     assert "apply" not in vars(optimizer)
     assert not [layer for layer in model._flatten_layers() if "call" in vars(layer)]
     assert type(model.layers[0].kernel.regularizer) is keras.regularizers.L2
+
+
+def test_train_on_batch_is_recorded():
+    model, optimizer = model_and_optimizer()
+    model.compile(optimizer, "mse")
+    monitor = GradientMonitor(None, 2)
+    run(monitor.watch(model), lambda x, y: model.train_on_batch(x, y), batches())
+
+    assert [record.step for record in monitor.records] == [0, 2]
+    assert [len(record.activation_gradients) for record in monitor.records] == [3, 3]
+
+
+def test_what_a_concrete_function_runs_is_told_to_be_out_of_sight():
+    model, optimizer = model_and_optimizer()
+    train_step = tf.function(step_of(model, optimizer))
+    concrete = train_step.get_concrete_function(*map(tf.constant, batches()[0]))
+    monitor = GradientMonitor(None, "batch")
+    with pytest.warns(UserWarning, match="nothing is recorded") as caught:
+        run(monitor.watch(model, optimizer), concrete, batches())
+
+    (message,) = [str(warning.message) for warning in caught]
+    assert message == (
+        "The train step of the model 'sequential' handed no gradient of a monitored variable to "
+        "the `apply` of a Keras optimizer: nothing is recorded. What a concrete function or a "
+        "SavedModel runs can't be seen."
+    )
+    assert monitor.records == []
+
+
+def test_a_function_made_anew_in_each_epoch_is_recorded():
+    model, optimizer = model_and_optimizer()
+    monitor = GradientMonitor(None, "epoch")
+    for _ in range(3):
+        run(monitor.watch(model, optimizer), tf.function(step_of(model, optimizer)), batches())
+
+    assert [record.step for record in monitor.records] == [0, 3, 6]

@@ -2,8 +2,10 @@
 
 Its modules, from the outside to the inside:
 
-    capture          all of this for `fit`;  probe_pass  all of this for a probe
-    train_function   decides which of two train functions runs a batch
+    capture          all of this for `fit` and for a custom loop, shared by all monitors that
+                     record the same;  probe_pass  all of this for a probe
+    train_function   decides which of two train functions runs a batch of `fit`
+    function_twins   records what a `tf.function` of the user's does, and leaves it as it is
     tf_functions, graph_difference, model_state
                      whether both are the same step, and whether one has changed the model
     claims           one thread at a time
@@ -19,7 +21,7 @@ Its modules, from the outside to the inside:
     absences         says what of the plan is missing in the records
     copies           keeps the reading from changing how the step is rounded
     measurement      makes rows of numbers of what was seen, inside the step
-    table, slots     keep them until the host reads them; which steps are kept
+    table, slots     keep them until the host reads them; which steps are kept, by which number
     record_maker     makes records of them, on the host
 
 Tried with Keras 3.15; what is private to Keras says so where it is used.

@@ -25,6 +25,9 @@ from vg_keras.capture.train_function import (
 _ATTRIBUTE = "_vg_keras_captures"
 """Where a train function keeps its captures."""
 
+MAX_KEPT = 4
+"""Captures that a train function keeps: a filter made anew for each monitor is another choice."""
+
 
 class Capture:
     """Records the steps of `fit` of one model.
@@ -86,6 +89,7 @@ def capture_of(model: keras.Model, choice: Choice, every: int) -> Capture:
             return capture
     capture = Capture(model, choice, every)
     of_function.append(((choice, rhythm), capture))
+    del of_function[:-MAX_KEPT]
     return capture
 
 

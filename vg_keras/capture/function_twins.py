@@ -31,6 +31,9 @@ from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction,
 _ATTRIBUTE = "_vg_keras_twins"
 """Where a `tf.function` keeps its twins, so that these are gone when it is."""
 
+_MAX_KEPT = 4
+"""Observers whose twins a function keeps."""
+
 
 class StepObserver(Protocol):
     """What observes the step that a twin is part of."""
@@ -198,7 +201,10 @@ class _Twins:
 
     def of(self, observer: Any) -> dict[ConcreteFunction | None, Any]:
         """Returns those of an observer, which they keep alive."""
-        return self._of.setdefault(id(observer), (observer, {}))[1]
+        found = self._of.setdefault(id(observer), (observer, {}))
+        for key in list(self._of)[:-_MAX_KEPT]:
+            del self._of[key]
+        return found[1]
 
 
 def _is_ours(function: PolymorphicFunction) -> bool:
