@@ -245,7 +245,7 @@ def test_a_model_with_a_train_step_that_applies_nothing_is_told_once():
     (warning,) = caught
     assert str(warning.message) == (
         "The train step of the model 'idle' handed no gradient of a monitored variable to "
-        "`optimizer.apply`: nothing is recorded. If it is a tf.function, the monitor must be there "
-        "when it is called for the first time."
+        "the `apply` of a Keras optimizer: nothing is recorded. What a concrete function or a "
+        "SavedModel runs can't be seen."
     )
     assert monitor.records == []

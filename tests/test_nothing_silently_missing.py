@@ -242,9 +242,34 @@ def test_a_layer_in_a_function_that_was_traced_before_is_named(how):
 
     (message,) = messages(caught)
     assert message == (
-        "The outputs of hides/inner are not recorded: the layers were not called while "
-        "the step was traced, as in a tf.function that had been traced before. Everything else is "
-        "recorded."
+        "The outputs of hides/inner are not recorded: called in a loop or a function of their own "
+        "(tf.while_loop, tf.function, tf.vectorized_map), they can't be seen from outside of it. "
+        "Everything else is recorded."
+    )
+    assert list(record.activations) == ["hides/out"]
+    assert len(record.gradients) == 4
+
+
+class UsesTheKernelAlone(Hides):
+    """Multiplies by the kernel of a layer that it does not call."""
+
+    def call(self, x):
+        if not self.inner.built:
+            self.inner.build(x.shape)
+        return self.out(x @ self.inner.kernel + self.inner.bias)
+
+
+@ways
+def test_a_layer_that_is_trained_and_not_called_is_named(how):
+    begin_afresh()
+    model = compiled(UsesTheKernelAlone(), **how)
+    with pytest.warns(UserWarning, match="not recorded") as caught:
+        record = monitored(model).records[0]
+
+    (message,) = messages(caught)
+    assert message == (
+        "The outputs of hides/inner are not recorded: the layers were not called while the step "
+        "was traced. Everything else is recorded."
     )
     assert list(record.activations) == ["hides/out"]
     assert len(record.gradients) == 4

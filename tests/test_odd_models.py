@@ -188,7 +188,7 @@ def test_a_model_with_nothing_to_train_is_told_once(make):
     assert monitor.records == []
 
 
-@pytest.mark.filterwarnings("ignore:Another GradientMonitor records:UserWarning")
+@pytest.mark.filterwarnings("ignore:Another `fit`, of the model:UserWarning")
 def test_a_fit_of_another_model_with_the_same_monitor_within_a_callback_leaves_both_as_found():
     outer, inner = compiled(mlp()), compiled(mlp(depth=2))
     for model in (outer, inner):

@@ -171,9 +171,11 @@ def test_a_process_killed_outright_loses_no_recorded_step(tmp_path):
 
 
 def test_the_file_begins_with_the_version_that_tensorboard_expects(tmp_path):
-    RecordWriter(str(tmp_path)).close()
+    writer = RecordWriter(str(tmp_path))
+    writer.write(full_record(), MODEL)
+    writer.close()
 
-    (event,) = events_in(tmp_path)
+    event, *_ = events_in(tmp_path)
     assert event.file_version == "brain.Event:2"
 
 
@@ -187,10 +189,17 @@ def test_two_writers_never_share_a_file(tmp_path):
 
 def test_closing_again_does_nothing(tmp_path):
     writer = RecordWriter(str(tmp_path))
+    writer.write(full_record(), MODEL)
     writer.close()
     writer.close()
 
-    assert len(events_in(tmp_path)) == 1
+    assert len(events_in(tmp_path)) == 3
+
+
+def test_without_a_record_there_is_no_file(tmp_path):
+    RecordWriter(str(tmp_path)).close()
+
+    assert list((tmp_path / "gradients").iterdir()) == []
 
 
 def test_a_run_has_the_name_it_is_given(tmp_path):

@@ -45,6 +45,7 @@ class Recorder:
         self._makers: dict[Observer, RecordMaker] = {}
         self._received_from: Observer | None = None
         self._num_records = 0
+        self._has_failed = False
 
     def begin_anew(self) -> None:
         """Forgets the records of another model."""
@@ -95,7 +96,7 @@ class Recorder:
                 self._warn_of_absences(is_final=True)
             else:
                 self.warn_of_nothing()
-        self._received_from, self._num_records = None, 0
+        self._received_from, self._num_records, self._has_failed = None, 0, False
         for log in self._logs:
             log.close()
 
@@ -152,7 +153,7 @@ class Recorder:
                 "monitored variable to the `apply` of a Keras optimizer: nothing is recorded. "
                 "What a concrete function or a SavedModel runs can't be seen."
             )
-        elif not self._num_records and not observer.has_failed:
+        elif not (self._num_records or self._has_failed or observer.has_failed):
             self.warn_once(
                 f"In the steps of the model {observer.model_name!r} that were to be recorded no "
                 "optimizer was applied: nothing is recorded."
@@ -169,6 +170,7 @@ class Recorder:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
+            self._has_failed = True
             self.warn_once(
                 f"GradientMonitor could not take the record of a step: {error!r}. Training goes on."
             )

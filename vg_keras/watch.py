@@ -87,8 +87,13 @@ class Watch:
         self._due.begin(step, 1)
         self._due.run_probe()
         self._observer.begin_execution(step)
-        with self._observer.watching():
-            yield
+        try:
+            with self._observer.watching():
+                yield
+        except BaseException:
+            self._count.next = step  # it was not trained
+            self._schedule.settle(None, step)
+            raise
         self._due.receive(self._observer)
         if self._due.last is not None:  # a function that trains on many batches is one step here
             self._count.next = max(self._count.next, self._due.last + 1)

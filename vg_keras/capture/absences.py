@@ -120,10 +120,7 @@ _HIDDEN = (
     "they can't be seen from outside of it"
 )
 _NOT_HANDED = "no Keras optimizer was handed any for them"
-_NOT_CALLED = (
-    "the layers were not called while the step was traced, as in a tf.function that had been "
-    "traced before"
-)
+_NOT_CALLED = "the layers were not called while the step was traced"
 
 
 def _listed(paths: Sequence[str]) -> str:

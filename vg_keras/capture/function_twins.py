@@ -25,6 +25,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from vg_keras.capture.graph_difference import difference
+from vg_keras.capture.model import FilterError
 from vg_keras.capture.patches import Method, SharedMethod
 from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction, trace
 
@@ -44,8 +45,8 @@ class StepObserver(Protocol):
     def silent(self) -> AbstractContextManager[None]:
         """Observes nothing for a while."""
 
-    def guarded(self) -> AbstractContextManager[None]:
-        """Turns an error of the observer into a warning."""
+    def warn_of(self, error: Exception) -> None:
+        """Warns of an error of the observer."""
 
     def reads_model(self, trace: ConcreteFunction) -> bool:
         """Whether a function reads any variable of the model."""
@@ -154,8 +155,15 @@ class FunctionTwins:
         _, num_before = self._num_traces_before.get(id(function), (None, 1))
         twin = function._clone(None)  # TensorFlow's own way to get one with the same options
         num_stored = self._observer.num_stored
-        with self._observer.guarded():
+        try:
             trace(twin, *args, **kwargs)
+        except FilterError:
+            raise  # the user's, at the first step of a model that was not built before
+        except Exception as error:  # noqa: BLE001 - ours, unless the function itself raises it too
+            with self._silence():
+                trace(function, *args, **kwargs)
+            self._observer.warn_of(error)
+            return None
         if self._observer.num_stored == num_stored:
             return None
         if traced is not None and num_before > 0:

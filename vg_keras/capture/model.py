@@ -91,7 +91,7 @@ def checked_filter(chosen: Filter, argument: str, what: str) -> Filter:
             f"`{argument}` must be a pattern of paths such as '*/kernel', a list of patterns, a "
             f"function from a {what} to bool, or None. Received: {argument}={chosen!r}."
         )
-    return tuple(patterns)
+    return patterns
 
 
 def select(candidates: Mapping[str, Any], chosen: Filter, argument: str, what: str) -> set[str]:

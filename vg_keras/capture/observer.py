@@ -88,7 +88,7 @@ class Observer:
         self._slots = slots
         self._strategy = strategy
         observes = is_observed if choice.activations is not False else _nothing
-        self._taps = Taps(model, observes, self._warn_of)
+        self._taps = Taps(model, observes, self.warn_of)
         self._twins = FunctionTwins(self, traces_own)
         self._number = PerStep(slots.number)
         self._prepared: tuple[Plan, Table] | None = None
@@ -201,12 +201,6 @@ class Observer:
                 yield
         finally:
             self._is_silent = before
-
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Turns an error of the measuring itself into a warning."""
-        with self._taps.guarded():
-            yield
 
     def reads_model(self, trace: ConcreteFunction) -> bool:
         """Whether a function reads any trainable variable of the model."""
@@ -390,7 +384,7 @@ class Observer:
         by_path = {path: penalties.get(id(v)) for path, v in plan.variables.items()}
         return calls, {path: by for path, by in by_path.items() if by is not None}
 
-    def _warn_of(self, error: Exception) -> None:
+    def warn_of(self, error: Exception) -> None:
         """Turns an error of the measuring itself into one warning: the training goes on."""
         if self._has_failed:
             return

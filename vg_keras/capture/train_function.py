@@ -134,7 +134,7 @@ class RecordingTrainFunction:
         logs = None
         for part in range(self._num_parts):
             try:
-                with self._observer.watching(self._made_for_recording[recording]):
+                with self._observer.watching(self._made_for_recording.get(recording, ())):
                     logs = self._run(recording, iterator)
             except _RecordingError as error:
                 self._recordings[key] = None
