@@ -1,6 +1,6 @@
 # make demo     install, then train a deep sigmoid and a deep ReLU network side by side
 # make test     install, then run every check and test
-# make test-lowest  the same on the lowest versions that pyproject.toml allows
+# make test-lowest  run the tests on the lowest versions that pyproject.toml allows
 # make results  run all experiments and write what they found into experiments/ (half an hour)
 # make format   let ruff rewrite what it can
 
@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev lint
 	@$(BIN)/python -m pytest
 
-# uv is asked, because pip always takes the newest version.
+# uv, because pip cannot resolve to the lowest versions.
 test-lowest: $(VENV)/.created pyproject.toml
 	@$(PYTHON) -m venv $(VENV)-lowest
 	@$(VENV)-lowest/bin/pip install --quiet --disable-pip-version-check uv

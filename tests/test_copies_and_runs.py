@@ -77,6 +77,15 @@ def test_each_copy_has_a_run_of_its_own(tmp_path):
 RUNS = ("gradients", "probe")
 
 
+def test_a_shallow_copy_is_a_copy_too(tmp_path):
+    monitor = GradientMonitor(tmp_path)
+    twin = copy.copy(monitor)
+    fit(compiled(mlp(depth=0)), *regression_data(1), [monitor])
+
+    assert twin.records == []
+    assert steps_of(monitor.records) == [0]
+
+
 def test_a_copy_passes_over_directories_that_are_there(tmp_path):
     (tmp_path / "copy_1").mkdir()
     (tmp_path / "copy_2").write_text("a file")

@@ -99,7 +99,7 @@ def test_records_that_an_object_store_refuses_at_the_end_are_told(remote, monkey
 
     assert str(caught[0].message) == (
         f"GradientMonitor could not write the last records to {record_writer.path}: no network. "
-        "Training goes on, and `monitor.records` goes on too."
+        "They are still in `monitor.records`."
     )
 
 

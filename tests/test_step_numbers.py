@@ -226,3 +226,29 @@ def test_a_loop_that_does_not_call_the_train_function_of_the_model_is_told_so(fr
     assert all("Another GradientMonitor" in message for message in others)
     assert len(others) == len(freqs) - 1  # in the first step there is another one indeed
     assert [monitor.records for monitor in monitors] == [[]] * len(freqs)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+def test_training_that_is_stopped_after_data_of_unknown_length_goes_on_without_a_gap():
+    data = tf.data.Dataset.from_tensor_slices(regression_data(5)).batch(8)
+    begin_afresh()
+    model = compiled(keras.Sequential([keras.Input([4]), layers.Dense(2)]))
+    monitor = GradientMonitor(None, "batch")
+    stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=100)
+    for _ in range(2):
+        callbacks = [monitor, stop]
+        fit(model, data.filter(lambda x, y: True), None, callbacks, batch_size=None, epochs=5)
+
+    assert steps_of(monitor) == list(range(20))
+
+
+@pytest.mark.filterwarnings("ignore:The activation gradients of:UserWarning")
+def test_the_probe_is_recorded_at_the_steps_that_are_recorded():
+    begin_afresh()
+    model = Accumulating([keras.Input([4]), layers.Dense(1)])
+    compiled(model, "sgd").optimizer.build(model.trainable_variables)
+    monitor = GradientMonitor(None, 8, probe=(X[:8], X[:8, :1]))
+    fit(model, X, X[:, :1], [monitor])
+
+    assert steps_of(monitor) == [3]
+    assert [record.step for record in monitor.probe_records] == [3]

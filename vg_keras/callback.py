@@ -1,11 +1,11 @@
 """The Keras callback: when to record, and where the records go.
 
-No maths and no files here. What is measured in the train step stands in `capture/`, what becomes of
-it on disk in `writer.py`.
+No math and no files: `capture/` measures in the train step, `writer.py` writes to disk.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import weakref
 from collections.abc import Collection, Sequence
@@ -26,7 +26,7 @@ from vg_keras.capture.model import Filter, checked_filter, is_built
 from vg_keras.capture.plan import Choice
 from vg_keras.capture.probe_pass import ProbePass
 from vg_keras.capture.train_function import NotCalledError, OccupiedError, put_back
-from vg_keras.due_execution import DueExecutions
+from vg_keras.due_executions import DueExecutions
 from vg_keras.probe import Probe, as_probe
 from vg_keras.record import Record
 from vg_keras.recorder import Recorder
@@ -42,7 +42,7 @@ _OF_TRAINING = {
     *("_schedule", "_due", "_capture", "_count", "_trains"),
     *("_is_first_epoch", "_has_given_up", "_is_over"),
 }
-"""Attributes of a monitor that belong to the present training run."""
+"""Attributes that belong to the current training run; a copy does not take them over."""
 
 
 class GradientMonitor(keras.callbacks.Callback):
@@ -81,8 +81,8 @@ class GradientMonitor(keras.callbacks.Callback):
             `read_run` reads is written in any case.
 
     Attributes:
-        records: What was recorded, a list of `vg_keras.Record` in the order of the steps. It goes
-            on over several calls of `fit` of one model and begins anew with another model. Beyond
+        records: The `vg_keras.Record`s in step order. They continue over several calls of `fit` on
+            one model and are cleared for another model. Beyond
             1000 records, or 100 MB, every second of them is dropped here, though not on disk.
         probe_records: The same of the probe.
 
@@ -138,16 +138,16 @@ class GradientMonitor(keras.callbacks.Callback):
     def __getstate__(self) -> dict[str, Any]:
         """Returns what a copy takes over: the settings and the records, and nothing of a model."""
         kept = {name: value for name, value in vars(self).items() if name not in _OF_TRAINING}
-        return kept | {"params": None, "_model": None}
+        return kept | {"params": None, "_model": None, "_recorder": copy.copy(self._recorder)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Makes a copy. It writes to a log directory of its own, within that of the original."""
+        """Restores a copy, which writes to its own subdirectory of the original's `log_dir`."""
         self.__dict__.update(state)
         self._begin_schedule()
 
     @property
     def log_dir(self) -> str | None:
-        """The directory of the TensorBoard log. That of a copy is made when training begins."""
+        """Directory of the TensorBoard log. A copy gets its own when training begins."""
         return self._recorder.log_dir
 
     @property
@@ -162,7 +162,7 @@ class GradientMonitor(keras.callbacks.Callback):
         return log.records if log else []
 
     def set_model(self, model: keras.Model) -> None:
-        """Begins anew with another model.
+        """Resets the records if the model is another one.
 
         Raises:
             TypeError: If it is not a model of Keras 3.
@@ -179,21 +179,22 @@ class GradientMonitor(keras.callbacks.Callback):
         self._follow_model()
         self._recorder.open(self.model.distribute_strategy)
         self._is_first_epoch, self._has_given_up, self._is_over = True, False, False
+        self._due.reset()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Corrects the number of the step that comes next, once an epoch."""
+        """Sets the number of the next step, and corrects it at each later epoch."""
         capture = self._follow_model()
         if self._is_first_epoch:  # not earlier: `BackupAndRestore` may come after `on_train_begin`
             self._is_first_epoch = False
             self._count.begin(capture.observer.counts)
             self._recorder.begin_at(self._count.next)
         else:
-            self._end_epoch(capture)
-        self._schedule.go_on(self._count.next)
+            self._end_epoch(capture)  # unless `on_epoch_end` was not called
+        self._schedule.begin_or_resume(self._count.next)
 
     # Without an `on_train_batch_end`: if a callback has one, Keras waits for each step to finish.
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Has this execution of the train function recorded if one of its steps is due.
+        """Arms the recording of this execution if one of its steps is due.
 
         Raises:
             RuntimeError: If another thread trains the same model, or with this monitor.
@@ -210,7 +211,7 @@ class GradientMonitor(keras.callbacks.Callback):
         capture = self._follow_model()
         self._due.begin(start, num_steps)
         try:
-            capture.record_next(due, start, self._due)
+            capture.record_next(due, start, batch, self._due)
         except OccupiedError:
             self._recorder.warn_once(
                 f"Another GradientMonitor records a step of the model {self.model.name!r}, so this "
@@ -218,6 +219,11 @@ class GradientMonitor(keras.callbacks.Callback):
             )
         except NotCalledError:
             self._give_up()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Ends the epoch, before other callbacks may stop the training for its result."""
+        if self._capture is not None and not self._is_over:
+            self._end_epoch(self._capture)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the event file."""
@@ -233,6 +239,8 @@ class GradientMonitor(keras.callbacks.Callback):
         claims.release(self, self.model)
 
     def _end_epoch(self, capture: Capture) -> None:
+        if not self._count.is_in_epoch:
+            return
         num_steps = self.model.steps_per_execution
         # Reading what the optimizers have counted waits for the last step.
         counts = capture.observer.counts if num_steps > 1 else {}
@@ -240,7 +248,6 @@ class GradientMonitor(keras.callbacks.Callback):
         # Without "steps" it is not Keras's own `fit`, which alone runs into the end of the data.
         is_stopped = "steps" not in params or bool(self.model.stop_training)
         self._count.end_epoch(num_steps, params.get("steps"), is_stopped, counts)
-        self._count.begin_epoch(counts)
 
     def _warn_of_inner_fit(self) -> None:
         self._recorder.warn_once(
@@ -271,12 +278,12 @@ class GradientMonitor(keras.callbacks.Callback):
                 compiled with or keeps as attributes.
 
         Returns:
-            A context manager, in which each step is one more.
+            A context manager whose `step()` is a context manager for each train step.
 
         Raises:
-            TypeError: `model` is no model of Keras 3, or `optimizer` no Keras optimizer.
-            ValueError: There is no optimizer, or a filter matches nothing. On entering: `log_dir`
-                can't be written to.
+            TypeError: If `model` is not a Keras 3 model, or `optimizer` is not a Keras optimizer.
+            ValueError: If there is no optimizer, or a filter matches nothing. On entering: if
+                `log_dir` can't be written to.
 
         Example:
             >>> with monitor.watch(model, optimizer) as watch:  # doctest: +SKIP

@@ -35,10 +35,10 @@ DESCRIPTIONS = {
         "NaN where any of its values is not finite."
     ),
     metadata.LOSS_GRADIENT_NORM: (
-        "L2 norm of the gradient of the loss without this variable's regulariser."
+        "L2 norm of the gradient of the loss without this variable's regularizer."
     ),
     metadata.REGULARIZATION_GRADIENT_NORM: (
-        "L2 norm of what its regulariser adds to this variable's gradient. Where that is all there "
+        "L2 norm of what its regularizer adds to this variable's gradient. Where that is all there "
         "is of the gradient, the loss teaches this layer nothing."
     ),
     metadata.UPDATE_RATIO: (

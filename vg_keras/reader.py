@@ -51,7 +51,7 @@ def read_run(path: str | Path) -> Run:
 
     Args:
         path: The `log_dir` of a monitor, one of its subdirectories, which are `gradients` and that
-            of a probe, or an event file; on a local disk, or remote, such as "gs://bucket/logs".
+            of a probe, or an event file. A remote path, such as "gs://bucket/logs", is a string.
 
     Raises:
         FileNotFoundError: There is no event file at that place.
@@ -209,6 +209,6 @@ def _events(contents: bytes, name: str, damage: list[str]) -> Iterator[_TFRecord
 
 
 def _masked_crc32c(data: bytes) -> int:
-    """Returns the checksum of a TFRecord, which is not that of data with a checksum in it."""
+    """Returns the masked CRC-32C that TFRecord stores."""
     checksum = google_crc32c.value(data)
     return (((checksum >> 15) | (checksum << 17)) + 0xA282EAD8) & 0xFFFFFFFF

@@ -41,10 +41,10 @@ class Record:
             optimizer is handed it, before its clipping and without loss scale.
         without_gradient: Paths of the variables to which the loss has no connection: the optimizer
             was given None for them.
-        loss_gradients: For each variable with a regulariser of its own the sketch of the gradient
+        loss_gradients: For each variable with a regularizer of its own the sketch of the gradient
             of the rest of the loss. That of any other variable is its gradient; see
             `loss_gradient`.
-        regularization_gradients: For the same variables the sketch of what the regulariser adds.
+        regularization_gradients: For the same variables the sketch of what the regularizer adds.
         update_norms: For each variable the L2 norm of new minus old value: what the optimizer
             really did, with clipping, weight decay, averaging and constraints.
         weight_norms: For each variable the L2 norm of its value before the update.
@@ -78,7 +78,7 @@ class Record:
     dead_unit_examples: Mapping[str, int] = field(default_factory=dict)
 
     def loss_gradient(self, path: str) -> Sketch:
-        """Returns the sketch of a variable's gradient without what its regulariser adds.
+        """Returns the sketch of a variable's gradient without what its regularizer adds.
 
         References:
             He et al., Delving Deep into Rectifiers, ICCV 2015, footnote 2: under weight decay the

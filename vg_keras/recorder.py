@@ -1,11 +1,13 @@
-"""Takes the records of the train steps and of a probe to their logs, and says once what is missing.
+"""Passes records to their logs, and warns once about what is missing.
 
 What `fit` and a loop written by hand have in common; when a step is due is not known here.
 """
 
 from __future__ import annotations
 
+import copy
 import warnings
+import weakref
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,8 +23,8 @@ from vg_keras.run_directory import directory_of_copy, suffix_of_worker
 from vg_keras.run_log import RunLog
 
 RECORDS_THAT_SHOW_ALL = {True: 3, False: 100}
-"""Records after which what has not been seen counts as missing, by whether the step was traced. In
-an eager step the parts of a GAN need not be trained equally often."""
+"""Records after which anything unseen counts as missing, by whether `fit` runs a traced step. In
+eager steps and custom loops, the parts of a GAN may be trained unequally often."""
 
 
 class Recorder:
@@ -39,13 +41,16 @@ class Recorder:
         self.is_copy = False
         self.log = RunLog(metadata.RUN_NAME, kinds)
         self.probe_log = RunLog(probe.name, kinds) if probe else None
-        self._logs = [log for log in (self.log, self.probe_log) if log is not None]
         self._probe_pass: ProbePass | None = None
         self._warnings: set[str] = set()
-        self._makers: dict[Observer, RecordMaker] = {}
+        self._makers: weakref.WeakKeyDictionary[Observer, RecordMaker] = weakref.WeakKeyDictionary()
         self._received_from: Observer | None = None
         self._num_records = 0
         self._has_failed = False
+
+    @property
+    def _logs(self) -> list[RunLog]:
+        return [log for log in (self.log, self.probe_log) if log is not None]
 
     def begin_anew(self) -> None:
         """Forgets the records of another model."""
@@ -56,11 +61,11 @@ class Recorder:
 
     @property
     def is_probing(self) -> bool:
-        """Whether there is something that probes the model."""
+        """Whether a probe pass has been set."""
         return self._probe_pass is not None
 
     def probe_by(self, probe_pass: ProbePass) -> None:
-        """Takes what probes the model as it is now."""
+        """Sets the probe pass."""
         self._probe_pass = probe_pass
 
     def open(self, strategy: tf.distribute.Strategy) -> None:
@@ -90,7 +95,7 @@ class Recorder:
             log.begin_at(step)
 
     def close(self) -> None:
-        """Closes the event files, and says what no record has shown."""
+        """Closes the event files, and warns of whatever no record has shown."""
         with self._never_failing():
             if self._num_records:
                 self._warn_of_absences(is_final=True)
@@ -122,8 +127,6 @@ class Recorder:
             self._probe_pass = None
             self.warn_once(f"The probe failed and is not taken any more: {error!r}.")
             return
-        with self._never_failing():
-            self._add(self._probe_pass.observer, self.probe_log)
 
     def receive(self, observer: Observer) -> int | None:
         """Takes what an execution has left in the observer.
@@ -133,9 +136,11 @@ class Recorder:
         """
         with self._never_failing():
             self._received_from = observer
+            self._warn_of_failures(observer)
             steps = self._add(observer, self.log)
             self._num_records += len(steps)
             if steps:
+                self._add_probe()
                 self._warn_of_absences(
                     is_final=self._num_records >= RECORDS_THAT_SHOW_ALL[observer.was_traced]
                 )
@@ -153,7 +158,7 @@ class Recorder:
                 "monitored variable to the `apply` of a Keras optimizer: nothing is recorded. "
                 "What a concrete function or a SavedModel runs can't be seen."
             )
-        elif not (self._num_records or self._has_failed or observer.has_failed):
+        elif not (self._num_records or self._has_failed or observer.failures):
             self.warn_once(
                 f"In the steps of the model {observer.model_name!r} that were to be recorded no "
                 "optimizer was applied: nothing is recorded."
@@ -175,6 +180,16 @@ class Recorder:
                 f"GradientMonitor could not take the record of a step: {error!r}. Training goes on."
             )
 
+    def _add_probe(self) -> None:
+        """Adds what the probe has shown before a step of which there is a record."""
+        if self._probe_pass is not None and self.probe_log is not None:
+            self._warn_of_failures(self._probe_pass.observer)
+            self._add(self._probe_pass.observer, self.probe_log)
+
+    def _warn_of_failures(self, observer: Observer) -> None:
+        for sentence in observer.failures:
+            self.warn_once(sentence)
+
     def _add(self, observer: Observer, log: RunLog) -> list[int]:
         """Adds what an observer has to a log; returns the numbers of the steps."""
         kept = observer.read()
@@ -189,16 +204,23 @@ class Recorder:
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns what a copy takes over: the records, and not what belongs to the model."""
-        of_model: dict[str, Any] = {
-            "_probe_pass": None,
-            "_makers": {},
-            "_received_from": None,
+        own = copy.copy(self.log), copy.copy(self.probe_log)
+        logs = dict(zip(("log", "probe_log"), own, strict=True))
+        forgotten: dict[str, Any] = {
+            **dict.fromkeys(("_probe_pass", "_received_from", "_makers")),
             "_num_records": 0,
+            "_has_failed": False,
+            "_warnings": set(),
         }
-        return self.__dict__ | of_model | {"is_copy": True, "_warnings": set()}
+        return self.__dict__ | logs | forgotten | {"is_copy": True}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Makes a copy."""
+        self.__dict__.update(state)
+        self._makers = weakref.WeakKeyDictionary()
 
     def warn_once(self, message: str) -> None:
-        """Warns, unless that has been said."""
+        """Warns, unless the same warning was given before."""
         if message not in self._warnings:
             self._warnings.add(message)
             warnings.warn(message, stacklevel=2)

@@ -1,8 +1,8 @@
 """Where the runs of a monitor are written, so that no two training runs mix in one directory.
 
-A run is a subdirectory of the log directory. A copy of a monitor, which tools such as KerasTuner
-make for each trial, has a log directory of its own within that of the original, and so has each
-worker of several that train together a run of its own.
+A run is a subdirectory of the log directory. A copy of a monitor, as KerasTuner makes for each trial,
+gets its own directory inside the original's, and each worker of a distributed training run gets its
+own run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 
 def absolute(log_dir: str) -> str:
-    """Returns the absolute path, for the process may change its directory while it trains."""
+    """Returns the absolute path, because the working directory may change during training."""
     return log_dir if is_remote(log_dir) else os.path.abspath(log_dir)
 
 
@@ -24,7 +24,7 @@ def is_remote(path: str) -> bool:
 
 
 def directory_of_copy(log_dir: str) -> str:
-    """Makes the log directory of a copy: the first of `copy_1`, `copy_2`, ... that is not there.
+    """Creates the log directory of a copy: the first of `copy_1`, `copy_2`, ... that does not exist.
 
     Args:
         log_dir: The log directory of the original.
@@ -60,7 +60,7 @@ def _made(directory: str) -> bool:
 
 
 def suffix_of_worker(strategy: tf.distribute.Strategy) -> str:
-    """Returns what the runs of this worker are called besides: nothing for the chief."""
+    """Returns the suffix of this worker's runs: empty for the chief."""
     resolver = getattr(strategy, "cluster_resolver", None)
     if resolver is None or not resolver.task_type:
         return ""  # trained by one process

@@ -81,7 +81,7 @@ class RunLog:
 
 
 _BYTES_OF_RECORD, _BYTES_OF_SKETCH = 2500, 700
-"""What Python's objects take, of a sketch beside the contents of its two arrays (Python 3.11)."""
+"""Bytes of Python objects per record, and per sketch besides its two arrays (on Python 3.11)."""
 
 
 def bytes_of(record: Record) -> int:

@@ -28,7 +28,7 @@ class Schedule:
         self.reset()
 
     def reset(self) -> None:
-        """Has no step due before it begins."""
+        """Forgets the schedule: no step is due until `begin`."""
         self._has_begun = False
         self._next_due = NEVER
 
@@ -44,8 +44,8 @@ class Schedule:
         self._has_begun = True
         self._next_due = step
 
-    def go_on(self, step: int) -> None:
-        """Begins with a step, or begins an epoch if it has begun."""
+    def begin_or_resume(self, step: int) -> None:
+        """Begins with a step, or begins an epoch if already begun."""
         if self._has_begun:
             self.begin_epoch(step)
         else:
@@ -62,7 +62,7 @@ class Schedule:
             self._next_due = min(self._next_due, self._multiple_from(step))
 
     def due(self, step: int, num_steps: int) -> int | None:
-        """Returns the first step that is due in an execution, and takes all of it as done.
+        """Returns the first due step of an execution, and marks the whole execution as done.
 
         Args:
             step: First step of the execution.
@@ -77,7 +77,7 @@ class Schedule:
         return due
 
     def settle(self, last: int | None, end: int) -> None:
-        """Says what came of an execution that had a step due. A due step without a record stays so.
+        """Reports the outcome of an execution. A due step without a record stays due.
 
         Args:
             last: The last step of the execution that was recorded, or None if none was.

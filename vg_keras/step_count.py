@@ -42,12 +42,12 @@ class StepCount:
         else:
             self.next = max(counts.values(), default=0)
         self._saved = self.next, counts
-        self.begin_epoch(counts)
+        self._epoch, self._executions = (self.next, counts), 0
 
-    def begin_epoch(self, counts: Counts) -> None:
-        """Begins an epoch."""
-        self._epoch = self.next, counts
-        self._executions = 0
+    @property
+    def is_in_epoch(self) -> bool:
+        """Whether steps were counted since the last epoch ended."""
+        return self._executions > 0
 
     def take(self, num_steps: int) -> int:
         """Counts an execution of so many steps, and returns the number of its first step."""
@@ -58,18 +58,19 @@ class StepCount:
     def end_epoch(
         self, num_steps: int, num_batches: int | None, is_stopped: bool, counts: Counts
     ) -> None:
-        """Corrects the number after an epoch, whose last execution may have been a shorter one.
+        """Corrects the number after an epoch, whose last execution may have run fewer steps.
 
         Args:
             num_steps: Steps of an execution.
             num_batches: Batches of the epoch, if that is known.
-            is_stopped: Whether the epoch was ended by `model.stop_training`.
+            is_stopped: Whether `model.stop_training` ended the epoch, or the loop is not Keras's own
+                `fit`.
             counts: What the optimizers have counted.
         """
         first, before = self._epoch
         moved = [counts[key] - before[key] for key in counts if key in before]
         self.next = first + steps_run(self._executions, num_steps, num_batches, is_stopped, moved)
-        self._executions = 0
+        self._epoch, self._executions = (self.next, counts), 0
 
     def end(self, counts: Counts) -> None:
         """Ends training."""
@@ -85,8 +86,8 @@ def steps_run(
 ) -> int:
     """Returns how many steps an epoch has run.
 
-    With one step per execution that is known. The last one of several steps ends where the data do:
-    at the last batch where the number of batches is known, and else where an optimizer says.
+    With one step per execution the number is known. Otherwise the last execution ends with the
+    data: at the last batch if their number is known, else where an optimizer's count says.
 
     Args:
         executions: How often the train function was called.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ import keras
 
 from vg_keras.capture import claims
 from vg_keras.capture.observer import Observer
-from vg_keras.due_execution import DueExecutions
+from vg_keras.due_executions import DueExecutions
 from vg_keras.recorder import Recorder
 from vg_keras.schedule import Schedule
 from vg_keras.step_count import StepCount
@@ -54,7 +54,8 @@ class Watch:
         self._recorder.open(self._used[1].distribute_strategy)
         self._count.begin(self._observer.counts)
         self._recorder.begin_at(self._count.next)
-        self._schedule.go_on(self._count.next)
+        self._schedule.begin_or_resume(self._count.next)
+        self._due.reset()
         return self
 
     def __exit__(
@@ -81,19 +82,20 @@ class Watch:
         """
         claims.check(*self._used)
         step = self._count.take(1)
-        if self._schedule.due(step, 1) is None:
-            yield
-            return
-        self._due.begin(step, 1)
-        self._due.run_probe()
-        self._observer.begin_execution(step)
+        is_due = self._schedule.due(step, 1) is not None
         try:
-            with self._observer.watching():
+            if is_due:
+                self._due.begin(step, 1)
+                self._due.run_probe()
+                self._observer.begin_execution(step)
+            with self._observer.watching() if is_due else nullcontext():
                 yield
         except BaseException:
             self._count.next = step  # it was not trained
-            self._schedule.settle(None, step)
+            if is_due:
+                self._schedule.settle(None, step)
             raise
-        self._due.receive(self._observer)
-        if self._due.last is not None:  # a function that trains on many batches is one step here
-            self._count.next = max(self._count.next, self._due.last + 1)
+        if is_due:
+            self._due.receive(self._observer)
+            if self._due.last is not None:  # one step here may train on many batches
+                self._count.next = max(self._count.next, self._due.last + 1)

@@ -4,9 +4,8 @@ A file that cannot be opened is an error, before training begins. From then on t
 warns once, and what follows is not written. What an event looks like stands in `events.py`, and how
 it is read back in `reader.py`.
 
-On a file system an event is handed to the operating system as soon as it is written, so that a
-process killed outright loses no step that was recorded. An object store has no such thing: each
-flush uploads the whole file anew. There it is flushed from time to time.
+On a file system every record is flushed at once, so a killed process loses none. On an object store
+a flush uploads the whole file again, so it is flushed every two minutes.
 """
 
 from __future__ import annotations
@@ -91,7 +90,8 @@ class RecordWriter:
         try:
             if self._file is None:
                 self._file = self._open()
-                _announce(os.path.dirname(self.path))
+                with contextlib.suppress(Exception):  # whatever W&B makes of it
+                    _announce(os.path.dirname(self.path))
             is_new = model is not self._model
             if self._model is None and self._first_step > 0:
                 self._append(events.resumption_event(self._first_step, record.wall_time))
@@ -114,7 +114,11 @@ class RecordWriter:
         except (tf.errors.OpError, OSError) as error:
             # Of a local file every event was flushed when it was written, or has been warned of.
             if is_remote(self.path):
-                _warn(f"could not write the last records to {self.path}: {_reason(error)}")
+                warnings.warn(
+                    f"GradientMonitor could not write the last records to {self.path}: "
+                    f"{_reason(error)}. They are still in `monitor.records`.",
+                    stacklevel=2,
+                )
 
     def _open(self) -> Any:
         """Returns the event file, with the event that says that it is one."""
@@ -145,21 +149,18 @@ class RecordWriter:
         if file is not None:
             with contextlib.suppress(tf.errors.OpError, OSError):
                 file.close()
-        _warn(f"stopped writing to {self.path} at step {step}: {_reason(error)}")
-
-
-def _warn(what: str) -> None:
-    warnings.warn(
-        f"GradientMonitor {what}. Training goes on, and `monitor.records` goes on too.",
-        stacklevel=3,
-    )
+        warnings.warn(
+            f"GradientMonitor stopped writing to {self.path} at step {step}: {_reason(error)}. "
+            "Training goes on, and `monitor.records` goes on too.",
+            stacklevel=2,
+        )
 
 
 def _announce(run_directory: str) -> None:
-    """Tells W&B of a run directory.
+    """Announces a run directory to W&B.
 
-    With `sync_tensorboard=True` it watches the directories that one of TensorBoard's own writers
-    has been opened on. What it leaves is an event file without a record.
+    With `sync_tensorboard=True`, W&B watches directories in which TensorBoard's `EventFileWriter`
+    was opened. This leaves an event file without records.
     """
     if "wandb" in sys.modules:
         event_file_writer.EventFileWriter(run_directory).close()  # W&B replaces it in its module

@@ -307,3 +307,79 @@ def test_what_a_function_keeps_does_not_hinder_its_copies():
     twins = vars(train_step)["_vg_keras_twins"]
 
     assert vars(pickle.loads(pickle.dumps(twins))) == {"_of": {}}
+
+
+def both():
+    """Two models that one function trains, and the function."""
+    begin_afresh()
+    models = [keras.Sequential([keras.Input([4]), layers.Dense(2)]) for _ in range(2)]
+    optimizers = [keras.optimizers.SGD(0.1) for _ in models]
+
+    @tf.function
+    def train_step(x, y):
+        for model, optimizer in zip(models, optimizers, strict=True):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((model(x) - y) ** 2)
+            variables = model.trainable_variables
+            optimizer.apply(tape.gradient(loss, variables), variables)
+
+    return models, optimizers, train_step
+
+
+@pytest.mark.parametrize("frequencies", [("batch", "batch"), (2, 3), (3, "batch")])
+def test_two_models_that_one_function_trains_may_have_a_monitor_each(frequencies):
+    def operations(is_watched):
+        models, optimizers, train_step = both()
+        monitors = [GradientMonitor(None, frequency) for frequency in frequencies]
+        if is_watched:
+            first, second = (
+                monitor.watch(model, optimizer)
+                for monitor, model, optimizer in zip(monitors, models, optimizers, strict=True)
+            )
+            with first, second:
+                for i in range(6):
+                    with first.step(), second.step():
+                        train_step(X[8 * i : 8 * i + 8], Y[8 * i : 8 * i + 8])
+            for monitor, frequency in zip(monitors, frequencies, strict=True):
+                every = 1 if frequency == "batch" else frequency
+                assert steps_of(monitor) == list(range(0, 6, every))
+                assert all(len(record.gradients) == 2 for record in monitor.records)
+        train_step(X[:8], Y[:8])
+        return [op.type for op in graphs_of(train_step)[0].get_operations()]
+
+    assert operations(True) == operations(False)
+
+
+def test_two_monitors_of_one_loop_record_the_same():
+    model, optimizer, train_step = model_and_step()
+    monitors = [GradientMonitor(None, 2), GradientMonitor(None, 2)]
+    first, second = (monitor.watch(model, optimizer) for monitor in monitors)
+    with first, second:
+        for _ in range(4):
+            with first.step(), second.step():
+                train_step(X[:8], Y[:8])
+
+    assert [steps_of(monitor) for monitor in monitors] == [[0, 2], [0, 2]]
+
+
+def test_arguments_may_have_any_name():
+    model, optimizer, train_step = model_and_step()
+
+    @tf.function
+    def step(function, args, kwargs):
+        train_step(function, args)
+
+    monitor = GradientMonitor(None, "batch")
+    with monitor.watch(model, optimizer) as watch, watch.step():
+        step(function=tf.constant(X[:8]), args=tf.constant(Y[:8]), kwargs=1)
+
+    assert steps_of(monitor) == [0]
+
+
+def test_a_second_monitor_is_told_as_well_why_nothing_is_recorded():
+    model, optimizer, train_step = model_and_step()
+    train_step(X[:8], Y[:8])
+    model.layers[1].rate = 0.1
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="no longer the one that was traced"):
+            run(GradientMonitor(None), model, optimizer, train_step)

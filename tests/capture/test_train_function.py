@@ -82,7 +82,7 @@ def test_making_one_leaves_the_model_as_it_is(model):
 def test_armed_it_stands_in_for_the_own_one(model):
     own = model.train_function
     function = RecordingTrainFunction(model, Recorder())
-    function.arm(0, recording(nothing, nothing))
+    function.arm(0, 0, 0, recording(nothing, nothing))
 
     assert model.train_function is function
     assert own_train_function(model) is own
@@ -92,7 +92,7 @@ def test_it_runs_once_and_is_gone(model):
     own, recorder = model.train_function, Recorder()
     function = RecordingTrainFunction(model, recorder)
     before, receive = (lambda name=name: recorder.calls.append((name,)) for name in ("b", "r"))
-    function.arm(5, recording(before, receive), start=4)
+    function.arm(5, 4, 0, recording(before, receive))
     logs = function(batches())
 
     assert model.train_function is own
@@ -104,7 +104,6 @@ def test_it_runs_once_and_is_gone(model):
         ("step",),
         ("watched",),
         ("r",),
-        ("continued",),
     ]
 
 
@@ -112,7 +111,7 @@ def test_the_model_has_its_own_one_while_it_runs(model):
     own, seen = model.train_function, []
     function = RecordingTrainFunction(model, Recorder())
     note = lambda: seen.append(model.train_function)  # noqa: E731
-    function.arm(0, recording(note, note))
+    function.arm(0, 0, 0, recording(note, note))
     function(batches())
 
     assert [one is own for one in seen] == [True, True]
@@ -122,7 +121,9 @@ def test_what_is_received_follows_each_execution(model):
     received = []
     function = RecordingTrainFunction(model, Recorder())
     for first in (3, 4):
-        function.arm(first, recording(nothing, lambda first=first: received.append(first)))
+        function.arm(
+            first, first, first, recording(nothing, lambda first=first: received.append(first))
+        )
         function(batches())
 
     assert received == [3, 4]
@@ -131,7 +132,7 @@ def test_what_is_received_follows_each_execution(model):
 def test_after_a_failure_nothing_is_received_and_the_own_one_is_back(model):
     own, recorder, received = model.train_function, Recorder(), []
     function = RecordingTrainFunction(model, recorder)
-    function.arm(0, recording(nothing, lambda: received.append(1)))
+    function.arm(0, 0, 0, recording(nothing, lambda: received.append(1)))
     with pytest.raises((StopIteration, tf.errors.OutOfRangeError)):
         function(batches(0))
 
@@ -146,7 +147,7 @@ def test_after_a_failure_before_the_execution_the_own_one_is_back(model):
 
     own, recorder = model.train_function, Recorder()
     function = RecordingTrainFunction(model, recorder)
-    function.arm(0, recording(fail, nothing))
+    function.arm(0, 0, 0, recording(fail, nothing))
     with pytest.raises(KeyError):
         function(batches())
 
@@ -157,7 +158,7 @@ def test_after_a_failure_before_the_execution_the_own_one_is_back(model):
 def test_left_armed_by_one_fit_it_records_nothing_of_the_next(model):
     recorder, received = Recorder(), []
     function = RecordingTrainFunction(model, recorder)
-    function.arm(0, recording(nothing, lambda: received.append(1)))
+    function.arm(0, 0, 0, recording(nothing, lambda: received.append(1)))
     model.history = keras.callbacks.History()  # `fit` makes another one each time
     logs = function(batches())
 
@@ -167,9 +168,9 @@ def test_left_armed_by_one_fit_it_records_nothing_of_the_next(model):
 
 def test_a_second_one_cannot_be_armed_for_the_same_execution(model):
     first, second = (RecordingTrainFunction(model, Recorder()) for _ in range(2))
-    first.arm(0, recording(nothing, nothing))
+    first.arm(0, 0, 0, recording(nothing, nothing))
     with pytest.raises(OccupiedError):
-        second.arm(0, recording(nothing, nothing))
+        second.arm(0, 0, 0, recording(nothing, nothing))
 
     assert model.train_function is first
 
@@ -178,9 +179,9 @@ def test_a_second_one_cannot_be_armed_for_the_same_execution(model):
 def test_one_that_was_armed_and_not_called_is_told_apart(model, is_same):
     own = model.train_function
     first, other = (RecordingTrainFunction(model, Recorder()) for _ in range(2))
-    first.arm(0, recording(nothing, nothing))
+    first.arm(0, 0, 0, recording(nothing, nothing))
     with pytest.raises(NotCalledError):
-        (first if is_same else other).arm(3, recording(nothing, nothing))
+        (first if is_same else other).arm(3, 3, 3, recording(nothing, nothing))
 
     assert model.train_function is own
 
@@ -205,7 +206,7 @@ def test_it_belongs_to_no_other_model(model):
 
 def test_it_is_put_back_where_it_was_left_armed(model):
     own = model.train_function
-    RecordingTrainFunction(model, Recorder()).arm(0, recording(nothing, nothing))
+    RecordingTrainFunction(model, Recorder()).arm(0, 0, 0, recording(nothing, nothing))
     put_back(model)
 
     assert model.train_function is own

@@ -2,10 +2,10 @@
 
 Its modules, from the outside to the inside:
 
-    capture          all of this for `fit` and for a custom loop, shared by all monitors that
-                     record the same;  probe_pass  all of this for a probe
+    capture          entry point for `fit` and custom loops, shared by monitors that record the
+                     same things;  probe_pass  entry point for a probe
     train_function   decides which of two train functions runs a batch of `fit`
-    function_twins   records what a `tf.function` of the user's does, and leaves it as it is
+    function_twins   records the user's `tf.function`s without changing them
     tf_functions, graph_difference, model_state
                      whether both are the same step, and whether one has changed the model
     claims           one thread at a time

@@ -1,11 +1,12 @@
 """Records the steps of one model: all that the callback and a custom loop hold of it.
 
-What was traced for one monitor serves every other one that measures the same. So it is kept with
-the function that trains the model, and is gone when that is.
+Captures are shared between monitors that measure the same things. They are stored on the train
+function and freed with it.
 """
 
 from __future__ import annotations
 
+import types
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,7 +27,8 @@ _ATTRIBUTE = "_vg_keras_captures"
 """Where a train function keeps its captures."""
 
 MAX_KEPT = 4
-"""Captures that a train function keeps: a filter made anew for each monitor is another choice."""
+"""Most captures kept per train function. A filter function created anew for each monitor counts as a
+different choice."""
 
 
 class Capture:
@@ -54,12 +56,13 @@ class Capture:
         """Whether this still fits the model: not after another `compile`, for example."""
         return self._function.belongs_to(model)
 
-    def record_next(self, first: int, start: int, recorder: ExecutionRecorder) -> None:
+    def record_next(self, first: int, start: int, batch: int, recorder: ExecutionRecorder) -> None:
         """Has the next execution of the train function recorded.
 
         Args:
             first: The first step that is due.
             start: The first step of the execution.
+            batch: The number of the batch in its epoch.
             recorder: What is called before and after it.
 
         Raises:
@@ -67,7 +70,7 @@ class Capture:
             NotCalledError: An earlier execution that was to be recorded has not called the model's
                 train function.
         """
-        self._function.arm(first, recorder, start)
+        self._function.arm(first, start, batch, recorder)
 
 
 def capture_of(model: keras.Model, choice: Choice, every: int) -> Capture:
@@ -94,6 +97,8 @@ def capture_of(model: keras.Model, choice: Choice, every: int) -> Capture:
 
 
 def _kept_with(train_function: Callable[..., Any]) -> list[tuple[tuple[Choice, int], Capture]]:
+    if isinstance(train_function, types.MethodType):
+        return []  # its attributes are those of the class
     try:
         return vars(train_function).setdefault(_ATTRIBUTE, [])
     except TypeError:  # a callable without attributes
@@ -105,8 +110,8 @@ _LoopKey = tuple[Choice, bool, tuple[int, ...]]
 
 _of_loops: weakref.WeakKeyDictionary[keras.Model, list[tuple[_LoopKey, weakref.ref[Observer]]]]
 _of_loops = weakref.WeakKeyDictionary()
-"""The observers of custom loops. They live as long as a monitor or a `tf.function` with a twin that
-is observed."""
+"""Observers of custom loops. Each lives as long as a monitor, or the twin of a `tf.function`, refers
+to it."""
 
 
 def loop_observer(
@@ -119,7 +124,8 @@ def loop_observer(
 
     Args:
         model: The model. Under a distribution strategy it must be built.
-        optimizers: The optimizers; the first one tells the steps of a function that runs several.
+        optimizers: The optimizers. The first one numbers the steps inside a function that trains on
+            several batches.
         choice: What is measured.
         every: A step is due when it is a multiple of this.
 

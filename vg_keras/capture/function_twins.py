@@ -1,14 +1,14 @@
 """Runs a twin of each `tf.function` of the user's in a recorded step.
 
-A `tf.function` keeps what it has traced. Traced while a step is recorded, it would record at every
-call from then on, also after the monitor has gone; traced before, it would never record. So while a
-step is recorded, a call of a `tf.function` in which the model is trained is answered by a twin: the
-same Python function with the same options and traces of its own. The user's function never contains
-anything of the monitor, and a step that is not recorded runs nothing else.
+A `tf.function` keeps its traces. If it were traced during a recorded step, it would record at every
+later call; if it was traced before, it would never record. So during a recorded step, a call to a
+`tf.function` that trains the model is redirected to a twin: the same Python function and options,
+with traces of its own. The user's function never contains anything of the monitor, and a step that
+is not recorded runs nothing else.
 
-A twin runs the Python code again. Where that has become another step since the user's function was
-traced (a layer that was frozen), the twin would train differently: such a function is left to
-itself, and one warning says what has changed.
+A twin runs the Python code again. If that code now builds a different step (a layer was frozen
+since), the twin would train differently. Such a function is called as it is, and one warning says
+what has changed.
 
 Tried with TensorFlow 2.21.
 """
@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import functools
 import threading
-import warnings
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -30,10 +29,10 @@ from vg_keras.capture.patches import Method, SharedMethod
 from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction, trace
 
 _ATTRIBUTE = "_vg_keras_twins"
-"""Where a `tf.function` keeps its twins, so that these are gone when it is."""
+"""Where a `tf.function` keeps its twins, so that they are freed with it."""
 
 _MAX_KEPT = 4
-"""Observers whose twins a function keeps."""
+"""Groups of observers whose twins a function keeps."""
 
 
 class StepObserver(Protocol):
@@ -45,15 +44,15 @@ class StepObserver(Protocol):
     def silent(self) -> AbstractContextManager[None]:
         """Observes nothing for a while."""
 
-    def warn_of(self, error: Exception) -> None:
-        """Warns of an error of the observer."""
-
     def reads_model(self, trace: ConcreteFunction) -> bool:
         """Whether a function reads any variable of the model."""
 
+    def note_failure(self, sentence: str) -> None:
+        """Takes a sentence that says why something is not recorded."""
+
 
 class FunctionTwins:
-    """Answers calls of `tf.function`s for one observer.
+    """Redirects calls of `tf.function`s for one observer.
 
     Args:
         observer: The observer.
@@ -62,20 +61,18 @@ class FunctionTwins:
     """
 
     def __init__(self, observer: StepObserver, traces_own: bool) -> None:
-        self._observer = observer
-        self._traces_own = traces_own
+        self.observer = observer
+        self.traces_own = traces_own
         self._left_alone: Collection[PolymorphicFunction] = ()
         self._belongs_here: Callable[[], bool] = bool
         self._num_traces_before: dict[int, tuple[PolymorphicFunction, int]] = {}
-        self._is_silent = False
-        self.has_refused = False
-        """Whether a function was left to itself because it has become another one."""
+        self.is_silent = False
 
     @contextmanager
     def installed(
         self, strategy: tf.distribute.Strategy, left_alone: Collection[PolymorphicFunction] = ()
     ) -> Iterator[None]:
-        """Answers calls made by this thread, or by a replica.
+        """Redirects calls made by this thread or by a replica.
 
         Args:
             strategy: The strategy that the step is run under.
@@ -90,12 +87,12 @@ class FunctionTwins:
 
     @contextmanager
     def noting(self, strategy: tf.distribute.Strategy) -> Iterator[None]:
-        """Notes which functions are traced for the first time, for `installed`; answers no calls.
+        """Notes which functions are traced for the first time, for `installed`.
 
         Args:
             strategy: The strategy that the step is run under.
         """
-        with self._listening(strategy), self._silent_calls():
+        with self._listening(strategy), self.silence():
             yield
 
     @contextmanager
@@ -111,126 +108,156 @@ class FunctionTwins:
         with _CALL.listened_to_by(self):
             yield
 
-    def answering(
-        self, function: PolymorphicFunction, args: Any, kwargs: Any
-    ) -> PolymorphicFunction:
-        """Returns the function that is to be called in place of a function: a twin or itself."""
-        if not self._belongs_here() or _is_ours(function) or function in self._left_alone:
-            return function
-        if self._is_silent:
-            count = function.experimental_get_tracing_count()
-            self._num_traces_before.setdefault(id(function), (function, count))
-            return function
-        if tf.config.functions_run_eagerly():
-            return function
-        return self._twin_for(function, args, kwargs) or function
-
-    def _twin_for(
-        self, function: PolymorphicFunction, args: Any, kwargs: Any
-    ) -> PolymorphicFunction | None:
-        own: ConcreteFunction | None = None
-        is_new = True
-        if self._traces_own or function.experimental_get_tracing_count():
-            with self._silence():
-                own, is_new = trace(function, *args, **kwargs)
-        if own is not None and not self._observer.reads_model(own):
-            return None
-        twins = function.__dict__.setdefault(_ATTRIBUTE, _Twins())
-        decided = twins.of(self._observer)
-        if own not in decided:
-            decided[own] = self._decide(function, args, kwargs, None if is_new else own)
-        return decided[own]
-
-    def _decide(
-        self, function: PolymorphicFunction, args: Any, kwargs: Any, traced: ConcreteFunction | None
-    ) -> PolymorphicFunction | None:
-        """Returns a twin if there is anything that it records and it trains like the function.
-
-        Args:
-            function: The function.
-            args: What it is called with.
-            kwargs: What it is called with.
-            traced: The trace of the function, if that was made in an earlier step.
-        """
-        _, num_before = self._num_traces_before.get(id(function), (None, 1))
-        twin = function._clone(None)  # TensorFlow's own way to get one with the same options
-        num_stored = self._observer.num_stored
-        try:
-            trace(twin, *args, **kwargs)
-        except FilterError:
-            raise  # the user's, at the first step of a model that was not built before
-        except Exception as error:  # noqa: BLE001 - ours, unless the function itself raises it too
-            with self._silence():
-                trace(function, *args, **kwargs)
-            self._observer.warn_of(error)
-            return None
-        if self._observer.num_stored == num_stored:
-            return None
-        if traced is not None and num_before > 0:
-            with self._silence():
-                changed = difference(traced, trace(function._clone(None), *args, **kwargs)[0])
-            if changed is not None:
-                self._refuse(function, changed)
-                return None
-        return twin
-
-    def _refuse(self, function: PolymorphicFunction, changed: str) -> None:
-        self.has_refused = True
-        name = getattr(function.python_function, "__name__", "of yours")
-        warnings.warn(
-            f"The tf.function {name!r} is no longer the one that was traced: {changed}. Such a "
-            "change takes effect only in a new tf.function. Nothing of this one is recorded, "
-            "because a recorded step would train differently: make it anew with `tf.function`.",
-            stacklevel=2,
-        )
-
     @contextmanager
-    def _silence(self) -> Iterator[None]:
-        with self._observer.silent(), self._silent_calls():
-            yield
-
-    @contextmanager
-    def _silent_calls(self) -> Iterator[None]:
-        before, self._is_silent = self._is_silent, True
+    def silence(self) -> Iterator[None]:
+        """Observes and redirects nothing: what is traced here is not part of a recorded step."""
+        before, self.is_silent = self.is_silent, True
         try:
-            yield
+            with self.observer.silent():
+                yield
         finally:
-            self._is_silent = before
+            self.is_silent = before
+
+    def concerns(self, function: PolymorphicFunction) -> bool:
+        """Whether a call of a function, here and now, is part of the recorded step."""
+        return self._belongs_here() and function not in self._left_alone
+
+    def note(self, function: PolymorphicFunction) -> None:
+        """Notes how many traces a function has before it is traced in silence."""
+        count = function.experimental_get_tracing_count()
+        self._num_traces_before.setdefault(id(function), (function, count))
+
+    def was_without_traces(self, function: PolymorphicFunction) -> bool:
+        """Whether a function had no trace when this step began."""
+        _, count = self._num_traces_before.get(id(function), (None, 1))
+        return count == 0
 
 
 class _Twins:
-    """The twins of one function, by observer and by the trace of the function itself."""
+    """The twins of one function, by observers and by the trace of the function itself."""
 
     def __init__(self) -> None:
-        self._of: dict[int, tuple[Any, dict[ConcreteFunction | None, Any]]] = {}
+        self._of: dict[tuple[int, ...], tuple[Any, dict[ConcreteFunction | None, Any]]] = {}
 
     def __reduce__(self) -> tuple[type[_Twins], tuple[()]]:
         return _Twins, ()  # a copy of the function is another function
 
-    def of(self, observer: Any) -> dict[ConcreteFunction | None, Any]:
-        """Returns those of an observer, which they keep alive."""
-        found = self._of.setdefault(id(observer), (observer, {}))
+    def of(self, observers: Sequence[StepObserver]) -> dict[ConcreteFunction | None, Any]:
+        """Returns those that record for some observers, which they keep alive."""
+        found = self._of.setdefault(tuple(map(id, observers)), (observers, {}))
         for key in list(self._of)[:-_MAX_KEPT]:
             del self._of[key]
         return found[1]
+
+
+def _redirected(
+    function: PolymorphicFunction, listeners: Sequence[FunctionTwins], args: Any, kwargs: Any
+) -> PolymorphicFunction:
+    """Returns the function to call instead: a twin, or the function itself."""
+    if _is_ours(function) or tf.config.functions_run_eagerly():
+        return function
+    concerned = [one for one in listeners if one.concerns(function)]
+    if any(one.is_silent for one in concerned):
+        for one in concerned:
+            one.note(function)
+        return function
+    return (_twin_of(function, concerned, args, kwargs) if concerned else None) or function
+
+
+def _twin_of(
+    function: PolymorphicFunction, concerned: Sequence[FunctionTwins], args: Any, kwargs: Any
+) -> PolymorphicFunction | None:
+    own: ConcreteFunction | None = None
+    is_new = True
+    if any(one.traces_own for one in concerned) or function.experimental_get_tracing_count():
+        with _silence(concerned):
+            own, is_new = trace(function, *args, **kwargs)
+    if own is not None and not any(one.observer.reads_model(own) for one in concerned):
+        return None
+    twins = function.__dict__.setdefault(_ATTRIBUTE, _Twins())
+    decided = twins.of([one.observer for one in concerned])
+    if own not in decided:
+        is_new |= all(one.was_without_traces(function) for one in concerned)
+        decided[own] = _decide(function, concerned, args, kwargs, None if is_new else own)
+    return decided[own]
+
+
+def _decide(
+    function: PolymorphicFunction,
+    concerned: Sequence[FunctionTwins],
+    args: Any,
+    kwargs: Any,
+    traced: ConcreteFunction | None,
+) -> PolymorphicFunction | None:
+    """Returns a twin, if it would record something and trains exactly like the function.
+
+    Args:
+        function: The function.
+        concerned: For whom it records.
+        args: What it is called with.
+        kwargs: What it is called with.
+        traced: The trace of the function, if that was made in an earlier step.
+    """
+    twin = function._clone(None)  # TensorFlow's own way to get one with the same options
+    num_stored = [one.observer.num_stored for one in concerned]
+    try:
+        trace(twin, *args, **kwargs)
+    except FilterError:
+        raise  # the user's, at the first step of a model that was not built before
+    except Exception as error:  # noqa: BLE001 - ours, unless the function itself raises it too
+        with _silence(concerned):
+            trace(function, *args, **kwargs)
+        name = _name_of(function)
+        _note_failure(concerned, f"GradientMonitor could not trace {name}: {error!r}.")
+        return None
+    if num_stored == [one.observer.num_stored for one in concerned]:
+        return None
+    if traced is not None:
+        with _silence(concerned):
+            changed = difference(traced, trace(function._clone(None), *args, **kwargs)[0])
+        if changed is not None:
+            _note_failure(
+                concerned,
+                f"The tf.function {_name_of(function)!r} is no longer the one that was traced: "
+                f"{changed}. Such a change takes effect only in a new tf.function. Nothing of this "
+                "one is recorded, because a recorded step would train differently: make it anew "
+                "with `tf.function`.",
+            )
+            return None
+    return twin
+
+
+@contextmanager
+def _silence(concerned: Sequence[FunctionTwins]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for one in concerned:
+            stack.enter_context(one.silence())
+        yield
+
+
+def _note_failure(concerned: Sequence[FunctionTwins], sentence: str) -> None:
+    for one in concerned:
+        one.observer.note_failure(sentence)
+
+
+def _name_of(function: PolymorphicFunction) -> str:
+    return getattr(function.python_function, "__name__", "<unnamed>")
 
 
 def _is_ours(function: PolymorphicFunction) -> bool:
     return str(getattr(function.python_function, "__module__", "")).startswith("vg_keras.")
 
 
-def _answered_by_twins(original: Method, listeners: list[FunctionTwins]) -> Method:
+def _redirecting(original: Method, listeners: list[FunctionTwins]) -> Method:
     """Returns what stands in for `__call__` of every `tf.function`."""
 
     @functools.wraps(original)
-    def call(function: Any, *args: Any, **kwargs: Any) -> Any:
-        for listener in list(listeners):
-            function = listener.answering(function, args, kwargs)
-        return original(function, *args, **kwargs)
+    def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return original(_redirected(function, list(listeners), args, kwargs), *args, **kwargs)
 
     return call
 
 
 _CALL: SharedMethod[FunctionTwins] = SharedMethod(
-    type(tf.function(lambda: None)), "__call__", _answered_by_twins
+    type(tf.function(lambda: None)), "__call__", _redirecting
 )

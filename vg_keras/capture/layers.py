@@ -84,7 +84,7 @@ def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
 
 
 def regularized_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
-    """Returns a layer's own variables that have a regulariser, a recurrent one's with its cell."""
+    """Returns a layer's own variables that have a regularizer, a recurrent one's with its cell."""
     is_recurrent = isinstance(layer, keras.layers.RNN)
     variables = layer.trainable_variables if is_recurrent else own_variables(layer)
     return [variable for variable in variables if variable.regularizer is not None]

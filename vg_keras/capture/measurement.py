@@ -44,7 +44,7 @@ class Measurement:
     Args:
         step: int64, the number of the step.
         gradients: By path, of the whole batch and without loss scale.
-        penalties: By path, what regularisers add to them, likewise.
+        penalties: By path, what regularizers add to them, likewise.
         calls: By path, the calls of the layers that these gradients came through.
         scale: The loss scale, or None.
         before: By path, the values of the variables before the update.

@@ -5,8 +5,8 @@ backpropagated to them, `optimizers.py` what an optimizer is handed and when it 
 Here the two are put together; `measurement.py` makes rows of a table of that, `record_maker.py`
 makes records of the table, and `absences.py` says what of the plan is missing in them.
 
-An observer belongs to what was traced with it. Monitors that measure the same of a model share it,
-so nothing here is of one monitor.
+An observer is shared by all monitors that measure the same things of a model, so it holds no state
+of a single monitor.
 
 The variables of a model may not exist before its first step: without an input shape Keras builds it
 while it traces the train function. Then everything here that needs them waits until the first
@@ -16,7 +16,6 @@ gradients are handed to the optimizer in that trace.
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -54,7 +53,8 @@ from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction
 from vg_keras.record import ModelDescription
 
 MAX_TABLE_BYTES = 1 << 25
-"""Memory for the steps of one execution. If it would keep more, it is run in several parts."""
+"""Memory for the steps of one execution. An execution that would keep more is run in parts, where it
+can be split."""
 
 
 class Observer:
@@ -66,7 +66,7 @@ class Observer:
         choice: What is measured.
         slots: Which steps are kept.
         strategy: Under which the steps are run.
-        traces_own: Whether the user's own functions run too, in steps that are not recorded.
+        traces_own: Whether the user's own functions also run, in steps that are not recorded.
 
     Raises:
         ValueError: A filter lets nothing through. Where the model is not built, that comes at its
@@ -88,7 +88,7 @@ class Observer:
         self._slots = slots
         self._strategy = strategy
         observes = is_observed if choice.activations is not False else _nothing
-        self._taps = Taps(model, observes, self.warn_of)
+        self._taps = Taps(model, observes, self._note_error)
         self._twins = FunctionTwins(self, traces_own)
         self._number = PerStep(slots.number)
         self._prepared: tuple[Plan, Table] | None = None
@@ -97,9 +97,11 @@ class Observer:
         """Paths of the variables to which the loss has no connection, as far as is known."""
         self._absences = Absences(self._taps)
         self._has_failed = False
-        self._is_silent = False
+        self.failures: list[str] = []
+        """Sentences that say why something could not be recorded."""
+        self._is_silent = self._is_watching = False
         self.was_traced = False
-        """Whether `fit` runs a trace of the step, so that it shows all that may happen in it."""
+        """Whether `fit` runs a traced step. The trace has every optimizer call that can happen."""
         self.num_stored = 0
         self.description: ModelDescription | None = None
         """The model as its first recorded step has shown it."""
@@ -125,20 +127,15 @@ class Observer:
     @property
     def was_handed_nothing(self) -> bool:
         """Whether no optimizer has been handed a gradient of a monitored variable so far."""
-        return not self.has_failed and not self._absences.handed
+        return not self.failures and not self._absences.handed
 
     @property
-    def has_failed(self) -> bool:
-        """Whether a warning has said why something could not be recorded."""
-        return self._has_failed or self._twins.has_refused
-
-    @property
-    def can_not_record(self) -> bool:
-        """Whether no step will ever leave a record, because none is in what was traced."""
+    def cannot_record(self) -> bool:
+        """Whether no step can leave a record, as the traced one hands no optimizer a gradient."""
         return self.was_traced and not self._absences.handed
 
     def prepare(self) -> None:
-        """Makes what needs the variables of the model, if it is built and that is not made yet."""
+        """Creates the plan and the table once the model is built."""
         if self._prepared is None and is_built(self._model):
             plan = Plan(self._model, self._choice)
             size = bytes_of_slot(len(plan.row_of), len(plan.mask_of))
@@ -169,20 +166,25 @@ class Observer:
 
     @contextmanager
     def watching(self, left_alone: Collection[PolymorphicFunction] = ()) -> Iterator[None]:
-        """Sees all that the model and its optimizers do; afterwards they are as they were.
+        """Observes the model and its optimizers. On exit they are as before.
 
         Args:
             left_alone: Functions that are made for the recorded step; see `function_twins.py`.
         """
-        with (
-            claims.alone_with(self._model),
-            self._taps.installed(),
-            intercepted(self._optimizers, self._around_apply),
-            self._twins.installed(self._strategy, left_alone),
-        ):
-            try:
+        with claims.alone_with(self._model):
+            if self._is_watching:  # by another monitor of the same loop, which measures the same
                 yield
+                return
+            self._is_watching = True
+            try:
+                with (
+                    self._taps.installed(),
+                    intercepted(self._optimizers, self._around_apply),
+                    self._twins.installed(self._strategy, left_alone),
+                ):
+                    yield
             finally:
+                self._is_watching = False
                 self._number.forget()  # eager tensors are not to be kept
 
     def begin_step(self) -> None:
@@ -384,16 +386,19 @@ class Observer:
         by_path = {path: penalties.get(id(v)) for path, v in plan.variables.items()}
         return calls, {path: by for path, by in by_path.items() if by is not None}
 
-    def warn_of(self, error: Exception) -> None:
-        """Turns an error of the measuring itself into one warning: the training goes on."""
-        if self._has_failed:
-            return
-        self._has_failed = True
-        warnings.warn(
-            f"GradientMonitor could not measure a step of the model {self._model.name!r}: "
-            f"{error!r}. Training goes on.",
-            stacklevel=2,
-        )
+    def note_failure(self, sentence: str) -> None:
+        """Takes a sentence that says why something is not recorded, for every monitor to say."""
+        if sentence not in self.failures:
+            self.failures.append(sentence)
+
+    def _note_error(self, error: Exception) -> None:
+        """Notes an error of the measuring itself: the training goes on."""
+        if not self._has_failed:
+            self._has_failed = True
+            self.note_failure(
+                f"GradientMonitor could not measure a step of the model {self._model.name!r}: "
+                f"{error!r}. Training goes on."
+            )
 
 
 def _values(plan: Plan, paths: Iterable[str]) -> dict[str, tf.Tensor]:

@@ -27,7 +27,7 @@ class Slots(Protocol):
     """Number of steps that one execution may run."""
 
     def fit_into(self, max_slots: int) -> None:
-        """Runs fewer steps in an execution if it would keep more than so many."""
+        """Splits the execution into parts if it would keep more than `max_slots` steps."""
 
     def make_variables(self) -> None:
         """Makes what has to be made under the model's strategy."""
@@ -63,7 +63,7 @@ class EveryStep:
         self._number = _HostVariable(0)
 
     def fit_into(self, max_slots: int) -> None:
-        """Needs but one."""
+        """Does nothing: one slot is enough."""
 
     def make_variables(self) -> None:
         """Makes the variable that holds the number of the step."""
@@ -74,10 +74,10 @@ class EveryStep:
         self._number.assign(first)
 
     def continue_execution(self) -> None:
-        """Is never called."""
+        """Does nothing: an execution of one step has no parts."""
 
     def begin_step(self) -> None:
-        """Has nothing to do: the execution is the step."""
+        """Does nothing: the execution is one step."""
 
     def number(self) -> tf.Tensor:
         """Returns the number of the step."""
@@ -91,11 +91,11 @@ class EveryStep:
 class StepOfLoop(EveryStep):
     """Keeps the step of a custom training loop.
 
-    What the loop calls one step may be a function that trains on many batches. Then its last step
-    is kept, and its number is told by the optimizer.
+    One step of the loop may be a function that trains on many batches. Its last batch is kept,
+    numbered by how far the optimizer has counted.
 
     Args:
-        counter: What the optimizer counts its steps by.
+        counter: The optimizer's step counter.
     """
 
     def __init__(self, counter: keras.Variable) -> None:
@@ -140,13 +140,13 @@ class StepsOfExecution:
 
     def _set_steps(self, num_steps: int) -> None:
         self.num_steps = num_steps
-        # At most so many multiples of `every`, and the first step, which may be none.
+        # At most this many multiples of `every`, plus the first step, which need not be one.
         self.num_slots = -(-num_steps // self._every) + 1
 
     def fit_into(self, max_slots: int) -> None:
-        """Runs as many steps at once as a divisor of all of them allows, but at least two.
+        """Uses the largest divisor of the number of steps, at least 2, whose slots fit.
 
-        Keras runs an execution of one step in another way, which at the end of the data counts a
+        Keras handles a single step per execution differently: at the end of the data it counts a
         step that it does not run.
         """
         all_steps = self.num_steps
@@ -199,7 +199,7 @@ class StepsOfExecution:
 
 
 class _HostVariable:
-    """An int64 scalar that the host sets and the step reads, by a variable once that is made.
+    """An int64 scalar set by the host or the step and read in the step; a plain value until `make`.
 
     Args:
         value: Its value.

@@ -31,7 +31,7 @@ def outermost_functions(function: Callable[..., Any]) -> list[PolymorphicFunctio
 
 
 def functions_in(function: Callable[..., Any]) -> list[PolymorphicFunction]:
-    """Returns the `tf.function`s that a train function runs, with those that these run."""
+    """Returns the `tf.function`s that a train function runs, and those called directly by these."""
     outer = list(_functions_in(function, set()))
     return outer + [f for one in outer for f in _functions_in(one.python_function, set())]
 
@@ -46,7 +46,7 @@ def takes_iterator(function: PolymorphicFunction, iterator: Any) -> bool:
 
 
 def trace(
-    function: PolymorphicFunction, *args: Any, **kwargs: Any
+    function: PolymorphicFunction, /, *args: Any, **kwargs: Any
 ) -> tuple[ConcreteFunction, bool]:
     """Returns the trace of a function for some arguments, and whether it was traced just now."""
     count = function.experimental_get_tracing_count()

@@ -84,10 +84,11 @@ class RecordingTrainFunction:
         self._own = own_train_function(model)
         self._observer = observer
         self._records_every_step = records_every_step
-        self._recordings: dict[ConcreteFunction | None, Callable[..., Any] | None] = {}
+        self._recordings: dict[ConcreteFunction | None, Callable[..., Any] | str] = {}
+        """What records, or a sentence that says why nothing may."""
         self._have_run: set[Callable[..., Any]] = set()
         self._made_for_recording: dict[Callable[..., Any], list[PolymorphicFunction]] = {}
-        self._first = self._start = 0
+        self._first = self._start = self._batch = 0
         self._history: keras.callbacks.History | None = None
         self._recorder: ExecutionRecorder | None = None
 
@@ -95,58 +96,63 @@ class RecordingTrainFunction:
         """Whether the model still has the train function that this one was made beside."""
         return self._model is model and own_train_function(model) is self._own
 
-    def arm(self, first: int, recorder: ExecutionRecorder, start: int | None = None) -> None:
+    def arm(self, first: int, start: int, batch: int, recorder: ExecutionRecorder) -> None:
         """Has the next execution recorded.
 
         Args:
             first: The first step that is due.
+            start: The first step of the execution.
+            batch: The number of the batch in its epoch, by which executions are told apart.
             recorder: What is called before and after it.
-            start: The first step of the execution, by default the same.
 
         Raises:
             OccupiedError: It is armed for the same execution by another monitor.
             NotCalledError: It was armed for an earlier execution, which has not called it. The
                 model then has its own train function.
         """
-        start = first if start is None else start
         armed = self._model.train_function
-        if armed is not self._own:
-            if not isinstance(armed, RecordingTrainFunction) or armed._start == start:
+        if isinstance(armed, RecordingTrainFunction):
+            is_new = armed._batch == batch and armed._recorder is not recorder
+            if armed._history is _history(self._model) and is_new:
                 raise OccupiedError
-            self._model.train_function = self._own
-            if armed._history is _history(self._model):
+            was_left_by_this_fit = armed._history is _history(self._model)
+            put_back(self._model)
+            if was_left_by_this_fit:
                 raise NotCalledError
-        self._first, self._start, self._recorder = first, start, recorder
+        self._first, self._start, self._batch, self._recorder = first, start, batch, recorder
         self._history = _history(self._model)
         self._model.train_function = self
 
     def __call__(self, iterator: Any) -> Any:
         """Runs one execution of the train function, records it, and returns its logs."""
         self._model.train_function = self._own
-        recorder = self._recorder
+        recorder, self._recorder = self._recorder, None
         if recorder is None or _history(self._model) is not self._history:
             return self._own(iterator)
-        key, recording = self._recording_for(iterator, recorder)
-        if recording is None:
+        key, recording = self._recording_for(iterator)
+        if isinstance(recording, str):
+            recorder.warn_once(recording)
             return self._own(iterator)
         recorder.run_probe()
         self._observer.begin_execution(self._first, self._start)
         logs = None
         for part in range(self._num_parts):
+            if part:
+                self._observer.continue_execution()
             try:
                 with self._observer.watching(self._made_for_recording.get(recording, ())):
                     logs = self._run(recording, iterator)
             except _RecordingError as error:
-                self._recordings[key] = None
+                reason = f"{error} Nothing more is recorded. Training goes on."
+                self._recordings[key] = reason
                 logs = self._run_own_after(error, iterator)
-                recorder.warn_once(f"{error} Nothing more is recorded. Training goes on.")
+                recorder.warn_once(reason)
                 return logs
             except (StopIteration, tf.errors.OutOfRangeError):
                 if part == 0:
                     raise
                 break  # the data end between two parts
             recorder.receive(self._observer)
-            self._observer.continue_execution()
         return logs
 
     @property
@@ -167,23 +173,23 @@ class RecordingTrainFunction:
             raise failure.__cause__ or error from error
 
     def _recording_for(
-        self, iterator: Any, recorder: ExecutionRecorder
-    ) -> tuple[ConcreteFunction | None, Callable[..., Any] | None]:
-        """Returns what records an execution on this iterator, or None where nothing may.
+        self, iterator: Any
+    ) -> tuple[ConcreteFunction | None, Callable[..., Any] | str]:
+        """Returns what records an execution on this iterator, or a sentence why nothing may.
 
         There is one for each trace of the model's own function, made at the same moment.
         """
         own, is_new = self._own_trace(iterator)
         if own not in self._recordings:
             differs = None if is_new else self._difference(own, iterator)
-            self._recordings[own] = self._make_recording() if differs is None else None
-            if differs is not None:
-                recorder.warn_once(
-                    f"The train step of the model {self._model.name!r} is no longer the one that "
-                    f"was traced: {differs}. In Keras such a change takes effect at the next "
-                    "`compile`. Nothing is recorded until then, because a recorded step would "
-                    "train differently: compile the model again."
-                )
+            self._recordings[own] = (
+                self._make_recording()
+                if differs is None
+                else f"The train step of the model {self._model.name!r} is no longer the one that "
+                f"was traced: {differs}. In Keras such a change takes effect at the next "
+                "`compile`. Nothing is recorded until then, because a recorded step would "
+                "train differently: compile the model again."
+            )
         return own, self._recordings[own]
 
     def _own_trace(self, iterator: Any) -> tuple[ConcreteFunction | None, bool]:

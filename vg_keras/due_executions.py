@@ -1,4 +1,4 @@
-"""Takes an execution of the train function that has a step due, from begin to record."""
+"""Executions of the train function that contain a due step."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from vg_keras.capture.observer import Observer
 from vg_keras.recorder import Recorder
 from vg_keras.schedule import Schedule
 
-MAX_FRUITLESS = 100
-"""Executions in a row that may be recorded in vain, because no optimizer is applied in them: with
-gradient accumulation in the train step that is so for most. After as many, only each step that is
-due is tried."""
+MAX_FRUITLESS = 1000
+"""Consecutive executions to try without a record before giving up: with gradient accumulation in
+the train step, most apply no optimizer. After that, only steps that are due by themselves are
+tried."""
 
 
 class DueExecutions:
-    """Has the recorder take what executions leave, and tells the schedule what came of them.
+    """Passes what an execution recorded to the recorder, and reports to the schedule.
 
     Args:
         recorder: Takes the records.
@@ -40,16 +40,20 @@ class DueExecutions:
         self._start, self._end = start, start + num_steps
         self.last = None
 
+    def reset(self) -> None:
+        """Forgets how often executions were tried without a record."""
+        self._num_fruitless = 0
+
     def run_probe(self) -> None:
-        """Is called before the execution."""
+        """Runs the probe. Called before the execution."""
         self._recorder.run_probe(self._start)
 
     def receive(self, observer: Observer) -> None:
-        """Is called after each part of it, with what it kept still in the observer."""
+        """Takes what the observer kept. Called after each part of the execution."""
         last = self._recorder.receive(observer)
         self.last = self.last if last is None else last
         self._num_fruitless = self._num_fruitless + 1 if self.last is None else 0
-        is_hopeless = observer.can_not_record or self._num_fruitless >= MAX_FRUITLESS
+        is_hopeless = observer.cannot_record or self._num_fruitless >= MAX_FRUITLESS
         if self.last is None and is_hopeless:
             self._recorder.warn_of_nothing()
         else:
