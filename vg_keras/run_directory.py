@@ -1,8 +1,8 @@
 """Where the runs of a monitor are written, so that no two training runs mix in one directory.
 
-A run is a subdirectory of the log directory. A copy of a monitor, as KerasTuner makes for each trial,
-gets its own directory inside the original's, and each worker of a distributed training run gets its
-own run.
+A run is a subdirectory of the log directory. A copy of a monitor, as KerasTuner makes for each
+trial, gets its own directory inside the original's, and each worker of a distributed training run
+gets its own run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def is_remote(path: str) -> bool:
 
 
 def directory_of_copy(log_dir: str) -> str:
-    """Creates the log directory of a copy: the first of `copy_1`, `copy_2`, ... that does not exist.
+    """Creates the log directory of a copy: the first free one of `copy_1`, `copy_2`, and so on.
 
     Args:
         log_dir: The log directory of the original.

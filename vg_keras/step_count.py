@@ -63,8 +63,8 @@ class StepCount:
         Args:
             num_steps: Steps of an execution.
             num_batches: Batches of the epoch, if that is known.
-            is_stopped: Whether `model.stop_training` ended the epoch, or the loop is not Keras's own
-                `fit`.
+            is_stopped: Whether `model.stop_training` ended the epoch, or the loop is not Keras's
+                own `fit`.
             counts: What the optimizers have counted.
         """
         first, before = self._epoch

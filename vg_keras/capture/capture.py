@@ -27,8 +27,8 @@ _ATTRIBUTE = "_vg_keras_captures"
 """Where a train function keeps its captures."""
 
 MAX_KEPT = 4
-"""Most captures kept per train function. A filter function created anew for each monitor counts as a
-different choice."""
+"""Most captures kept per train function. A filter function created anew for each monitor counts as
+a different choice."""
 
 
 class Capture:
@@ -110,8 +110,8 @@ _LoopKey = tuple[Choice, bool, tuple[int, ...]]
 
 _of_loops: weakref.WeakKeyDictionary[keras.Model, list[tuple[_LoopKey, weakref.ref[Observer]]]]
 _of_loops = weakref.WeakKeyDictionary()
-"""Observers of custom loops. Each lives as long as a monitor, or the twin of a `tf.function`, refers
-to it."""
+"""Observers of custom loops. Each lives as long as a monitor, or the twin of a `tf.function`,
+refers to it."""
 
 
 def loop_observer(

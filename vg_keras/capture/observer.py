@@ -53,8 +53,8 @@ from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction
 from vg_keras.record import ModelDescription
 
 MAX_TABLE_BYTES = 1 << 25
-"""Memory for the steps of one execution. An execution that would keep more is run in parts, where it
-can be split."""
+"""Memory for the steps of one execution. An execution that would keep more is run in parts, where
+it can be split."""
 
 
 class Observer:
