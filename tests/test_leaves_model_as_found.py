@@ -232,3 +232,24 @@ def test_the_model_keeps_no_variable_of_the_monitor():
 
     after = [v.path for v in model.variables] + [v.path for v in model.optimizer.variables]
     assert after == before
+
+
+def test_train_on_batch_after_a_fit_that_failed_is_not_recorded():
+    model, train_function = prepared()
+    monitor = GradientMonitor(None, "batch")
+    with pytest.raises(RuntimeError):
+        fit(model, *regression_data(2), [monitor, CallAt("on_train_batch_begin", fail, at=1)])
+    before = len(monitor.records)
+    model.train_on_batch(*regression_data(1))
+
+    assert len(monitor.records) == before == 1
+    assert_as_found(model, train_function)
+
+
+def test_a_switch_to_eager_steps_is_told_by_its_cause():
+    model, _ = prepared()
+    model.run_eagerly = True
+    with pytest.warns(UserWarning, match="no longer the one that was traced") as caught:
+        fit(model, *regression_data(2), [GradientMonitor(None)])
+
+    assert "it runs in another way, as by a change of `run_eagerly`" in str(caught[0].message)

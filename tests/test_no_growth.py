@@ -97,3 +97,18 @@ def test_a_model_that_was_monitored_is_freed(how):
     gc.collect()
 
     assert [reference() for reference in found] == [None, None, None]
+
+
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}], ids=["graph", "xla"])
+def test_no_more_graphs_are_kept_of_a_monitored_model_than_of_another(how):
+    def graphs(monitors):
+        for _ in range(3):
+            fit(compiled(mlp(), **how), *regression_data(2), monitors())
+        gc.collect()
+        return sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects())
+
+    start = graphs(lambda: [GradientMonitor(None)])  # with the functions that are traced once
+    plain = graphs(list)
+    monitored = graphs(lambda: [GradientMonitor(None)])
+
+    assert monitored - plain <= plain - start

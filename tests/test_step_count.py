@@ -24,6 +24,7 @@ from vg_keras.step_count import StepCount, steps_run
         (4, 4, None, False, [10, 50], 10),
         (4, 4, None, False, [50], 12),
         (2, 4, 12, True, [6], 6),
+        (4, 4, 20, False, [10], 10),  # the data have ended early
     ],
 )
 def test_steps_of_an_epoch(executions, num_steps, num_batches, is_stopped, moved, expected):
@@ -59,9 +60,10 @@ def test_where_the_next_training_goes_on(end, again, expected):
     count = StepCount()
     trained(count, dict.fromkeys(end, 0))
     count.end(end)
-    count.begin(again)
+    is_resumed = count.begin(again)
 
     assert count.next == expected
+    assert is_resumed == (again == {1: 1})
 
 
 def test_training_that_was_interrupted_goes_on_by_the_optimizers():

@@ -127,8 +127,8 @@ def test_training_that_ends_before_anything_is_applied_is_told_so():
 
     (message,) = [str(warning.message) for warning in caught]
     assert message == (
-        "In the steps of the model 'accumulating' that were to be recorded no optimizer was "
-        "applied: nothing is recorded."
+        "In the steps of the model 'accumulating' that were to be recorded, no optimizer was "
+        "applied to a monitored variable: nothing is recorded."
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from small_models import CallAt, compiled, fit, mlp, regression_data
 
-from vg_keras import GradientMonitor
+from vg_keras import GradientMonitor, read_run
 
 
 def steps_of(monitor):
@@ -146,6 +146,18 @@ def test_compiled_again_the_model_is_recorded_from_its_new_first_step():
     fit(model, *regression_data(5), [monitor])
 
     assert steps_of(monitor) == [0, 3, 0, 3]
+
+
+def test_compiled_again_the_steps_of_before_are_kept_for_good(tmp_path):
+    model = compiled(mlp(depth=0))
+    monitor = GradientMonitor(tmp_path, update_freq=3)
+    fit(model, *regression_data(8), [monitor])
+    compiled(model, keras.optimizers.Adam())
+    for _ in range(3):
+        fit(model, *regression_data(4), [monitor])
+
+    assert steps_of(monitor) == [0, 3, 6, 0, 3, 6, 9]
+    assert [record.step for record in read_run(tmp_path).records] == steps_of(monitor)
 
 
 def test_compiled_again_with_the_same_optimizer_the_steps_go_on():

@@ -39,7 +39,7 @@ DEFAULT_UPDATE_FREQ = 100
 others, so that one in a hundred keeps the whole near 1.03 of plain `fit`."""
 
 _OF_TRAINING = {
-    *("_schedule", "_due", "_capture", "_count", "_trains"),
+    *("_schedule", "_due", "_capture", "_count", "_trains", "_watch"),
     *("_is_first_epoch", "_has_given_up", "_is_over"),
 }
 """Attributes that belong to the current training run; a copy does not take them over."""
@@ -132,6 +132,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._capture: Capture | None = None
         self._count = StepCount()
         self._trains: weakref.ref[keras.Model] | None = None
+        self._watch: Watch | None = None
         self._is_first_epoch = True
         self._has_given_up = self._is_over = False
 
@@ -186,8 +187,8 @@ class GradientMonitor(keras.callbacks.Callback):
         capture = self._follow_model()
         if self._is_first_epoch:  # not earlier: `BackupAndRestore` may come after `on_train_begin`
             self._is_first_epoch = False
-            self._count.begin(capture.observer.counts)
-            self._recorder.begin_at(self._count.next)
+            if self._count.begin(capture.observer.counts):
+                self._recorder.resume_from(self._count.next)
         else:
             self._end_epoch(capture)  # unless `on_epoch_end` was not called
         self._schedule.begin_or_resume(self._count.next)
@@ -284,6 +285,7 @@ class GradientMonitor(keras.callbacks.Callback):
             TypeError: If `model` is not a Keras 3 model, or `optimizer` is not a Keras optimizer.
             ValueError: If there is no optimizer, or a filter matches nothing. On entering: if
                 `log_dir` can't be written to.
+            RuntimeError: If this monitor watches another model at the moment.
 
         Example:
             >>> with monitor.watch(model, optimizer) as watch:  # doctest: +SKIP
@@ -293,6 +295,11 @@ class GradientMonitor(keras.callbacks.Callback):
         """
         check_model(model)
         optimizers = checked_optimizers(model, optimizer)
+        if self._watch is not None and self._watch.is_open and self._watch.model is not model:
+            raise RuntimeError(
+                f"This GradientMonitor watches the model {self._watch.model.name!r} already. "
+                "Give each model a monitor of its own, or leave the other watch first."
+            )
         self._begin_with(model)
         strategy = model.distribute_strategy
         if strategy.num_replicas_in_sync > 1 and not is_built(model):
@@ -304,7 +311,8 @@ class GradientMonitor(keras.callbacks.Callback):
         if not self._recorder.is_probing:
             self._probe(model)
         used = self, model
-        return Watch(observer, self._count, self._schedule, self._due, self._recorder, used)
+        self._watch = Watch(observer, self._count, self._schedule, self._due, self._recorder, used)
+        return self._watch
 
     def _begin_with(self, model: keras.Model) -> None:
         """Begins anew unless it is the model that was trained last."""

@@ -89,10 +89,10 @@ class Recorder:
             self.close()
             raise
 
-    def begin_at(self, step: int) -> None:
-        """Says with which step the training begins."""
+    def resume_from(self, step: int) -> None:
+        """Says at which step a training run goes on that may have been further before."""
         for log in self._logs:
-            log.begin_at(step)
+            log.resume_from(step)
 
     def close(self) -> None:
         """Closes the event files, and warns of whatever no record has shown."""
@@ -160,8 +160,8 @@ class Recorder:
             )
         elif not (self._num_records or self._has_failed or observer.failures):
             self.warn_once(
-                f"In the steps of the model {observer.model_name!r} that were to be recorded no "
-                "optimizer was applied: nothing is recorded."
+                f"In the steps of the model {observer.model_name!r} that were to be recorded, no "
+                "optimizer was applied to a monitored variable: nothing is recorded."
             )
 
     def _warn_of_absences(self, is_final: bool) -> None:

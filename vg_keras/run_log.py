@@ -47,11 +47,11 @@ class RunLog:
         """Forgets all records."""
         self._keep([])
 
-    def begin_at(self, step: int) -> None:
-        """Says with which step a training begins; a resumed one repeats steps after its backup."""
+    def resume_from(self, step: int) -> None:
+        """Forgets the steps from this one on, which a resumed training run repeats."""
         self._keep([record for record in self.records if record.step < step or step == 0])
         if self._writer is not None:
-            self._writer.begin_at(step)
+            self._writer.resume_from(step)
 
     def add(self, record: Record, model: ModelDescription) -> None:
         """Takes a record. Every second one is dropped from memory where they are too many."""

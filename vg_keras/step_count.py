@@ -28,21 +28,28 @@ class StepCount:
         self._epoch: tuple[int, Counts] = 0, {}
         self._executions = 0
 
-    def begin(self, counts: Counts) -> None:
+    def begin(self, counts: Counts) -> bool:
         """Begins to train, or goes on.
 
         If the optimizers have moved on since `end`, or since the last `begin` where training was
         interrupted, the number moves with them. If one was set back, or they are others, the number
         is what they have counted.
+
+        Returns:
+            Whether training may be resumed from a backup, so that it repeats steps.
         """
         saved, before = self._saved or (0, {})
         moved = [counts[key] - before[key] for key in counts if key in before]
-        if before and counts.keys() == before.keys() and min(moved) >= 0:
-            self.next = saved + max(moved)
-        else:
+        is_first = self._saved is None
+        are_others = counts.keys() != before.keys()
+        is_set_back = bool(moved) and min(moved) < 0
+        if is_first or are_others or is_set_back or not moved:
             self.next = max(counts.values(), default=0)
+        else:
+            self.next = saved + max(moved)
         self._saved = self.next, counts
         self._epoch, self._executions = (self.next, counts), 0
+        return is_first or (is_set_back and not are_others)
 
     @property
     def is_in_epoch(self) -> bool:
@@ -97,13 +104,14 @@ def steps_run(
         moved: How far each optimizer has counted in this epoch.
     """
     most = executions * num_steps
-    if not is_stopped and (num_batches is None or most < num_batches):
+    has_run_out = not is_stopped and (num_batches is None or most < num_batches)
+    if has_run_out:
         most = max(most - num_steps, 0)  # the last execution has found no data
     if num_steps == 1:
         return most
     expected = most if num_batches is None else min(most, num_batches)
     counted = [n for n in moved if most - num_steps < n <= most]
-    if is_stopped or num_batches is None or expected <= most - num_steps:
+    if is_stopped or has_run_out or expected <= most - num_steps:
         return max(counted, default=most)
     # With `steps_per_epoch` the data may go on after the last step, and Keras does too.
     return max([n for n in counted if n > expected], default=expected)

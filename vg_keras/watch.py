@@ -47,13 +47,21 @@ class Watch:
         self._due = due
         self._recorder = recorder
         self._used = used
+        self._batches = 1
+        self.is_open = False
+
+    @property
+    def model(self) -> keras.Model:
+        """The model that is watched."""
+        return self._used[1]
 
     def __enter__(self) -> Self:
         """Prepares the log."""
         claims.claim(*self._used)
         self._recorder.open(self._used[1].distribute_strategy)
-        self._count.begin(self._observer.counts)
-        self._recorder.begin_at(self._count.next)
+        if self._count.begin(self._observer.counts):
+            self._recorder.resume_from(self._count.next)
+        self.is_open = True
         self._schedule.begin_or_resume(self._count.next)
         self._due.reset()
         return self
@@ -65,6 +73,7 @@ class Watch:
         traceback: TracebackType | None,
     ) -> None:
         """Closes the log."""
+        self.is_open = False
         self._count.end(self._observer.counts)
         self._recorder.close()
         claims.release(*self._used)
@@ -78,14 +87,17 @@ class Watch:
         """Runs one step of the loop, and records it if it is due.
 
         Raises:
-            RuntimeError: If another thread trains the same model, or with the same monitor.
+            RuntimeError: If another thread trains the same model, or with the same monitor, or the
+                watch has not been entered.
         """
+        if not self.is_open:
+            raise RuntimeError("Enter the watch first: `with monitor.watch(model) as watch:`.")
         claims.check(*self._used)
-        step = self._count.take(1)
-        is_due = self._schedule.due(step, 1) is not None
+        step = self._count.take(self._batches)
+        is_due = self._schedule.due(step, self._batches) is not None
         try:
             if is_due:
-                self._due.begin(step, 1)
+                self._due.begin(step, self._batches)
                 self._due.run_probe()
                 self._observer.begin_execution(step)
             with self._observer.watching() if is_due else nullcontext():
@@ -98,4 +110,5 @@ class Watch:
         if is_due:
             self._due.receive(self._observer)
             if self._due.last is not None:  # one step here may train on many batches
-                self._count.next = max(self._count.next, self._due.last + 1)
+                self._batches = max(self._due.last + 1 - step, 1)
+                self._count.next = step + self._batches

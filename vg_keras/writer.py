@@ -70,11 +70,10 @@ class RecordWriter:
                 f"Received: log_dir={log_dir!r}. {_reason(error)}. Use another directory."
             ) from error
 
-    def begin_at(self, step: int) -> None:
-        """Says with which step a training begins.
+    def resume_from(self, step: int) -> None:
+        """Tells readers of the log that earlier records from this step on are void.
 
-        If it is not the first one, the log tells readers that later records of an earlier, aborted
-        training are void.
+        They are of a training run that was aborted. Step 0 voids nothing.
         """
         self._first_step = step
 

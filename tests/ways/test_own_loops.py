@@ -286,3 +286,44 @@ def test_a_function_made_anew_in_each_epoch_is_recorded():
         run(monitor.watch(model, optimizer), tf.function(step_of(model, optimizer)), batches())
 
     assert [record.step for record in monitor.records] == [0, 3, 6]
+
+
+@pytest.mark.parametrize(("update_freq", "expected"), [(1, [2, 5, 8, 11]), (6, [2, 8])])
+def test_steps_that_train_on_many_batches_are_numbered_by_their_batches(update_freq, expected):
+    model, optimizer = model_and_optimizer()
+    train_step = step_of(model, optimizer)
+
+    @tf.function
+    def train_epoch(data):
+        for x, y in data:
+            train_step(x, y)
+
+    data = tf.data.Dataset.from_tensor_slices((VECTORS, TARGET)).batch(BATCH_SIZE)
+    monitor = GradientMonitor(None, update_freq)
+    with monitor.watch(model, optimizer) as watch:
+        for _ in range(4):
+            with watch.step():
+                train_epoch(data)
+
+    assert [record.step for record in monitor.records] == expected
+
+
+def test_a_watch_that_was_not_entered_says_so():
+    model, optimizer = model_and_optimizer()
+    watch = GradientMonitor(None).watch(model, optimizer)
+    with pytest.raises(RuntimeError, match="Enter the watch first"), watch.step():
+        pass
+
+
+def test_one_monitor_does_not_watch_two_models_at_once():
+    (first, optimizer), (second, _) = model_and_optimizer(), model_and_optimizer()
+    monitor = GradientMonitor(None)
+    with monitor.watch(first, optimizer), pytest.raises(RuntimeError) as caught:
+        monitor.watch(second, optimizer)
+    with monitor.watch(second, optimizer):
+        pass
+
+    assert str(caught.value) == (
+        "This GradientMonitor watches the model 'sequential' already. Give each model a monitor of "
+        "its own, or leave the other watch first."
+    )

@@ -1,13 +1,12 @@
 """Records the steps of one model: all that the callback and a custom loop hold of it.
 
-Captures are shared between monitors that measure the same things. They are stored on the train
-function and freed with it.
+Captures are shared between monitors that measure the same things. They are kept with the model, or
+with its train function, and freed with it.
 """
 
 from __future__ import annotations
 
 import types
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,7 +23,7 @@ from vg_keras.capture.train_function import (
 )
 
 _ATTRIBUTE = "_vg_keras_captures"
-"""Where a train function keeps its captures."""
+"""Where captures are kept."""
 
 MAX_KEPT = 4
 """Most captures kept per train function. A filter function created anew for each monitor counts as
@@ -105,15 +104,6 @@ def _kept_with(train_function: Callable[..., Any]) -> list[tuple[tuple[Choice, i
         return []
 
 
-_LoopKey = tuple[Choice, bool, tuple[int, ...]]
-"""What is measured, whether of every step, and the ids of the optimizers."""
-
-_of_loops: weakref.WeakKeyDictionary[keras.Model, list[tuple[_LoopKey, weakref.ref[Observer]]]]
-_of_loops = weakref.WeakKeyDictionary()
-"""Observers of custom loops. Each lives as long as a monitor, or the twin of a `tf.function`,
-refers to it."""
-
-
 def loop_observer(
     model: keras.Model,
     optimizers: Sequence[keras.optimizers.Optimizer],
@@ -133,12 +123,13 @@ def loop_observer(
         ValueError: A filter lets nothing through.
     """
     key = choice, every > 1, tuple(map(id, optimizers))
-    known = [(k, ref) for k, ref in _of_loops.get(model, []) if ref() is not None]
-    for other, reference in known:
-        observer = reference()
-        if other == key and observer is not None:
+    # In an object of Keras 3.15 that belongs to the model and is neither copied nor saved with it.
+    known: list[tuple[Any, Observer]] = vars(model._tracker).setdefault(_ATTRIBUTE, [])
+    for other, observer in known:
+        if other == key:
             return observer
     slots = StepOfLoop(counter_of(optimizers[0]))
     observer = Observer(model, optimizers, choice, slots, model.distribute_strategy, every > 1)
-    _of_loops[model] = [*known, (key, weakref.ref(observer))]
+    known.append((key, observer))
+    del known[:-MAX_KEPT]
     return observer

@@ -17,22 +17,22 @@ from __future__ import annotations
 
 import functools
 import threading
+import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Protocol
 
 import tensorflow as tf
 
+from vg_keras.capture.custom_gradients import sums_over_replicas_released
 from vg_keras.capture.graph_difference import difference
 from vg_keras.capture.model import FilterError
 from vg_keras.capture.patches import Method, SharedMethod
+from vg_keras.capture.python_random import drawing_again, random_state
 from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction, trace
 
-_ATTRIBUTE = "_vg_keras_twins"
-"""Where a `tf.function` keeps its twins, so that they are freed with it."""
-
-_MAX_KEPT = 4
-"""Groups of observers whose twins a function keeps."""
+Decisions = dict[Any, Any]
+"""The twin of a function, or None, by its observers and by the trace of the function."""
 
 
 class StepObserver(Protocol):
@@ -66,6 +66,9 @@ class FunctionTwins:
         self._left_alone: Collection[PolymorphicFunction] = ()
         self._belongs_here: Callable[[], bool] = bool
         self._num_traces_before: dict[int, tuple[PolymorphicFunction, int]] = {}
+        # Not in the function: TensorFlow would keep a model whose method it is alive by that.
+        self.decisions: weakref.WeakKeyDictionary[PolymorphicFunction, Decisions]
+        self.decisions = weakref.WeakKeyDictionary()
         self.is_silent = False
 
     @contextmanager
@@ -133,23 +136,6 @@ class FunctionTwins:
         return count == 0
 
 
-class _Twins:
-    """The twins of one function, by observers and by the trace of the function itself."""
-
-    def __init__(self) -> None:
-        self._of: dict[tuple[int, ...], tuple[Any, dict[ConcreteFunction | None, Any]]] = {}
-
-    def __reduce__(self) -> tuple[type[_Twins], tuple[()]]:
-        return _Twins, ()  # a copy of the function is another function
-
-    def of(self, observers: Sequence[StepObserver]) -> dict[ConcreteFunction | None, Any]:
-        """Returns those that record for some observers, which they keep alive."""
-        found = self._of.setdefault(tuple(map(id, observers)), (observers, {}))
-        for key in list(self._of)[:-_MAX_KEPT]:
-            del self._of[key]
-        return found[1]
-
-
 def _redirected(
     function: PolymorphicFunction, listeners: Sequence[FunctionTwins], args: Any, kwargs: Any
 ) -> PolymorphicFunction:
@@ -169,17 +155,25 @@ def _twin_of(
 ) -> PolymorphicFunction | None:
     own: ConcreteFunction | None = None
     is_new = True
+    state = random_state()
     if any(one.traces_own for one in concerned) or function.experimental_get_tracing_count():
         with _silence(concerned):
             own, is_new = trace(function, *args, **kwargs)
     if own is not None and not any(one.observer.reads_model(own) for one in concerned):
         return None
-    twins = function.__dict__.setdefault(_ATTRIBUTE, _Twins())
-    decided = twins.of([one.observer for one in concerned])
-    if own not in decided:
-        is_new |= all(one.was_without_traces(function) for one in concerned)
-        decided[own] = _decide(function, concerned, args, kwargs, None if is_new else own)
-    return decided[own]
+    decided = concerned[0].decisions.setdefault(function, {})
+    key = tuple(weakref.ref(one.observer) for one in concerned), own
+    if key not in decided:
+        is_of_this_step = all(one.was_without_traces(function) for one in concerned)
+        traced = None if is_new or is_of_this_step else own
+        # The trace of an outer function draws on from where the trace of this one has stopped.
+        draws_on = own is None or (is_of_this_step and not is_new)
+        with (
+            nullcontext() if draws_on else drawing_again(state),
+            sums_over_replicas_released(),
+        ):
+            decided[key] = _decide(function, concerned, args, kwargs, traced)
+    return decided[key]
 
 
 def _decide(

@@ -67,6 +67,8 @@ class ProbePass:
         else:
             jit = bool(getattr(model, "jit_compile", False))
             self._pass = tf.function(self._forward_and_backward, jit_compile=jit, autograph=False)
+            # Each monitor has a function of its own; the user can't do anything about that.
+            self._pass._omit_frequent_tracing_warning = True  # private: TensorFlow 2.21
         return self._observer
 
     def _forward_and_backward(self) -> None:

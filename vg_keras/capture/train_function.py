@@ -9,17 +9,19 @@ Keras 3.15.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
 
+from vg_keras.capture.custom_gradients import sums_over_replicas_released
 from vg_keras.capture.graph_difference import difference
 from vg_keras.capture.model import FilterError
 from vg_keras.capture.model_state import ModelState
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.patches import replace_in_instance
+from vg_keras.capture.python_random import drawing_again, random_state
 from vg_keras.capture.tf_functions import (
     ConcreteFunction,
     PolymorphicFunction,
@@ -88,6 +90,8 @@ class RecordingTrainFunction:
         """What records, or a sentence that says why nothing may."""
         self._have_run: set[Callable[..., Any]] = set()
         self._made_for_recording: dict[Callable[..., Any], list[PolymorphicFunction]] = {}
+        self._random_state = random_state()
+        self._has_own_trace = False
         self._first = self._start = self._batch = 0
         self._history: keras.callbacks.History | None = None
         self._recorder: ExecutionRecorder | None = None
@@ -127,7 +131,8 @@ class RecordingTrainFunction:
         """Runs one execution of the train function, records it, and returns its logs."""
         self._model.train_function = self._own
         recorder, self._recorder = self._recorder, None
-        if recorder is None or _history(self._model) is not self._history:
+        is_of_fit = _history(self._model) is self._history and not _is_of_train_on_batch(iterator)
+        if recorder is None or not is_of_fit:
             return self._own(iterator)
         key, recording = self._recording_for(iterator)
         if isinstance(recording, str):
@@ -179,7 +184,9 @@ class RecordingTrainFunction:
 
         There is one for each trace of the model's own function, made at the same moment.
         """
+        self._random_state = random_state()
         own, is_new = self._own_trace(iterator)
+        self._has_own_trace = own is not None
         if own not in self._recordings:
             differs = None if is_new else self._difference(own, iterator)
             self._recordings[own] = (
@@ -209,9 +216,13 @@ class RecordingTrainFunction:
         """Says how the step would differ if it were traced now, or None where it would not."""
         before = outermost_functions(self._own)
         after = outermost_functions(self._make_train_function())
+        if len(before) != len(after):
+            return "it runs in another way, as by a change of `run_eagerly`"
         try:
             if own is not None:
-                return difference(own, trace(after[0], iterator)[0])
+                with drawing_again(self._random_state), sums_over_replicas_released():
+                    again, _ = trace(after[0], iterator)
+                return difference(own, again)
             for function, again in zip(before, after, strict=True):
                 for concrete in traces_of(function):
                     found = difference(concrete, trace_like(again, concrete))
@@ -236,7 +247,8 @@ class RecordingTrainFunction:
     def _run_part(self, recording: Callable[..., Any], iterator: Any) -> Any:
         if recording in self._have_run:
             return recording(iterator)
-        self._trace(recording, iterator)
+        with drawing_again(self._random_state) if self._has_own_trace else nullcontext():
+            self._trace(recording, iterator)
         # Memory is short at the first run, if it is short at all.
         state = ModelState(self._model)
         try:
@@ -253,9 +265,10 @@ class RecordingTrainFunction:
 
     def _trace(self, recording: Callable[..., Any], iterator: Any) -> None:
         try:
-            for function in outermost_functions(recording):
-                if takes_iterator(function, iterator):
-                    trace(function, iterator)
+            with sums_over_replicas_released():
+                for function in outermost_functions(recording):
+                    if takes_iterator(function, iterator):
+                        trace(function, iterator)
         except FilterError:
             raise  # the user's, at the first step of a model that was not built before
         except Exception as error:
@@ -297,6 +310,12 @@ class RecordingTrainFunction:
 def _history(model: keras.Model) -> keras.callbacks.History | None:
     """Returns the History of the present `fit`, which makes another one each time."""
     return getattr(model, "history", None)
+
+
+def _is_of_train_on_batch(iterator: Any) -> bool:
+    """Whether `train_on_batch` of Keras 3.15 has made an iterator: it may follow a failed `fit`."""
+    code = getattr(iterator, "gi_code", None)
+    return code is not None and "/keras/" in code.co_filename.replace("\\", "/")
 
 
 def own_train_function(model: keras.Model) -> Callable[..., Any]:
