@@ -14,9 +14,10 @@ Its modules, from the outside to the inside:
     outputs, regularizers, tape, vectorized_map, calls
                      where the taps look, and what they have seen
     optimizers       sees what optimizers are handed, and when they have done their work
-    patches, op_callbacks, per_step
-                     replacing and restoring attributes, suspending TensorFlow's op callbacks, and
-                     values that belong to one trace
+    patches, op_callbacks, per_step, python_random, custom_gradients
+                     replacing and restoring attributes, suspending TensorFlow's op callbacks,
+                     values that belong to one trace, drawing the same random numbers in two traces,
+                     and freeing the graph of a trace
     plan             says what of a model is measured; layers and model know its parts
     absences         says what of the plan is missing in the records
     copies           keeps the reading from changing how the step is rounded
