@@ -60,18 +60,19 @@ def test_where_the_next_training_goes_on(end, again, expected):
     count = StepCount()
     trained(count, dict.fromkeys(end, 0))
     count.end(end)
-    is_resumed = count.begin(again)
+    are_void = count.begin(again)
 
     assert count.next == expected
-    assert is_resumed == (again == {1: 1})
+    assert are_void == (again != {2: 0})
 
 
 def test_training_that_was_interrupted_goes_on_by_the_optimizers():
     count = StepCount()
-    trained(count, {1: 0})  # the last step has not come to its end
-    count.begin({1: 2})
+    trained(count, {1: 0}, executions=5)  # `end` is never called
+    are_void = count.begin({1: 2})
 
     assert count.next == 2
+    assert are_void
 
 
 def test_an_epoch_that_ends_in_the_middle_of_an_execution_is_corrected():

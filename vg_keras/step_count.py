@@ -24,6 +24,8 @@ class StepCount:
 
     def __init__(self) -> None:
         self.next = 0
+        self._highest = 0
+        self._is_open = False
         self._saved: tuple[int, Counts] | None = None
         self._epoch: tuple[int, Counts] = 0, {}
         self._executions = 0
@@ -36,7 +38,9 @@ class StepCount:
         is what they have counted.
 
         Returns:
-            Whether training may be resumed from a backup, so that it repeats steps.
+            Whether records from this step on, if there are any, are void: those of a training run
+            that was aborted and is resumed from a backup. After another `compile`, records of the
+            optimizer of before have such numbers too, and are not.
         """
         saved, before = self._saved or (0, {})
         moved = [counts[key] - before[key] for key in counts if key in before]
@@ -49,7 +53,11 @@ class StepCount:
             self.next = saved + max(moved)
         self._saved = self.next, counts
         self._epoch, self._executions = (self.next, counts), 0
-        return is_first or (is_set_back and not are_others)
+        is_resumed = self._is_open or (is_set_back and not are_others)
+        is_void = is_first or is_resumed or self.next >= self._highest
+        self._is_open = True
+        self._highest = self.next if is_void else self._highest
+        return is_void
 
     @property
     def is_in_epoch(self) -> bool:
@@ -59,6 +67,7 @@ class StepCount:
     def take(self, num_steps: int) -> int:
         """Counts an execution of so many steps, and returns the number of its first step."""
         first, self.next = self.next, self.next + num_steps
+        self._highest = max(self._highest, self.next)
         self._executions += 1
         return first
 
@@ -81,6 +90,7 @@ class StepCount:
 
     def end(self, counts: Counts) -> None:
         """Ends training."""
+        self._is_open = False
         self._saved = self.next, counts
 
 
