@@ -232,24 +232,6 @@ class Hides(keras.Model):
         return self.out(self.hidden(x))
 
 
-@ways
-def test_a_layer_in_a_function_that_was_traced_before_is_named(how):
-    begin_afresh()
-    model = compiled(Hides(), **how)
-    fit(model, X, Y)
-    with pytest.warns(UserWarning, match="not recorded") as caught:
-        record = monitored(model).records[0]
-
-    (message,) = messages(caught)
-    assert message == (
-        "The outputs of hides/inner are not recorded: called in a loop or a function of their own "
-        "(tf.while_loop, tf.function, tf.vectorized_map), they can't be seen from outside of it. "
-        "Everything else is recorded."
-    )
-    assert list(record.activations) == ["hides/out"]
-    assert len(record.gradients) == 4
-
-
 class UsesTheKernelAlone(Hides):
     """Multiplies by the kernel of a layer that it does not call."""
 
@@ -259,17 +241,36 @@ class UsesTheKernelAlone(Hides):
         return self.out(x @ self.inner.kernel + self.inner.bias)
 
 
+HIDDEN = (
+    "called in a loop or a function of their own (tf.while_loop, tf.function, tf.vectorized_map), "
+    "they can't be seen from outside of it"
+)
+
+
 @ways
-def test_a_layer_that_is_trained_and_not_called_is_named(how):
+@pytest.mark.parametrize(
+    ("make", "is_trained_before", "reason"),
+    [
+        (
+            Hides,
+            True,
+            HIDDEN,
+        ),
+        (UsesTheKernelAlone, False, "the layers were not called while the step was traced"),
+    ],
+    ids=["in a function that was traced before", "trained and not called"],
+)
+def test_a_layer_whose_output_can_not_be_seen_is_named(make, is_trained_before, reason, how):
     begin_afresh()
-    model = compiled(UsesTheKernelAlone(), **how)
+    model = compiled(make(), **how)
+    if is_trained_before:
+        fit(model, X, Y)
     with pytest.warns(UserWarning, match="not recorded") as caught:
         record = monitored(model).records[0]
 
     (message,) = messages(caught)
     assert message == (
-        "The outputs of hides/inner are not recorded: the layers were not called while the step "
-        "was traced. Everything else is recorded."
+        f"The outputs of hides/inner are not recorded: {reason}. Everything else is recorded."
     )
     assert list(record.activations) == ["hides/out"]
     assert len(record.gradients) == 4

@@ -38,10 +38,7 @@ def directory_of_copy(log_dir: str) -> str:
         while not _made(directory := os.path.join(log_dir, f"copy_{number}")):
             number += 1
     except (tf.errors.OpError, OSError) as error:
-        raise ValueError(
-            "`log_dir` must be a directory that can be made and written to. "
-            f"Received: log_dir={log_dir!r}. {error}. Use another directory."
-        ) from error
+        raise unwritable(log_dir, error) from error
     return directory
 
 
@@ -57,6 +54,21 @@ def _made(directory: str) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def unwritable(log_dir: str, error: Exception) -> ValueError:
+    """Returns the error that tells a user of a log directory that can't be used."""
+    return ValueError(
+        "`log_dir` must be a directory that can be made and written to. "
+        f"Received: log_dir={log_dir!r}. {reason_of(error)}. Use another directory."
+    )
+
+
+def reason_of(error: Exception) -> str:
+    """Returns what an error of the file system says, without a period at the end."""
+    if isinstance(error, tf.errors.OpError):
+        return str(error.message).rstrip(".")
+    return str(getattr(error, "strerror", None) or error).rstrip(".")
 
 
 def suffix_of_worker(strategy: tf.distribute.Strategy) -> str:

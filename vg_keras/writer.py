@@ -26,7 +26,7 @@ from tensorboard.summary.writer import event_file_writer
 
 from vg_keras import events, metadata
 from vg_keras.record import ModelDescription, Record
-from vg_keras.run_directory import absolute, is_remote
+from vg_keras.run_directory import absolute, is_remote, reason_of, unwritable
 
 SECONDS_BETWEEN_FLUSHES = 120
 """For an object store, as in `tf.summary.create_file_writer`: 1,000 records of 200 kB, each flushed
@@ -65,10 +65,7 @@ class RecordWriter:
             self._open().close()
             tf.io.gfile.remove(self.path)  # a training run may have nothing to write
         except (tf.errors.OpError, OSError) as error:
-            raise ValueError(
-                "`log_dir` must be a directory that can be made and written to. "
-                f"Received: log_dir={log_dir!r}. {_reason(error)}. Use another directory."
-            ) from error
+            raise unwritable(log_dir, error) from error
 
     def resume_from(self, step: int) -> None:
         """Tells readers of the log that earlier records from this step on are void.
@@ -115,7 +112,7 @@ class RecordWriter:
             if is_remote(self.path):
                 warnings.warn(
                     f"GradientMonitor could not write the last records to {self.path}: "
-                    f"{_reason(error)}. They are still in `monitor.records`.",
+                    f"{reason_of(error)}. They are still in `monitor.records`.",
                     stacklevel=2,
                 )
 
@@ -149,7 +146,7 @@ class RecordWriter:
             with contextlib.suppress(tf.errors.OpError, OSError):
                 file.close()
         warnings.warn(
-            f"GradientMonitor stopped writing to {self.path} at step {step}: {_reason(error)}. "
+            f"GradientMonitor stopped writing to {self.path} at step {step}: {reason_of(error)}. "
             "Training goes on, and `monitor.records` goes on too.",
             stacklevel=2,
         )
@@ -171,9 +168,3 @@ def _file_name() -> str:
     serial = next(_serial_numbers)
     host = platform.node()
     return f"events.out.tfevents.{int(time.time())}.{host}.{os.getpid()}.{serial:06d}.v2"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, tf.errors.OpError):
-        return str(error.message).rstrip(".")
-    return str(getattr(error, "strerror", None) or error).rstrip(".")

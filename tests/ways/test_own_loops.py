@@ -176,9 +176,8 @@ def test_two_optimizers_each_with_its_own_gradients(kind):
         assert_is_sketch_of(record.gradients[path], gradient)
 
 
-def test_a_dataset_loop_inside_of_the_function_is_recorded_by_its_last_step():
-    model, optimizer = model_and_optimizer()
-    train_step = step_of(model, optimizer)
+def epoch_of(train_step):
+    """A function that trains on all batches of a dataset, and the dataset."""
 
     @tf.function
     def train_epoch(data):
@@ -186,6 +185,12 @@ def test_a_dataset_loop_inside_of_the_function_is_recorded_by_its_last_step():
             train_step(x, y)
 
     data = tf.data.Dataset.from_tensor_slices((VECTORS, TARGET)).batch(BATCH_SIZE)
+    return train_epoch, data
+
+
+def test_a_dataset_loop_inside_of_the_function_is_recorded_by_its_last_step():
+    model, optimizer = model_and_optimizer()
+    train_epoch, data = epoch_of(step_of(model, optimizer))
     monitor = GradientMonitor(None, "batch")
     with monitor.watch(model, optimizer) as watch, watch.step():
         train_epoch(data)
@@ -291,14 +296,7 @@ def test_a_function_made_anew_in_each_epoch_is_recorded():
 @pytest.mark.parametrize(("update_freq", "expected"), [(1, [2, 5, 8, 11]), (6, [2, 8])])
 def test_steps_that_train_on_many_batches_are_numbered_by_their_batches(update_freq, expected):
     model, optimizer = model_and_optimizer()
-    train_step = step_of(model, optimizer)
-
-    @tf.function
-    def train_epoch(data):
-        for x, y in data:
-            train_step(x, y)
-
-    data = tf.data.Dataset.from_tensor_slices((VECTORS, TARGET)).batch(BATCH_SIZE)
+    train_epoch, data = epoch_of(step_of(model, optimizer))
     monitor = GradientMonitor(None, update_freq)
     with monitor.watch(model, optimizer) as watch:
         for _ in range(4):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
@@ -21,6 +21,8 @@ from vg_keras.capture.train_function import (
     RecordingTrainFunction,
     own_train_function,
 )
+
+T = TypeVar("T")
 
 _ATTRIBUTE = "_vg_keras_captures"
 """Where captures are kept."""
@@ -85,23 +87,8 @@ def capture_of(model: keras.Model, choice: Choice, every: int) -> Capture:
     """
     # With one step in an execution only the rhythm of all steps makes another function.
     rhythm = every if model.steps_per_execution > 1 else every == 1
-    of_function = _kept_with(own_train_function(model))
-    for known, capture in of_function:
-        if known == (choice, rhythm) and capture.serves(model):
-            return capture
-    capture = Capture(model, choice, every)
-    of_function.append(((choice, rhythm), capture))
-    del of_function[:-MAX_KEPT]
-    return capture
-
-
-def _kept_with(train_function: Callable[..., Any]) -> list[tuple[tuple[Choice, int], Capture]]:
-    if isinstance(train_function, types.MethodType):
-        return []  # its attributes are those of the class
-    try:
-        return vars(train_function).setdefault(_ATTRIBUTE, [])
-    except TypeError:  # a callable without attributes
-        return []
+    key = choice, rhythm, id(model)  # models may share a function that one of them has made
+    return _shared(own_train_function(model), key, lambda: Capture(model, choice, every))
 
 
 def loop_observer(
@@ -123,13 +110,31 @@ def loop_observer(
         ValueError: A filter lets nothing through.
     """
     key = choice, every > 1, tuple(map(id, optimizers))
+
+    def make() -> Observer:
+        slots = StepOfLoop(counter_of(optimizers[0]))
+        return Observer(model, optimizers, choice, slots, model.distribute_strategy, every > 1)
+
     # In an object of Keras 3.15 that belongs to the model and is neither copied nor saved with it.
-    known: list[tuple[Any, Observer]] = vars(model._tracker).setdefault(_ATTRIBUTE, [])
-    for other, observer in known:
-        if other == key:
-            return observer
-    slots = StepOfLoop(counter_of(optimizers[0]))
-    observer = Observer(model, optimizers, choice, slots, model.distribute_strategy, every > 1)
-    known.append((key, observer))
-    del known[:-MAX_KEPT]
-    return observer
+    return _shared(model._tracker, key, make)
+
+
+def _shared(owner: Any, key: Any, make: Callable[[], T]) -> T:
+    """Returns what an object keeps under a key, made anew where it keeps nothing.
+
+    Args:
+        owner: The object. If it has no attributes of its own, nothing is kept.
+        key: The key, compared by value; it need not have a hash.
+        make: Makes the value.
+    """
+    kept: list[tuple[Any, T]] = []
+    # The attributes of a method are those of the function in the class.
+    if hasattr(owner, "__dict__") and not isinstance(owner, types.MethodType):
+        kept = vars(owner).setdefault(_ATTRIBUTE, kept)
+    found = [value for other, value in kept if other == key]
+    if found:
+        return found[0]
+    value = make()
+    kept.append((key, value))
+    del kept[:-MAX_KEPT]
+    return value

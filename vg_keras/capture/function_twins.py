@@ -41,6 +41,10 @@ class StepObserver(Protocol):
     num_stored: int
     """How often something was stored, while tracing or in an eager step."""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is observed at the moment."""
+
     def silent(self) -> AbstractContextManager[None]:
         """Observes nothing for a while."""
 
@@ -69,7 +73,6 @@ class FunctionTwins:
         # Not in the function: TensorFlow would keep a model whose method it is alive by that.
         self.decisions: weakref.WeakKeyDictionary[PolymorphicFunction, Decisions]
         self.decisions = weakref.WeakKeyDictionary()
-        self.is_silent = False
 
     @contextmanager
     def installed(
@@ -95,7 +98,7 @@ class FunctionTwins:
         Args:
             strategy: The strategy that the step is run under.
         """
-        with self._listening(strategy), self.silence():
+        with self._listening(strategy), self.observer.silent():
             yield
 
     @contextmanager
@@ -110,16 +113,6 @@ class FunctionTwins:
         self._belongs_here = belongs_here
         with _CALL.listened_to_by(self):
             yield
-
-    @contextmanager
-    def silence(self) -> Iterator[None]:
-        """Observes and redirects nothing: what is traced here is not part of a recorded step."""
-        before, self.is_silent = self.is_silent, True
-        try:
-            with self.observer.silent():
-                yield
-        finally:
-            self.is_silent = before
 
     def concerns(self, function: PolymorphicFunction) -> bool:
         """Whether a call of a function, here and now, is part of the recorded step."""
@@ -143,7 +136,7 @@ def _redirected(
     if _is_ours(function) or tf.config.functions_run_eagerly():
         return function
     concerned = [one for one in listeners if one.concerns(function)]
-    if any(one.is_silent for one in concerned):
+    if any(one.observer.is_silent for one in concerned):
         for one in concerned:
             one.note(function)
         return function
@@ -225,7 +218,7 @@ def _decide(
 def _silence(concerned: Sequence[FunctionTwins]) -> Iterator[None]:
     with ExitStack() as stack:
         for one in concerned:
-            stack.enter_context(one.silence())
+            stack.enter_context(one.observer.silent())
         yield
 
 

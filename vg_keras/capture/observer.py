@@ -99,7 +99,7 @@ class Observer:
         self._has_failed = False
         self.failures: list[str] = []
         """Sentences that say why something could not be recorded."""
-        self._is_silent = self._is_watching = False
+        self._is_watching = False
         self.was_traced = False
         """Whether `fit` runs a traced step. The trace has every optimizer call that can happen."""
         self.num_stored = 0
@@ -194,15 +194,14 @@ class Observer:
         self._number.begin()
         self._taps.begin_step()
 
-    @contextmanager
-    def silent(self) -> Iterator[None]:
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is observed at the moment."""
+        return self._taps.is_silent
+
+    def silent(self) -> AbstractContextManager[None]:
         """Observes nothing: what is traced here is not part of the recorded step."""
-        before, self._is_silent = self._is_silent, True
-        try:
-            with self._taps.silent():
-                yield
-        finally:
-            self._is_silent = before
+        return self._taps.silent()
 
     def reads_model(self, trace: ConcreteFunction) -> bool:
         """Whether a function reads any trainable variable of the model."""
@@ -258,7 +257,7 @@ class Observer:
         apply: Callable[[], Any],
     ) -> Any:
         """Measures what an optimizer is handed and what it does with it."""
-        if self._is_silent or (self._prepared is None and not self._owns_any_of(variables)):
+        if self.is_silent or (self._prepared is None and not self._owns_any_of(variables)):
             return apply()  # the latter is of another model
         with tf.init_scope():  # variables must not belong to the function that is traced
             self._prepare()

@@ -90,6 +90,7 @@ class Taps:
         seen: The ids of the layers whose calls could be taken.
         unusable: Why the output of a layer can't be measured, by the id of the layer.
         untold: Why a layer has no activation gradient, by the id of the layer.
+        is_silent: Whether nothing is seen at the moment.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Taps:
         self._installation = _Installation(ExitStack())
         self._tapped_calls: dict[keras.layers.Layer, Method] = {}
         self._open_passes: list[BackwardPass] = []
-        self._is_silent = False
+        self.is_silent = False
         self.called: dict[int, None] = {}
         self.seen: set[int] = set()
         self.unusable: dict[int, str] = {}
@@ -163,7 +164,7 @@ class Taps:
                 # A layer may have made the layers inside of it since, in its `build`.
                 self._install_inside(layer)
             outputs = self._installation.calls[layer](*args, **kwargs)
-            if self._observes(layer) and not self._is_silent:
+            if self._observes(layer) and not self.is_silent:
                 with self.guarded():
                     return self._noted(layer, outputs, (args, kwargs))
             return outputs
@@ -195,13 +196,13 @@ class Taps:
         """Notes what the regularizer of a variable has returned."""
         with self.guarded():
             step = self._steps.here()
-            if is_inexact(penalty) and not step.is_paused and not self._is_silent:
+            if is_inexact(penalty) and not step.is_paused and not self.is_silent:
                 step.penalties.append((id(variable), penalty))
 
     def _follow(self, converted: Conversion) -> None:
         """Follows the outputs of layers that were called in a `tf.vectorized_map`."""
         with self.guarded():
-            if self._is_silent:
+            if self.is_silent:
                 return
             for calls in self._steps.here().calls.values():
                 for call in calls:
@@ -211,11 +212,11 @@ class Taps:
     @contextmanager
     def silent(self) -> Iterator[None]:
         """Sees nothing, in any thread: what is traced here is not part of the recorded step."""
-        before, self._is_silent = self._is_silent, True
+        before, self.is_silent = self.is_silent, True
         try:
             yield
         finally:
-            self._is_silent = before
+            self.is_silent = before
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -238,7 +239,7 @@ class Taps:
         step = self._steps.here()
         since = step.running[0].number if step.running else 0
         calls = [c for of_layer in step.calls.values() for c in of_layer if c.number >= since]
-        if self._is_silent or step.is_paused or not (calls or step.penalties):
+        if self.is_silent or step.is_paused or not (calls or step.penalties):
             return None
         backward = BackwardPass(calls, list(step.penalties), step.next_number())
         step.running.append(backward)

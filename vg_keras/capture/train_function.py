@@ -114,17 +114,16 @@ class RecordingTrainFunction:
             NotCalledError: It was armed for an earlier execution, which has not called it. The
                 model then has its own train function.
         """
-        armed = self._model.train_function
+        armed, history = self._model.train_function, _history(self._model)
         if isinstance(armed, RecordingTrainFunction):
-            is_new = armed._batch == batch and armed._recorder is not recorder
-            if armed._history is _history(self._model) and is_new:
+            is_of_this_fit = armed._history is history
+            if is_of_this_fit and armed._batch == batch and armed._recorder is not recorder:
                 raise OccupiedError
-            was_left_by_this_fit = armed._history is _history(self._model)
             put_back(self._model)
-            if was_left_by_this_fit:
+            if is_of_this_fit:
                 raise NotCalledError
         self._first, self._start, self._batch, self._recorder = first, start, batch, recorder
-        self._history = _history(self._model)
+        self._history = history
         self._model.train_function = self
 
     def __call__(self, iterator: Any) -> Any:
