@@ -21,7 +21,8 @@ from vg_keras.capture.plan import (
     Choice,
     Plan,
 )
-from vg_keras.capture.table import MAX_UNITS, Table
+from vg_keras.capture.table import Table
+from vg_keras.statistics.active_units import MAX_UNITS
 
 A, B, E = "model/a/kernel", "model/b/kernel", "model/e/embeddings"
 RELU, TANH = "model/a", "model/b"

@@ -22,7 +22,8 @@ from vg_keras.capture.plan import (
     Plan,
 )
 from vg_keras.capture.record_maker import RecordMaker
-from vg_keras.capture.table import MAX_UNITS, Rows
+from vg_keras.capture.table import Rows
+from vg_keras.statistics.active_units import MAX_UNITS
 from vg_keras.statistics.tensor_sketch import sketch
 
 KERNEL, BIAS = "model/a/kernel", "model/a/bias"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vg_keras.capture.table import MAX_UNITS, Table
+from vg_keras.capture.table import Table
+from vg_keras.statistics.active_units import MAX_UNITS
 from vg_keras.statistics.tensor_sketch import sketch_all
 
 A, B = [1.0, 2.0, -2.0], [[0.0, 0.0], [3.0, 4.0]]  # norms 3 and 5

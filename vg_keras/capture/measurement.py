@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-import numpy as np
 import tensorflow as tf
 
 from vg_keras.capture.calls import Call
@@ -22,19 +23,21 @@ from vg_keras.capture.plan import (
     Key,
     Plan,
 )
-from vg_keras.capture.table import MAX_UNITS, NO_EXTRAS, NUM_EXTRAS, Extras, Table
-from vg_keras.record import SKETCHES_OF_LAYERS
+from vg_keras.capture.table import NO_EXTRAS, NUM_EXTRAS, Table
+from vg_keras.statistics.active_units import active_units
+from vg_keras.statistics.blocks import measured_together, traced_once
 from vg_keras.statistics.indexed_slices import sketch_slices
-from vg_keras.statistics.norms import norms
-from vg_keras.statistics.saturation import Bounds, saturated_share
-from vg_keras.statistics.tensor_sketch import TensorSketch, as_real, sketch_all
+from vg_keras.statistics.norms import update_norms
+from vg_keras.statistics.saturation import NO_BOUNDS, Bounds, saturated_share, saturated_shares
+from vg_keras.statistics.tensor_sketch import (
+    TensorSketch,
+    as_real,
+    sketch_all,
+    sketch_blocks,
+    sketch_large,
+)
 
-_LARGE = 1 << 18
-"""Elements from which on a tensor is sketched by itself. Those sketched together are all in memory
-at once, and what is backpropagated to a layer would else be gone as soon as the next one has it."""
-
-_USUAL_BATCH = 128
-"""Examples that are assumed to tell how large a tensor is before its batch is known."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -87,72 +90,97 @@ class Measurement:
 
     def store(self, slot: tf.Tensor | int, plan: Plan, table: Table) -> None:
         """Fills the rows of this step in a slot of the table."""
-        tensors = self._tensors(plan)
-        try:
-            found = _sketched(tensors, plan)
-        except Exception:
-            if self.drop is None:
-                raise
-            found = _sketched(self._measurable(tensors, plan, self.drop), plan)
-        if found is None:
+        parts = [self._rows_of_gradients(plan), self._rows_of_outputs(plan)]
+        found = [part for part in parts if part is not None]
+        if not found:
             return
-        keys, sketches = found
-        extras = self._extras(plan)
-        none = tf.zeros([NUM_EXTRAS], tf.float64), NO_EXTRAS
-        numbers, known = zip(*(extras.get(key, none) for key in keys), strict=True)
-        rows = [plan.row_of[key] for key in keys]
-        table.store(slot, self.step, rows, sketches, tf.stack(numbers), known)
+        rows = _stacked(found)
+        places = [plan.row_of[key] for key in rows.keys]
+        table.store(slot, self.step, places, rows.sketches, rows.extras, rows.known)
         masks = self._masks(plan)
         if masks:
             table.store_active(slot, list(masks), tf.stack(list(masks.values())))
 
-    @staticmethod
-    def _measurable(
-        tensors: Mapping[Key, Gradient], plan: Plan, drop: Callable[[Key, Exception], None]
-    ) -> dict[Key, Gradient]:
-        """Returns the tensors that can be sketched each by itself."""
+    def _rows_of_gradients(self, plan: Plan) -> _Rows | None:
+        """Returns the rows of all but the outputs of layers.
+
+        Those of the gradients stand before the others. Beside them stand the norms of the update
+        and of the variable.
+        """
+        tensors = self._gradients(plan)
+        sketched, keys = self._sketched(tensors, lambda some: _sketch_gradients(some, plan))
+        if sketched is None:
+            return None
+        paths = [path for kind, path in keys if kind == GRADIENT and path in self.after]
+        none = tf.zeros([len(keys) - len(paths), NUM_EXTRAS], tf.float64)
+        known = [(True,) * NUM_EXTRAS] * len(paths) + [NO_EXTRAS] * (len(keys) - len(paths))
+        if not paths:
+            return _Rows(keys, sketched, none, known)
+        before, after = (
+            [as_real(values[p]) for p in paths] for values in (self.before, self.after)
+        )
+        norms = tf.stack(update_norms(before, after), axis=1)
+        return _Rows(keys, sketched, tf.concat([norms, none], axis=0), known)
+
+    def _rows_of_outputs(self, plan: Plan) -> _Rows | None:
+        """Returns the rows of the outputs of layers.
+
+        Beside them stand the share of saturated outputs and the number of examples.
+        """
+        values = {
+            (ACTIVATION, p): _joined([c.value for c in calls]) for p, calls in self.calls.items()
+        }
+        bounds = {key: plan.layers[key[1]].bounds for key in values}
+        bounds |= {key: None for key, tensor in values.items() if tensor.dtype.is_complex}
+        tensors = {key: as_real(tensor) for key, tensor in values.items()}
+        found, keys = self._sketched(tensors, lambda some: _sketch_outputs(some, bounds))
+        if found is None:
+            return None
+        counts, moments, shares = found
+        examples = tf.stack([_examples_of(self.calls[path][0]) for _, path in keys])
+        extras = tf.stack([shares, tf.cast(examples, tf.float64)], axis=1)
+        known = [(bounds[key] is not None, True) for key in keys]
+        return _Rows(keys, TensorSketch(counts, moments), extras, known)
+
+    def _sketched(
+        self, tensors: Mapping[Key, Gradient], sketch: Callable[[Mapping[Key, Gradient]], T]
+    ) -> tuple[T | None, list[Key]]:
+        """Returns the sketches of tensors, and the keys of those that could be sketched."""
+        if not tensors:
+            return None, []
+        try:
+            return sketch(tensors), list(tensors)
+        except Exception:
+            if self.drop is None:
+                raise
         kept = {}
         for key, tensor in tensors.items():
             try:
-                _sketched({key: tensor}, plan)
+                sketch({key: tensor})
                 kept[key] = tensor
             except Exception as error:  # noqa: BLE001 - whatever it is, it is of this tensor
-                drop(key, error)
-        return kept
+                self.drop(key, error)
+        return (sketch(kept), list(kept)) if kept else (None, [])
 
-    def _tensors(self, plan: Plan) -> dict[Key, Gradient]:
-        """Returns what is to be sketched."""
+    def _gradients(self, plan: Plan) -> dict[Key, Gradient]:
+        """Returns what is to be sketched, but for the outputs.
+
+        The gradients come first; everything is in the order in which it is backpropagated, so that
+        it is not needed for longer than it has to be.
+        """
         tensors: dict[Key, Gradient] = {}
-        for path, gradient in self.gradients.items():
+        for path, gradient in reversed(list(self.gradients.items())):
             tensors[GRADIENT, path] = gradient
-            if plan.choice.weights:
-                tensors[WEIGHT, path] = self.before[path]
-        for path, penalty in self.penalties.items():
-            tensors[REGULARIZATION_GRADIENT, path] = penalty
-            tensors[LOSS_GRADIENT, path] = tf.convert_to_tensor(self.gradients[path]) - penalty
-        for path, calls in self.calls.items():
-            tensors[ACTIVATION, path] = _joined([call.value for call in calls])
+        for path, calls in reversed(list(self.calls.items())):
             upstream = [_dense(call) for call in calls if call.gradient is not None]
             if upstream:
                 tensors[ACTIVATION_GRADIENT, path] = divided(_joined(upstream), self.scale)
+        for path, penalty in self.penalties.items():
+            tensors[REGULARIZATION_GRADIENT, path] = penalty
+            tensors[LOSS_GRADIENT, path] = tf.convert_to_tensor(self.gradients[path]) - penalty
+        if plan.choice.weights:
+            tensors |= {(WEIGHT, path): self.before[path] for path in self.gradients}
         return {key: _on_values(as_real, tensor) for key, tensor in tensors.items()}
-
-    def _extras(self, plan: Plan) -> dict[Key, Extras]:
-        """Returns the numbers beside the sketches, float64 `[2]` each, and which are known.
-
-        Of a gradient's row these are the norms of the update and of the variable, of an
-        activation's row the share of saturated outputs and the number of examples.
-        """
-        extras: dict[Key, Extras] = {}
-        for path, calls in self.calls.items():
-            extras[ACTIVATION, path] = _shares(calls, plan.layers[path].bounds)
-        if self.after:
-            updates = [as_real(self.after[path] - self.before[path]) for path in self.after]
-            both = norms([*updates, *(as_real(self.before[path]) for path in self.after)])
-            pairs = tf.unstack(tf.transpose(tf.reshape(both, [2, -1])), num=len(updates))
-            known = (True,) * NUM_EXTRAS
-            extras |= {(GRADIENT, p): (x, known) for p, x in zip(self.after, pairs, strict=True)}
-        return extras
 
     def _masks(self, plan: Plan) -> dict[int, tf.Tensor]:
         """Returns the active units of the rectifying layers, by the number of the layer."""
@@ -162,8 +190,28 @@ class Measurement:
             values = [call.value for call in calls]
             widths = {value.shape[axis] if value.shape.rank else None for value in values}
             if path in plan.mask_of and len(widths) == 1 and all(widths):
-                masks[plan.mask_of[path]] = _active(values, axis)
+                masks[plan.mask_of[path]] = active_units(values, axis)
         return masks
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of the table, as it takes them."""
+
+    keys: Sequence[Key]
+    sketches: TensorSketch
+    extras: tf.Tensor
+    known: Sequence[Sequence[bool]]
+
+
+def _stacked(parts: Sequence[_Rows]) -> _Rows:
+    columns = zip(*(part.sketches for part in parts), strict=True)
+    return _Rows(
+        [key for part in parts for key in part.keys],
+        TensorSketch(*(tf.concat(column, axis=0) for column in columns)),
+        tf.concat([part.extras for part in parts], axis=0),
+        [known for part in parts for known in part.known],
+    )
 
 
 def dense_parts(gradients: Iterable[Gradient]) -> list[tf.Tensor]:
@@ -202,11 +250,20 @@ def divided(gradient: Gradient, scale: tf.Tensor | None) -> Gradient:
 
 
 def _quotient(values: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    if values.dtype.is_complex:
-        return values / tf.cast(scale, values.dtype)
+    found = _dividing(values.dtype, scale.dtype)(values, scale)
+    found.set_shape(values.shape)
+    return found
+
+
+@functools.cache
+def _dividing(dtype: tf.DType, dtype_of_scale: tf.DType) -> Callable[..., tf.Tensor]:
     # Widen first: a gradient that needs a loss scale would vanish without it in float16.
-    dtype = tf.float64 if values.dtype == tf.float64 else tf.float32
-    return tf.cast(values, dtype) / tf.cast(scale, dtype)
+    wide = dtype if dtype.is_complex or dtype == tf.float64 else tf.float32
+    return traced_once(
+        lambda values, scale: tf.cast(values, wide) / tf.cast(scale, wide),
+        tf.TensorSpec(None, dtype),
+        tf.TensorSpec([], dtype_of_scale),
+    )
 
 
 def penalty_gradient(
@@ -226,24 +283,41 @@ def penalty_gradient(
     return tape.gradient(penalty, value, by_penalty, tf.UnconnectedGradients.ZERO)
 
 
-def _sketched(tensors: Mapping[Key, Gradient], plan: Plan) -> tuple[list[Key], TensorSketch] | None:
-    """Returns the sketches of tensors, and their keys in the same order; None without any."""
-    if not tensors:
-        return None
-    sparse = {key: t for key, t in tensors.items() if isinstance(t, tf.IndexedSlices)}
-    large = {key: t for key, t in tensors.items() if key not in sparse and _is_large(t)}
-    # Outputs apart from gradients: one tensor with zeros has those of its whole group counted.
-    small: list[dict[Key, tf.Tensor]] = [{}, {}]
-    for key, tensor in tensors.items():
-        if key not in sparse and key not in large:
-            small[key[0] in SKETCHES_OF_LAYERS][key] = tensor
-    parts = [sketch_all(list(group.values())) for group in small if group]
-    parts += [sketch_all([tensor]) for tensor in large.values()]
-    for (_, path), slices in sparse.items():
-        counts, moments = sketch_slices(slices, plan.sizes[path])
-        parts.append(TensorSketch(counts[tf.newaxis], moments[tf.newaxis]))
-    columns = (tf.concat(column, axis=0) for column in zip(*parts, strict=True))
-    return [*small[0], *small[1], *large, *sparse], TensorSketch(*columns)
+def _sketch_gradients(tensors: Mapping[Key, Gradient], plan: Plan) -> TensorSketch:
+    """Returns the sketches of dense tensors and of IndexedSlices."""
+    dense = {key: t for key, t in tensors.items() if not isinstance(t, tf.IndexedSlices)}
+    parts = [sketch_all(list(dense.values()))] if dense else []
+    order = list(dense)
+    for key, slices in tensors.items():
+        if isinstance(slices, tf.IndexedSlices):
+            order.append(key)
+            counts, moments = sketch_slices(slices, plan.sizes[key[1]])
+            parts.append(TensorSketch(counts[tf.newaxis], moments[tf.newaxis]))
+    columns = [tf.concat(column, axis=0) for column in zip(*parts, strict=True)]
+    if order != list(tensors):
+        places = [order.index(key) for key in tensors]
+        columns = [tf.gather(column, places) for column in columns]
+    return TensorSketch(*columns)
+
+
+def _sketch_outputs(
+    tensors: Mapping[Key, tf.Tensor], bounds: Mapping[Key, Bounds | None]
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns counts, moments, and the shares of outputs beyond the bounds."""
+    keys, values = list(tensors), list(tensors.values())
+
+    def measure_large(number: int) -> tuple[tf.Tensor, ...]:
+        share = saturated_share(values[number], bounds[keys[number]] or NO_BOUNDS)
+        return *sketch_large(values[number]), share[tf.newaxis]
+
+    return measured_together(
+        [(outputs,) for outputs in values],
+        lambda numbers, parts: (
+            *sketch_blocks(parts[0]),
+            saturated_shares(parts[0], [bounds[keys[number]] for number in numbers]),
+        ),
+        measure_large,
+    )
 
 
 def _dense(call: Call) -> tf.Tensor:
@@ -253,13 +327,6 @@ def _dense(call: Call) -> tf.Tensor:
         rows = tf.shape(call.value, gradient.indices.dtype)[0]
         return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, rows)
     return gradient
-
-
-def _is_large(tensor: tf.Tensor) -> bool:
-    if tensor.shape.rank is None:
-        return False
-    sizes = [_USUAL_BATCH if size is None else size for size in tensor.shape]
-    return int(np.prod(sizes, dtype=np.int64)) >= _LARGE
 
 
 def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -272,37 +339,15 @@ def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
 
 
-def _shares(calls: Sequence[Call], bounds: Bounds | None) -> Extras:
-    """Returns the share of saturated outputs and the number of examples."""
-    values = _joined([call.value for call in calls])
-    none = tf.zeros([], tf.float64)
-    if values.dtype.is_complex:
-        bounds = None
-    saturated = none if bounds is None else saturated_share(values, bounds)
-    examples = tf.cast(_examples_of(calls[0]), tf.float64)
-    return tf.stack([saturated, examples]), (bounds is not None, True)
-
-
 def _examples_of(call: Call) -> tf.Tensor:
-    """Returns the length of the first axis of an output; a scalar is one example."""
+    """Returns the length of the first axis of an output, int32; a scalar is one example."""
     if call.examples is not None:
-        return call.examples
-    return tf.concat([tf.shape(call.value), [1]], axis=0)[0]
+        return tf.cast(call.examples, tf.int32)
+    return _first_length(call.value.dtype)(call.value)
 
 
-def _active(values: Sequence[tf.Tensor], axis: int) -> tf.Tensor:
-    """Returns which units of a rectifying layer are other than zero on any example.
-
-    Returns:
-        bool `[MAX_UNITS]`, False beyond the last unit.
-    """
-    active = tf.reduce_any(tf.stack([_active_in(value, axis) for value in values]), axis=0)
-    active = active[:MAX_UNITS]
-    return tf.pad(active, [[0, MAX_UNITS - active.shape[0]]])
-
-
-def _active_in(value: tf.Tensor, axis: int) -> tf.Tensor:
-    others = [i for i in range(value.shape.rank) if i != axis % value.shape.rank]
-    # NaN is no sign of death. `not (max <= 0)` would forget it: Grappler makes `> 0` of that, and
-    # the maximum passes over NaN under XLA.
-    return tf.reduce_any(tf.not_equal(value, 0), axis=others)
+@functools.cache
+def _first_length(dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
+    return traced_once(
+        lambda values: tf.concat([tf.shape(values), [1]], axis=0)[0], tf.TensorSpec(None, dtype)
+    )

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
+from vg_keras.capture.model import is_built
 from vg_keras.capture.patches import Method, SharedMethod, replace_in_instance
 
 Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
@@ -66,6 +67,25 @@ def checked_optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer
             "neither by `compile` nor as an attribute. Compile it with one."
         )
     return optimizers
+
+
+def build_optimizer(model: keras.Model) -> None:
+    """Creates the variables of an optimizer that the first train step would create.
+
+    A step that creates variables is traced twice. Only for a train step that is known to hand all
+    trainable variables to one optimizer, which is Keras's own.
+
+    Args:
+        model: A compiled model, built or not.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    is_custom = "train_step" in vars(model) or type(model).train_step is not keras.Model.train_step
+    if is_custom or not isinstance(optimizer, keras.optimizers.Optimizer) or optimizer.built:
+        return
+    if is_built(model) and model.trainable_variables:
+        # The name scope that Keras 3.15 builds it in, which the paths of the variables begin with.
+        with model.distribute_strategy.scope(), keras.name_scope(optimizer.name, caller=optimizer):
+            optimizer.build(model.trainable_variables)
 
 
 def counter_of(optimizer: keras.optimizers.Optimizer) -> keras.Variable:

@@ -19,8 +19,9 @@ from vg_keras.capture.plan import (
     WEIGHT,
     Plan,
 )
-from vg_keras.capture.table import MAX_UNITS, Rows
+from vg_keras.capture.table import Rows
 from vg_keras.record import SKETCHES_OF_LAYERS, ModelDescription, Record
+from vg_keras.statistics.active_units import MAX_UNITS
 from vg_keras.statistics.dead_units import DeadUnits
 from vg_keras.statistics.sketch import Sketch
 

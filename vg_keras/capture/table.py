@@ -19,6 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vg_keras.statistics import buckets
+from vg_keras.statistics.active_units import MAX_UNITS
 from vg_keras.statistics.sketch import MOMENTS, Sketch
 from vg_keras.statistics.tensor_sketch import TensorSketch
 
@@ -29,9 +30,6 @@ Extras = tuple[tf.Tensor, Sequence[bool]]
 """The extras of a row, float64 `[NUM_EXTRAS]`, and which of them are known."""
 
 NO_EXTRAS = (False,) * NUM_EXTRAS
-
-MAX_UNITS = 4096
-"""Units of a layer of which is kept whether they are active; of a wider layer the first ones."""
 
 _STEP = len(MOMENTS)
 _EXTRAS = _STEP + 1

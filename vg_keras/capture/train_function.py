@@ -20,6 +20,7 @@ from vg_keras.capture.graph_difference import difference
 from vg_keras.capture.model import FilterError
 from vg_keras.capture.model_state import ModelState
 from vg_keras.capture.observer import Observer
+from vg_keras.capture.optimizers import build_optimizer
 from vg_keras.capture.patches import replace_in_instance
 from vg_keras.capture.python_random import drawing_again, random_state
 from vg_keras.capture.tf_functions import (
@@ -183,6 +184,7 @@ class RecordingTrainFunction:
 
         There is one for each trace of the model's own function, made at the same moment.
         """
+        build_optimizer(self._model)
         self._random_state = random_state()
         own, is_new = self._own_trace(iterator)
         self._has_own_trace = own is not None

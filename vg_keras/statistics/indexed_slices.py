@@ -5,11 +5,15 @@ that occurs twice has two rows, and only their sum is its gradient. Every index 
 has a gradient of zero. Pure tensors; compiles under XLA, which `tf.unique` does not.
 """
 
+import functools
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from vg_keras.statistics import buckets
+from vg_keras.statistics.blocks import traced_once
 from vg_keras.statistics.sketch import MOMENTS
-from vg_keras.statistics.tensor_sketch import TensorSketch, sketch
+from vg_keras.statistics.tensor_sketch import TensorSketch, sketch_large
 
 
 def sketch_slices(slices: tf.IndexedSlices, size: int) -> TensorSketch:
@@ -22,14 +26,28 @@ def sketch_slices(slices: tf.IndexedSlices, size: int) -> TensorSketch:
     Returns:
         The same as `sketch` of the dense tensor, at a cost that depends on the slices alone.
     """
-    row_size = tf.size(slices.values, tf.int64) // tf.maximum(tf.size(slices.indices, tf.int64), 1)
-    num_rows = size // tf.maximum(row_size, 1)
-    rows = add_repeated_rows(slices, num_rows)
-    counts, moments = sketch(rows)
-    absent = size - tf.size(rows, tf.int64)
-    return TensorSketch(
-        counts + absent * tf.one_hot(buckets.ZERO, buckets.NUM_BUCKETS, dtype=tf.int64),
-        _with_zeros(moments, tf.cast(absent, tf.float64)),
+    measure = _sketching(slices.values.dtype, slices.indices.dtype)
+    return TensorSketch(*measure(slices.values, slices.indices, tf.constant(size, tf.int64)))
+
+
+@functools.cache
+def _sketching(dtype: tf.DType, dtype_of_indices: tf.DType) -> Callable[..., TensorSketch]:
+    def sketched(values: tf.Tensor, indices: tf.Tensor, size: tf.Tensor) -> TensorSketch:
+        row_size = tf.size(values, tf.int64) // tf.maximum(tf.size(indices, tf.int64), 1)
+        num_rows = size // tf.maximum(row_size, 1)
+        rows = add_repeated_rows(tf.IndexedSlices(values, indices), num_rows)
+        counts, moments = sketch_large(rows)
+        absent = size - tf.size(rows, tf.int64)
+        return TensorSketch(
+            counts[0] + absent * tf.one_hot(buckets.ZERO, buckets.NUM_BUCKETS, dtype=tf.int64),
+            _with_zeros(moments[0], tf.cast(absent, tf.float64)),
+        )
+
+    return traced_once(
+        sketched,
+        tf.TensorSpec(None, dtype),
+        tf.TensorSpec([None], dtype_of_indices),
+        tf.TensorSpec([], tf.int64),
     )
 
 

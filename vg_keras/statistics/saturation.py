@@ -12,10 +12,26 @@ References:
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
+
+from vg_keras.statistics.blocks import (
+    Blocks,
+    Segments,
+    Totals,
+    cut_here,
+    measured,
+    num_true,
+    padding_of,
+    segments_of,
+    signature_of_blocks,
+    traced_once,
+)
 
 _SLOPE = 1 - 0.97**2
 """The share of the slope at zero that is left at the bound."""
@@ -29,6 +45,9 @@ class Bounds(NamedTuple):
     lower: float
     upper: float
 
+
+NO_BOUNDS = Bounds(-math.inf, math.inf)
+"""Of a function that does not saturate."""
 
 BOUNDS = {
     "tanh": Bounds(-0.97, 0.97),
@@ -61,11 +80,57 @@ def saturated_share(outputs: tf.Tensor, bounds: Bounds) -> tf.Tensor:
     Returns:
         float64 scalar from 0 to 1; NaN for an empty tensor.
     """
-    outputs = tf.cast(outputs, tf.float32)
+    return _measuring_one(outputs.dtype)(outputs, *_limits([bounds]))[0]
+
+
+def saturated_shares(blocks: Blocks, bounds: Sequence[Bounds | None]) -> tf.Tensor:
+    """Returns the same of several layers, float64 `[n]`; 0 where there are no bounds.
+
+    Args:
+        blocks: The outputs of n layers.
+        bounds: The bounds of each.
+    """
+    if not any(bounds):
+        return tf.zeros(tf.shape(blocks.sizes), tf.float64)
+    return _measuring(blocks.rows.dtype)(*blocks, *_limits(bounds))
+
+
+def _limits(bounds: Sequence[Bounds | None]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns lower and upper bounds, float32 `[n]`; NaN, beyond which nothing is, for none."""
+    both = [(math.nan, math.nan) if one is None else one for one in bounds]
     # An infinite bound is none, not even for an infinite output.
-    beyond = tf.zeros_like(outputs, tf.bool)
-    if math.isfinite(bounds.lower):
-        beyond |= outputs <= bounds.lower
-    if math.isfinite(bounds.upper):
-        beyond |= outputs >= bounds.upper
-    return tf.reduce_mean(tf.cast(beyond, tf.float64))
+    limits = np.where(np.isfinite(both), both, math.nan)
+    return tf.constant(limits[:, 0], tf.float32), tf.constant(limits[:, 1], tf.float32)
+
+
+_LIMITS = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.float32)
+
+
+@functools.cache
+def _measuring(dtype: tf.DType) -> Callable[..., tf.Tensor]:
+    return traced_once(
+        lambda rows, sizes, lower, upper: _shares(Blocks(rows, sizes), lower, upper, is_one=False),
+        *signature_of_blocks(dtype),
+        *_LIMITS,
+    )
+
+
+@functools.cache
+def _measuring_one(dtype: tf.DType) -> Callable[..., tf.Tensor]:
+    return traced_once(
+        lambda outputs, lower, upper: _shares(cut_here(outputs), lower, upper, is_one=True),
+        tf.TensorSpec(None, dtype),
+        *_LIMITS,
+    )
+
+
+def _shares(blocks: Blocks, lower: tf.Tensor, upper: tf.Tensor, is_one: bool) -> tf.Tensor:
+    def num_beyond(rows: tf.Tensor, segments: Segments) -> Totals:
+        values = tf.cast(rows, tf.float32)
+        beyond = (values <= segments.spread(lower)) | (values >= segments.spread(upper))
+        return Totals((segments.sum(num_true(beyond)),))
+
+    (num,) = measured(num_beyond, [blocks.rows], segments_of(blocks, is_one)).added
+    is_padding_beyond = (lower >= 0) | (upper <= 0)
+    num -= tf.where(is_padding_beyond, padding_of(blocks), 0)
+    return tf.cast(num, tf.float64) / tf.cast(blocks.sizes, tf.float64)

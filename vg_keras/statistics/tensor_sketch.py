@@ -6,26 +6,47 @@ float64, and know neither Keras nor files. What a finished sketch can be asked i
 Two things make the arithmetic careful. TensorFlow runs its CPU kernels with subnormal numbers
 flushed to zero, so a gradient of 1e-40 is seen by its bits only. And the square of a float32 leaves
 float32's range below 1e-19 and above 1e19, while a plain float32 sum of a million equal values is
-off by 6e-4 under XLA, so sums are taken of values scaled by a power of two, and in float64.
+off by 6e-4 under XLA. So most tensors are summed in float32, 16 numbers at a time, and those that
+have numbers of that kind once more in float64.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from vg_keras.statistics import buckets
+from vg_keras.statistics.blocks import (
+    Blocks,
+    Segments,
+    Totals,
+    cut_here,
+    last_rows,
+    measured,
+    measured_together,
+    num_true,
+    padding_of,
+    segments_of,
+    signature_of_blocks,
+    sums_of_rows,
+    traced_once,
+    without_padding,
+)
 
 DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.complex64, tf.complex128)
-"""What can be sketched; of complex numbers `as_real`."""
+"""What can be sketched; of complex numbers both parts."""
 
 _INFINITY = 0x7F800000
 _LARGEST_FINITE = 0x7F7FFFFF
 _MAGNITUDE = 0x7FFFFFFF
 _SIGN = -0x80000000
-_UNIT_EXPONENT = 1 << 23
-_LARGEST_SCALED = 4.0
-_LANES = 16
+
+_LEAST_RMS, _MOST = 3e-16, 1e18
+"""float32 numbers below the latter, of a root mean square above the former, are summed in float32:
+what is lost with squares below its range is less than 1e-6 of their norm."""
 
 
 class TensorSketch(NamedTuple):
@@ -90,91 +111,129 @@ def sketch_all(tensors: Sequence[tf.Tensor]) -> TensorSketch:
     Raises:
         TypeError: A dtype is none of those that `sketch` takes.
     """
-    flat = [_flattened(values) for values in tensors]
-    if all(values.dtype == tf.float32 for values in flat):
-        return _sketch_float32(flat)
-    sketches = [_sketch_float32([v]) if v.dtype == tf.float32 else _sketch_float64(v) for v in flat]
-    return TensorSketch(*(tf.concat(parts, axis=0) for parts in zip(*sketches, strict=True)))
+    for values in tensors:
+        _check(values)
+    return TensorSketch(
+        *measured_together(
+            [(values,) for values in tensors],
+            lambda _, parts: sketch_blocks(*parts),
+            lambda number: sketch_large(tensors[number]),
+        )
+    )
 
 
-def _flattened(values: tf.Tensor) -> tf.Tensor:
-    if values.dtype in (tf.float16, tf.bfloat16):
-        values = tf.cast(values, tf.float32)
-    if values.dtype not in (tf.float32, tf.float64):
+def sketch_blocks(blocks: Blocks) -> TensorSketch:
+    """Returns the sketches of all tensors in blocks: counts `[n, 2048]`, moments `[n, 8]`."""
+    return TensorSketch(*_sketching(blocks.rows.dtype)(*blocks))
+
+
+def sketch_large(values: tf.Tensor) -> TensorSketch:
+    """Returns the sketch of one tensor, for a large one faster: `[1, 2048]` and `[1, 8]`."""
+    _check(values)
+    return TensorSketch(*_sketching_one(values.dtype)(values))
+
+
+@functools.cache
+def _sketching(dtype: tf.DType) -> Callable[..., TensorSketch]:
+    return traced_once(
+        lambda rows, sizes: _sketched(Blocks(rows, sizes), is_one=False),
+        *signature_of_blocks(dtype),
+    )
+
+
+@functools.cache
+def _sketching_one(dtype: tf.DType) -> Callable[..., TensorSketch]:
+    return traced_once(
+        lambda values: _sketched(cut_here(values), is_one=True), tf.TensorSpec(None, dtype)
+    )
+
+
+def _check(values: tf.Tensor) -> None:
+    if values.dtype.is_complex or values.dtype not in DTYPES:
         raise TypeError(
             "`values` must be of dtype float16, bfloat16, float32 or float64. "
             f"Received: {values.dtype.name}. Cast it to one of these."
         )
-    return tf.reshape(values, [-1])
 
 
-def _sketch_float32(flat: list[tf.Tensor]) -> TensorSketch:
-    parts = [_count_and_extremes(values) for values in flat]
-    counts, smallest, largest = (tf.stack(column) for column in zip(*parts, strict=True))
-    none = tf.zeros([len(flat)], tf.int32)
+def _sketched(blocks: Blocks, is_one: bool) -> TensorSketch:
+    rows, segments = blocks.rows, segments_of(blocks, is_one)
+    padding = tf.cast(padding_of(blocks), tf.int64)
+    is_float32 = rows.dtype == tf.float32
+    totals = measured(_counts_and_sums if is_float32 else _counts, [rows], segments)
+    counts = totals.added[0] - padding[:, tf.newaxis] * _bucket(buckets.ZERO)
     zeros = tf.cond(
         tf.reduce_any(_of_either_sign(counts, 0, 1) > 0),
-        lambda: tf.stack([_count_zeros(_bits(values)) for values in flat]),
-        lambda: none,
+        lambda: measured(_zeros, [rows], segments).added[0] - padding,
+        lambda: tf.zeros_like(padding),
     )
-    # Outside of the condition below, where XLA can fuse it: most gradients are usual.
-    fast = _fast_moments(flat, smallest, largest)
-    is_empty = [tf.equal(tf.size(values), 0) for values in flat]
-    is_unusual = (_num_nonfinite(counts) > 0) | (_num_subnormal(counts) > zeros) | is_empty
-    moments, negative_zeros = tf.cond(
-        tf.reduce_any(is_unusual),
-        lambda: _exact_moments_of_bits([_bits(values) for values in flat]),
-        # Without subnormals only zeros have the smallest magnitude.
-        lambda: (fast, counts[:, buckets.NEGATIVE]),
-    )
-    return _assembled(counts, moments, zeros, negative_zeros)
-
-
-def _sketch_float64(values: tf.Tensor) -> TensorSketch:
-    bits = _float32_bits(values)
-    columns = (_count(bits), _exact_moments(values, bits), _count_zeros(bits), _count_of_sign(bits))
-    return _assembled(*(column[tf.newaxis] for column in columns))
-
-
-def _assembled(
-    counts: tf.Tensor, moments: tf.Tensor, zeros: tf.Tensor, negative_zeros: tf.Tensor
-) -> TensorSketch:
+    if is_float32:
+        sums, extremes = totals.added[1], _extremes(blocks, totals)
+        is_usual = _are_told(counts, zeros) & _is_in_range(blocks.sizes, sums, extremes, zeros)
+        moments, negative_zeros = tf.cond(
+            tf.reduce_all(is_usual & (blocks.sizes > 0)),
+            # Without subnormals only zeros have the smallest magnitude.
+            lambda: (_usual_moments(sums, extremes), counts[:, buckets.NEGATIVE]),
+            lambda: _exact_moments(rows, segments),
+        )
+    else:
+        moments, negative_zeros = _exact_moments(rows, segments)
     # -0 counts in the bucket of 0, so that the bucket of a negative number says it is negative.
-    move = tf.one_hot(buckets.ZERO, buckets.NUM_BUCKETS, dtype=tf.int32)
-    move -= tf.one_hot(buckets.NEGATIVE, buckets.NUM_BUCKETS, dtype=tf.int32)
+    move = _bucket(buckets.ZERO) - _bucket(buckets.NEGATIVE)
     counts += negative_zeros[:, tf.newaxis] * move
     zeros = tf.cast(zeros, tf.float64)[:, tf.newaxis]
-    moments = tf.concat([moments[:, :5], zeros, moments[:, 5:]], axis=1)
-    return TensorSketch(tf.cast(counts, tf.int64), moments)
+    return TensorSketch(counts, tf.concat([moments[:, :5], zeros, moments[:, 5:]], axis=1))
 
 
-# The functions that pass over all elements of a tensor are traced once, for any length: traced anew
-# for each of a hundred variables they would cost seconds at the first recorded step.
-_FLOAT32 = tf.TensorSpec([None], tf.float32)
-_INT32 = tf.TensorSpec([None], tf.int32)
-RARE = {"_noinline": True}
-"""For what is seldom run: a graph into which it is copied for every tensor takes seconds more to
-prepare, and a call that is not made costs nothing."""
+def _bucket(index: int) -> tf.Tensor:
+    return tf.one_hot(index, buckets.NUM_BUCKETS, dtype=tf.int64)
 
 
 def _bits(values: tf.Tensor) -> tf.Tensor:
+    """Returns the bits of float32 values, or of float64 values cut off to float32, as int32."""
+    if values.dtype == tf.float64:
+        return _float32_bits(values)
     return tf.bitcast(values, tf.int32)
 
 
-@tf.function(input_signature=[_FLOAT32], autograph=False)
-def _count_and_extremes(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    return _count(_bits(values)), tf.reduce_min(values), tf.reduce_max(values)
-
-
-def _count(bits: tf.Tensor) -> tf.Tensor:
+def _counts(rows: tf.Tensor, segments: Segments) -> Totals:
+    """Counts the elements of each bucket, padding among them."""
     # The logical shift, of unsigned bits: an arithmetic one would need another pass to add 1024.
-    shifted = tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), buckets.SHIFT)
-    return tf.raw_ops.DenseBincount(
-        input=tf.bitcast(shifted, tf.int32),
-        size=buckets.NUM_BUCKETS,
+    bits = tf.bitcast(_bits(rows), tf.uint32)
+    indices = tf.bitcast(tf.bitwise.right_shift(bits, buckets.SHIFT), tf.int32)
+    counts = tf.raw_ops.DenseBincount(
+        input=tf.reshape(segments.numbered(indices, buckets.NUM_BUCKETS), [-1]),
+        size=segments.num * buckets.NUM_BUCKETS,
         weights=tf.zeros([0], tf.int32),
         binary_output=False,
     )
+    return Totals((tf.cast(tf.reshape(counts, [-1, buckets.NUM_BUCKETS]), tf.int64),))
+
+
+def _counts_and_sums(rows: tf.Tensor, segments: Segments) -> Totals:
+    """Counts float32 elements, and finds what their moments are if they are usual ones."""
+    magnitudes = tf.abs(rows)
+    sums = [sums_of_rows(values) for values in (rows, magnitudes, magnitudes * magnitudes)]
+    is_full = tf.equal(segments.valid, rows.shape[1])  # of the others see `last_rows`
+    infinity = tf.constant(float("inf"), rows.dtype)
+    least = tf.where(is_full, tf.reduce_min(rows, axis=1), infinity)
+    most = tf.where(is_full, tf.reduce_max(rows, axis=1), -infinity)
+    return Totals(
+        (*_counts(rows, segments).added, segments.sum(tf.stack(sums, axis=1))),
+        (segments.min(least),),
+        (segments.max(most),),
+    )
+
+
+def _zeros(rows: tf.Tensor, segments: Segments) -> Totals:
+    """Counts the zeros of both signs, padding among them.
+
+    They are told by their bits: a comparison of numbers would take subnormals for zero.
+    """
+    is_zero = tf.equal(tf.bitwise.left_shift(_bits(rows), 1), 0)
+    if rows.dtype == tf.float64:
+        is_zero = tf.equal(tf.bitwise.left_shift(tf.bitcast(rows, tf.int64), 1), 0)
+    return Totals((segments.sum(num_true(is_zero)),))
 
 
 def _of_either_sign(counts: tf.Tensor, start: int, stop: int) -> tf.Tensor:
@@ -182,103 +241,97 @@ def _of_either_sign(counts: tf.Tensor, start: int, stop: int) -> tf.Tensor:
     return tf.reduce_sum(by_sign[:, :, start:stop], axis=[1, 2])
 
 
-def _num_nonfinite(counts: tf.Tensor) -> tf.Tensor:
-    return _of_either_sign(counts, buckets.NONFINITE, buckets.NEGATIVE)
+def _are_told(counts: tf.Tensor, zeros: tf.Tensor) -> tf.Tensor:
+    """Whether float32 arithmetic tells all numbers apart: none is infinite, NaN or subnormal."""
+    nonfinite = _of_either_sign(counts, buckets.NONFINITE, buckets.NEGATIVE)
+    subnormal = _of_either_sign(counts, 0, buckets.SUBNORMAL) - zeros
+    return tf.equal(nonfinite + subnormal, 0)
 
 
-def _num_subnormal(counts: tf.Tensor) -> tf.Tensor:
-    return _of_either_sign(counts, 0, buckets.SUBNORMAL)
+def _is_in_range(
+    sizes: tf.Tensor, sums: tf.Tensor, extremes: tf.Tensor, zeros: tf.Tensor
+) -> tf.Tensor:
+    """Whether the sums of float32 tensors have lost nothing to the ends of its range."""
+    is_large = sums[:, 2] > tf.cast(sizes, tf.float64) * _LEAST_RMS**2
+    is_small = tf.reduce_max(tf.abs(extremes), axis=1) < _MOST
+    return (is_large & is_small) | tf.equal(zeros, sizes)
 
 
-def _count_where(condition: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(tf.cast(condition, tf.int32))
+def _extremes(blocks: Blocks, totals: Totals) -> tf.Tensor:
+    """Returns the smallest and the largest element, padding left out, float32 `[n, 2]`."""
+    last, is_element = last_rows(blocks)
+    infinity = tf.constant(float("inf"), last.dtype)
+    least = tf.reduce_min(tf.where(is_element, last, infinity), axis=1)
+    most = tf.reduce_max(tf.where(is_element, last, -infinity), axis=1)
+    return tf.stack([tf.minimum(totals.least[0], least), tf.maximum(totals.most[0], most)], axis=1)
 
 
-@tf.function(input_signature=[_INT32], autograph=False)
-def _count_zeros(bits: tf.Tensor) -> tf.Tensor:
-    """Counts the zeros of both signs by their bits: a comparison would take subnormals for zero."""
-    return _count_where(tf.equal(tf.bitwise.left_shift(bits, 1), 0))
+def _usual_moments(sums: tf.Tensor, extremes: tf.Tensor) -> tf.Tensor:
+    extremes = tf.cast(extremes, tf.float64)
+    norms = tf.sqrt(sums[:, 2:])
+    return tf.concat([sums[:, :2], norms, extremes, tf.zeros_like(extremes)], axis=1)
 
 
-def _count_of_sign(bits: tf.Tensor) -> tf.Tensor:
-    """Counts the zeros that are negative, of which nothing but the sign bit is set."""
-    return _count_where(tf.equal(bits, _SIGN))
+def _exact_moments(rows: tf.Tensor, segments: Segments) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the moments of any numbers, passing over those that are not finite.
+
+    Returns:
+        float64 `[n, 7]`, all but the zeros, and the number of negative zeros, int64 `[n]`.
+    """
+    found = measured(_exact_extremes, [rows], segments)
+    (smallest,), (largest,), added = found.least, found.most, found.added
+    is_any, infinities, negative_zeros = added[0] > 0, added[1:3], added[3]
+    unit = tf.where(is_any, tf.maximum(-smallest, largest), 0.0)
+
+    def scaled_sums(rows: tf.Tensor, segments: Segments) -> Totals:
+        finite = tf.where(_is_finite(rows), exact_numbers(rows), 0.0)
+        scaled = tf.math.divide_no_nan(finite, segments.spread(unit))
+        sums = [sums_of_rows(v) for v in (scaled, tf.abs(scaled), scaled * scaled)]
+        return Totals((segments.sum(tf.stack(sums, axis=1)),))
+
+    (sums,) = measured(scaled_sums, [rows], segments).added
+    sums = tf.concat([sums[:, :2], tf.sqrt(sums[:, 2:])], axis=1) * unit[:, tf.newaxis]
+    extremes = tf.stack([smallest, largest], axis=1)
+    extremes = tf.where(is_any[:, tf.newaxis], extremes, tf.constant(float("nan"), tf.float64))
+    infinities = tf.cast(tf.stack(infinities, axis=1), tf.float64)
+    return tf.concat([sums, extremes, infinities], axis=1), negative_zeros
 
 
-def _fast_moments(flat: list[tf.Tensor], smallest: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
-    """Returns the moments of float32 values that are all finite and none of them subnormal."""
-    unit, reciprocal = _power_of_two(tf.maximum(-smallest, largest))
-    scales = tf.unstack(reciprocal, num=len(flat))
-    sums = tf.stack([_scaled_sums(v, scale) for v, scale in zip(flat, scales, strict=True)])
-    extremes = tf.cast(tf.stack([smallest, largest], axis=1), tf.float64)
-    return tf.concat(
-        [sums * tf.cast(unit, tf.float64)[:, tf.newaxis], extremes, tf.zeros_like(extremes)], axis=1
-    )
-
-
-@tf.function(input_signature=[_FLOAT32, tf.TensorSpec([], tf.float32)], autograph=False)
-def _scaled_sums(values: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    """Returns sum, sum of magnitudes and norm of the values multiplied by a power of two."""
-    scaled = values * scale
-    # The bound changes no value. It keeps XLA from turning (a*b)*(a*b), where a is a constant, into
-    # (b*b)*(a*a), and b*b is out of range: the norm of a constant zero would be NaN.
-    magnitudes = tf.minimum(tf.abs(scaled), _LARGEST_SCALED)
-    return tf.stack(
-        [
-            sum_in_lanes(scaled),
-            sum_in_lanes(magnitudes),
-            tf.sqrt(sum_in_lanes(magnitudes * magnitudes)),
-        ]
-    )
-
-
-def _power_of_two(magnitude: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the power of two just below a float32, and its reciprocal, both of them normal."""
-    # Read the exponent from the bits: floor(log(x)/log(2)) puts 23 of the 254 normal powers of two
-    # one off. The reciprocal is made of bits too, so that XLA finds no division to rewrite.
-    exponent = tf.bitwise.bitwise_and(_bits(magnitude), _INFINITY)
-    exponent = tf.clip_by_value(exponent, _UNIT_EXPONENT, 253 * _UNIT_EXPONENT)
-    reciprocal = 254 * _UNIT_EXPONENT - exponent
-    return tf.bitcast(exponent, tf.float32), tf.bitcast(reciprocal, tf.float32)
-
-
-def sum_in_lanes(values: tf.Tensor) -> tf.Tensor:
-    """Adds float32 values: 16 at a time in float32, right to 1e-6, and their sums in float64."""
-    whole = tf.size(values) // _LANES * _LANES
-    lanes = tf.reduce_sum(tf.reshape(values[:whole], [_LANES, -1]), axis=0)
-    rest = tf.cast(values[whole:], tf.float64)
-    return tf.reduce_sum(tf.cast(lanes, tf.float64)) + tf.reduce_sum(rest)
-
-
-def _exact_moments_of_bits(flat: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-    moments, negative_zeros = zip(*map(_exact_moments_of, flat), strict=True)
-    return tf.stack(moments), tf.stack(negative_zeros)
-
-
-@tf.function(input_signature=[_INT32], autograph=False, experimental_attributes=RARE)
-def _exact_moments_of(bits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return _exact_moments(decoded(bits), bits), _count_of_sign(bits)
-
-
-def _exact_moments(values: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
-    """Returns the moments of any float64 values, passing over those that are not finite."""
-    finite = tf.bitwise.bitwise_and(bits, _MAGNITUDE) < _INFINITY
+def _exact_extremes(rows: tf.Tensor, segments: Segments) -> Totals:
+    """Counts finite elements, positive and negative infinities, negative zeros; finds extremes."""
+    values = exact_numbers(rows)
+    is_finite = _is_finite(rows) & without_padding(rows, segments)
     infinity = tf.constant(float("inf"), tf.float64)
-    smallest = tf.reduce_min(tf.where(finite, values, infinity))
-    largest = tf.reduce_max(tf.where(finite, values, -infinity))
-    unit = tf.maximum(-smallest, largest)
-    scaled = tf.where(finite, tf.math.divide_no_nan(values, unit), 0.0)
-    sums = [tf.reduce_sum(scaled), tf.reduce_sum(tf.abs(scaled)), tf.norm(scaled)]
-    any_finite = tf.reduce_any(finite)
-    nan = tf.constant(float("nan"), tf.float64)
-    return tf.stack(
-        [tf.where(any_finite, s * unit, 0.0) for s in sums]
-        + [tf.where(any_finite, extreme, nan) for extreme in (smallest, largest)]
-        + [
-            tf.cast(_count_where(tf.equal(values, signed)), tf.float64)
-            for signed in (infinity, -infinity)
-        ]
+    told = (
+        is_finite,
+        tf.equal(values, infinity),
+        tf.equal(values, -infinity),
+        # Of its bits nothing but the sign is set.
+        tf.equal(_bits(rows), _SIGN),
     )
+    least = tf.reduce_min(tf.where(is_finite, values, infinity), axis=1)
+    most = tf.reduce_max(tf.where(is_finite, values, -infinity), axis=1)
+    return Totals(
+        tuple(segments.sum(num_true(condition)) for condition in told),
+        (segments.min(least),),
+        (segments.max(most),),
+    )
+
+
+def exact_numbers(rows: tf.Tensor) -> tf.Tensor:
+    """Returns float32 or float64 numbers as float64, subnormals of float32 included."""
+    return rows if rows.dtype == tf.float64 else decoded(_bits(rows))
+
+
+def magnitudes_of(rows: tf.Tensor) -> tf.Tensor:
+    """Returns what orders numbers by magnitude: the bits of float32, int32, or float64."""
+    if rows.dtype == tf.float64:
+        return tf.abs(rows)
+    return tf.bitwise.bitwise_and(_bits(rows), _MAGNITUDE)
+
+
+def _is_finite(rows: tf.Tensor) -> tf.Tensor:
+    return tf.bitwise.bitwise_and(_bits(rows), _MAGNITUDE) < _INFINITY
 
 
 def decoded(bits: tf.Tensor) -> tf.Tensor:
