@@ -2,7 +2,7 @@
 
 Each operation in a train step costs time before the first step runs: it is created, optimized and,
 under XLA, compiled. So a hundred variables are not measured by a hundred copies of the same
-operations. One call of a function that is traced once cuts a tensor into rows of 256 elements. The
+operations. One call of a function that is traced once cuts a tensor into rows of 128 elements. The
 rows of many tensors are stacked, reduced along each row, and then reduced again over the rows of
 each tensor. That is done in chunks, so that what is computed on the way takes a bounded amount of
 memory, small enough for the cache of a processor.
@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-ROW = 256
+ROW = 128
 """Elements in a row."""
 
-CHUNK = 4096
+CHUNK = 8192
 """Rows that are measured at once, 2**20 elements."""
 
 _LANES = 16
@@ -31,8 +31,9 @@ class Blocks(NamedTuple):
     """The elements of `n` tensors in rows.
 
     Attributes:
-        rows: float32 or float64 `[r, 256]`. Each tensor begins a new row and takes at least one;
-            the rest of its last row is filled with zeros.
+        rows: float32 or float64 `[r, 128]`. Each tensor begins a new row. What is left of its last
+            row is padding, zeros, and so are rows after the last tensor: there is at least one row,
+            and `r` is a multiple of `CHUNK` or smaller than that.
         sizes: int64 `[n]`, the number of elements of each tensor.
     """
 
@@ -58,44 +59,82 @@ def traced_once(function: Callable[..., Any], *signature: tf.TensorSpec) -> Call
     )
 
 
-def cut(*tensors: tf.Tensor) -> list[Blocks]:
-    """Returns each of some tensors in rows.
+def blocks_of_one(values: tf.Tensor) -> Blocks:
+    """Returns the blocks of one floating tensor, in a function that is traced once."""
+    flat, size = _filled_up(values)
+    return Blocks(_in_chunks([flat], size), size[tf.newaxis])
 
-    Args:
-        tensors: Of one shape and one floating dtype.
-    """
-    dtype, size = tensors[0].dtype, tensors[0].shape.num_elements()
-    if size and size % ROW == 0 and dtype in (tf.float32, tf.float64):
-        sizes = tf.constant([size], tf.int64)
-        return [Blocks(tf.reshape(values, [-1, ROW]), sizes) for values in tensors]
-    *rows, sizes = _cutting(dtype, len(tensors))(*tensors)
-    return [Blocks(of_one, sizes) for of_one in rows]
+
+class _Shelf:
+    """Puts tensors into blocks with as few operations as possible."""
+
+    def __init__(self) -> None:
+        self._flat_shape = tf.constant([-1])
+        self._zeros: dict[tuple[int, tf.DType], tf.Tensor] = {}
+
+    def blocks(self, tensors: Sequence[tf.Tensor]) -> Blocks:
+        """Returns the blocks of floating tensors that are all float64, or none of them is."""
+        pieces, sizes = zip(*map(self._pieces, tensors), strict=True)
+        of_all = tf.convert_to_tensor(sizes, tf.int64)
+        num_elements = tf.reduce_sum(num_rows_of(of_all)) * ROW
+        return Blocks(_in_chunks([p for of_one in pieces for p in of_one], num_elements), of_all)
+
+    def _pieces(self, values: tf.Tensor) -> tuple[list[tf.Tensor], int | tf.Tensor]:
+        """Returns vectors that together fill whole rows, and the number of elements."""
+        size = values.shape.num_elements()
+        if size is None and not _fills_rows(values):
+            flat, size = _filling_up(values.dtype)(values)
+            return [flat], size
+        flat = _wide(values)
+        if values.shape.rank != 1:
+            flat = tf.reshape(flat, self._flat_shape)
+        if size is None:
+            return [flat], tf.size(values, tf.int64)
+        num_missing = -size % ROW
+        return [flat, self._zeros_of(num_missing, flat.dtype)] if num_missing else [flat], size
+
+    def _zeros_of(self, size: int, dtype: tf.DType) -> tf.Tensor:
+        key = size, dtype
+        if key not in self._zeros:
+            self._zeros[key] = tf.zeros([size], dtype)
+        return self._zeros[key]
+
+
+def _fills_rows(values: tf.Tensor) -> bool:
+    """Whether any number of examples fills whole rows."""
+    if values.shape.rank is None:
+        return False
+    size = values.shape[1:].num_elements()
+    return size is not None and size % ROW == 0
 
 
 @functools.cache
-def _cutting(dtype: tf.DType, num: int) -> Callable[..., tuple[tf.Tensor, ...]]:
-    def rows_and_size(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        found = [cut_here(values) for values in tensors]
-        return *(blocks.rows for blocks in found), found[0].sizes
-
-    return traced_once(rows_and_size, *[tf.TensorSpec(None, dtype)] * num)
+def _filling_up(dtype: tf.DType) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    return traced_once(_filled_up, tf.TensorSpec(None, dtype))
 
 
-def cut_here(values: tf.Tensor) -> Blocks:
-    """Returns one tensor in rows, within a function that is traced once."""
-    if values.dtype != tf.float64:
-        values = tf.cast(values, tf.float32)
+def _filled_up(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns a vector that fills whole rows, and the number of elements before."""
     size = tf.size(values, tf.int64)
-    padding = _num_rows(size) * ROW - size
-    rows = tf.pad(tf.reshape(values, [-1]), [[0, padding]])
-    return Blocks(tf.reshape(rows, [-1, ROW]), size[tf.newaxis])
+    return tf.pad(tf.reshape(_wide(values), [-1]), [[0, -size % ROW]]), size
 
 
-def stacked(parts: Sequence[Blocks]) -> Blocks:
-    """Returns the blocks of all tensors, which are of one dtype, in their order."""
-    if len(parts) == 1:
-        return parts[0]
-    return Blocks(*(tf.concat(column, axis=0) for column in zip(*parts, strict=True)))
+def _wide(values: tf.Tensor) -> tf.Tensor:
+    return values if values.dtype == tf.float64 else tf.cast(values, tf.float32)
+
+
+def _in_chunks(pieces: Sequence[tf.Tensor], num_elements: tf.Tensor) -> tf.Tensor:
+    """Returns vectors of so many elements in all as rows, filled up to whole chunks."""
+    num_rows = num_rows_of(num_elements)
+    num_missing = tf.where(num_rows > CHUNK, -num_rows % CHUNK, 0)
+    num_missing = tf.where(tf.equal(num_rows, 0), tf.ones_like(num_missing), num_missing)
+    filler = tf.zeros([num_missing * ROW], pieces[0].dtype)
+    return tf.reshape(tf.concat([*pieces, filler], axis=0), [-1, ROW])
+
+
+def num_rows_of(sizes: tf.Tensor) -> tf.Tensor:
+    """Returns the number of rows that tensors of these sizes take."""
+    return (sizes + ROW - 1) // ROW
 
 
 def signature_of_blocks(dtype: tf.DType) -> tuple[tf.TensorSpec, tf.TensorSpec]:
@@ -131,6 +170,7 @@ def measured_together(
     Returns:
         The tensors `[n, ...]` of all things, in their order.
     """
+    shelf = _Shelf()
     order: list[int] = []
     found: list[Columns] = []
     for group in _groups([of_one[0] for of_one in tensors]):
@@ -138,13 +178,13 @@ def measured_together(
         if len(group) == 1 and _is_large(tensors[group[0]][0]):
             found.append(measure_one(group[0]))
         else:
-            parts = zip(*(cut(*tensors[number]) for number in group), strict=True)
-            found.append(measure_many(group, [stacked(of_all) for of_all in parts]))
-    columns = tuple(tf.concat(column, axis=0) for column in zip(*found, strict=True))
+            columns = zip(*(tensors[number] for number in group), strict=True)
+            found.append(measure_many(group, [shelf.blocks(column) for column in columns]))
+    totals = tuple(tf.concat(column, axis=0) for column in zip(*found, strict=True))
     if order == sorted(order):
-        return columns
+        return totals
     places = np.argsort(order)
-    return tuple(tf.gather(column, places) for column in columns)
+    return tuple(tf.gather(column, places) for column in totals)
 
 
 def _groups(tensors: Sequence[tf.Tensor]) -> list[list[int]]:
@@ -181,21 +221,19 @@ class Totals(NamedTuple):
     """What was measured of some rows, by tensor.
 
     Attributes:
-        added: Tensors `[n, ...]` that are summed over the rows of a tensor.
-        least: Tensors `[n]` of which the least counts.
-        most: Tensors `[n]` of which the greatest counts.
+        added: Tensors `[n, ...]` that are added up over the rows of a tensor.
+        extremes: Nothing, or `[n]` of which the least counts and `[n]` of which the greatest does.
     """
 
     added: tuple[tf.Tensor, ...]
-    least: tuple[tf.Tensor, ...] = ()
-    most: tuple[tf.Tensor, ...] = ()
+    extremes: tuple[tf.Tensor, ...] = ()
 
     def with_those_of(self, other: Totals) -> Totals:
         """Returns the totals of both parts."""
+        pairs = zip((tf.minimum, tf.maximum), self.extremes, other.extremes, strict=False)
         return Totals(
             tuple(a + b for a, b in zip(self.added, other.added, strict=True)),
-            tuple(tf.minimum(a, b) for a, b in zip(self.least, other.least, strict=True)),
-            tuple(tf.maximum(a, b) for a, b in zip(self.most, other.most, strict=True)),
+            tuple(outermost(a, b) for outermost, a, b in pairs),
         )
 
 
@@ -205,7 +243,8 @@ class Segments:
     Args:
         num: Number of tensors.
         owner: int64 `[r]`, the number of the tensor of each row; None where there is one tensor.
-        valid: int64 `[r]`, how many elements of a row are not padding.
+        valid: int64 `[r]`, how many elements are left of the tensor from this row on; none or
+            fewer for a row of padding.
     """
 
     def __init__(self, num: tf.Tensor | int, owner: tf.Tensor | None, valid: tf.Tensor) -> None:
@@ -224,17 +263,17 @@ class Segments:
             return tf.reduce_sum(values, axis=0, keepdims=True)
         return tf.math.unsorted_segment_sum(values, self._owner, self.num)
 
-    def min(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns the least value of each tensor: `[r]` becomes `[n]`."""
+    def extremes(self, least: tf.Tensor, most: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the least and the greatest value of each tensor: `[r]` become `[n]`."""
         if self._owner is None:
-            return tf.reduce_min(values, axis=0, keepdims=True)
-        return tf.math.unsorted_segment_min(values, self._owner, self.num)
-
-    def max(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns the greatest value of each tensor: `[r]` becomes `[n]`."""
-        if self._owner is None:
-            return tf.reduce_max(values, axis=0, keepdims=True)
-        return tf.math.unsorted_segment_max(values, self._owner, self.num)
+            return (
+                tf.reduce_min(least, axis=0, keepdims=True),
+                tf.reduce_max(most, axis=0, keepdims=True),
+            )
+        return (
+            tf.math.unsorted_segment_min(least, self._owner, self.num),
+            tf.math.unsorted_segment_max(most, self._owner, self.num),
+        )
 
     def spread(self, values: tf.Tensor) -> tf.Tensor:
         """Returns for each row the value of its tensor: `[n]` becomes `[r, 1]` or `[1, 1]`."""
@@ -243,80 +282,79 @@ class Segments:
         return values[:, tf.newaxis]
 
     def numbered(self, indices: tf.Tensor, stride: int) -> tf.Tensor:
-        """Adds `stride` times the number of the tensor to int32 `[r, 256]`."""
+        """Adds `stride` times the number of the tensor to int32 `[r, 128]`."""
         if self._owner is None:
             return indices
         return indices + tf.cast(self._owner, tf.int32)[:, tf.newaxis] * stride
 
 
 def segments_of(blocks: Blocks, is_one: bool) -> Segments:
-    """Returns which rows belong to which tensor.
+    """Returns which rows belong to which tensor; those after the last one are its padding.
 
     Args:
         blocks: The tensors.
         is_one: Whether there is exactly one of them.
     """
-    ends = tf.cumsum(_num_rows(blocks.sizes))
     rows = tf.range(tf.shape(blocks.rows, tf.int64)[0])
-    owner = tf.zeros_like(rows) if is_one else tf.searchsorted(ends, rows, side="right")
-    # Negative numbers count from the first element of the tensor after it.
-    behind = tf.gather(ends * ROW - padding_of(blocks), owner) - rows * ROW
-    valid = tf.minimum(behind, ROW)
-    return Segments(1 if is_one else tf.size(ends), None if is_one else owner, valid)
+    if is_one:
+        return Segments(1, None, blocks.sizes - rows * ROW)
+    num_rows = num_rows_of(blocks.sizes)
+    owner = tf.searchsorted(tf.cumsum(num_rows)[:-1], rows, side="right")
+    behind = blocks.sizes + tf.cumsum(num_rows, exclusive=True) * ROW
+    return Segments(tf.size(num_rows), owner, tf.gather(behind, owner) - rows * ROW)
 
 
 def padding_of(blocks: Blocks) -> tf.Tensor:
-    """Returns the number of zeros that each tensor's last row was filled with, int64 `[n]`."""
-    return _num_rows(blocks.sizes) * ROW - blocks.sizes
-
-
-def _num_rows(sizes: tf.Tensor) -> tf.Tensor:
-    return tf.maximum((sizes + ROW - 1) // ROW, 1)
+    """Returns the number of zeros that are padding of each tensor, int64 `[n]`."""
+    ends = tf.cumsum(num_rows_of(blocks.sizes))
+    ends = tf.concat([[0], ends[:-1], tf.shape(blocks.rows, tf.int64)[:1]], axis=0)
+    return (ends[1:] - ends[:-1]) * ROW - blocks.sizes
 
 
 def measured(
-    measure: Callable[..., Totals], matrices: Sequence[tf.Tensor], segments: Segments
+    measure: Callable[..., Totals],
+    matrices: Sequence[tf.Tensor],
+    segments: Segments,
+    added: Sequence[tf.TensorSpec],
+    dtype_of_extremes: tf.DType | None = None,
 ) -> Totals:
     """Measures rows in chunks.
 
     Args:
         measure: Takes some rows of each matrix and the `Segments` of those.
-        matrices: `[r, 256]` each.
+        matrices: `[r, 128]` each.
         segments: Which rows belong to which tensor.
+        added: What `measure` adds up, without the first axis.
+        dtype_of_extremes: The dtype of the extremes, if it has any.
     """
     num_rows = tf.shape(matrices[0])[0]
-    first = (num_rows - 1) % _chunk(matrices) + 1
-
-    def measured_part(start: tf.Tensor, length: tf.Tensor) -> Totals:
-        parts = [tf.slice(rows, [start, 0], [length, ROW]) for rows in matrices]
-        return measure(*parts, segments.part(start, length))
 
     def add_chunk(start: tf.Tensor, totals: Totals) -> tuple[tf.Tensor, Totals]:
-        length = _chunk(matrices)  # in the loop, where XLA needs to know it
-        return start + length, totals.with_those_of(measured_part(start, length))
+        length = tf.minimum(tf.shape(matrices[0])[0], CHUNK)  # here, where XLA needs to know it
+        parts = [tf.slice(rows, [start, 0], [length, ROW]) for rows in matrices]
+        found = measure(*parts, segments.part(start, length))
+        return start + length, totals.with_those_of(found)
 
+    nothing = Totals(tuple(tf.zeros([segments.num, *s.shape], s.dtype) for s in added))
+    if dtype_of_extremes is not None:
+        infinity = tf.fill([segments.num], tf.constant(float("inf"), dtype_of_extremes))
+        nothing = nothing._replace(extremes=(infinity, -infinity))
     return tf.while_loop(
         lambda start, _: start < num_rows,
         add_chunk,
-        (first, measured_part(tf.zeros_like(first), first)),
+        (tf.zeros_like(num_rows), nothing),
         parallel_iterations=1,
     )[1]
 
 
-def _chunk(matrices: Sequence[tf.Tensor]) -> tf.Tensor:
-    return tf.minimum(tf.shape(matrices[0])[0], CHUNK)
-
-
 def sums_of_rows(rows: tf.Tensor) -> tf.Tensor:
-    """Adds float32 or float64 `[r, 256]` along its rows, in any mode, to float64 `[r]`.
+    """Adds float32 or float64 `[r, 128]` along its rows, in any mode, to float64 `[r]`.
 
-    float32 is added 16 numbers at a time, right to 1e-6, and their sums in float64; float64 in
-    pairs, so that a sum has gone through 8 roundings and not 256.
+    float32 is added 16 numbers at a time, right to 1e-6, and their sums in float64; float64 first
+    in pairs, which rounds less.
     """
     if rows.dtype == tf.float64:
-        while rows.shape[1] > 1:
-            rows = rows[:, ::2] + rows[:, 1::2]
-        return rows[:, 0]
+        return tf.reduce_sum(tf.reduce_sum(tf.reshape(rows, [-1, ROW // 2, 2]), axis=2), axis=1)
     lanes = tf.reduce_sum(tf.reshape(rows, [-1, _LANES, ROW // _LANES]), axis=1)
     return tf.reduce_sum(tf.cast(lanes, tf.float64), axis=1)
 
@@ -327,12 +365,13 @@ def num_true(condition: tf.Tensor) -> tf.Tensor:
 
 
 def last_rows(blocks: Blocks) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns each tensor's last row, `[n, 256]`, and which of its elements are not padding."""
-    num_padded = padding_of(blocks)[:, tf.newaxis]
-    is_element = tf.range(ROW, dtype=tf.int64) < ROW - num_padded
-    return tf.gather(blocks.rows, tf.cumsum(_num_rows(blocks.sizes)) - 1), is_element
+    """Returns the last row of each tensor, `[n, 128]`, and which of its elements are its own."""
+    num_rows = num_rows_of(blocks.sizes)
+    num_left = blocks.sizes - tf.maximum(num_rows - 1, 0) * ROW
+    is_element = tf.range(ROW, dtype=tf.int64) < num_left[:, tf.newaxis]
+    return tf.gather(blocks.rows, tf.maximum(tf.cumsum(num_rows) - 1, 0)), is_element
 
 
-def without_padding(rows: tf.Tensor, segments: Segments) -> tf.Tensor:
-    """Returns which elements of some rows are not padding, bool `[r, 256]`."""
+def without_padding(segments: Segments) -> tf.Tensor:
+    """Returns which elements of some rows are not padding, bool `[r, 128]`."""
     return tf.range(ROW, dtype=tf.int64) < segments.valid[:, tf.newaxis]

@@ -12,7 +12,7 @@ from vg_keras.statistics.blocks import (
     Blocks,
     Segments,
     Totals,
-    cut_here,
+    blocks_of_one,
     measured,
     measured_together,
     segments_of,
@@ -20,10 +20,12 @@ from vg_keras.statistics.blocks import (
     sums_of_rows,
     traced_once,
 )
-from vg_keras.statistics.tensor_sketch import decoded, exact_numbers, magnitudes_of
+from vg_keras.statistics.tensor_sketch import exact_numbers
 
 _LEAST, _MOST = 1e-25, 1e30
 """Between these a float32 sum of squares has lost nothing to the ends of its range."""
+
+_NUMBER = tf.TensorSpec([], tf.float64)
 
 
 def norms(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -80,66 +82,54 @@ def _norming(dtype: tf.DType, num: int) -> Callable[..., tuple[tf.Tensor, ...]]:
 @functools.cache
 def _norming_one(dtype: tf.DType, num: int) -> Callable[..., tuple[tf.Tensor, ...]]:
     def norms_of_one(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        parts = [cut_here(values) for values in tensors]
+        parts = [blocks_of_one(values) for values in tensors]
         return _norms_of_rows([p.rows for p in parts], segments_of(parts[0], is_one=True))
 
     return traced_once(norms_of_one, *[tf.TensorSpec(None, dtype)] * num)
 
 
 def _norms_of_rows(matrices: Sequence[tf.Tensor], segments: Segments) -> tuple[tf.Tensor, ...]:
-    squares = measured(_squares, matrices, segments).added
-    is_usual = [(total > _LEAST) & (total < _MOST) for total in squares]
-    return tf.cond(
-        tf.reduce_all(is_usual),
-        lambda: tuple(map(tf.sqrt, squares)),
-        lambda: _careful_norms(matrices, segments, squares, is_usual),
-    )
+    """Returns the norms of the numbers in a matrix, or of an update and of what it was made to."""
+
+    def squares(prepared: Callable[[int, tf.Tensor, Segments], tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        def of_chunk(*rows_and_segments: Any) -> Totals:
+            *rows, segments = rows_and_segments
+            numbers = [prepared(i, n, segments) for i, n in enumerate(_numbers(rows))]
+            return Totals(tuple(segments.sum(sums_of_rows(values * values)) for values in numbers))
+
+        return measured(of_chunk, matrices, segments, [_NUMBER] * len(matrices)).added
+
+    def careful_norms() -> tuple[tf.Tensor, ...]:
+        if matrices[0].dtype == tf.float32:  # its squares are within the range of float64
+            return tuple(map(tf.sqrt, squares(lambda _, values, __: exact_numbers(values))))
+        units = [_largest(number, matrices, segments) for number in range(len(matrices))]
+        found = squares(
+            lambda number, values, of_chunk: tf.math.divide_no_nan(
+                values, of_chunk.spread(units[number])
+            )
+        )
+        return tuple(tf.sqrt(total) * unit for total, unit in zip(found, units, strict=True))
+
+    found = squares(lambda _, values, __: values)
+    is_usual = tf.reduce_all([(total > _LEAST) & (total < _MOST) for total in found])
+    return tf.cond(is_usual, lambda: tuple(map(tf.sqrt, found)), careful_norms)
 
 
-def _measured_numbers(*rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Returns what the norms are taken of: a matrix itself, or an update and the matrix before."""
+def _numbers(rows: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
+    """Returns what norms are taken of: a matrix itself, or an update and the matrix before it."""
     if len(rows) == 1:
-        return rows
+        return tuple(rows)
     before, after = rows
     return after - before, before
 
 
-def _squares(*rows_and_segments: Any) -> Totals:
-    *rows, segments = rows_and_segments
-    numbers = _measured_numbers(*rows)
-    return Totals(tuple(segments.sum(sums_of_rows(values * values)) for values in numbers))
+def _largest(number: int, matrices: Sequence[tf.Tensor], segments: Segments) -> tf.Tensor:
+    """Returns the largest magnitude of each tensor, float64 `[n]`."""
 
-
-def _careful_norms(
-    matrices: Sequence[tf.Tensor],
-    segments: Segments,
-    squares: Sequence[tf.Tensor],
-    is_usual: Sequence[tf.Tensor],
-) -> tuple[tf.Tensor, ...]:
-    """Returns norms at any scale, from 1e-45 to 1e308."""
-    units = measured(_largest_magnitudes, matrices, segments).most
-    units = tuple(unit if unit.dtype == tf.float64 else decoded(unit) for unit in units)
-
-    def scaled_squares(*rows_and_segments: Any) -> Totals:
+    def of_chunk(*rows_and_segments: Any) -> Totals:
         *rows, segments = rows_and_segments
-        numbers = map(exact_numbers, _measured_numbers(*rows))
-        scaled = [
-            tf.math.divide_no_nan(values, segments.spread(unit))
-            for values, unit in zip(numbers, units, strict=True)
-        ]
-        return Totals(tuple(segments.sum(sums_of_rows(values * values)) for values in scaled))
+        magnitudes = tf.abs(_numbers(rows)[number])
+        least, most = tf.reduce_min(magnitudes, axis=1), tf.reduce_max(magnitudes, axis=1)
+        return Totals((), segments.extremes(least, most))
 
-    def scaled_norms() -> tuple[tf.Tensor, ...]:
-        found = measured(scaled_squares, matrices, segments).added
-        return tuple(tf.sqrt(total) * unit for total, unit in zip(found, units, strict=True))
-
-    # A tensor of zeros is usual enough, as a bias in the first step.
-    is_known = [known | tf.equal(unit, 0) for known, unit in zip(is_usual, units, strict=True)]
-    return tf.cond(tf.reduce_all(is_known), lambda: tuple(map(tf.sqrt, squares)), scaled_norms)
-
-
-def _largest_magnitudes(*rows_and_segments: Any) -> Totals:
-    """Finds the largest magnitude, of float32 as its bits, which tell subnormals from zero."""
-    *rows, segments = rows_and_segments
-    magnitudes = map(magnitudes_of, _measured_numbers(*rows))
-    return Totals((), (), tuple(segments.max(tf.reduce_max(m, axis=1)) for m in magnitudes))
+    return measured(of_chunk, matrices, segments, [], tf.float64).extremes[1]

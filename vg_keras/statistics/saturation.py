@@ -24,7 +24,7 @@ from vg_keras.statistics.blocks import (
     Blocks,
     Segments,
     Totals,
-    cut_here,
+    blocks_of_one,
     measured,
     num_true,
     padding_of,
@@ -118,7 +118,7 @@ def _measuring(dtype: tf.DType) -> Callable[..., tf.Tensor]:
 @functools.cache
 def _measuring_one(dtype: tf.DType) -> Callable[..., tf.Tensor]:
     return traced_once(
-        lambda outputs, lower, upper: _shares(cut_here(outputs), lower, upper, is_one=True),
+        lambda outputs, lower, upper: _shares(blocks_of_one(outputs), lower, upper, is_one=True),
         tf.TensorSpec(None, dtype),
         *_LIMITS,
     )
@@ -130,7 +130,8 @@ def _shares(blocks: Blocks, lower: tf.Tensor, upper: tf.Tensor, is_one: bool) ->
         beyond = (values <= segments.spread(lower)) | (values >= segments.spread(upper))
         return Totals((segments.sum(num_true(beyond)),))
 
-    (num,) = measured(num_beyond, [blocks.rows], segments_of(blocks, is_one)).added
+    segments = segments_of(blocks, is_one)
+    (num,) = measured(num_beyond, [blocks.rows], segments, [tf.TensorSpec([], tf.int64)]).added
     is_padding_beyond = (lower >= 0) | (upper <= 0)
     num -= tf.where(is_padding_beyond, padding_of(blocks), 0)
     return tf.cast(num, tf.float64) / tf.cast(blocks.sizes, tf.float64)

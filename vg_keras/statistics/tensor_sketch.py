@@ -20,10 +20,11 @@ import tensorflow as tf
 
 from vg_keras.statistics import buckets
 from vg_keras.statistics.blocks import (
+    ROW,
     Blocks,
     Segments,
     Totals,
-    cut_here,
+    blocks_of_one,
     last_rows,
     measured,
     measured_together,
@@ -144,7 +145,7 @@ def _sketching(dtype: tf.DType) -> Callable[..., TensorSketch]:
 @functools.cache
 def _sketching_one(dtype: tf.DType) -> Callable[..., TensorSketch]:
     return traced_once(
-        lambda values: _sketched(cut_here(values), is_one=True), tf.TensorSpec(None, dtype)
+        lambda values: _sketched(blocks_of_one(values), is_one=True), tf.TensorSpec(None, dtype)
     )
 
 
@@ -156,18 +157,24 @@ def _check(values: tf.Tensor) -> None:
         )
 
 
+_COUNTS = tf.TensorSpec([buckets.NUM_BUCKETS], tf.int64)
+_SUMS = tf.TensorSpec([3], tf.float64)
+_NUMBER = tf.TensorSpec([], tf.int64)
+
+
 def _sketched(blocks: Blocks, is_one: bool) -> TensorSketch:
-    rows, segments = blocks.rows, segments_of(blocks, is_one)
-    padding = tf.cast(padding_of(blocks), tf.int64)
-    is_float32 = rows.dtype == tf.float32
-    totals = measured(_counts_and_sums if is_float32 else _counts, [rows], segments)
+    rows, segments, padding = blocks.rows, segments_of(blocks, is_one), padding_of(blocks)
+    if rows.dtype == tf.float32:
+        totals = measured(_counts_and_sums, [rows], segments, [_COUNTS, _SUMS], rows.dtype)
+    else:
+        totals = measured(_counts, [rows], segments, [_COUNTS])
     counts = totals.added[0] - padding[:, tf.newaxis] * _bucket(buckets.ZERO)
     zeros = tf.cond(
         tf.reduce_any(_of_either_sign(counts, 0, 1) > 0),
-        lambda: measured(_zeros, [rows], segments).added[0] - padding,
+        lambda: measured(_zeros, [rows], segments, [_NUMBER]).added[0] - padding,
         lambda: tf.zeros_like(padding),
     )
-    if is_float32:
+    if rows.dtype == tf.float32:
         sums, extremes = totals.added[1], _extremes(blocks, totals)
         is_usual = _are_told(counts, zeros) & _is_in_range(blocks.sizes, sums, extremes, zeros)
         moments, negative_zeros = tf.cond(
@@ -214,14 +221,13 @@ def _counts_and_sums(rows: tf.Tensor, segments: Segments) -> Totals:
     """Counts float32 elements, and finds what their moments are if they are usual ones."""
     magnitudes = tf.abs(rows)
     sums = [sums_of_rows(values) for values in (rows, magnitudes, magnitudes * magnitudes)]
-    is_full = tf.equal(segments.valid, rows.shape[1])  # of the others see `last_rows`
+    is_full = segments.valid >= ROW  # of the others see `last_rows`
     infinity = tf.constant(float("inf"), rows.dtype)
     least = tf.where(is_full, tf.reduce_min(rows, axis=1), infinity)
     most = tf.where(is_full, tf.reduce_max(rows, axis=1), -infinity)
     return Totals(
         (*_counts(rows, segments).added, segments.sum(tf.stack(sums, axis=1))),
-        (segments.min(least),),
-        (segments.max(most),),
+        segments.extremes(least, most),
     )
 
 
@@ -263,7 +269,8 @@ def _extremes(blocks: Blocks, totals: Totals) -> tf.Tensor:
     infinity = tf.constant(float("inf"), last.dtype)
     least = tf.reduce_min(tf.where(is_element, last, infinity), axis=1)
     most = tf.reduce_max(tf.where(is_element, last, -infinity), axis=1)
-    return tf.stack([tf.minimum(totals.least[0], least), tf.maximum(totals.most[0], most)], axis=1)
+    whole = Totals((), totals.extremes)
+    return tf.stack(whole.with_those_of(Totals((), (least, most))).extremes, axis=1)
 
 
 def _usual_moments(sums: tf.Tensor, extremes: tf.Tensor) -> tf.Tensor:
@@ -278,56 +285,59 @@ def _exact_moments(rows: tf.Tensor, segments: Segments) -> tuple[tf.Tensor, tf.T
     Returns:
         float64 `[n, 7]`, all but the zeros, and the number of negative zeros, int64 `[n]`.
     """
-    found = measured(_exact_extremes, [rows], segments)
-    (smallest,), (largest,), added = found.least, found.most, found.added
-    is_any, infinities, negative_zeros = added[0] > 0, added[1:3], added[3]
-    unit = tf.where(is_any, tf.maximum(-smallest, largest), 0.0)
+    unit = _unit(rows, segments)
 
-    def scaled_sums(rows: tf.Tensor, segments: Segments) -> Totals:
-        finite = tf.where(_is_finite(rows), exact_numbers(rows), 0.0)
-        scaled = tf.math.divide_no_nan(finite, segments.spread(unit))
-        sums = [sums_of_rows(v) for v in (scaled, tf.abs(scaled), scaled * scaled)]
-        return Totals((segments.sum(tf.stack(sums, axis=1)),))
+    def moments(rows: tf.Tensor, segments: Segments) -> Totals:
+        numbers, is_finite = exact_numbers(rows), _is_finite(rows)
+        finite = tf.math.divide_no_nan(tf.where(is_finite, numbers, 0.0), segments.spread(unit))
+        sums = [sums_of_rows(values) for values in (finite, tf.abs(finite), finite * finite)]
+        is_finite &= without_padding(segments)
+        infinity = tf.constant(float("inf"), tf.float64)
+        conditions = (
+            is_finite,
+            tf.equal(numbers, infinity),
+            tf.equal(numbers, -infinity),
+            # Of its bits nothing but the sign is set.
+            tf.equal(_bits(rows), _SIGN),
+        )
+        return Totals(
+            (
+                segments.sum(tf.stack(sums, axis=1)),
+                segments.sum(tf.stack([num_true(c) for c in conditions], axis=1)),
+            ),
+            segments.extremes(
+                tf.reduce_min(tf.where(is_finite, numbers, infinity), axis=1),
+                tf.reduce_max(tf.where(is_finite, numbers, -infinity), axis=1),
+            ),
+        )
 
-    (sums,) = measured(scaled_sums, [rows], segments).added
+    found = measured(moments, [rows], segments, [_SUMS, tf.TensorSpec([4], tf.int64)], tf.float64)
+    sums, nums = found.added
     sums = tf.concat([sums[:, :2], tf.sqrt(sums[:, 2:])], axis=1) * unit[:, tf.newaxis]
-    extremes = tf.stack([smallest, largest], axis=1)
-    extremes = tf.where(is_any[:, tf.newaxis], extremes, tf.constant(float("nan"), tf.float64))
-    infinities = tf.cast(tf.stack(infinities, axis=1), tf.float64)
-    return tf.concat([sums, extremes, infinities], axis=1), negative_zeros
+    extremes = tf.stack(found.extremes, axis=1)
+    extremes = tf.where(nums[:, :1] > 0, extremes, tf.constant(float("nan"), tf.float64))
+    return tf.concat([sums, extremes, tf.cast(nums[:, 1:3], tf.float64)], axis=1), nums[:, 3]
 
 
-def _exact_extremes(rows: tf.Tensor, segments: Segments) -> Totals:
-    """Counts finite elements, positive and negative infinities, negative zeros; finds extremes."""
-    values = exact_numbers(rows)
-    is_finite = _is_finite(rows) & without_padding(rows, segments)
-    infinity = tf.constant(float("inf"), tf.float64)
-    told = (
-        is_finite,
-        tf.equal(values, infinity),
-        tf.equal(values, -infinity),
-        # Of its bits nothing but the sign is set.
-        tf.equal(_bits(rows), _SIGN),
-    )
-    least = tf.reduce_min(tf.where(is_finite, values, infinity), axis=1)
-    most = tf.reduce_max(tf.where(is_finite, values, -infinity), axis=1)
-    return Totals(
-        tuple(segments.sum(num_true(condition)) for condition in told),
-        (segments.min(least),),
-        (segments.max(most),),
-    )
+def _unit(rows: tf.Tensor, segments: Segments) -> tf.Tensor:
+    """Returns numbers `[n]` by which float64 is divided so that its square stays in its range.
+
+    That of any float32 does.
+    """
+    if rows.dtype == tf.float32:
+        return tf.ones([segments.num], tf.float64)
+
+    def largest(rows: tf.Tensor, segments: Segments) -> Totals:
+        magnitudes = tf.where(_is_finite(rows), tf.abs(rows), 0.0)
+        least, most = tf.reduce_min(magnitudes, axis=1), tf.reduce_max(magnitudes, axis=1)
+        return Totals((), segments.extremes(least, most))
+
+    return measured(largest, [rows], segments, [], tf.float64).extremes[1]
 
 
 def exact_numbers(rows: tf.Tensor) -> tf.Tensor:
     """Returns float32 or float64 numbers as float64, subnormals of float32 included."""
     return rows if rows.dtype == tf.float64 else decoded(_bits(rows))
-
-
-def magnitudes_of(rows: tf.Tensor) -> tf.Tensor:
-    """Returns what orders numbers by magnitude: the bits of float32, int32, or float64."""
-    if rows.dtype == tf.float64:
-        return tf.abs(rows)
-    return tf.bitwise.bitwise_and(_bits(rows), _MAGNITUDE)
 
 
 def _is_finite(rows: tf.Tensor) -> tf.Tensor:
