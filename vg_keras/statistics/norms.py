@@ -69,13 +69,8 @@ def _norms(things: Sequence[tuple[tf.Tensor, ...]]) -> tuple[tf.Tensor, ...]:
 
 @functools.cache
 def _norming(dtype: tf.DType, num: int) -> Callable[..., tuple[tf.Tensor, ...]]:
-    matrix, sizes = signature_of_blocks(dtype)
     return traced_once(
-        lambda sizes, *matrices: _norms_of_rows(
-            matrices, segments_of(Blocks(matrices[0], sizes), is_one=False)
-        ),
-        sizes,
-        *[matrix] * num,
+        lambda sizes, *rows: _norms_of_rows(sizes, rows, is_one=False), *_signature(dtype, num)
     )
 
 
@@ -83,36 +78,71 @@ def _norming(dtype: tf.DType, num: int) -> Callable[..., tuple[tf.Tensor, ...]]:
 def _norming_one(dtype: tf.DType, num: int) -> Callable[..., tuple[tf.Tensor, ...]]:
     def norms_of_one(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
         parts = [blocks_of_one(values) for values in tensors]
-        return _norms_of_rows([p.rows for p in parts], segments_of(parts[0], is_one=True))
+        return _norms_of_rows(parts[0].sizes, [p.rows for p in parts], is_one=True)
 
     return traced_once(norms_of_one, *[tf.TensorSpec(None, dtype)] * num)
 
 
-def _norms_of_rows(matrices: Sequence[tf.Tensor], segments: Segments) -> tuple[tf.Tensor, ...]:
+@functools.cache
+def _careful_norming(dtype: tf.DType, num: int) -> Callable[..., tuple[tf.Tensor, ...]]:
+    # Seldom run, so it is called: TensorFlow prepares what is called when it first is.
+    return traced_once(
+        lambda sizes, *rows: _careful_norms(rows, _segments(sizes, rows, is_one=False)),
+        *_signature(dtype, num),
+    )
+
+
+def _signature(dtype: tf.DType, num: int) -> tuple[tf.TensorSpec, ...]:
+    matrix, sizes = signature_of_blocks(dtype)
+    return sizes, *[matrix] * num
+
+
+def _segments(sizes: tf.Tensor, matrices: Sequence[tf.Tensor], is_one: bool) -> Segments:
+    return segments_of(Blocks(matrices[0], sizes), is_one)
+
+
+def _norms_of_rows(
+    sizes: tf.Tensor, matrices: Sequence[tf.Tensor], is_one: bool
+) -> tuple[tf.Tensor, ...]:
     """Returns the norms of the numbers in a matrix, or of an update and of what it was made to."""
+    segments = _segments(sizes, matrices, is_one)
+    squares = _squares(matrices, segments, lambda _, values, __: values)
+    is_usual = tf.reduce_all([(total > _LEAST) & (total < _MOST) for total in squares])
+    careful = _careful_norming(matrices[0].dtype, len(matrices))
+    return tf.cond(
+        is_usual,
+        lambda: tuple(map(tf.sqrt, squares)),
+        lambda: tuple(careful(sizes, *matrices)),
+    )
 
-    def squares(prepared: Callable[[int, tf.Tensor, Segments], tf.Tensor]) -> tuple[tf.Tensor, ...]:
-        def of_chunk(*rows_and_segments: Any) -> Totals:
-            *rows, segments = rows_and_segments
-            numbers = [prepared(i, n, segments) for i, n in enumerate(_numbers(rows))]
-            return Totals(tuple(segments.sum(sums_of_rows(values * values)) for values in numbers))
 
-        return measured(of_chunk, matrices, segments, [_NUMBER] * len(matrices)).added
+def _careful_norms(matrices: Sequence[tf.Tensor], segments: Segments) -> tuple[tf.Tensor, ...]:
+    """Returns norms at any scale, from 1e-45 to 1e308."""
+    if matrices[0].dtype == tf.float32:  # the squares are within the range of float64
+        squares = _squares(matrices, segments, lambda _, values, __: exact_numbers(values))
+        return tuple(map(tf.sqrt, squares))
+    units = [_largest(number, matrices, segments) for number in range(len(matrices))]
 
-    def careful_norms() -> tuple[tf.Tensor, ...]:
-        if matrices[0].dtype == tf.float32:  # its squares are within the range of float64
-            return tuple(map(tf.sqrt, squares(lambda _, values, __: exact_numbers(values))))
-        units = [_largest(number, matrices, segments) for number in range(len(matrices))]
-        found = squares(
-            lambda number, values, of_chunk: tf.math.divide_no_nan(
-                values, of_chunk.spread(units[number])
-            )
-        )
-        return tuple(tf.sqrt(total) * unit for total, unit in zip(found, units, strict=True))
+    def scaled(number: int, values: tf.Tensor, of_chunk: Segments) -> tf.Tensor:
+        return tf.math.divide_no_nan(values, of_chunk.spread(units[number]))
 
-    found = squares(lambda _, values, __: values)
-    is_usual = tf.reduce_all([(total > _LEAST) & (total < _MOST) for total in found])
-    return tf.cond(is_usual, lambda: tuple(map(tf.sqrt, found)), careful_norms)
+    squares = _squares(matrices, segments, scaled)
+    return tuple(tf.sqrt(total) * unit for total, unit in zip(squares, units, strict=True))
+
+
+def _squares(
+    matrices: Sequence[tf.Tensor],
+    segments: Segments,
+    prepared: Callable[[int, tf.Tensor, Segments], tf.Tensor],
+) -> tuple[tf.Tensor, ...]:
+    """Returns the sums of the squares of what is made of each of the numbers, float64 `[n]`."""
+
+    def of_chunk(*rows_and_segments: Any) -> Totals:
+        *rows, segments = rows_and_segments
+        numbers = [prepared(i, values, segments) for i, values in enumerate(_numbers(rows))]
+        return Totals(tuple(segments.sum(sums_of_rows(values * values)) for values in numbers))
+
+    return measured(of_chunk, matrices, segments, [_NUMBER] * len(matrices)).added
 
 
 def _numbers(rows: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:

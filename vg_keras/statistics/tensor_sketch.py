@@ -171,7 +171,7 @@ def _sketched(blocks: Blocks, is_one: bool) -> TensorSketch:
     counts = totals.added[0] - padding[:, tf.newaxis] * _bucket(buckets.ZERO)
     zeros = tf.cond(
         tf.reduce_any(_of_either_sign(counts, 0, 1) > 0),
-        lambda: measured(_zeros, [rows], segments, [_NUMBER]).added[0] - padding,
+        lambda: _num_zeros(rows.dtype)(*blocks) - padding,
         lambda: tf.zeros_like(padding),
     )
     if rows.dtype == tf.float32:
@@ -181,10 +181,10 @@ def _sketched(blocks: Blocks, is_one: bool) -> TensorSketch:
             tf.reduce_all(is_usual & (blocks.sizes > 0)),
             # Without subnormals only zeros have the smallest magnitude.
             lambda: (_usual_moments(sums, extremes), counts[:, buckets.NEGATIVE]),
-            lambda: _exact_moments(rows, segments),
+            lambda: _exact_moments(rows.dtype)(*blocks),
         )
     else:
-        moments, negative_zeros = _exact_moments(rows, segments)
+        moments, negative_zeros = _exact_moments(rows.dtype)(*blocks)
     # -0 counts in the bucket of 0, so that the bucket of a negative number says it is negative.
     move = _bucket(buckets.ZERO) - _bucket(buckets.NEGATIVE)
     counts += negative_zeros[:, tf.newaxis] * move
@@ -228,6 +228,27 @@ def _counts_and_sums(rows: tf.Tensor, segments: Segments) -> Totals:
     return Totals(
         (*_counts(rows, segments).added, segments.sum(tf.stack(sums, axis=1))),
         segments.extremes(least, most),
+    )
+
+
+# What is seldom run is called: TensorFlow prepares a function that is called when it first is.
+
+
+@functools.cache
+def _num_zeros(dtype: tf.DType) -> Callable[..., tf.Tensor]:
+    return traced_once(
+        lambda rows, sizes: measured(
+            _zeros, [rows], segments_of(Blocks(rows, sizes), is_one=False), [_NUMBER]
+        ).added[0],
+        *signature_of_blocks(dtype),
+    )
+
+
+@functools.cache
+def _exact_moments(dtype: tf.DType) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    return traced_once(
+        lambda rows, sizes: _moments_of_any(rows, segments_of(Blocks(rows, sizes), is_one=False)),
+        *signature_of_blocks(dtype),
     )
 
 
@@ -279,7 +300,7 @@ def _usual_moments(sums: tf.Tensor, extremes: tf.Tensor) -> tf.Tensor:
     return tf.concat([sums[:, :2], norms, extremes, tf.zeros_like(extremes)], axis=1)
 
 
-def _exact_moments(rows: tf.Tensor, segments: Segments) -> tuple[tf.Tensor, tf.Tensor]:
+def _moments_of_any(rows: tf.Tensor, segments: Segments) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the moments of any numbers, passing over those that are not finite.
 
     Returns:
