@@ -1,5 +1,7 @@
 """How often Python runs a model: never more than is promised, for tracing takes seconds."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -53,6 +55,48 @@ def test_a_model_is_traced_once_for_each_purpose_in_all_of_several_fits(
         fit(model, x, y, [monitor], epochs=2)
 
     assert counts.num_calls == expected
+
+
+@pytest.mark.parametrize("update_freq", [3, "batch"])
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "mixed precision"])
+def test_an_optimizer_that_makes_its_variables_late_costs_no_further_trace(update_freq, optimizer):
+    if optimizer == "mixed precision":
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
+    begin_afresh()
+    counts = CountsCalls(name="counts")
+    model = keras.Sequential([keras.Input([4]), layers.Dense(4, "relu"), counts, layers.Dense(2)])
+    compiled(model, optimizer)
+    counts.num_calls = 0
+    fit(model, *regression_data(4), [GradientMonitor(None, update_freq)])
+
+    assert counts.num_calls == (RECORDING if update_freq == "batch" else PLAIN + RECORDING)
+
+
+@pytest.mark.parametrize("strategy", [None, "two replicas"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lion", "loss scale"])
+def test_the_variables_of_an_optimizer_are_those_that_fit_makes(optimizer, strategy, two_replicas):
+    def variables(monitors):
+        begin_afresh()
+        with two_replicas.scope() if strategy else contextlib.nullcontext():
+            chosen = optimizer
+            if optimizer == "loss scale":
+                chosen = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
+            model = keras.Sequential([keras.Input([4]), layers.Dense(3, "relu"), layers.Dense(2)])
+            compiled(model, chosen)
+        fit(model, *regression_data(3), monitors)
+        return [(v.path, v.dtype, np.array(v).tolist()) for v in model.optimizer.variables]
+
+    assert variables([GradientMonitor(None, 2)]) == variables([])
+
+
+def test_a_train_step_of_ones_own_makes_the_variables_of_its_optimizer():
+    keras.utils.clear_session()
+    model = CustomTrainStep()
+    x, y = regression_data(4)
+    model(x[:1])
+    fit(compiled(model, "adam"), x, y, [GradientMonitor(None, 3)])
+
+    assert model.num_traces == 2 * PLAIN + RECORDING
 
 
 def test_a_probe_of_a_model_with_a_train_step_of_its_own_traces_that_no_more_often():

@@ -6,8 +6,9 @@ that the events go to is kept by `writer.py`.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,15 +106,8 @@ _SCALARS: dict[str, tuple[str, Callable[[Record, str], float]]] = {
 }
 """For each kind the attribute of a record whose paths it has, and the number at a path."""
 
-_METADATA = {
-    (kind, describe): (
-        scalar_metadata if kind in _SCALARS else histogram_metadata
-    ).create_summary_metadata("", description if describe else "")
-    for kind, description in DESCRIPTIONS.items()
-    for describe in (True, False)
-}
-
-_DTYPES = {np.dtype(np.float64): types_pb2.DT_DOUBLE, np.dtype(np.float32): types_pb2.DT_FLOAT}
+_MAX_TEMPLATES = 1 << 15
+"""Charts whose constant parts are kept: those of a model of 1,000 layers."""
 
 
 def record_event(
@@ -131,10 +125,13 @@ def record_event(
             written in any case.
         describe: Whether each chart brings its description, of which TensorBoard keeps the first.
     """
-    values = [_payload(metadata.RECORD_TAG, metadata.encode_record(record, model))]
+    event = event_pb2.Event(step=record.step, wall_time=record.wall_time)
+    values = event.summary.value
+    values.append(_payload(metadata.RECORD_TAG, metadata.encode_record(record, model)))
     for kind in kinds:
-        values += _charts(kind, record, _METADATA[kind, describe])
-    return _event(record.step, record.wall_time, values)
+        add = _add_scalars if kind in _SCALARS else _add_histograms
+        add(values, kind, record, describe)
+    return event
 
 
 def model_event(model: ModelDescription, step: int, wall_time: float) -> event_pb2.Event:
@@ -161,34 +158,44 @@ def _event(step: int, wall_time: float, values: list[summary_pb2.Summary.Value])
     return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
-def _charts(
-    kind: str, record: Record, summary_metadata: summary_pb2.SummaryMetadata
-) -> Iterator[summary_pb2.Summary.Value]:
-    for path, tensor in _tensors(kind, record):
-        yield summary_pb2.Summary.Value(
-            tag=metadata.tag(kind, path), metadata=summary_metadata, tensor=_tensor(tensor)
-        )
+def _add_scalars(values: Any, kind: str, record: Record, describe: bool) -> None:
+    attribute, number = _SCALARS[kind]
+    paths = list(getattr(record, attribute))
+    with np.errstate(over="ignore"):  # what float32 does not hold is infinite
+        numbers = np.array([number(record, path) for path in paths], np.float64).astype(np.float32)
+    content = numbers.tobytes()
+    for i, path in enumerate(paths):
+        value = values.add()
+        value.CopyFrom(_template(kind, path, describe))
+        value.tensor.tensor_content = content[4 * i : 4 * i + 4]
 
 
-def _tensors(kind: str, record: Record) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yields what a kind of chart shows of a record, by path."""
-    if kind in _SCALARS:
-        attribute, number = _SCALARS[kind]
-        for path in getattr(record, attribute):
-            yield path, np.asarray(number(record, path), np.float32)
-        return
-    attribute, rows = _HISTOGRAMS[kind]
+def _add_histograms(values: Any, kind: str, record: Record, describe: bool) -> None:
+    attribute, bars_of = _HISTOGRAMS[kind]
     sketches = getattr(record, attribute)
-    for path, bars in zip(sketches, rows(list(sketches.values())), strict=True):
+    for path, bars in zip(sketches, bars_of(list(sketches.values())), strict=True):
         if len(bars):  # else nothing is finite, or there are but zeros: there is nothing to draw
-            yield path, bars
+            value = values.add()
+            value.CopyFrom(_template(kind, path, describe))
+            value.tensor.tensor_content = bars.tobytes()
+            value.tensor.tensor_shape.dim[0].size = len(bars)
 
 
-def _tensor(array: NDArray[Any]) -> tensor_pb2.TensorProto:
-    tensor = tensor_pb2.TensorProto(dtype=_DTYPES[array.dtype], tensor_content=array.tobytes())
-    for size in array.shape:
-        tensor.tensor_shape.dim.add(size=size)
-    return tensor
+@functools.lru_cache(_MAX_TEMPLATES)
+def _template(kind: str, path: str, describe: bool) -> summary_pb2.Summary.Value:
+    """Returns a chart without its numbers, to be copied: making one takes longer than that."""
+    description = DESCRIPTIONS[kind] if describe else ""
+    if kind in _SCALARS:
+        of_plugin = scalar_metadata.create_summary_metadata("", description)
+        tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT)
+        tensor.tensor_shape.SetInParent()
+    else:
+        of_plugin = histogram_metadata.create_summary_metadata("", description)
+        tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_DOUBLE)
+        for size in (0, 3):
+            tensor.tensor_shape.dim.add(size=size)
+    tag = metadata.tag(kind, path)
+    return summary_pb2.Summary.Value(tag=tag, metadata=of_plugin, tensor=tensor)
 
 
 def _payload(tag: str, payload: bytes) -> summary_pb2.Summary.Value:

@@ -110,9 +110,10 @@ class Absences:
         """Yields the layers that were trained though no call of them was seen."""
         for path, observed in plan.layers.items():
             layer: keras.layers.Layer = observed.layer
-            own = {plan.path_of.get(id(variable)) for variable in own_variables(layer)}
-            if id(layer) not in self._taps.called and own & self._with_gradient:
-                yield path
+            if id(layer) not in self._taps.called:
+                own = {plan.path_of.get(id(variable)) for variable in own_variables(layer)}
+                if own & self._with_gradient:
+                    yield path
 
 
 _HIDDEN = (

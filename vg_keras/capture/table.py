@@ -71,12 +71,14 @@ class Rows:
 
     def sketches(self, rows: Sequence[int]) -> list[Sketch]:
         """Returns the sketches in some rows."""
-        counts = self.counts[rows]
-        owner, occupied = np.nonzero(counts)
+        # NumPy finds what is True ten times as fast as what is not zero.
+        counts = self.counts[rows].reshape(-1)
+        places = np.flatnonzero(counts != 0)
+        owner, occupied = np.divmod(places, buckets.NUM_BUCKETS)
         ends = np.searchsorted(owner, np.arange(1, len(rows)))
         parts = zip(
             np.split(occupied.astype(np.uint16), ends),
-            np.split(counts[owner, occupied], ends),
+            np.split(counts[places], ends),
             self.numbers[rows, :_STEP],
             strict=True,
         )

@@ -19,7 +19,8 @@ class DeadUnits:
     """Follows the units of one layer from record to record."""
 
     def __init__(self) -> None:
-        self._window: deque[tuple[NDArray[np.bool_], int]] = deque(maxlen=WINDOW)
+        self._window: deque[tuple[NDArray[np.bool_], int]] = deque()
+        self._num_active: NDArray[np.uint8] | None = None
 
     def add(self, active: NDArray[np.bool_], examples: int) -> tuple[float, int] | None:
         """Takes what was seen in one recorded step.
@@ -32,8 +33,13 @@ class DeadUnits:
             The fraction of units that were zero on every example of the last `WINDOW` records, and
             how many examples those are. None at the first record: zero in one batch is not dead.
         """
+        if self._num_active is None:
+            self._num_active = np.zeros(len(active), np.uint8)
+        self._num_active += active
         self._window.append((active, examples))
+        if len(self._window) > WINDOW:
+            self._num_active -= self._window.popleft()[0]
         if len(self._window) < 2:
             return None
-        silent = ~np.any([mask for mask, _ in self._window], axis=0)
-        return float(silent.mean()), sum(count for _, count in self._window)
+        silent = float(np.mean(self._num_active == 0))
+        return silent, sum(count for _, count in self._window)

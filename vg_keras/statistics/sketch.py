@@ -6,7 +6,9 @@ bars of a chart in `histogram.py`.
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +29,8 @@ MOMENTS = (
 )
 """The numbers of a sketch beside its counts, in the order in which the train step and the event
 file hold them; what is on disk depends on it."""
+
+_moments_of = operator.attrgetter(*MOMENTS)
 
 QUANTILE_ERROR = 1 / 9
 """Bound on the relative error of `Sketch.quantile`: that of a bucket whose edges are as 4 to 5."""
@@ -88,7 +92,7 @@ class Sketch:
     @property
     def moments(self) -> list[float]:
         """All numbers but the counts, in the order of `MOMENTS`."""
-        return [getattr(self, name) for name in MOMENTS]
+        return list(_moments_of(self))
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -97,12 +101,12 @@ class Sketch:
         counts[self.occupied] = self.occupied_counts
         return counts
 
-    @property
+    @functools.cached_property
     def count(self) -> int:
         """Number of elements, finite or not."""
         return int(self.occupied_counts.sum())
 
-    @property
+    @functools.cached_property
     def nonfinite(self) -> int:
         """Number of elements that are NaN or infinite."""
         exponents = self.occupied % buckets.NEGATIVE

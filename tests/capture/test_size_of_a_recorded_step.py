@@ -1,0 +1,68 @@
+"""A recorded step stays small: how many operations a layer adds to its graph."""
+
+import keras
+import pytest
+from keras import layers
+from small_models import begin_afresh, compiled, fit, regression_data
+
+from vg_keras import GradientMonitor
+from vg_keras.capture import train_function
+
+PER_GRADIENT, PER_LAYER = 4, 8
+"""Operations that measuring may add: of a gradient all about its variable, of a layer its output,
+what is backpropagated to it, and its saturated and dead units."""
+
+
+def num_operations(function):
+    definition = function.graph.as_graph_def()
+    return sum(map(len, [definition.node, *(f.node_def for f in definition.library.function)]))
+
+
+def added_operations(monkeypatch, depth, make_layer, **choice):
+    """The operations that the recorded step of a deep model has more than its own step."""
+    traced = []
+
+    def trace(function, iterator):
+        found = original(function, iterator)
+        traced.append(num_operations(found[0]))
+        return found
+
+    original = train_function.trace
+    monkeypatch.setattr(train_function, "trace", trace)
+    begin_afresh()
+    model = keras.Sequential([keras.Input([4]), *(make_layer() for _ in range(depth))])
+    fit(
+        compiled(model, "adam"),
+        *regression_data(2, outputs=4),
+        [GradientMonitor(None, 9, **choice)],
+    )
+    monkeypatch.undo()
+    own, recorded = traced
+    return recorded - own
+
+
+def dense(activation):
+    return lambda: layers.Dense(4, activation)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", None])
+def test_a_dense_layer_adds_few_operations(monkeypatch, activation):
+    deep, deeper = (added_operations(monkeypatch, d, dense(activation)) for d in (10, 30))
+
+    assert (deeper - deep) / 20 <= 2 * PER_GRADIENT + PER_LAYER
+
+
+def test_gradients_alone_add_fewer(monkeypatch):
+    deep, deeper = (
+        added_operations(monkeypatch, depth, dense("relu"), activations=False) for depth in (10, 30)
+    )
+
+    assert (deeper - deep) / 20 <= 2 * PER_GRADIENT
+
+
+def test_the_operations_grow_with_the_depth_and_no_faster(monkeypatch):
+    of_10, of_30, of_90 = (
+        added_operations(monkeypatch, depth, dense("relu")) for depth in (10, 30, 90)
+    )
+
+    assert (of_90 - of_30) / 60 == pytest.approx((of_30 - of_10) / 20, abs=1)
