@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from numpy_twin import bucket_counts
 
-from vg_keras.statistics.blocks import CHUNK, MAX_ELEMENTS, ROW, measured_together
+from vg_keras.statistics.blocks import CHUNK, MAX_ELEMENTS, MAX_SMALL, ROW, measured_together
 from vg_keras.statistics.norms import norms, update_norms
 from vg_keras.statistics.tensor_sketch import sketch_all
 
@@ -105,14 +105,23 @@ def groups_of(shapes, dtypes=None):
 
 
 def test_many_small_tensors_are_one_group_and_a_large_one_is_alone():
-    assert groups_of([[9], [3, 3], [1024, 1024], [5]]) == ([[0, 1], [3]], [2])
+    assert groups_of([[9], [3, 3], [1024, 1024], [5]]) == ([[0, 1, 3]], [2])
 
 
 def test_a_group_holds_no_more_elements_than_it_may():
     half = [MAX_ELEMENTS // 2 // 128]  # of an example, in a batch of 128
 
-    many, alone = groups_of([[None, *half], [None, *half], [None, *half], [2]])
-    assert (many, alone) == ([[0, 1], [2, 3]], [])
+    many, alone = groups_of([[None, *half]] * 5)
+    assert (many, alone) == ([[0, 1], [2, 3], [4]], [])
+
+
+def test_small_tensors_are_not_measured_with_larger_ones():
+    assert groups_of([[9], [300, 300], [5], [300, 300]]) == ([[0, 2], [1, 3]], [])
+
+
+def test_a_group_holds_no_more_tensors_than_it_may():
+    many, alone = groups_of([[2]] * (MAX_SMALL + 1))
+    assert (list(map(len, many)), alone) == ([MAX_SMALL, 1], [])
 
 
 def test_float64_is_a_group_of_its_own():

@@ -28,7 +28,7 @@ from vg_keras.statistics.active_units import active_units
 from vg_keras.statistics.blocks import measured_together, traced_once
 from vg_keras.statistics.indexed_slices import sketch_slices
 from vg_keras.statistics.norms import update_norms
-from vg_keras.statistics.saturation import NO_BOUNDS, Bounds, saturated_share, saturated_shares
+from vg_keras.statistics.saturation import Bounds, saturated_share, saturated_shares
 from vg_keras.statistics.tensor_sketch import (
     TensorSketch,
     as_real,
@@ -307,7 +307,10 @@ def _sketch_outputs(
     keys, values = list(tensors), list(tensors.values())
 
     def measure_large(number: int) -> tuple[tf.Tensor, ...]:
-        share = saturated_share(values[number], bounds[keys[number]] or NO_BOUNDS)
+        of_one = bounds[keys[number]]
+        share = tf.zeros([], tf.float64)
+        if of_one is not None:
+            share = saturated_share(values[number], of_one)
         return *sketch_large(values[number]), share[tf.newaxis]
 
     return measured_together(

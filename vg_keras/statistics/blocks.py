@@ -145,6 +145,11 @@ def signature_of_blocks(dtype: tf.DType) -> tuple[tf.TensorSpec, tf.TensorSpec]:
 MAX_ELEMENTS = 1 << 24
 """Elements of the tensors that are measured together: so much is copied into one matrix."""
 
+_SMALL = 1 << 14
+MAX_SMALL, MAX_MEDIUM = 256, 128
+"""Tensors of at most `_SMALL` elements, and larger ones, that are measured together. The counts of
+all tensors of a group are added up for each chunk: of many small ones there are few chunks."""
+
 _LARGE = 1 << 20
 """Elements from which on copying a tensor costs more than measuring it by itself."""
 
@@ -188,19 +193,24 @@ def measured_together(
 
 
 def _groups(tensors: Sequence[tf.Tensor]) -> list[list[int]]:
-    """Splits tensors into groups of one width, none of them too large."""
+    """Splits tensors into groups of one kind: float64 or not, small or not, large ones alone."""
+    kinds: dict[tuple[bool, int], list[int]] = {}
+    for number, values in enumerate(tensors):
+        limit = MAX_SMALL if _expected_size(values) <= _SMALL else MAX_MEDIUM
+        kinds.setdefault((values.dtype == tf.float64, limit), []).append(number)
     found: list[list[int]] = []
-    for is_wide in (False, True):
-        elements = MAX_ELEMENTS + 1
-        for number, values in enumerate(tensors):
-            if (values.dtype == tf.float64) is not is_wide:
-                continue
-            size = MAX_ELEMENTS if _is_large(values) else _expected_size(values)
-            if elements + size > MAX_ELEMENTS:
-                found.append([])
-                elements = 0
-            found[-1].append(number)
+    for (_, limit), numbers in kinds.items():
+        group: list[int] = []
+        elements = 0
+        for number in numbers:
+            is_large = _is_large(tensors[number])
+            size = MAX_ELEMENTS if is_large else _expected_size(tensors[number])
+            if group and (elements + size > MAX_ELEMENTS or len(group) == limit):
+                found.append(group)
+                group, elements = [], 0
+            group.append(number)
             elements += size
+        found.append(group)
     return found
 
 

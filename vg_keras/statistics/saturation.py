@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from vg_keras.statistics.blocks import (
     Blocks,
@@ -45,9 +47,6 @@ class Bounds(NamedTuple):
     lower: float
     upper: float
 
-
-NO_BOUNDS = Bounds(-math.inf, math.inf)
-"""Of a function that does not saturate."""
 
 BOUNDS = {
     "tanh": Bounds(-0.97, 0.97),
@@ -80,7 +79,8 @@ def saturated_share(outputs: tf.Tensor, bounds: Bounds) -> tf.Tensor:
     Returns:
         float64 scalar from 0 to 1; NaN for an empty tensor.
     """
-    return _measuring_one(outputs.dtype)(outputs, *_limits([bounds]))[0]
+    limits = _limits([bounds])
+    return _measuring_one(outputs.dtype, *_are_any(limits))(outputs, *limits)[0]
 
 
 def saturated_shares(blocks: Blocks, bounds: Sequence[Bounds | None]) -> tf.Tensor:
@@ -92,43 +92,56 @@ def saturated_shares(blocks: Blocks, bounds: Sequence[Bounds | None]) -> tf.Tens
     """
     if not any(bounds):
         return tf.zeros(tf.shape(blocks.sizes), tf.float64)
-    return _measuring(blocks.rows.dtype)(*blocks, *_limits(bounds))
+    limits = _limits(bounds)
+    return _measuring(blocks.rows.dtype, *_are_any(limits))(*blocks, *limits)
 
 
-def _limits(bounds: Sequence[Bounds | None]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns lower and upper bounds, float32 `[n]`; NaN, beyond which nothing is, for none."""
-    both = [(math.nan, math.nan) if one is None else one for one in bounds]
+def _limits(bounds: Sequence[Bounds | None]) -> NDArray[np.float32]:
+    """Returns lower and upper bounds, `[2, n]`; NaN, beyond which nothing is, for none."""
+    nothing = Bounds(math.nan, math.nan)
+    both = np.array([nothing if one is None else one for one in bounds], np.float32)
     # An infinite bound is none, not even for an infinite output.
-    limits = np.where(np.isfinite(both), both, math.nan)
-    return tf.constant(limits[:, 0], tf.float32), tf.constant(limits[:, 1], tf.float32)
+    return np.where(np.isfinite(both), both, np.float32(math.nan)).T
+
+
+def _are_any(limits: NDArray[np.float32]) -> list[bool]:
+    """Returns whether there are any lower bounds, and any upper ones."""
+    return [bool(np.isfinite(of_all).any()) for of_all in limits]
 
 
 _LIMITS = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.float32)
 
 
 @functools.cache
-def _measuring(dtype: tf.DType) -> Callable[..., tf.Tensor]:
-    return traced_once(
-        lambda rows, sizes, lower, upper: _shares(Blocks(rows, sizes), lower, upper, is_one=False),
-        *signature_of_blocks(dtype),
-        *_LIMITS,
-    )
+def _measuring(dtype: tf.DType, has_lower: bool, has_upper: bool) -> Callable[..., tf.Tensor]:
+    def measure(rows: tf.Tensor, sizes: tf.Tensor, *limits: tf.Tensor) -> tf.Tensor:
+        return _shares(Blocks(rows, sizes), limits, (has_lower, has_upper), is_one=False)
+
+    return traced_once(measure, *signature_of_blocks(dtype), *_LIMITS)
 
 
 @functools.cache
-def _measuring_one(dtype: tf.DType) -> Callable[..., tf.Tensor]:
-    return traced_once(
-        lambda outputs, lower, upper: _shares(blocks_of_one(outputs), lower, upper, is_one=True),
-        tf.TensorSpec(None, dtype),
-        *_LIMITS,
-    )
+def _measuring_one(dtype: tf.DType, has_lower: bool, has_upper: bool) -> Callable[..., tf.Tensor]:
+    def measure(outputs: tf.Tensor, *limits: tf.Tensor) -> tf.Tensor:
+        return _shares(blocks_of_one(outputs), limits, (has_lower, has_upper), is_one=True)
+
+    return traced_once(measure, tf.TensorSpec(None, dtype), *_LIMITS)
 
 
-def _shares(blocks: Blocks, lower: tf.Tensor, upper: tf.Tensor, is_one: bool) -> tf.Tensor:
+def _shares(
+    blocks: Blocks, limits: Sequence[tf.Tensor], has: tuple[bool, bool], is_one: bool
+) -> tf.Tensor:
+    lower, upper = limits
+    has_lower, has_upper = has
+
     def num_beyond(rows: tf.Tensor, segments: Segments) -> Totals:
         values = tf.cast(rows, tf.float32)
-        beyond = (values <= segments.spread(lower)) | (values >= segments.spread(upper))
-        return Totals((segments.sum(num_true(beyond)),))
+        sides = []
+        if has_lower:
+            sides.append(values <= segments.spread(lower))
+        if has_upper:
+            sides.append(values >= segments.spread(upper))
+        return Totals((segments.sum(num_true(functools.reduce(operator.or_, sides))),))
 
     segments = segments_of(blocks, is_one)
     (num,) = measured(num_beyond, [blocks.rows], segments, [tf.TensorSpec([], tf.int64)]).added

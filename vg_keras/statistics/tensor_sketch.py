@@ -96,7 +96,7 @@ def sketch(values: tf.Tensor) -> TensorSketch:
     Raises:
         TypeError: The dtype is none of these.
     """
-    counts, moments = sketch_all([values])
+    counts, moments = sketch_all([tf.convert_to_tensor(values)])
     return TensorSketch(counts[0], moments[0])
 
 
