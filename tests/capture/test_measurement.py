@@ -284,3 +284,23 @@ def test_slices_of_half_precision_are_divided_without_loss():
     assert (found.values / 2.0**-30).numpy().tolist() == [[1, 0], [2, 0]]
     assert found.indices is slices.indices
     assert found.dense_shape is slices.dense_shape
+
+
+@pytest.mark.parametrize("shape", [[None, 3], [None, None], [None], None])
+def test_the_examples_are_counted_in_a_batch_of_any_size(model, shape):
+    plan = Plan(model, Choice())
+    table = Table(len(plan.row_of), len(plan.mask_of), 1)
+    nothing = {"gradients": {}, "penalties": {}, "before": {}, "after": {}, "scale": None}
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
+    def store(values):
+        calls = {TANH: [Call(values)]}
+        Measurement(tf.constant(0, tf.int64), calls=calls, **nothing).store(0, plan, table)
+
+    examples = []
+    for batch in (5, 0, 2):
+        store(tf.ones([batch] if shape == [None] else [batch, 3]))
+        ((rows,),) = table.read()
+        examples.append(rows.extras(plan.row_of[ACTIVATION, TANH])[1])
+
+    assert examples == [5, 0, 2]

@@ -137,7 +137,7 @@ class Measurement:
         if found is None:
             return None
         counts, moments, shares = found
-        examples = tf.stack([_examples_of(self.calls[path][0]) for _, path in keys])
+        examples = _examples_of([self.calls[path] for _, path in keys], counts)
         extras = tf.stack([shares, tf.cast(examples, tf.float64)], axis=1)
         known = [(bounds[key] is not None, True) for key in keys]
         return _Rows(keys, TensorSketch(counts, moments), extras, known)
@@ -342,15 +342,44 @@ def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
 
 
-def _examples_of(call: Call) -> tf.Tensor:
-    """Returns the length of the first axis of an output, int32; a scalar is one example."""
+def _examples_of(layers: Sequence[Sequence[Call]], counts: tf.Tensor) -> tf.Tensor:
+    """Returns the number of examples of each layer's first call, int64 `[n]`.
+
+    It is the length of the first axis; a scalar is one example. Where that is the only length that
+    is unknown, it follows from the number of elements, so that a layer needs no operation for it.
+
+    Args:
+        layers: The calls of n layers.
+        counts: int64 `[n, 2048]`, the counts of all elements of their outputs.
+    """
+    sizes = [_size_of_example(calls) for calls in layers]
+    known = [
+        0 if size else _num_examples(calls[0]) for size, calls in zip(sizes, layers, strict=True)
+    ]
+    found = tf.convert_to_tensor(known, tf.int64)
+    if any(sizes):
+        found += tf.reduce_sum(counts, axis=1) // [size or tf.int64.max for size in sizes]
+    return found
+
+
+def _size_of_example(calls: Sequence[Call]) -> int:
+    """Returns the numbers in the output of one example, or 0 where that does not tell their number.
+
+    It does not where there are several calls, where the number is known, or where it is not alone
+    in being unknown.
+    """
+    value, shape = calls[0].value, calls[0].value.shape
+    if len(calls) > 1 or calls[0].examples is not None or not shape.rank or shape[0] is not None:
+        return 0
+    return (shape[1:].num_elements() or 0) * (2 if value.dtype.is_complex else 1)
+
+
+def _num_examples(call: Call) -> int | tf.Tensor:
     if call.examples is not None:
-        return tf.cast(call.examples, tf.int32)
-    return _first_length(call.value.dtype)(call.value)
-
-
-@functools.cache
-def _first_length(dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
-    return traced_once(
-        lambda values: tf.concat([tf.shape(values), [1]], axis=0)[0], tf.TensorSpec(None, dtype)
-    )
+        return tf.cast(call.examples, tf.int64)
+    shape = call.value.shape
+    if shape.rank == 0:
+        return 1
+    if shape.rank is not None and shape[0] is not None:
+        return int(shape[0])
+    return tf.concat([tf.shape(call.value, tf.int64), [1]], axis=0)[0]
