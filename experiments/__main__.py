@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 
 from experiments.common import command_line, options
-from experiments.common.catalogue import BENCHMARK, EXPERIMENTS, question
+from experiments.common.catalogue import BENCHMARKS, EXPERIMENTS, question
 
 DESCRIPTION = """\
 Runs experiments and writes index.html: one page with every figure, number and claim. The options go
@@ -42,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _list() -> None:
-    width = max(map(len, (*EXPERIMENTS, BENCHMARK)))
-    for name in (*EXPERIMENTS, BENCHMARK):
+    width = max(map(len, (*EXPERIMENTS, *BENCHMARKS)))
+    for name in (*EXPERIMENTS, *BENCHMARKS):
         print(f"{name:{width}}  {question(name)}")
     print(
         "\npython -m experiments NAME ...   runs some of them and writes one page\n"

@@ -11,7 +11,7 @@ import tensorflow as tf
 from small_models import mlp, regression_data
 
 from experiments.common import command_line
-from experiments.common.catalogue import BENCHMARK, EXPERIMENTS
+from experiments.common.catalogue import BENCHMARKS, EXPERIMENTS
 from vg_keras import GradientMonitor, events, metadata, read_run
 
 ROOT = Path(__file__).parents[1]
@@ -92,7 +92,7 @@ def test_every_kind_of_tag_is_explained():
         assert f"`{tag}`" in README
 
 
-@pytest.mark.parametrize("name", [*EXPERIMENTS, BENCHMARK])
+@pytest.mark.parametrize("name", [*EXPERIMENTS, *BENCHMARKS])
 def test_every_experiment_answers_to_help(name, capsys):
     with pytest.raises(SystemExit) as stop:
         command_line.main(name, ["--help"])

@@ -19,8 +19,8 @@ EXPERIMENTS = (
 )
 """Those that show a claim or match a publication."""
 
-BENCHMARK = "monitoring_cost"
-"""The one that measures time, and so must run alone."""
+BENCHMARKS = ("monitoring_cost", "real_models")
+"""Those that measure time, and so must run alone."""
 
 _FOLDER = Path(__file__).parents[1]
 

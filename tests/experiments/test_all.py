@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments import __main__ as all_experiments
-from experiments.common.catalogue import BENCHMARK, EXPERIMENTS, question
+from experiments.common.catalogue import BENCHMARKS, EXPERIMENTS, question
 
 FOLDER = Path(all_experiments.__file__).parent
 
@@ -19,7 +19,7 @@ def test_every_module_is_listed_with_its_question(capsys):
     lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
     modules = {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "__main__"}
 
-    assert {line.split()[0] for line in lines} == modules == {*EXPERIMENTS, BENCHMARK}
+    assert {line.split()[0] for line in lines} == modules == {*EXPERIMENTS, *BENCHMARKS}
     assert all(line.endswith("?") for line in lines)
     assert max(map(len, lines)) < 120
 
@@ -34,7 +34,7 @@ def test_the_list_needs_no_tensorflow():
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("name", [*EXPERIMENTS, BENCHMARK])
+@pytest.mark.parametrize("name", [*EXPERIMENTS, *BENCHMARKS])
 def test_importing_an_experiment_does_not_import_tensorflow(name):
     # Else its help would take seconds, and every process would print what TensorFlow prints.
     code = f"import sys, experiments.{name}; sys.exit('tensorflow' in sys.modules)"
