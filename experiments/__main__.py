@@ -47,7 +47,7 @@ def _list() -> None:
         print(f"{name:{width}}  {question(name)}")
     print(
         "\npython -m experiments NAME ...   runs some of them and writes one page\n"
-        "python -m experiments all        runs all but the last, which must run alone\n"
+        "python -m experiments all        runs all but the last two, which must run alone\n"
         "python -m experiments.NAME       runs one, with options of its own: see --help"
     )
 
