@@ -10,15 +10,17 @@ import tensorflow as tf
 
 from vg_keras.statistics.blocks import (
     Blocks,
+    blocks_of_one,
+    measured_together,
+    signature_of_blocks,
+    traced_once,
+)
+from vg_keras.statistics.segments import (
     Segments,
     Totals,
-    blocks_of_one,
     measured,
-    measured_together,
     segments_of,
-    signature_of_blocks,
     sums_of_rows,
-    traced_once,
 )
 from vg_keras.statistics.tensor_sketch import exact_numbers
 

@@ -24,15 +24,17 @@ from numpy.typing import NDArray
 
 from vg_keras.statistics.blocks import (
     Blocks,
+    blocks_of_one,
+    signature_of_blocks,
+    traced_once,
+)
+from vg_keras.statistics.segments import (
     Segments,
     Totals,
-    blocks_of_one,
     measured,
     num_true,
     padding_of,
     segments_of,
-    signature_of_blocks,
-    traced_once,
 )
 
 _SLOPE = 1 - 0.97**2

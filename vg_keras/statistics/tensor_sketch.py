@@ -22,18 +22,20 @@ from vg_keras.statistics import buckets
 from vg_keras.statistics.blocks import (
     ROW,
     Blocks,
+    blocks_of_one,
+    measured_together,
+    signature_of_blocks,
+    traced_once,
+)
+from vg_keras.statistics.segments import (
     Segments,
     Totals,
-    blocks_of_one,
     last_rows,
     measured,
-    measured_together,
     num_true,
     padding_of,
     segments_of,
-    signature_of_blocks,
     sums_of_rows,
-    traced_once,
     without_padding,
 )
 

@@ -1,0 +1,177 @@
+"""Reduces the rows of several tensors to numbers for each tensor, in chunks.
+
+Whatever is computed of a matrix is computed of a chunk of its rows at a time: reduced along each
+row, and then over the rows that belong to one tensor. So what is needed on the way takes a bounded
+amount of memory, however large the tensors are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from vg_keras.statistics.blocks import CHUNK, ROW, Blocks, num_rows_of
+
+_LANES = 16
+
+
+class Totals(NamedTuple):
+    """What was measured of some rows, by tensor.
+
+    Attributes:
+        added: Tensors `[n, ...]` that are added up over the rows of a tensor.
+        extremes: Nothing, or `[n]` of which the least counts and `[n]` of which the greatest does.
+    """
+
+    added: tuple[tf.Tensor, ...]
+    extremes: tuple[tf.Tensor, ...] = ()
+
+    def with_those_of(self, other: Totals) -> Totals:
+        """Returns the totals of both parts."""
+        pairs = zip((tf.minimum, tf.maximum), self.extremes, other.extremes, strict=False)
+        return Totals(
+            tuple(a + b for a, b in zip(self.added, other.added, strict=True)),
+            tuple(outermost(a, b) for outermost, a, b in pairs),
+        )
+
+
+class Segments:
+    """Tells which rows belong to which tensor.
+
+    Args:
+        num: Number of tensors.
+        owner: int64 `[r]`, the number of the tensor of each row; None where there is one tensor.
+        valid: int64 `[r]`, how many elements are left of the tensor from this row on; none or
+            fewer for a row of padding.
+    """
+
+    def __init__(self, num: tf.Tensor | int, owner: tf.Tensor | None, valid: tf.Tensor) -> None:
+        self.num = num
+        self.valid = valid
+        self._owner = owner
+
+    def part(self, start: tf.Tensor, length: tf.Tensor | int) -> Segments:
+        """Returns those of some of the rows."""
+        owner = None if self._owner is None else tf.slice(self._owner, [start], [length])
+        return Segments(self.num, owner, tf.slice(self.valid, [start], [length]))
+
+    def sum(self, values: tf.Tensor) -> tf.Tensor:
+        """Adds the rows of each tensor: `[r, ...]` becomes `[n, ...]`."""
+        if self._owner is None:
+            return tf.reduce_sum(values, axis=0, keepdims=True)
+        return tf.math.unsorted_segment_sum(values, self._owner, self.num)
+
+    def extremes(self, least: tf.Tensor, most: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the least and the greatest value of each tensor: `[r]` become `[n]`."""
+        if self._owner is None:
+            return (
+                tf.reduce_min(least, axis=0, keepdims=True),
+                tf.reduce_max(most, axis=0, keepdims=True),
+            )
+        return (
+            tf.math.unsorted_segment_min(least, self._owner, self.num),
+            tf.math.unsorted_segment_max(most, self._owner, self.num),
+        )
+
+    def spread(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns for each row the value of its tensor: `[n]` becomes `[r, 1]` or `[1, 1]`."""
+        if self._owner is not None:
+            values = tf.gather(values, self._owner)
+        return values[:, tf.newaxis]
+
+    def numbered(self, indices: tf.Tensor, stride: int) -> tf.Tensor:
+        """Adds `stride` times the number of the tensor to int32 `[r, 128]`."""
+        if self._owner is None:
+            return indices
+        return indices + tf.cast(self._owner, tf.int32)[:, tf.newaxis] * stride
+
+
+def segments_of(blocks: Blocks, is_one: bool) -> Segments:
+    """Returns which rows belong to which tensor; those after the last one are its padding.
+
+    Args:
+        blocks: The tensors.
+        is_one: Whether there is exactly one of them.
+    """
+    rows = tf.range(tf.shape(blocks.rows, tf.int64)[0])
+    if is_one:
+        return Segments(1, None, blocks.sizes - rows * ROW)
+    num_rows = num_rows_of(blocks.sizes)
+    owner = tf.searchsorted(tf.cumsum(num_rows)[:-1], rows, side="right")
+    behind = blocks.sizes + tf.cumsum(num_rows, exclusive=True) * ROW
+    return Segments(tf.size(num_rows), owner, tf.gather(behind, owner) - rows * ROW)
+
+
+def padding_of(blocks: Blocks) -> tf.Tensor:
+    """Returns the number of zeros that are padding of each tensor, int64 `[n]`."""
+    ends = tf.cumsum(num_rows_of(blocks.sizes))
+    ends = tf.concat([[0], ends[:-1], tf.shape(blocks.rows, tf.int64)[:1]], axis=0)
+    return (ends[1:] - ends[:-1]) * ROW - blocks.sizes
+
+
+def measured(
+    measure: Callable[..., Totals],
+    matrices: Sequence[tf.Tensor],
+    segments: Segments,
+    added: Sequence[tf.TensorSpec],
+    dtype_of_extremes: tf.DType | None = None,
+) -> Totals:
+    """Measures rows in chunks.
+
+    Args:
+        measure: Takes some rows of each matrix and the `Segments` of those.
+        matrices: `[r, 128]` each.
+        segments: Which rows belong to which tensor.
+        added: What `measure` adds up, without the first axis.
+        dtype_of_extremes: The dtype of the extremes, if it has any.
+    """
+    num_rows = tf.shape(matrices[0])[0]
+
+    def add_chunk(start: tf.Tensor, totals: Totals) -> tuple[tf.Tensor, Totals]:
+        length = tf.minimum(tf.shape(matrices[0])[0], CHUNK)  # here, where XLA needs to know it
+        parts = [tf.slice(rows, [start, 0], [length, ROW]) for rows in matrices]
+        found = measure(*parts, segments.part(start, length))
+        return start + length, totals.with_those_of(found)
+
+    nothing = Totals(tuple(tf.zeros([segments.num, *s.shape], s.dtype) for s in added))
+    if dtype_of_extremes is not None:
+        infinity = tf.fill([segments.num], tf.constant(float("inf"), dtype_of_extremes))
+        nothing = nothing._replace(extremes=(infinity, -infinity))
+    return tf.while_loop(
+        lambda start, _: start < num_rows,
+        add_chunk,
+        (tf.zeros_like(num_rows), nothing),
+        parallel_iterations=1,
+    )[1]
+
+
+def sums_of_rows(rows: tf.Tensor) -> tf.Tensor:
+    """Adds float32 or float64 `[r, 128]` along its rows, in any mode, to float64 `[r]`.
+
+    float32 is added 16 numbers at a time, right to 1e-6, and their sums in float64; float64 first
+    in pairs, which rounds less.
+    """
+    if rows.dtype == tf.float64:
+        return tf.reduce_sum(tf.reduce_sum(tf.reshape(rows, [-1, ROW // 2, 2]), axis=2), axis=1)
+    lanes = tf.reduce_sum(tf.reshape(rows, [-1, _LANES, ROW // _LANES]), axis=1)
+    return tf.reduce_sum(tf.cast(lanes, tf.float64), axis=1)
+
+
+def num_true(condition: tf.Tensor) -> tf.Tensor:
+    """Returns how many of each row are true, int64 `[r]`."""
+    return tf.cast(tf.reduce_sum(tf.cast(condition, tf.int32), axis=1), tf.int64)
+
+
+def last_rows(blocks: Blocks) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the last row of each tensor, `[n, 128]`, and which of its elements are its own."""
+    num_rows = num_rows_of(blocks.sizes)
+    num_left = blocks.sizes - tf.maximum(num_rows - 1, 0) * ROW
+    is_element = tf.range(ROW, dtype=tf.int64) < num_left[:, tf.newaxis]
+    return tf.gather(blocks.rows, tf.maximum(tf.cumsum(num_rows) - 1, 0)), is_element
+
+
+def without_padding(segments: Segments) -> tf.Tensor:
+    """Returns which elements of some rows are not padding, bool `[r, 128]`."""
+    return tf.range(ROW, dtype=tf.int64) < segments.valid[:, tf.newaxis]
