@@ -29,12 +29,13 @@ _PATIENCE = 10
 """A monitored training is given up where it takes so many times as long as a plain one may."""
 
 _COLUMNS = {
-    "start_cpu_s": "start, CPU-seconds",
-    "operations": "graph operations",
-    "peak_mb": "peak memory",
-    "unrecorded_step": "a step that is not recorded",
-    "recorded_step": "a recorded step",
+    "start_cpu_s": "two steps",
+    "operations": "graph",
+    "peak_mb": "memory",
+    "unrecorded_step": "step",
+    "recorded_step": "recorded",
 }
+"""What is compared, as the table heads it."""
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -121,9 +122,9 @@ def _print(console: Console, rows: list[dict[str, Any]]) -> None:
 
     table = Table(title="Relative to plain fit, in CPU time", title_justify="left")
     for heading in ("network", "optimizer", "XLA"):
-        table.add_column(heading)
-    for heading in (*_COLUMNS.values(), "bytes a record"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, no_wrap=True)
+    for heading in (*_COLUMNS.values(), "kB a record"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         numbers = [row["ratios"].get(name) for name in _COLUMNS]
         every = row["measured"].get("every step")
@@ -132,9 +133,13 @@ def _print(console: Console, rows: list[dict[str, Any]]) -> None:
             row["optimizer"],
             "yes" if row["jit_compile"] else "no",
             *("-" if number is None else f"{number:.2f}" for number in numbers),
-            "-" if every is None else f"{every['bytes_per_record']:,.0f}",
+            "-" if every is None else f"{every['bytes_per_record'] / 1e3:,.0f}",
         )
     console.print(table)
+    console.print(
+        "two steps: CPU time until the second step has ended; graph: operations that are made until "
+        "then; memory: its peak; step: one that is not recorded; recorded: one that is."
+    )
 
 
 if __name__ == "__main__":
