@@ -99,7 +99,9 @@ def _ratios(found: dict[str, dict[str, float] | None]) -> dict[str, float]:
         ratios["unrecorded_step"] = monitored["step_cpu_ms"] / plain["step_cpu_ms"]
     if every is not None:
         ratios["recorded_step"] = every["step_cpu_ms"] / plain["step_cpu_ms"]
-        ratios["peak_mb"] = every["peak_mb"] / plain["peak_mb"]
+    peaks = [of_one["peak_mb"] for of_one in (monitored, every) if of_one is not None]
+    if peaks:
+        ratios["peak_mb"] = max(peaks) / plain["peak_mb"]
     return ratios
 
 
@@ -112,8 +114,8 @@ def _answer(rows: list[dict[str, Any]]) -> str:
     return (
         f"The first two steps take at most {most['start_cpu_s']:.1f} times the CPU time and "
         f"{most['operations']:.1f} times the graph operations of plain fit, a recorded step at "
-        f"most {most['recorded_step']:.1f} times that of another, and the memory of a training "
-        f"whose every step is recorded is at most {most['peak_mb']:.1f} times that of plain fit."
+        f"most {most['recorded_step']:.1f} times that of another, and peak memory is at most "
+        f"{most['peak_mb']:.1f} times that of plain fit."
     )
 
 
@@ -137,8 +139,8 @@ def _print(console: Console, rows: list[dict[str, Any]]) -> None:
         )
     console.print(table)
     console.print(
-        "two steps: CPU time until the second step has ended; graph: operations that are made until "
-        "then; memory: its peak; step: one that is not recorded; recorded: one that is."
+        "two steps: CPU time until the second step has ended; graph: operations made until then; "
+        "memory: its peak; step: one that is not recorded; recorded: one that is."
     )
 
 
