@@ -26,9 +26,6 @@ from vg_keras.statistics.tensor_sketch import TensorSketch
 NUM_EXTRAS = 2
 """Numbers that a row may have besides its sketch."""
 
-Extras = tuple[tf.Tensor, Sequence[bool]]
-"""The extras of a row, float64 `[NUM_EXTRAS]`, and which of them are known."""
-
 NO_EXTRAS = (False,) * NUM_EXTRAS
 
 _STEP = len(MOMENTS)
