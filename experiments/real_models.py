@@ -122,10 +122,15 @@ def _answer(rows: list[dict[str, Any]]) -> str:
 def _print(console: Console, rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    table = Table(title="Relative to plain fit, in CPU time", title_justify="left")
+    table = Table(
+        title="Relative to plain fit, in CPU time",
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     for heading in ("network", "optimizer", "XLA"):
         table.add_column(heading, no_wrap=True)
-    for heading in (*_COLUMNS.values(), "kB a record"):
+    for heading in (*_COLUMNS.values(), "kB"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         numbers = [row["ratios"].get(name) for name in _COLUMNS]
@@ -140,7 +145,7 @@ def _print(console: Console, rows: list[dict[str, Any]]) -> None:
     console.print(table)
     console.print(
         "two steps: CPU time until the second step has ended; graph: operations made until then; "
-        "memory: its peak; step: one that is not recorded; recorded: one that is."
+        "memory: its peak; step: one that is not recorded; recorded: one that is; kB: of a record."
     )
 
 
