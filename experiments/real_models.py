@@ -126,7 +126,7 @@ def _print(console: Console, rows: list[dict[str, Any]]) -> None:
         title="Relative to plain fit, in CPU time",
         title_justify="left",
         box=None,
-        padding=(0, 2, 0, 0),
+        padding=(0, 1, 0, 0),
     )
     for heading in ("network", "optimizer", "XLA"):
         table.add_column(heading, no_wrap=True)
