@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.common import command_line, options
+from experiments.common.measured_training import NEVER
 from experiments.common.networks import Network, networks
 from experiments.common.outcome import Outcome
 
@@ -34,8 +35,6 @@ STEPS = 100
 """Steps in one round: one record at the monitor's default."""
 TAPE_STEPS = 10
 """The second tape is so slow that it gets fewer."""
-NEVER = 10**9
-"""A rhythm of records of which none comes but the first."""
 KERNEL_SIZE = 1_000_000
 
 

@@ -144,18 +144,14 @@ def model_event(model: ModelDescription, step: int, wall_time: float) -> event_p
             custom_scalars.create_summary_metadata(),
         ),
     ]
-    return _event(step, wall_time, values)
+    summary = summary_pb2.Summary(value=values)
+    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
 def resumption_event(step: int, wall_time: float) -> event_pb2.Event:
     """Returns the event that says that a training goes on at a step, as TensorBoard knows it."""
     start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
     return event_pb2.Event(step=step, wall_time=wall_time, session_log=start)
-
-
-def _event(step: int, wall_time: float, values: list[summary_pb2.Summary.Value]) -> event_pb2.Event:
-    summary = summary_pb2.Summary(value=values)
-    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
 def _add_scalars(values: Any, kind: str, record: Record, describe: bool) -> None:

@@ -25,7 +25,7 @@ from vg_keras.capture.plan import (
 )
 from vg_keras.capture.table import NO_EXTRAS, NUM_EXTRAS, Table
 from vg_keras.statistics.active_units import active_units
-from vg_keras.statistics.blocks import measured_together, traced_once
+from vg_keras.statistics.blocks import in_order, measured_together, traced_once
 from vg_keras.statistics.indexed_slices import sketch_slices
 from vg_keras.statistics.norms import update_norms
 from vg_keras.statistics.saturation import Bounds, saturated_share, saturated_shares
@@ -285,19 +285,15 @@ def penalty_gradient(
 
 def _sketch_gradients(tensors: Mapping[Key, Gradient], plan: Plan) -> TensorSketch:
     """Returns the sketches of dense tensors and of IndexedSlices."""
-    dense = {key: t for key, t in tensors.items() if not isinstance(t, tf.IndexedSlices)}
-    parts = [sketch_all(list(dense.values()))] if dense else []
-    order = list(dense)
-    for key, slices in tensors.items():
+    is_sparse = [isinstance(tensor, tf.IndexedSlices) for tensor in tensors.values()]
+    order = sorted(range(len(tensors)), key=is_sparse.__getitem__)
+    dense = [tensor for tensor in tensors.values() if not isinstance(tensor, tf.IndexedSlices)]
+    parts = [sketch_all(dense)] if dense else []
+    for (_, path), slices in tensors.items():
         if isinstance(slices, tf.IndexedSlices):
-            order.append(key)
-            counts, moments = sketch_slices(slices, plan.sizes[key[1]])
+            counts, moments = sketch_slices(slices, plan.sizes[path])
             parts.append(TensorSketch(counts[tf.newaxis], moments[tf.newaxis]))
-    columns = [tf.concat(column, axis=0) for column in zip(*parts, strict=True)]
-    if order != list(tensors):
-        places = [order.index(key) for key in tensors]
-        columns = [tf.gather(column, places) for column in columns]
-    return TensorSketch(*columns)
+    return TensorSketch(*in_order(parts, order))
 
 
 def _sketch_outputs(

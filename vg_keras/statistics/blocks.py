@@ -181,11 +181,24 @@ def measured_together(
         else:
             columns = zip(*(tensors[number] for number in group), strict=True)
             found.append(measure_many(group, [shelf.blocks(column) for column in columns]))
-    totals = tuple(tf.concat(column, axis=0) for column in zip(*found, strict=True))
-    if order == sorted(order):
-        return totals
+    return in_order(found, order)
+
+
+def in_order(parts: Sequence[Columns], order: Sequence[int]) -> Columns:
+    """Puts the results of several groups together.
+
+    Args:
+        parts: For each group tensors `[things, ...]`.
+        order: The numbers of the things, from 0 on, as they follow one another in the parts.
+
+    Returns:
+        Tensors `[n, ...]` in the order of the numbers.
+    """
+    columns = tuple(tf.concat(column, axis=0) for column in zip(*parts, strict=True))
+    if list(order) == sorted(order):
+        return columns
     places = np.argsort(order)
-    return tuple(tf.gather(column, places) for column in totals)
+    return tuple(tf.gather(column, places) for column in columns)
 
 
 def _groups(tensors: Sequence[tf.Tensor]) -> list[list[int]]:

@@ -18,6 +18,7 @@ from vg_keras.statistics.blocks import (
 from vg_keras.statistics.segments import (
     Segments,
     Totals,
+    largest,
     measured,
     segments_of,
     sums_of_rows,
@@ -123,7 +124,10 @@ def _careful_norms(matrices: Sequence[tf.Tensor], segments: Segments) -> tuple[t
     if matrices[0].dtype == tf.float32:  # the squares are within the range of float64
         squares = _squares(matrices, segments, lambda _, values, __: exact_numbers(values))
         return tuple(map(tf.sqrt, squares))
-    units = [_largest(number, matrices, segments) for number in range(len(matrices))]
+    units = [
+        largest(lambda *rows, i=number: tf.abs(_numbers(rows)[i]), matrices, segments)
+        for number in range(len(matrices))
+    ]
 
     def scaled(number: int, values: tf.Tensor, of_chunk: Segments) -> tf.Tensor:
         return tf.math.divide_no_nan(values, of_chunk.spread(units[number]))
@@ -153,15 +157,3 @@ def _numbers(rows: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
         return tuple(rows)
     before, after = rows
     return after - before, before
-
-
-def _largest(number: int, matrices: Sequence[tf.Tensor], segments: Segments) -> tf.Tensor:
-    """Returns the largest magnitude of each tensor, float64 `[n]`."""
-
-    def of_chunk(*rows_and_segments: Any) -> Totals:
-        *rows, segments = rows_and_segments
-        magnitudes = tf.abs(_numbers(rows)[number])
-        least, most = tf.reduce_min(magnitudes, axis=1), tf.reduce_max(magnitudes, axis=1)
-        return Totals((), segments.extremes(least, most))
-
-    return measured(of_chunk, matrices, segments, [], tf.float64).extremes[1]

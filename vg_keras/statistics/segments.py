@@ -8,7 +8,7 @@ amount of memory, however large the tensors are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -157,6 +157,38 @@ def sums_of_rows(rows: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(tf.reduce_sum(tf.reshape(rows, [-1, ROW // 2, 2]), axis=2), axis=1)
     lanes = tf.reduce_sum(tf.reshape(rows, [-1, _LANES, ROW // _LANES]), axis=1)
     return tf.reduce_sum(tf.cast(lanes, tf.float64), axis=1)
+
+
+def extremes_where(condition: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the least and the greatest of each row's elements that meet a condition, `[r]`.
+
+    Where none does, they are infinity and its negative.
+    """
+    infinity = tf.constant(float("inf"), rows.dtype)
+    return (
+        tf.reduce_min(tf.where(condition, rows, infinity), axis=1),
+        tf.reduce_max(tf.where(condition, rows, -infinity), axis=1),
+    )
+
+
+def largest(
+    magnitudes: Callable[..., tf.Tensor], matrices: Sequence[tf.Tensor], segments: Segments
+) -> tf.Tensor:
+    """Returns the largest magnitude of each tensor, float64 `[n]`.
+
+    Args:
+        magnitudes: Takes some rows of each matrix, and returns magnitudes of the same shape.
+        matrices: float64 `[r, 128]` each.
+        segments: Which rows belong to which tensor.
+    """
+
+    def of_chunk(*rows_and_segments: Any) -> Totals:
+        *rows, segments = rows_and_segments
+        found = magnitudes(*rows)
+        least, most = tf.reduce_min(found, axis=1), tf.reduce_max(found, axis=1)
+        return Totals((), segments.extremes(least, most))
+
+    return measured(of_chunk, matrices, segments, [], tf.float64).extremes[1]
 
 
 def num_true(condition: tf.Tensor) -> tf.Tensor:

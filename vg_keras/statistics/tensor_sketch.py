@@ -30,6 +30,8 @@ from vg_keras.statistics.blocks import (
 from vg_keras.statistics.segments import (
     Segments,
     Totals,
+    extremes_where,
+    largest,
     last_rows,
     measured,
     num_true,
@@ -289,11 +291,9 @@ def _is_in_range(
 def _extremes(blocks: Blocks, totals: Totals) -> tf.Tensor:
     """Returns the smallest and the largest element, padding left out, float32 `[n, 2]`."""
     last, is_element = last_rows(blocks)
-    infinity = tf.constant(float("inf"), last.dtype)
-    least = tf.reduce_min(tf.where(is_element, last, infinity), axis=1)
-    most = tf.reduce_max(tf.where(is_element, last, -infinity), axis=1)
     whole = Totals((), totals.extremes)
-    return tf.stack(whole.with_those_of(Totals((), (least, most))).extremes, axis=1)
+    both = whole.with_those_of(Totals((), extremes_where(is_element, last)))
+    return tf.stack(both.extremes, axis=1)
 
 
 def _usual_moments(sums: tf.Tensor, extremes: tf.Tensor) -> tf.Tensor:
@@ -328,10 +328,7 @@ def _moments_of_any(rows: tf.Tensor, segments: Segments) -> tuple[tf.Tensor, tf.
                 segments.sum(tf.stack(sums, axis=1)),
                 segments.sum(tf.stack([num_true(c) for c in conditions], axis=1)),
             ),
-            segments.extremes(
-                tf.reduce_min(tf.where(is_finite, numbers, infinity), axis=1),
-                tf.reduce_max(tf.where(is_finite, numbers, -infinity), axis=1),
-            ),
+            segments.extremes(*extremes_where(is_finite, numbers)),
         )
 
     found = measured(moments, [rows], segments, [_SUMS, tf.TensorSpec([4], tf.int64)], tf.float64)
@@ -349,13 +346,7 @@ def _unit(rows: tf.Tensor, segments: Segments) -> tf.Tensor:
     """
     if rows.dtype == tf.float32:
         return tf.ones([segments.num], tf.float64)
-
-    def largest(rows: tf.Tensor, segments: Segments) -> Totals:
-        magnitudes = tf.where(_is_finite(rows), tf.abs(rows), 0.0)
-        least, most = tf.reduce_min(magnitudes, axis=1), tf.reduce_max(magnitudes, axis=1)
-        return Totals((), segments.extremes(least, most))
-
-    return measured(largest, [rows], segments, [], tf.float64).extremes[1]
+    return largest(lambda rows: tf.where(_is_finite(rows), tf.abs(rows), 0.0), [rows], segments)
 
 
 def exact_numbers(rows: tf.Tensor) -> tf.Tensor:
