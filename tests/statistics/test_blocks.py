@@ -5,7 +5,15 @@ import pytest
 import tensorflow as tf
 from numpy_twin import bucket_counts
 
-from vg_keras.statistics.blocks import CHUNK, MAX_ELEMENTS, MAX_SMALL, ROW, measured_together
+from vg_keras.statistics.blocks import (
+    CHUNK,
+    MAX_ELEMENTS,
+    MAX_SMALL,
+    ROW,
+    blocks_of_one,
+    measured_together,
+    num_rows_at_once,
+)
 from vg_keras.statistics.norms import norms, update_norms
 from vg_keras.statistics.tensor_sketch import sketch_all
 
@@ -16,6 +24,8 @@ _random = np.random.default_rng(0)
 ARRAYS = [_random.normal(size=size, scale=10.0 ** (i - 3)) for i, size in enumerate(SIZES)]
 ARRAYS = [array.astype(np.float32) for array in ARRAYS]
 LARGE = _random.normal(size=2 * CHUNK * ROW + 3).astype(np.float32)
+PRIME = _random.normal(size=8209 * ROW).astype(np.float32)
+"""Of a prime number of rows, more than are measured at once."""
 
 
 def constants(arrays):
@@ -39,7 +49,7 @@ def moments(array):
     return [array.sum(), abs(array).sum(), np.linalg.norm(array), smallest, largest, 0, 0, 0]
 
 
-@pytest.mark.parametrize("arrays", [[*ARRAYS, LARGE], [LARGE], ARRAYS[4:5], ARRAYS[:3]])
+@pytest.mark.parametrize("arrays", [[*ARRAYS, LARGE], [LARGE], [PRIME], ARRAYS[4:5], ARRAYS[:3]])
 def test_each_tensor_has_its_own_sketch_across_chunks(mode, arrays):
     found = run(mode, sketch_all, constants(arrays))
 
@@ -81,6 +91,20 @@ def test_updates_are_told_from_weights_across_chunks(mode):
     assert weights.numpy() == pytest.approx(
         [np.linalg.norm(array.astype(np.float64)) for array in before], rel=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "expected"),
+    [(1, 1), (CHUNK, CHUNK), (12_500, 6_250), (8_209, 1), (3 * CHUNK, CHUNK)],
+)
+def test_rows_are_measured_in_equal_chunks(num_rows, expected):
+    assert num_rows_at_once(tf.constant(num_rows)).numpy() == expected
+
+
+def test_a_large_tensor_that_splits_into_chunks_is_not_filled_up():
+    assert len(blocks_of_one(tf.zeros([12_500 * ROW - 7])).rows) == 12_500
+    assert len(blocks_of_one(tf.zeros([8_209 * ROW])).rows) == 2 * CHUNK
+    assert len(blocks_of_one(tf.zeros([0])).rows) == 1
 
 
 def groups_of(shapes, dtypes=None):

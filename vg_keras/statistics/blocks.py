@@ -21,7 +21,10 @@ ROW = 128
 """Elements in a row."""
 
 CHUNK = 8192
-"""Rows that are measured at once, 2**20 elements."""
+"""The most rows that are measured at once, 2**20 elements."""
+
+_MIN_CHUNK = 1024
+"""Fewer rows at once would cost more than the copy that is filled up to whole chunks."""
 
 MAX_ELEMENTS = 1 << 24
 """Elements of the tensors that are measured together: so much is copied into one matrix."""
@@ -46,7 +49,7 @@ class Blocks(NamedTuple):
     Attributes:
         rows: float32 or float64 `[r, 128]`. Each tensor begins a new row. What is left of its last
             row is padding, zeros, and so are rows after the last tensor: there is at least one row,
-            and `r` is a multiple of `CHUNK` or smaller than that.
+            and if there are more than `CHUNK`, they split into equal chunks.
         sizes: int64 `[n]`, the number of elements of each tensor.
     """
 
@@ -74,8 +77,23 @@ def traced_once(function: Callable[..., Any], *signature: tf.TensorSpec) -> Call
 
 def blocks_of_one(values: tf.Tensor) -> Blocks:
     """Returns the blocks of one floating tensor, in a function that is traced once."""
-    flat, size = _filled_up(values)
-    return Blocks(_in_chunks([flat], size), size[tf.newaxis])
+    size = tf.size(values, tf.int64)
+    num_rows = tf.maximum(num_rows_of(size), 1)
+    splits_well = num_rows_at_once(num_rows) >= _MIN_CHUNK
+    num_rows = tf.where((num_rows <= CHUNK) | splits_well, num_rows, _whole_chunks(num_rows))
+    flat = tf.pad(tf.reshape(_wide(values), [-1]), [[0, num_rows * ROW - size]])
+    return Blocks(tf.reshape(flat, [-1, ROW]), size[tf.newaxis])
+
+
+def num_rows_at_once(num_rows: tf.Tensor) -> tf.Tensor:
+    """Returns into how many rows so many are split: at most `CHUNK`, with none left over."""
+    lengths = tf.range(1, CHUNK + 1, dtype=num_rows.dtype)
+    splits = tf.equal(num_rows % lengths, 0)
+    return tf.reduce_max(tf.where(splits, lengths, tf.ones_like(lengths)))
+
+
+def _whole_chunks(num_rows: tf.Tensor) -> tf.Tensor:
+    return (num_rows + CHUNK - 1) // CHUNK * CHUNK
 
 
 class _Shelf:
@@ -139,8 +157,8 @@ def _wide(values: tf.Tensor) -> tf.Tensor:
 def _in_chunks(pieces: Sequence[tf.Tensor], num_elements: tf.Tensor) -> tf.Tensor:
     """Returns vectors of so many elements in all as rows, filled up to whole chunks."""
     num_rows = num_rows_of(num_elements)
-    num_missing = tf.where(num_rows > CHUNK, -num_rows % CHUNK, 0)
-    num_missing = tf.where(tf.equal(num_rows, 0), tf.ones_like(num_missing), num_missing)
+    wanted = tf.where(num_rows > CHUNK, _whole_chunks(num_rows), tf.maximum(num_rows, 1))
+    num_missing = wanted - num_rows
     filler = tf.zeros([num_missing * ROW], pieces[0].dtype)
     return tf.reshape(tf.concat([*pieces, filler], axis=0), [-1, ROW])
 

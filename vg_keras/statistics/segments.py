@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from vg_keras.statistics.blocks import CHUNK, ROW, Blocks, num_rows_of
+from vg_keras.statistics.blocks import ROW, Blocks, num_rows_at_once, num_rows_of
 
 _LANES = 16
 
@@ -130,7 +130,7 @@ def measured(
     num_rows = tf.shape(matrices[0])[0]
 
     def add_chunk(start: tf.Tensor, totals: Totals) -> tuple[tf.Tensor, Totals]:
-        length = tf.minimum(tf.shape(matrices[0])[0], CHUNK)  # here, where XLA needs to know it
+        length = num_rows_at_once(tf.shape(matrices[0])[0])  # here, where XLA needs to know it
         parts = [tf.slice(rows, [start, 0], [length, ROW]) for rows in matrices]
         found = measure(*parts, segments.part(start, length))
         return start + length, totals.with_those_of(found)
