@@ -1,5 +1,6 @@
 """What a record looks like to TensorBoard: one event, its tags, types and numbers."""
 
+import dataclasses
 import math
 import re
 
@@ -11,6 +12,7 @@ from tensorboard.util import tensor_util
 
 from vg_keras import events, metadata
 from vg_keras.record import Record
+from vg_keras.statistics.sketch import Sketch
 
 
 def values_of(event):
@@ -95,8 +97,21 @@ def test_a_scalar_is_one_float32(tag, expected):
 def test_a_histogram_is_rows_of_edges_and_count(tag, expected):
     array = array_of(events.record_event(full_record(), MODEL), tag)
 
-    assert array.dtype == np.float64
-    assert array == pytest.approx(np.array(expected, np.float64), rel=1e-12)
+    assert array.dtype == np.float32
+    assert array == pytest.approx(np.array(expected, np.float64), rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [([1, 1 << 24], np.float32), ([1, (1 << 24) + 1], np.float64)],
+    ids=["float32 holds them", "float32 does not"],
+)
+def test_a_histogram_loses_no_count(counts, expected):
+    sketch = Sketch(np.uint16([508, 512]), np.int64(counts), 0, 0, 1, 1, 2.5, 0, 0, 0)
+    record = dataclasses.replace(full_record(), gradients={"dense/kernel": sketch})
+    array = array_of(events.record_event(record, MODEL), "gradients/dense/kernel")
+
+    assert (array.dtype, array[:, 2].tolist()) == (expected, counts)
 
 
 def test_each_path_has_its_own_chart():
@@ -162,7 +177,7 @@ def plugin_of(value):
     return value.metadata.plugin_data.plugin_name
 
 
-@pytest.mark.parametrize("describe", [True, False])
+@pytest.mark.parametrize("describe", [events.KINDS, ()])
 def test_each_value_belongs_to_its_plugin(describe):
     event = events.record_event(full_record(), MODEL, describe=describe)
 
@@ -182,7 +197,7 @@ def test_each_chart_carries_its_description(tag):
 
 @pytest.mark.parametrize("tag", [*SCALARS, *HISTOGRAMS])
 def test_a_chart_that_was_described_before_is_not_described_again(tag):
-    value = values_of(events.record_event(full_record(), MODEL, describe=False))[tag]
+    value = values_of(events.record_event(full_record(), MODEL, describe=()))[tag]
 
     assert value.metadata.summary_description == ""
 

@@ -61,8 +61,9 @@ def test_a_running_log_holds_what_has_been_recorded(tmp_path):
     seen = []
 
     def look(model):
+        recorded = all_contents(monitor.records)  # which waits until they are written
         run = read_run(tmp_path)
-        seen.append((all_contents(run.records), all_contents(monitor.records), run.damage))
+        seen.append((all_contents(run.records), recorded, run.damage))
 
     looks = [CallAt("on_epoch_end", look, at=0), CallAt("on_train_batch_end", look, at=4)]
     fit(compiled(mlp(depth=0)), *regression_data(3), [monitor, *looks], epochs=2)

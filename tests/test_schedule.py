@@ -96,6 +96,6 @@ def test_what_is_neither_string_nor_integer_is_a_type_error(update_freq):
         Schedule(update_freq)
 
     assert str(caught.value) == (
-        "`update_freq` must be 'epoch', 'batch' or a positive integer. "
-        f"Received: update_freq={update_freq!r}. Use update_freq='epoch'."
+        "`update_freq` must be 'auto', 'epoch', 'batch' or a positive integer. "
+        f"Received: update_freq={update_freq!r}. Use update_freq='auto'."
     )

@@ -11,23 +11,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vg_keras.callback import GradientMonitor
+    from vg_keras.cost import Cost
     from vg_keras.metadata import FormatVersionError
     from vg_keras.probe import Probe
-    from vg_keras.reader import Run, read_run
+    from vg_keras.reader import Run, iter_records, read_run
     from vg_keras.record import Record
     from vg_keras.statistics.sketch import Sketch
 
 __version__ = "0.1.0"
 
-__all__ = ["FormatVersionError", "GradientMonitor", "Probe", "Record", "Run", "Sketch", "read_run"]
+__all__ = [
+    "Cost",
+    "FormatVersionError",
+    "GradientMonitor",
+    "Probe",
+    "Record",
+    "Run",
+    "Sketch",
+    "iter_records",
+    "read_run",
+]
 
 _HOME = {
+    "Cost": "vg_keras.cost",
     "FormatVersionError": "vg_keras.metadata",
     "GradientMonitor": "vg_keras.callback",
     "Probe": "vg_keras.probe",
     "Record": "vg_keras.record",
     "Run": "vg_keras.reader",
     "Sketch": "vg_keras.statistics.sketch",
+    "iter_records": "vg_keras.reader",
     "read_run": "vg_keras.reader",
 }
 

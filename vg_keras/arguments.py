@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Collection
 from typing import Any
@@ -50,6 +51,17 @@ def checked_path(log_dir: str | os.PathLike[str]) -> str:
             f"Received: log_dir={log_dir!r}."
         )
     return path
+
+
+def checked_budget(budget: float) -> float:
+    """Returns a budget; raises a TypeError or a ValueError if it is none."""
+    expected = "`budget` must be a share of the training time, more than 0 and at most 1."
+    received = f"Received: budget={budget!r}. Use budget=0.01."
+    if isinstance(budget, bool) or not isinstance(budget, numbers.Real):
+        raise TypeError(f"{expected} {received}")
+    if not 0 < budget <= 1:
+        raise ValueError(f"{expected} {received}")
+    return float(budget)
 
 
 def checked_charts(charts: Collection[str] | None) -> list[str]:

@@ -16,16 +16,20 @@ import keras
 from vg_keras.arguments import (
     check_backend,
     check_model,
+    checked_budget,
     checked_charts,
     checked_optimizers,
     checked_path,
 )
 from vg_keras.capture import claims
 from vg_keras.capture.capture import Capture, capture_of, loop_observer
+from vg_keras.capture.devices import wait_for_devices
 from vg_keras.capture.model import Filter, checked_filter, is_built
 from vg_keras.capture.plan import Choice
 from vg_keras.capture.probe_pass import ProbePass
 from vg_keras.capture.train_function import NotCalledError, OccupiedError, put_back
+from vg_keras.chart_rhythm import HistogramRhythm
+from vg_keras.cost import Cost, CostMeter
 from vg_keras.due_executions import DueExecutions
 from vg_keras.probe import Probe, as_probe
 from vg_keras.record import Record
@@ -34,12 +38,8 @@ from vg_keras.schedule import Schedule
 from vg_keras.step_count import StepCount
 from vg_keras.watch import Watch
 
-DEFAULT_UPDATE_FREQ = 100
-"""Steps between two records. At 8 layers of 128 a recorded step costs as much as three to five
-others, so that one in a hundred keeps the whole near 1.03 of plain `fit`."""
-
 _OF_TRAINING = {
-    *("_schedule", "_due", "_capture", "_count", "_trains", "_watch"),
+    *("_schedule", "_due", "_meter", "_capture", "_count", "_trains", "_watch"),
     *("_is_first_epoch", "_has_given_up", "_is_over"),
 }
 """Attributes that belong to the current training run; a copy does not take them over."""
@@ -51,8 +51,8 @@ class GradientMonitor(keras.callbacks.Callback):
     It records what really trains the model, inside the train step, without a second pass and
     without changing the training: each variable's gradient and update, each layer's output and what
     is backpropagated to it. Of tensors a sketch is kept (`vg_keras.Sketch`), and TensorBoard shows
-    all of it. The first step is always recorded, then every step whose number is a multiple of
-    `update_freq`.
+    all of it. By default steps 0, 1, 2, 5, 10, 20, 50 and 100 are recorded, and then as many as
+    cost 1 % of the training time; `cost` says what it came to.
 
     The gradient is that of the whole batch, as the optimizer is handed it: before its clipping and
     without loss scale. With `gradient_accumulation_steps` it is that of each single batch. A step
@@ -65,11 +65,16 @@ class GradientMonitor(keras.callbacks.Callback):
         log_dir: Directory of the TensorBoard log, local or one that `tf.io.gfile` can write to;
             its run is the subdirectory `gradients`. None writes nothing to disk and only keeps
             `records`.
-        update_freq: "epoch" records the first step of each epoch, "batch" every step, and a
-            positive integer every so many steps.
+        update_freq: "auto" records as many steps as the budget allows: the first one, those 1, 2,
+            5, 10, 20, 50 and 100 later, and so on until they lie one interval apart, and then the
+            multiples of that interval, which is one of 1, 2, 5, 10, 20, 50, ... Where several
+            workers train together, it is 100. "epoch" records the first step of each epoch, "batch"
+            every step, and a positive integer the first step and its multiples.
         variables: Which trainable variables to monitor: None for all of them, a shell pattern of
             `variable.path` such as `"*/kernel"`, a list of patterns, or a function from a
             `keras.Variable` to bool.
+        budget: With "auto", the share of the training time that recording may take, after the first
+            100 steps and without the tracing at the start. It is measured while the model trains.
         activations: Whether to monitor the outputs of layers and what is backpropagated to them.
             True stands for all layers that have weights or are an activation; patterns of
             `layer.path`, or a function from a `keras.Layer` to bool, choose among them.
@@ -78,18 +83,24 @@ class GradientMonitor(keras.callbacks.Callback):
         probe: A fixed batch whose gradients are taken at each recorded step, `(x, y)` or
             `(x, y, sample_weight)` or a `vg_keras.Probe`; its run is the subdirectory `probe`.
         charts: Which kinds of charts to write, out of `vg_keras.events.KINDS`; None for all. What
-            `read_run` reads is written in any case.
+            `read_run` reads is written in any case. Of a long training charts are written with some
+            of the records, as TensorBoard would keep no more of them.
+        histogram_freq: How often histograms are written, as in `keras.callbacks.TensorBoard`: with
+            the first record of every so many epochs, or never if 0. None writes them with each
+            record that has charts.
 
     Attributes:
         records: The `vg_keras.Record`s in step order. They continue over several calls of `fit` on
-            one model and are cleared for another model. Beyond
-            1000 records, or 100 MB, every second of them is dropped here, though not on disk.
+            one model and are cleared for another model. Where they would take more
+            than 100 MB, every second of them is dropped here, though not on disk.
         probe_records: The same of the probe.
+        cost: What it has cost: a `vg_keras.Cost`. It stands in the log too.
 
     Raises:
         TypeError: An argument is of the wrong type.
-        ValueError: `update_freq`, `charts` or `probe` is none of the above. At the beginning of
-            `fit`: `log_dir` can't be written to, or a filter matches nothing.
+        ValueError: `update_freq`, `budget`, `charts`, `histogram_freq` or `probe` is none of the
+            above. At the beginning of `fit`: `log_dir` can't be written to, or a filter matches
+            nothing.
         RuntimeError: Keras runs on another backend than TensorFlow.
 
     Example:
@@ -101,18 +112,21 @@ class GradientMonitor(keras.callbacks.Callback):
     def __init__(
         self,
         log_dir: str | os.PathLike[str] | None = "logs",
-        update_freq: int | str = DEFAULT_UPDATE_FREQ,
+        update_freq: int | str = "auto",
         variables: Filter = None,
         *,
+        budget: float = 0.01,
         activations: bool | Filter = True,
         updates: bool = True,
         weights: bool = False,
         probe: Probe | tuple[Any, ...] | None = None,
         charts: Collection[str] | None = None,
+        histogram_freq: int | None = None,
     ) -> None:
         super().__init__()
         check_backend()
         self.update_freq = update_freq
+        self.budget = checked_budget(budget)
         self.probe = as_probe(probe)
         self._choice = Choice(
             checked_filter(variables, "variables", "variable"),
@@ -123,12 +137,16 @@ class GradientMonitor(keras.callbacks.Callback):
             weights,
         )
         path = None if log_dir is None else checked_path(log_dir)
-        self._recorder = Recorder(path, checked_charts(charts), self.probe)
+        self._recorder = Recorder(
+            path, checked_charts(charts), self.probe, HistogramRhythm(histogram_freq)
+        )
         self._begin_schedule()
 
     def _begin_schedule(self) -> None:
         self._schedule = Schedule(self.update_freq)
-        self._due = DueExecutions(self._recorder, self._schedule)
+        self._meter = CostMeter(self.budget)
+        self._recorder.note_seconds = self._meter.note_elsewhere
+        self._due = DueExecutions(self._recorder, self._schedule, self._meter)
         self._capture: Capture | None = None
         self._count = StepCount()
         self._trains: weakref.ref[keras.Model] | None = None
@@ -154,13 +172,23 @@ class GradientMonitor(keras.callbacks.Callback):
     @property
     def records(self) -> list[Record]:
         """What was recorded, in the order of the steps."""
-        return self._recorder.log.records
+        return self._recorder.records
 
     @property
     def probe_records(self) -> list[Record]:
         """What was recorded of the probe, in the order of the steps."""
-        log = self._recorder.probe_log
-        return log.records if log else []
+        return self._recorder.probe_records
+
+    @property
+    def cost(self) -> Cost:
+        """What the monitor has cost since it began to monitor the present model."""
+        return Cost(
+            fraction=self._meter.fraction,
+            tracing_seconds=self._meter.tracing_seconds,
+            num_records=self._recorder.num_records,
+            num_bytes=self._recorder.num_bytes,
+            interval=self._schedule.interval,
+        )
 
     def set_model(self, model: keras.Model) -> None:
         """Resets the records if the model is another one.
@@ -180,7 +208,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._follow_model()
         self._recorder.open(self.model.distribute_strategy)
         self._is_first_epoch, self._has_given_up, self._is_over = True, False, False
-        self._due.reset()
+        self._due.reset(self.model.distribute_strategy)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Sets the number of the next step, and corrects it at each later epoch."""
@@ -192,6 +220,7 @@ class GradientMonitor(keras.callbacks.Callback):
         else:
             self._end_epoch(capture)  # unless `on_epoch_end` was not called
         self._schedule.begin_or_resume(self._count.next)
+        self._recorder.histograms.begin_epoch(epoch)
 
     # Without an `on_train_batch_end`: if a callback has one, Keras waits for each step to finish.
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -208,6 +237,7 @@ class GradientMonitor(keras.callbacks.Callback):
         start = self._count.take(num_steps)
         due = self._schedule.due(start, num_steps)
         if due is None or self._has_given_up:
+            self._meter.run()
             return
         capture = self._follow_model()
         self._due.begin(start, num_steps)
@@ -221,10 +251,21 @@ class GradientMonitor(keras.callbacks.Callback):
         except NotCalledError:
             self._give_up()
 
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Stops the clock: validation is no training."""
+        self._stop_clock()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Ends the epoch, before other callbacks may stop the training for its result."""
         if self._capture is not None and not self._is_over:
+            self._stop_clock()
+            self._recorder.wait()
             self._end_epoch(self._capture)
+
+    def _stop_clock(self) -> None:
+        if self._meter.is_running:
+            wait_for_devices()
+            self._meter.pause()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the event file."""
@@ -236,7 +277,7 @@ class GradientMonitor(keras.callbacks.Callback):
             self._count.end(self._capture.observer.counts)
         if put_back(self.model):
             self._give_up()
-        self._recorder.close()
+        self._recorder.close(self.cost)
         claims.release(self, self.model)
 
     def _end_epoch(self, capture: Capture) -> None:
@@ -311,7 +352,16 @@ class GradientMonitor(keras.callbacks.Callback):
         if not self._recorder.is_probing:
             self._probe(model)
         used = self, model
-        self._watch = Watch(observer, self._count, self._schedule, self._due, self._recorder, used)
+        self._watch = Watch(
+            observer,
+            self._count,
+            self._schedule,
+            self._due,
+            self._recorder,
+            self._meter,
+            lambda: self.cost,
+            used,
+        )
         return self._watch
 
     def _begin_with(self, model: keras.Model) -> None:
@@ -320,6 +370,8 @@ class GradientMonitor(keras.callbacks.Callback):
             self._capture = None
             self._count = StepCount()
             self._schedule.reset()
+            self._schedule.interval = None
+            self._meter.reset()
             self._recorder.begin_anew()
             self._trains = weakref.ref(model)
 
@@ -332,5 +384,6 @@ class GradientMonitor(keras.callbacks.Callback):
         if self._capture is None or not self._capture.serves(self.model):
             self._capture = capture_of(self.model, self._choice, self._schedule.every)
             self._schedule.reset()
+            self._meter.begin()
             self._probe(self.model)
         return self._capture

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
+import tensorflow as tf
+
+from vg_keras.capture.devices import is_one_of_several_workers, wait_for_devices
 from vg_keras.capture.observer import Observer
+from vg_keras.cost import CostMeter
 from vg_keras.recorder import Recorder
 from vg_keras.schedule import Schedule
+
+INTERVAL_OF_WORKERS = 100
+"""With "auto", steps between two records where several workers train in step."""
 
 MAX_FRUITLESS = 1000
 """Consecutive executions to try without a record before giving up: with gradient accumulation in
@@ -18,14 +27,18 @@ class DueExecutions:
     Args:
         recorder: Takes the records.
         schedule: Says which steps are due.
+        meter: Times what is recorded and what is not.
 
     Attributes:
         last: The last step of the present execution of which there is a record, or None.
     """
 
-    def __init__(self, recorder: Recorder, schedule: Schedule) -> None:
+    def __init__(self, recorder: Recorder, schedule: Schedule, meter: CostMeter) -> None:
         self._recorder = recorder
         self._schedule = schedule
+        self._meter = meter
+        self._seconds_on_probe = 0.0
+        self._num_traced = 0
         self._start = self._end = 0
         self.last: int | None = None
         self._num_fruitless = 0
@@ -39,18 +52,33 @@ class DueExecutions:
         """
         self._start, self._end = start, start + num_steps
         self.last = None
+        wait_for_devices()
+        self._meter.begin_record()
 
-    def reset(self) -> None:
-        """Forgets how often executions were tried without a record."""
+    def reset(self, strategy: tf.distribute.Strategy) -> None:
+        """Begins a training: forgets how often executions were tried without a record.
+
+        Args:
+            strategy: The strategy that the model is trained under.
+        """
         self._num_fruitless = 0
+        self._is_in_step_with_others = is_one_of_several_workers(strategy)
 
     def run_probe(self) -> None:
         """Runs the probe. Called before the execution."""
+        start = time.perf_counter()
         self._recorder.run_probe(self._start)
+        self._seconds_on_probe = time.perf_counter() - start
 
     def receive(self, observer: Observer) -> None:
         """Takes what the observer kept. Called after each part of the execution."""
+        was_traced, self._num_traced = observer.num_traced != self._num_traced, observer.num_traced
+        start = time.perf_counter()
         last = self._recorder.receive(observer)
+        on_host = self._seconds_on_probe + time.perf_counter() - start
+        self._meter.end_record(on_host, was_traced)
+        if self._schedule.update_freq == "auto":
+            self._set_interval()
         self.last = self.last if last is None else last
         self._num_fruitless = self._num_fruitless + 1 if self.last is None else 0
         is_hopeless = observer.cannot_record or self._num_fruitless >= MAX_FRUITLESS
@@ -58,6 +86,15 @@ class DueExecutions:
             self._recorder.warn_of_nothing()
         else:
             self._schedule.settle(self.last, self._end)
+
+    def _set_interval(self) -> None:
+        """Lets the schedule follow what records cost, once the first ones have shown it."""
+        if self._is_in_step_with_others:
+            # What one worker alone measures must not part its steps from those of the others.
+            self._schedule.interval = INTERVAL_OF_WORKERS
+        elif not self._schedule.is_starting(self._end):
+            current, num_steps = self._schedule.interval, self._end - self._start
+            self._schedule.interval = self._meter.interval(current, num_steps)
 
     def warn_once(self, message: str) -> None:
         """Warns the user, unless that has been said."""

@@ -20,6 +20,7 @@ from tensorboard.plugins.histogram import metadata as histogram_metadata
 from tensorboard.plugins.scalar import metadata as scalar_metadata
 
 from vg_keras import metadata
+from vg_keras.cost import Cost
 from vg_keras.metadata import norm_to_plot, rms_to_plot
 from vg_keras.record import ModelDescription, Record
 from vg_keras.statistics.histogram import histograms, log10_histograms
@@ -106,6 +107,9 @@ _SCALARS: dict[str, tuple[str, Callable[[Record, str], float]]] = {
 }
 """For each kind the attribute of a record whose paths it has, and the number at a path."""
 
+HISTOGRAMS = tuple(_HISTOGRAMS)
+"""The kinds of charts that are histograms."""
+
 _MAX_TEMPLATES = 1 << 15
 """Charts whose constant parts are kept: those of a model of 1,000 layers."""
 
@@ -114,7 +118,7 @@ def record_event(
     record: Record,
     model: ModelDescription,
     kinds: Collection[str] = KINDS,
-    describe: bool = True,
+    describe: Collection[str] = KINDS,
 ) -> event_pb2.Event:
     """Returns the one event that holds everything measured at a step.
 
@@ -123,14 +127,15 @@ def record_event(
         model: The model it was measured at.
         kinds: Which charts to write, out of `KINDS`. The payload that `reader.py` reads back is
             written in any case.
-        describe: Whether each chart brings its description, of which TensorBoard keeps the first.
+        describe: Which of these charts bring their description, of which TensorBoard keeps the
+            first.
     """
     event = event_pb2.Event(step=record.step, wall_time=record.wall_time)
     values = event.summary.value
     values.append(_payload(metadata.RECORD_TAG, metadata.encode_record(record, model)))
     for kind in kinds:
         add = _add_scalars if kind in _SCALARS else _add_histograms
-        add(values, kind, record, describe)
+        add(values, kind, record, kind in describe)
     return event
 
 
@@ -154,6 +159,12 @@ def resumption_event(step: int, wall_time: float) -> event_pb2.Event:
     return event_pb2.Event(step=step, wall_time=wall_time, session_log=start)
 
 
+def cost_event(cost: Cost, step: int, wall_time: float) -> event_pb2.Event:
+    """Returns the event that says what the monitor has cost so far."""
+    summary = summary_pb2.Summary(value=[_payload(metadata.COST_TAG, metadata.encode_cost(cost))])
+    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
+
+
 def _add_scalars(values: Any, kind: str, record: Record, describe: bool) -> None:
     attribute, number = _SCALARS[kind]
     paths = list(getattr(record, attribute))
@@ -173,8 +184,18 @@ def _add_histograms(values: Any, kind: str, record: Record, describe: bool) -> N
         if len(bars):  # else nothing is finite, or there are but zeros: there is nothing to draw
             value = values.add()
             value.CopyFrom(_template(kind, path, describe))
-            value.tensor.tensor_content = bars.tobytes()
+            short = _short(bars)
+            value.tensor.tensor_content = (bars if short is None else short).tobytes()
+            value.tensor.dtype = types_pb2.DT_DOUBLE if short is None else types_pb2.DT_FLOAT
             value.tensor.tensor_shape.dim[0].size = len(bars)
+
+
+def _short(bars: NDArray[np.float64]) -> NDArray[np.float32] | None:
+    """Returns bars as float32, half the bytes, or None where that would lose counts or a range."""
+    with np.errstate(over="ignore"):
+        short = bars.astype(np.float32)
+    is_same = np.isfinite(short).all() and np.array_equal(short[:, 2], bars[:, 2])
+    return short if is_same else None
 
 
 @functools.lru_cache(_MAX_TEMPLATES)
@@ -187,7 +208,7 @@ def _template(kind: str, path: str, describe: bool) -> summary_pb2.Summary.Value
         tensor.tensor_shape.SetInParent()
     else:
         of_plugin = histogram_metadata.create_summary_metadata("", description)
-        tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_DOUBLE)
+        tensor = tensor_pb2.TensorProto()
         for size in (0, 3):
             tensor.tensor_shape.dim.add(size=size)
     tag = metadata.tag(kind, path)

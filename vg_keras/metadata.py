@@ -1,10 +1,11 @@
 """How records are named, encoded and versioned on disk.
 
 The other contract between writing and reading, beside `record.py`. Every tag, the run's name, the
-format version, and the two payloads of our own stand here, each encoder beside its parser:
+format version, and the payloads of our own stand here, each encoder beside its parser:
 
 `vg_keras/model`, once a file: JSON that describes the model.
 `vg_keras/record`, once a recorded step: everything that was measured, to the last bit.
+`vg_keras/cost`, at the end of a file: JSON that says what the monitor has cost.
 
 The other tags hold the same numbers as TensorBoard's own tabs want to see them. Nothing reads them
 back, so they can be switched off without a loss. Neither TensorFlow nor TensorBoard is needed here.
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vg_keras.cost import Cost
 from vg_keras.record import (
     NUMBERS_OF_LAYERS,
     NUMBERS_OF_VARIABLES,
@@ -45,10 +47,11 @@ OTHER_RUNS = (RUN_NAME, "train", "validation")
 """Runs of `log_dir` that belong to others than a probe."""
 
 PLUGIN_NAME = "vg_keras"
-"""Owner of the two payloads, in TensorBoard's sense."""
+"""Owner of these payloads, in TensorBoard's sense."""
 
 MODEL_TAG = "vg_keras/model"
 RECORD_TAG = "vg_keras/record"
+COST_TAG = "vg_keras/cost"
 
 GRADIENTS = "gradients"
 LOG10_GRADIENTS = "log10_gradients"
@@ -150,6 +153,25 @@ def _parse_layer(layer: dict[str, Any]) -> LayerDescription:
         variables,
         None if shape is None else tuple(shape),
     )
+
+
+def encode_cost(cost: Cost) -> bytes:
+    """Returns the payload of `COST_TAG`: UTF-8 JSON, in which null stands for what is not known."""
+    fraction = None if math.isnan(cost.fraction) else cost.fraction
+    return json.dumps({**dataclasses.asdict(cost), "fraction": fraction}).encode()
+
+
+def parse_cost(payload: bytes) -> Cost:
+    """Returns the cost that `encode_cost` encoded.
+
+    Raises:
+        CorruptPayloadError: It is not such a payload.
+    """
+    try:
+        cost = Cost(**json.loads(payload))
+        return cost if cost.fraction is not None else dataclasses.replace(cost, fraction=math.nan)
+    except (ValueError, TypeError) as error:
+        raise CorruptPayloadError(f"What the monitor has cost is damaged: {error!r}.") from error
 
 
 def encode_record(record: Record, model: ModelDescription) -> bytes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import warnings
+from collections.abc import Callable, Collection
 from typing import Any
 
+from vg_keras.cost import Cost
 from vg_keras.record import SKETCHES_OF_LAYERS, SKETCHES_OF_VARIABLES, ModelDescription, Record
 from vg_keras.writer import RecordWriter
-
-MAX_RECORDS = 1000
-"""Records kept in memory, at most."""
 
 MAX_BYTES = 100_000_000
 """Memory that the records may take. A record of 8 layers takes 80 kB, one of 200 layers 2 MB."""
@@ -29,23 +28,33 @@ class RunLog:
         self._kinds = kinds
         self._writer: RecordWriter | None = None
         self._bytes = 0
+        self._bytes_closed = 0
 
-    def open(self, log_dir: str, suffix: str = "") -> None:
+    @property
+    def num_bytes(self) -> int:
+        """Bytes written to event files since `clear`."""
+        return self._bytes_closed + (self._writer.num_bytes if self._writer else 0)
+
+    def open(
+        self, log_dir: str, suffix: str = "", warn: Callable[[str], None] = warnings.warn
+    ) -> None:
         """Prepares to write a new event file.
 
         Args:
             log_dir: Directory of the TensorBoard log.
             suffix: What is appended to the name of the run.
+            warn: Takes a sentence that the user should read.
 
         Raises:
             ValueError: If no event file can be written there.
         """
         self.close()
-        self._writer = RecordWriter(log_dir, self._kinds, self._run_name + suffix)
+        self._writer = RecordWriter(log_dir, self._kinds, self._run_name + suffix, warn)
 
     def clear(self) -> None:
         """Forgets all records."""
         self._keep([])
+        self._bytes_closed = 0
 
     def resume_from(self, step: int) -> None:
         """Forgets the steps from this one on, which a resumed training run repeats."""
@@ -53,23 +62,33 @@ class RunLog:
         if self._writer is not None:
             self._writer.resume_from(step)
 
-    def add(self, record: Record, model: ModelDescription) -> None:
-        """Takes a record. Every second one is dropped from memory where they are too many."""
+    def add(self, record: Record, model: ModelDescription, has_histograms: bool = True) -> None:
+        """Takes a record. Every second one is dropped from memory where they are too many.
+
+        Args:
+            record: What was measured.
+            model: The model that it speaks of.
+            has_histograms: Whether it is written with histograms.
+        """
         self.records.append(record)
         self._bytes += bytes_of(record)
-        while len(self.records) > 2 and (
-            len(self.records) > MAX_RECORDS or self._bytes > MAX_BYTES
-        ):
+        while len(self.records) > 2 and self._bytes > MAX_BYTES:
             del self.records[1::2]
             self._bytes = sum(map(bytes_of, self.records))
         if self._writer is not None:
-            self._writer.write(record, model)
+            self._writer.write(record, model, has_histograms)
 
     def close(self) -> None:
         """Closes the event file."""
         if self._writer is not None:
             self._writer.close()
+            self._bytes_closed += self._writer.num_bytes
             self._writer = None
+
+    def write_cost(self, cost: Cost) -> None:
+        """Writes what the monitor has cost, if there are records in the event file."""
+        if self._writer is not None:
+            self._writer.write_cost(cost)
 
     def _keep(self, records: list[Record]) -> None:
         self.records = records

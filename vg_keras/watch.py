@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self
@@ -10,7 +10,9 @@ from typing import Any, Self
 import keras
 
 from vg_keras.capture import claims
+from vg_keras.capture.devices import wait_for_devices
 from vg_keras.capture.observer import Observer
+from vg_keras.cost import Cost, CostMeter
 from vg_keras.due_executions import DueExecutions
 from vg_keras.recorder import Recorder
 from vg_keras.schedule import Schedule
@@ -29,6 +31,8 @@ class Watch:
         schedule: Says which steps are due.
         due: Takes the steps that are due.
         recorder: Takes the records.
+        meter: Times what is recorded and what is not.
+        cost: Returns what the monitor has cost.
         used: The monitor and the model, which no other thread may train with at the same time.
     """
 
@@ -39,6 +43,8 @@ class Watch:
         schedule: Schedule,
         due: DueExecutions,
         recorder: Recorder,
+        meter: CostMeter,
+        cost: Callable[[], Cost],
         used: tuple[Any, keras.Model],
     ) -> None:
         self._observer = observer
@@ -46,8 +52,11 @@ class Watch:
         self._schedule = schedule
         self._due = due
         self._recorder = recorder
+        self._meter = meter
+        self._cost = cost
         self._used = used
         self._batches = 1
+        self._epoch = 0
         self.is_open = False
 
     @property
@@ -63,7 +72,8 @@ class Watch:
             self._recorder.resume_from(self._count.next)
         self.is_open = True
         self._schedule.begin_or_resume(self._count.next)
-        self._due.reset()
+        self._due.reset(self._used[1].distribute_strategy)
+        self._recorder.histograms.begin_epoch(self._epoch)
         return self
 
     def __exit__(
@@ -74,13 +84,17 @@ class Watch:
     ) -> None:
         """Closes the log."""
         self.is_open = False
+        wait_for_devices()
+        self._meter.pause()
         self._count.end(self._observer.counts)
-        self._recorder.close()
+        self._recorder.close(self._cost())
         claims.release(*self._used)
 
     def begin_epoch(self) -> None:
-        """Says that an epoch begins, for `update_freq="epoch"`."""
+        """Says that another epoch begins, for `update_freq="epoch"` and `histogram_freq`."""
+        self._epoch += 1
         self._schedule.begin_epoch(self._count.next)
+        self._recorder.histograms.begin_epoch(self._epoch)
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -100,6 +114,8 @@ class Watch:
                 self._due.begin(step, self._batches)
                 self._due.run_probe()
                 self._observer.begin_execution(step)
+            else:
+                self._meter.run()
             with self._observer.watching() if is_due else nullcontext():
                 yield
         except BaseException:

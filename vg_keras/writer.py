@@ -4,8 +4,9 @@ A file that cannot be opened is an error, before training begins. From then on t
 warns once, and what follows is not written. What an event looks like stands in `events.py`, and how
 it is read back in `reader.py`.
 
-On a file system every record is flushed at once, so a killed process loses none. On an object store
-a flush uploads the whole file again, so it is flushed every two minutes.
+On a file system every record is flushed as soon as it is written, and `background.py` says how far
+behind the training that may be. On an object store a flush uploads the whole file again, so it is
+flushed every two minutes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import tensorflow as tf
@@ -25,12 +26,17 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.summary.writer import event_file_writer
 
 from vg_keras import events, metadata
+from vg_keras.chart_rhythm import MAX_HISTOGRAMS, MAX_SCALARS, Thinning
+from vg_keras.cost import Cost
 from vg_keras.record import ModelDescription, Record
 from vg_keras.run_directory import absolute, is_remote, reason_of, unwritable
 
 SECONDS_BETWEEN_FLUSHES = 120
 """For an object store, as in `tf.summary.create_file_writer`: 1,000 records of 200 kB, each flushed
 by itself, would upload 100 GB."""
+
+_BYTES_AROUND_EVENT = 16
+"""Its length and two checksums."""
 
 _serial_numbers = itertools.count()
 
@@ -43,9 +49,13 @@ class RecordWriter:
             to a subdirectory of it; both are made where they do not exist.
         kinds: Which charts to write, out of `events.KINDS`.
         run_name: The subdirectory.
+        warn: Takes a sentence that the user should read.
 
     Raises:
         ValueError: If no file can be written there.
+
+    Attributes:
+        num_bytes: Bytes written.
     """
 
     def __init__(
@@ -53,13 +63,22 @@ class RecordWriter:
         log_dir: str,
         kinds: Collection[str] = events.KINDS,
         run_name: str = metadata.RUN_NAME,
+        warn: Callable[[str], None] = warnings.warn,
     ) -> None:
+        self.num_bytes = 0
+        self._warn = warn
         self._kinds = kinds
         self._first_step = 0
         self._model: ModelDescription | None = None
         self._file: Any = None
         self._is_closed = False
         self._next_flush = 0.0
+        self._last_step = 0
+        self._described: set[str] = set()
+        self._thinnings = {
+            kind: Thinning(MAX_HISTOGRAMS if kind in events.HISTOGRAMS else MAX_SCALARS)
+            for kind in kinds
+        }
         self.path = os.path.join(absolute(log_dir), run_name, _file_name())
         try:
             self._open().close()
@@ -74,12 +93,15 @@ class RecordWriter:
         """
         self._first_step = step
 
-    def write(self, record: Record, model: ModelDescription) -> None:
+    def write(self, record: Record, model: ModelDescription, has_histograms: bool = True) -> None:
         """Writes a record; warns at the first failure and writes nothing from then on.
+
+        Charts that TensorBoard would not keep are left out.
 
         Args:
             record: What was measured.
             model: The model that it speaks of, written before the first of its records.
+            has_histograms: Whether it is to have histograms, if there are any.
         """
         if self._is_closed:
             return
@@ -88,16 +110,35 @@ class RecordWriter:
                 self._file = self._open()
                 with contextlib.suppress(Exception):  # whatever W&B makes of it
                     _announce(os.path.dirname(self.path))
-            is_new = model is not self._model
             if self._model is None and self._first_step > 0:
                 self._append(events.resumption_event(self._first_step, record.wall_time))
-            if is_new:
+            if model is not self._model:
                 self._append(events.model_event(model, record.step, record.wall_time))
                 self._model = model
-            self._append(events.record_event(record, model, self._kinds, is_new))
+                self._described.clear()
+            kinds = self._kinds_of_next(has_histograms)
+            described = [kind for kind in kinds if kind not in self._described]
+            self._append(events.record_event(record, model, kinds, described))
+            self._described.update(kinds)
+            self._last_step = record.step
             self._flush()
         except Exception as error:  # noqa: BLE001 - a record too large, no memory left, ...
             self._give_up(record.step, error)
+
+    def _kinds_of_next(self, has_histograms: bool) -> list[str]:
+        """Returns the kinds of charts of the next record."""
+        wanted = [k for k in self._kinds if has_histograms or k not in events.HISTOGRAMS]
+        return [kind for kind in wanted if self._thinnings[kind].takes()]
+
+    def write_cost(self, cost: Cost) -> None:
+        """Writes what the monitor has cost, if there are records in the file."""
+        if self._file is None:
+            return
+        try:
+            self._append(events.cost_event(cost, self._last_step, time.time()))
+            self._flush()
+        except Exception as error:  # noqa: BLE001 - as for a record
+            self._give_up(self._last_step, error)
 
     def close(self) -> None:
         """Closes the file. Nothing can be written afterwards; closing again does nothing."""
@@ -110,10 +151,9 @@ class RecordWriter:
         except (tf.errors.OpError, OSError) as error:
             # Of a local file every event was flushed when it was written, or has been warned of.
             if is_remote(self.path):
-                warnings.warn(
+                self._warn(
                     f"GradientMonitor could not write the last records to {self.path}: "
-                    f"{reason_of(error)}. They are still in `monitor.records`.",
-                    stacklevel=2,
+                    f"{reason_of(error)}. They are still in `monitor.records`."
                 )
 
     def _open(self) -> Any:
@@ -126,7 +166,9 @@ class RecordWriter:
         return file
 
     def _append(self, event: event_pb2.Event) -> None:
-        self._file.write(event.SerializeToString())
+        data = event.SerializeToString()
+        self._file.write(data)
+        self.num_bytes += len(data) + _BYTES_AROUND_EVENT
 
     def _flush(self) -> None:
         """Hands over what was written, and checks that the file is there."""
@@ -145,10 +187,9 @@ class RecordWriter:
         if file is not None:
             with contextlib.suppress(tf.errors.OpError, OSError):
                 file.close()
-        warnings.warn(
+        self._warn(
             f"GradientMonitor stopped writing to {self.path} at step {step}: {reason_of(error)}. "
-            "Training goes on, and `monitor.records` goes on too.",
-            stacklevel=2,
+            "Training goes on, and `monitor.records` goes on too."
         )
 
 

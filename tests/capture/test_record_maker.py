@@ -82,7 +82,7 @@ def test_each_kind_of_row_goes_to_its_place(plan):
         },
     )
     before = time.time()
-    record = maker_of(plan).record([rows], [])
+    record = maker_of(plan).record([rows], [], 0.0)
 
     assert record.step == 5
     assert before <= record.wall_time <= time.time()
@@ -98,7 +98,7 @@ def test_each_kind_of_row_goes_to_its_place(plan):
 
 
 def test_rows_that_are_not_filled_are_left_out(plan):
-    record = maker_of(plan).record([rows_of(plan, {(GRADIENT, BIAS): ([1.0], 0.5, 2)})], [])
+    record = maker_of(plan).record([rows_of(plan, {(GRADIENT, BIAS): ([1.0], 0.5, 2)})], [], 0.0)
     mappings = {
         field.name: list(getattr(record, field.name))
         for field in dataclasses.fields(record)
@@ -110,14 +110,14 @@ def test_rows_that_are_not_filled_are_left_out(plan):
 
 def test_without_updates_there_are_no_norms_of_them(plan):
     plan.choice = Choice(updates=False)
-    record = maker_of(plan).record([rows_of(plan, {(GRADIENT, BIAS): ([1.0],)})], [])
+    record = maker_of(plan).record([rows_of(plan, {(GRADIENT, BIAS): ([1.0],)})], [], 0.0)
 
     assert (record.update_norms, record.weight_norms) == ({}, {})
 
 
 def test_an_update_that_diverged_is_not_left_out(plan):
     rows = rows_of(plan, {(GRADIENT, BIAS): ([1.0], math.nan, 3.0)})
-    record = maker_of(plan).record([rows], [])
+    record = maker_of(plan).record([rows], [], 0.0)
 
     assert record.update_norms == pytest.approx({BIAS: math.nan}, nan_ok=True)
     assert record.weight_norms == {BIAS: 3}
@@ -126,7 +126,7 @@ def test_an_update_that_diverged_is_not_left_out(plan):
 def test_everything_is_in_the_order_of_the_calls(plan):
     kinds = {GRADIENT: plan.variables, WEIGHT: plan.variables, ACTIVATION: plan.layers}
     filled = {(k, p): ([1.0], 0.5, 8) for k, paths in kinds.items() for p in paths}
-    record = maker_of(plan, called=[B, A]).record([rows_of(plan, filled)], [])
+    record = maker_of(plan, called=[B, A]).record([rows_of(plan, filled)], [], 0.0)
 
     in_order = ["model/b/kernel", KERNEL, BIAS]
     assert [list(m) for m in (record.gradients, record.weights)] == [in_order] * 2
@@ -137,7 +137,7 @@ def test_everything_is_in_the_order_of_the_calls(plan):
 
 def test_variables_without_gradient_are_named_in_the_order_of_the_model(plan):
     rows = rows_of(plan, {(GRADIENT, BIAS): ([1.0],)})
-    record = maker_of(plan).record([rows], {"model/b/kernel", KERNEL, "unknown"})
+    record = maker_of(plan).record([rows], {"model/b/kernel", KERNEL, "unknown"}, 0.0)
 
     assert record.without_gradient == (KERNEL, "model/b/kernel")
 
@@ -160,7 +160,7 @@ def two_replicas(plan, *examples, shares=(0.5, 0.5), active=((), ())):
 
 
 def test_replicas_are_alike_in_their_gradients_and_add_up_in_their_outputs(plan):
-    record = maker_of(plan).record(two_replicas(plan, 8, 4), [])
+    record = maker_of(plan).record(two_replicas(plan, 8, 4), [], 0.0)
 
     assert norms_in(record.gradients) == {KERNEL: 7}
     assert norms_in(record.weights) == {KERNEL: 9}
@@ -172,19 +172,19 @@ def test_replicas_are_alike_in_their_gradients_and_add_up_in_their_outputs(plan)
 
 
 def test_replicas_count_by_their_examples_in_what_is_saturated(plan):
-    record = maker_of(plan).record(two_replicas(plan, 6, 2, shares=(1.0, 0.0)), [])
+    record = maker_of(plan).record(two_replicas(plan, 6, 2, shares=(1.0, 0.0)), [], 0.0)
 
     assert record.saturated_units == {B: 0.75}
 
 
 def test_a_replica_without_examples_does_not_count_in_what_is_saturated(plan):
-    record = maker_of(plan).record(two_replicas(plan, 6, 0, shares=(0.5, math.nan)), [])
+    record = maker_of(plan).record(two_replicas(plan, 6, 0, shares=(0.5, math.nan)), [], 0.0)
 
     assert record.saturated_units == {B: 0.5}
 
 
 def test_without_any_example_nothing_is_said_of_saturation(plan):
-    record = maker_of(plan).record(two_replicas(plan, 0, 0, shares=(math.nan, math.nan)), [])
+    record = maker_of(plan).record(two_replicas(plan, 0, 0, shares=(math.nan, math.nan)), [], 0.0)
 
     assert record.saturated_units == {}
     assert record.examples == {A: 0, B: 0}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sketches import sketch_of
 
-from vg_keras.statistics.histogram import histograms, log10_histograms
+from vg_keras.statistics.histogram import MAX_BARS, histograms, log10_histograms
 
 INF, NAN = np.inf, np.nan
 
@@ -250,3 +250,34 @@ def test_float64_too_small_for_float32_is_a_log10_bar_of_its_own_magnitude():
     assert log10_histogram_of(sketch_of([-1e-60, 1e-60])) == pytest.approx(
         np.array([[-60, -60, 2]])
     )
+
+
+many_magnitudes = st.lists(magnitudes, min_size=40, max_size=200).map(np.float32)
+
+
+@invariant
+@given(many_magnitudes, st.booleans())
+def test_there_are_no_more_bars_than_tensorboard_draws(values, has_zeros):
+    values[::2] *= -1
+    if has_zeros:
+        values[:3] = 0
+    sketch = sketch_of(values)
+
+    assert len(histogram_of(sketch)) <= MAX_BARS + 2
+    assert len(log10_histogram_of(sketch)) <= MAX_BARS
+
+
+def test_what_tensorboard_draws_as_one_bar_is_one_bar():
+    values = np.float32([*np.linspace(-1, 1, 1001), *np.geomspace(1e-9, 1e-3, 100)])
+    bars = histogram_of(sketch_of(values))
+    near_zero = bars[np.abs(bars[:, :2]).max(axis=1) < 0.05]
+
+    assert len(bars) <= MAX_BARS + 2
+    assert len(near_zero) <= 6  # of 30 of width 0.067; the sketch has 80 buckets there
+    assert bars[bars[:, 0] == bars[:, 1], 2].tolist() == [1]  # zero stands by itself
+
+
+def test_few_intervals_stay_as_they_are():
+    values = np.float32([1e-9, 1e-6, 1e-3, 1])
+
+    assert len(histogram_of(sketch_of(values))) == 4

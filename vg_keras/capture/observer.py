@@ -103,6 +103,8 @@ class Observer:
         self.was_traced = False
         """Whether `fit` runs a traced step. The trace has every optimizer call that can happen."""
         self.num_stored = 0
+        self.num_traced = 0
+        """How often a step that is recorded was traced."""
         self.description: ModelDescription | None = None
         """The model as its first recorded step has shown it."""
         with strategy.scope():
@@ -319,6 +321,7 @@ class Observer:
 
         def finish() -> None:
             self.num_stored += 1
+            self.num_traced += not tf.executing_eagerly()
             with suspended():
                 measurement = Measurement(
                     step=step,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import operator
-import time
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
@@ -42,12 +41,15 @@ class RecordMaker:
         shapes = {layer.path: layer.output_shape or () for layer in model.layers}
         self._num_units = {p: shapes[p][axis] or 0 for p, axis in axes.items() if shapes.get(p)}
 
-    def record(self, replicas: Sequence[Rows], without_gradient: Collection[str]) -> Record:
+    def record(
+        self, replicas: Sequence[Rows], without_gradient: Collection[str], wall_time: float
+    ) -> Record:
         """Returns the record of a step.
 
         Args:
             replicas: What each replica kept of it.
             without_gradient: Paths of the variables whose gradient was None.
+            wall_time: When it was measured, in seconds since 1970.
         """
         # Gradients and variables are alike in all replicas, outputs those of its own examples.
         gradients = self._sketches(GRADIENT, replicas[:1])
@@ -62,7 +64,7 @@ class RecordMaker:
         dead = self._dead(replicas, examples)
         return Record(
             step=replicas[0].step,
-            wall_time=time.time(),
+            wall_time=wall_time,
             gradients=gradients,
             without_gradient=tuple(p for p in self._model.variables if p in without_gradient),
             loss_gradients=self._sketches(LOSS_GRADIENT, replicas[:1]),

@@ -1,0 +1,22 @@
+"""What the devices do behind the host's back, and how many processes train together."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def wait_for_devices() -> None:
+    """Returns when the devices have done all that they were given to do."""
+    tf.test.experimental.sync_devices()
+
+
+def is_one_of_several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Whether other processes train the same model in step with this one.
+
+    Args:
+        strategy: The strategy that the model is trained under.
+    """
+    resolver = getattr(strategy, "cluster_resolver", None)
+    if resolver is None or not resolver.task_type:
+        return False
+    return sum(map(len, resolver.cluster_spec().as_dict().values())) > 1
