@@ -6,7 +6,7 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-PAYLOADS = {"vg_keras/model", "vg_keras/record", "custom_scalars__config__"}
+PAYLOADS = {"vg_keras/model", "vg_keras/record", "vg_keras/cost", "custom_scalars__config__"}
 
 
 def event_files(log_dir):
@@ -39,3 +39,11 @@ def frames(file):
         bounds.append((start, start + 12 + length + 4))
         start = bounds[-1][1]
     return bounds
+
+
+def tags_by_step(log_dir):
+    """The tags of the events that have any, by step."""
+    tags = {}
+    for event in events_in(log_dir):
+        tags.setdefault(event.step, []).extend(value.tag for value in event.summary.value)
+    return {step: found for step, found in tags.items() if found}

@@ -11,6 +11,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.util import tensor_util
 
 from vg_keras import events, metadata
+from vg_keras.ranking import NormHistory
 from vg_keras.record import Record
 from vg_keras.statistics.sketch import Sketch
 
@@ -31,6 +32,7 @@ def gradient_event(*values, **how):
 
 # What each kind of chart shows of the full record: at which path, and the number or the bars.
 SCALARS = {
+    "global_gradient_norm": 5.0,
     "gradient_norm/dense/kernel": 5.0,
     "loss_gradient_norm/dense/kernel": 10.0,
     "regularization_gradient_norm/dense/kernel": 0.5,
@@ -47,10 +49,13 @@ HISTOGRAMS = {
         [math.log10(4)] * 2 + [1],
     ],
     "weights/dense/kernel": [[0, 0, 1], [2, 2, 1]],
+    "first_moments/dense/kernel": [[-5, -5, 1], [5, 5, 1]],
+    "second_moments/dense/kernel": [[9, 9, 1]],
     "activations/dense": [[0, 0, 2], [7, 7, 1]],
     "activation_gradients/dense": [[-1, -1, 1], [0, 0, 1], [1, 1, 2]],
     "log10_activation_gradients/dense": [[0, 0, 3]],
 }
+TEXTS = ["largest_gradients"]
 
 
 def test_an_event_has_the_step_and_the_time_of_its_record():
@@ -64,7 +69,7 @@ def test_an_event_holds_the_payload_and_every_chart_of_what_was_measured():
     tags = [value.tag for value in event.summary.value]
 
     assert tags[0] == "vg_keras/record"
-    assert sorted(tags[1:]) == sorted([*SCALARS, *HISTOGRAMS])
+    assert sorted(tags[1:]) == sorted([*SCALARS, *HISTOGRAMS, *TEXTS])
 
 
 def test_of_what_was_not_measured_there_is_no_chart():
@@ -75,15 +80,18 @@ def test_of_what_was_not_measured_there_is_no_chart():
         "gradients/dense/kernel",
         "log10_gradients/dense/kernel",
         "gradient_norm/dense/kernel",
+        "global_gradient_norm",
+        "largest_gradients",
     }
 
 
 @pytest.mark.parametrize("kind", events.KINDS)
 def test_only_the_charts_asked_for_are_written(kind):
     event = events.record_event(full_record(), MODEL, [kind])
-    path = "dense/kernel" if f"{kind}/dense/kernel" in SCALARS | HISTOGRAMS else "dense"
+    possible = {kind, f"{kind}/dense/kernel", f"{kind}/dense"}
+    (tag,) = possible & {*SCALARS, *HISTOGRAMS, *TEXTS}
 
-    assert set(values_of(event)) == {"vg_keras/record", f"{kind}/{path}"}
+    assert set(values_of(event)) == {"vg_keras/record", tag}
 
 
 @pytest.mark.parametrize(("tag", "expected"), SCALARS.items())
@@ -136,14 +144,17 @@ def test_of_zeros_alone_there_is_no_histogram_of_magnitudes():
         "vg_keras/record",
         "gradients/dense/kernel",
         "gradient_norm/dense/kernel",
+        "global_gradient_norm",
+        "largest_gradients",
     }
 
 
-def test_of_nan_alone_there_is_only_a_norm_of_nan():
+def test_of_nan_alone_there_are_only_norms_of_nan():
     event = gradient_event(math.nan)
+    norms = ["gradient_norm/dense/kernel", "global_gradient_norm"]
 
-    assert set(values_of(event)) == {"vg_keras/record", "gradient_norm/dense/kernel"}
-    assert math.isnan(array_of(event, "gradient_norm/dense/kernel"))
+    assert set(values_of(event)) == {"vg_keras/record", "largest_gradients", *norms}
+    assert all(math.isnan(array_of(event, norm)) for norm in norms)
 
 
 def test_beside_nan_the_histogram_is_that_of_the_finite_values():
@@ -184,6 +195,7 @@ def test_each_value_belongs_to_its_plugin(describe):
     assert {tag: plugin_of(value) for tag, value in values_of(event).items()} == {
         **dict.fromkeys(SCALARS, "scalars"),
         **dict.fromkeys(HISTOGRAMS, "histograms"),
+        **dict.fromkeys(TEXTS, "text"),
         "vg_keras/record": "vg_keras",
     }
 
@@ -226,6 +238,7 @@ def test_variables_are_laid_together_by_their_name():
 
     assert charts == {
         "Gradient flow": {
+            "global gradient norm": ["^global_gradient_norm$"],
             "gradient norm, every variable": ["^gradient_norm/.*$"],
             "gradient norm, every kernel": ["^gradient_norm/(.*/)?kernel$"],
             "gradient norm, every bias": ["^gradient_norm/(.*/)?bias$"],
@@ -240,7 +253,10 @@ def test_variables_are_laid_together_by_their_name():
 
 def test_variables_of_one_name_are_one_chart():
     assert charts_of(layer("a", "kernel"), layer("b", "kernel")) == {
-        "Gradient flow": {"gradient norm, every variable": ["^gradient_norm/.*$"]},
+        "Gradient flow": {
+            "global gradient norm": ["^global_gradient_norm$"],
+            "gradient norm, every variable": ["^gradient_norm/.*$"],
+        },
         "Updates": {"update ratio, every variable": ["^update_ratio/.*$"]},
     }
 
@@ -249,6 +265,7 @@ def test_layers_are_laid_together():
     flow = charts_of(layer("a", "kernel", output_shape=(None, 3)))["Gradient flow"]
 
     assert flow == {
+        "global gradient norm": ["^global_gradient_norm$"],
         "gradient norm, every variable": ["^gradient_norm/.*$"],
         "RMS of the activation gradient, every layer": ["^activation_gradient_rms/.*$"],
         "fraction of saturated units, every layer": ["^saturated_units/.*$"],
@@ -279,3 +296,47 @@ def test_the_chart_of_a_name_takes_it_literally():
     (plus,) = flow["gradient norm, every w+b"]
     assert not re.match(dot, "gradient_norm/a/w+b")
     assert re.match(plus, "gradient_norm/a/w+b")
+
+
+def text_of(event):
+    (text,) = values_of(event)["largest_gradients"].tensor.string_val
+    return text.decode()
+
+
+def test_the_largest_gradients_are_one_text_however_many_there_are():
+    paths = [f"v/{i}" for i in range(100)]
+    record = Record(3, 12.5, {p: sketch_of([float(i)]) for i, p in enumerate(paths)})
+    model = model_of(layer("v", *map(str, range(100))))
+    event = events.record_event(record, model, ["largest_gradients"])
+
+    assert len(values_of(event)) == 2
+    assert [line for line in text_of(event).splitlines() if "| v/" in line] == [
+        f"| v/{i} | {i} |" for i in (99, 98, 97, 96, 95)
+    ]
+
+
+def test_a_gradient_unlike_its_own_past_is_named():
+    history = NormHistory()
+    for _ in range(3):
+        history.add(Record(0, 0.0, {"v/a": sketch_of([1.0]), "v/b": sketch_of([50.0])}))
+    record = Record(3, 12.5, {"v/a": sketch_of([20.0]), "v/b": sketch_of([50.0])})
+    model = model_of(layer("v", "a", "b"))
+    text = text_of(events.record_event(record, model, ["largest_gradients"], history=history))
+
+    assert text.index("Furthest from their own past") < text.index("| v/a | 20 | 1 |")
+
+
+def test_without_gradients_there_is_no_norm_of_all():
+    record = dataclasses.replace(full_record(), gradients={}, update_norms={}, weight_norms={})
+
+    assert math.isnan(record.global_gradient_norm)
+    assert not {"global_gradient_norm", "largest_gradients"} & set(
+        values_of(events.record_event(record, MODEL))
+    )
+
+
+@pytest.mark.parametrize(("values", "expected"), [((3.0, 4.0), 5.0), ((math.inf, 1.0), math.nan)])
+def test_the_global_norm_is_that_of_all_gradients(values, expected):
+    record = Record(0, 0.0, {f"v{i}": sketch_of([value]) for i, value in enumerate(values)})
+
+    assert record.global_gradient_norm == pytest.approx(expected, nan_ok=True)

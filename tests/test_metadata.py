@@ -11,7 +11,7 @@ import pytest
 from scripted_records import MODEL as SMALL
 from scripted_records import contents, full_record
 
-from vg_keras import metadata
+from vg_keras import Cost, metadata
 from vg_keras.record import LayerDescription, ModelDescription, Record, VariableDescription
 from vg_keras.statistics.sketch import Sketch
 
@@ -212,7 +212,9 @@ def test_the_number_of_each_kind_on_disk_is_that_of_version_2():
     norms = dict(zip(arrays["sketch_kinds"].tolist(), arrays["moments"][:, 2], strict=True))
     values = dict(zip(arrays["value_kinds"].tolist(), arrays["values"], strict=True))
 
-    assert norms == pytest.approx({0: 5, 1: 10, 2: 0.5, 3: 2, 4: 7, 5: math.sqrt(3)})
+    assert norms == pytest.approx(
+        {0: 5, 1: 10, 2: 0.5, 3: 2, 4: 7, 5: math.sqrt(3), 6: math.sqrt(50), 7: 9}
+    )
     assert values == {0: 0.5, 1: 2, 2: 8, 3: 0.25, 4: 0.125, 5: 16}
 
 
@@ -239,8 +241,8 @@ def payload_with(**changes):
         payload_with(step=np.array([1, 2])),
         payload_with(step=np.array([object()], dtype=object)),
         payload_with(without_gradient=np.array([5])),
-        payload_with(sketch_paths=np.full(6, 1)),
-        payload_with(sketch_kinds=np.full(6, 6)),
+        payload_with(sketch_paths=np.full(8, 1)),
+        payload_with(sketch_kinds=np.full(8, 8)),
         payload_with(value_kinds=np.full(6, 6)),
         payload_with(value_paths=np.full(6, 1)),
         payload_with(values=np.zeros(5)),
@@ -279,3 +281,16 @@ def test_the_root_mean_square_is_plotted_unless_a_value_is_not_finite(buckets, c
     )
 
     assert plotted == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("fraction", [0.01, math.nan])
+def test_a_cost_is_read_back(fraction):
+    cost = Cost(fraction, 1.5, 20, 1000, 500)
+
+    assert repr(metadata.parse_cost(metadata.encode_cost(cost))) == repr(cost)
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b'{"fraction": 1}', b'{"unknown": 1}', b"\xff"])
+def test_what_is_no_cost_is_said_to_be_damaged(payload):
+    with pytest.raises(metadata.CorruptPayloadError, match="What the monitor has cost is damaged"):
+        metadata.parse_cost(payload)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import weakref
 from pathlib import Path
 
 import keras
@@ -12,7 +13,7 @@ from handmade_logs import record_of, write_log
 from scripted_records import MODEL, all_contents, contents, full_record
 from small_models import CallAt, compiled, fit, mlp, regression_data
 
-from vg_keras import FormatVersionError, GradientMonitor, metadata, read_run
+from vg_keras import FormatVersionError, GradientMonitor, iter_records, metadata, read_run
 from vg_keras.record import Record, VariableDescription
 
 
@@ -199,8 +200,10 @@ def test_everything_that_a_training_measures_is_read_back(tmp_path):
     model = mlp(depth=2, activation="tanh")
     model.layers[0].kernel.regularizer = keras.regularizers.L2(0.1)
     model.layers[1].activation = keras.activations.relu
-    monitor = GradientMonitor(tmp_path, "batch", weights=True, probe=(x[:4], y[:4]))
-    fit(compiled(model), x, y, [monitor])
+    monitor = GradientMonitor(
+        tmp_path, "batch", weights=True, optimizer_state=True, probe=(x[:4], y[:4])
+    )
+    fit(compiled(model, "adam"), x, y, [monitor])
     run, probe = read_run(tmp_path), read_run(tmp_path / "probe")
 
     assert all_contents(run.records) == all_contents(monitor.records)
@@ -244,3 +247,61 @@ def test_a_log_of_version_1_says_nothing_that_it_did_not_measure():
         assert list(record.gradients) == list(run.model.variables)
         empty = Record(record.step, record.wall_time, record.gradients)
         assert contents(record) == contents(empty)
+
+
+def steps_of(records):
+    return [record.step for record in records]
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({}, [0, 2, 4, 6, 8]),
+        ({"first": 3}, [4, 6, 8]),
+        ({"stop": 4}, [0, 2]),
+        ({"first": 2, "stop": 7}, [2, 4, 6]),
+        ({"stride": 2}, [0, 4, 8]),
+        ({"first": 1, "stride": 3}, [2, 8]),
+    ],
+)
+def test_part_of_a_log_is_read(tmp_path, how, expected):
+    write_log(tmp_path / "gradients", map(record_of, range(0, 10, 2)))
+
+    assert steps_of(read_run(tmp_path, **how).records) == expected
+    assert steps_of(iter_records(tmp_path, **how)) == expected
+
+
+def test_a_stride_goes_on_from_file_to_file(tmp_path):
+    for number in range(3):
+        name = f"events.out.tfevents.{number}.host"
+        records = map(record_of, range(3 * number, 3 * number + 3))
+        write_log(tmp_path / "gradients", records, name=name)
+
+    assert steps_of(iter_records(tmp_path, stride=2)) == [0, 2, 4, 6, 8]
+
+
+@pytest.mark.parametrize("read", [read_run, iter_records])
+def test_a_stride_is_positive(tmp_path, read):
+    write_log(tmp_path / "gradients", [record_of(0)])
+    with pytest.raises(ValueError, match="stride=0"):
+        read(tmp_path, stride=0)
+
+
+def test_records_that_are_read_one_by_one_are_not_all_in_memory(tmp_path):
+    fit(compiled(mlp()), *regression_data(20), [GradientMonitor(tmp_path, "batch")])
+    alive = []
+    for record in iter_records(tmp_path):
+        alive.append(weakref.ref(record))
+        assert sum(one() is not None for one in alive) <= 2
+
+    assert len(alive) == 20
+
+
+def test_records_read_one_by_one_are_those_of_a_training_that_went_on_from_a_backup(tmp_path):
+    model = compiled(mlp())
+    fit(model, *regression_data(3), [GradientMonitor(tmp_path, "batch")])
+    model.optimizer.iterations.assign(2)
+    fit(model, *regression_data(3), [GradientMonitor(tmp_path, "batch")])
+
+    assert steps_of(read_run(tmp_path).records) == [0, 1, 2, 3, 4]
+    assert all_contents(iter_records(tmp_path)) == all_contents(read_run(tmp_path).records)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import keras
@@ -51,6 +51,17 @@ def checked_path(log_dir: str | os.PathLike[str]) -> str:
             f"Received: log_dir={log_dir!r}."
         )
     return path
+
+
+def checked_patterns(patterns: str | Sequence[str], argument: str) -> list[str]:
+    """Returns patterns of paths; raises a TypeError if they are none."""
+    found = [patterns] if isinstance(patterns, str) else patterns
+    if not isinstance(found, Sequence) or not all(isinstance(one, str) for one in found):
+        raise TypeError(
+            f"`{argument}` must be a pattern of paths such as '*/bias', or a list of patterns. "
+            f"Received: {argument}={patterns!r}."
+        )
+    return list(found)
 
 
 def checked_budget(budget: float) -> float:

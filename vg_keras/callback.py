@@ -9,7 +9,7 @@ import copy
 import os
 import weakref
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -20,6 +20,7 @@ from vg_keras.arguments import (
     checked_charts,
     checked_optimizers,
     checked_path,
+    checked_patterns,
 )
 from vg_keras.capture import claims
 from vg_keras.capture.capture import Capture, capture_of, loop_observer
@@ -31,12 +32,16 @@ from vg_keras.capture.train_function import NotCalledError, OccupiedError, put_b
 from vg_keras.chart_rhythm import HistogramRhythm
 from vg_keras.cost import Cost, CostMeter
 from vg_keras.due_executions import DueExecutions
+from vg_keras.frames import to_pandas
 from vg_keras.probe import Probe, as_probe
 from vg_keras.record import Record
 from vg_keras.recorder import Recorder
 from vg_keras.schedule import Schedule
 from vg_keras.step_count import StepCount
 from vg_keras.watch import Watch
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _OF_TRAINING = {
     *("_schedule", "_due", "_meter", "_capture", "_count", "_trains", "_watch"),
@@ -73,6 +78,7 @@ class GradientMonitor(keras.callbacks.Callback):
         variables: Which trainable variables to monitor: None for all of them, a shell pattern of
             `variable.path` such as `"*/kernel"`, a list of patterns, or a function from a
             `keras.Variable` to bool.
+        exclude: Patterns of the paths of variables and layers that are not to be monitored.
         budget: With "auto", the share of the training time that recording may take, after the first
             100 steps and without the tracing at the start. It is measured while the model trains.
         activations: Whether to monitor the outputs of layers and what is backpropagated to them.
@@ -80,6 +86,8 @@ class GradientMonitor(keras.callbacks.Callback):
             `layer.path`, or a function from a `keras.Layer` to bool, choose among them.
         updates: Whether to monitor how far each update moves each variable.
         weights: Whether to monitor the variables themselves too.
+        optimizer_state: Whether to monitor what the optimizer keeps of each variable as "momentum"
+            and "velocity": of Adam, the first and second moments of the gradient.
         probe: A fixed batch whose gradients are taken at each recorded step, `(x, y)` or
             `(x, y, sample_weight)` or a `vg_keras.Probe`; its run is the subdirectory `probe`.
         charts: Which kinds of charts to write, out of `vg_keras.events.KINDS`; None for all. What
@@ -115,10 +123,12 @@ class GradientMonitor(keras.callbacks.Callback):
         update_freq: int | str = "auto",
         variables: Filter = None,
         *,
+        exclude: str | Sequence[str] = (),
         budget: float = 0.01,
         activations: bool | Filter = True,
         updates: bool = True,
         weights: bool = False,
+        optimizer_state: bool = False,
         probe: Probe | tuple[Any, ...] | None = None,
         charts: Collection[str] | None = None,
         histogram_freq: int | None = None,
@@ -135,6 +145,8 @@ class GradientMonitor(keras.callbacks.Callback):
             else checked_filter(activations, "activations", "layer"),
             updates,
             weights,
+            optimizer_state,
+            checked_patterns(exclude, "exclude"),
         )
         path = None if log_dir is None else checked_path(log_dir)
         self._recorder = Recorder(
@@ -178,6 +190,10 @@ class GradientMonitor(keras.callbacks.Callback):
     def probe_records(self) -> list[Record]:
         """What was recorded of the probe, in the order of the steps."""
         return self._recorder.probe_records
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Returns the records as a table; see `vg_keras.frames.to_pandas`."""
+        return to_pandas(self.records)
 
     @property
     def cost(self) -> Cost:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import operator
 
-MAX_HISTOGRAMS, MAX_SCALARS = 250, 500
+MAX_HISTOGRAMS, MAX_SCALARS, MAX_TEXTS = 250, 500, 10
 """Records with charts before they become rarer: half of what TensorBoard keeps of a tag, so that
-there is room for those that come later."""
+there is room for those that come later; of texts it keeps 10."""
 
 
 class Thinning:

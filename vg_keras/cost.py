@@ -191,12 +191,14 @@ class CostMeter:
     @property
     def fraction(self) -> float:
         """The share of the training time that recording has taken; NaN where it is not known."""
-        if not self._num_plain or not self._num_recorded:
+        seconds, number = (0.0, 0) if self._is_first_plain else self._between
+        plain, num_plain = self._plain + seconds, self._num_plain + number
+        if not num_plain or not self._num_recorded:
             return math.nan
         self._collect()
-        extra = self._recorded - self._num_recorded * self._plain / self._num_plain
+        extra = self._recorded - self._num_recorded * plain / num_plain
         # What another thread does takes its own time, beside that of the training.
-        return (max(extra, 0.0) + self._elsewhere) / (self._recorded + self._plain)
+        return (max(extra, 0.0) + self._elsewhere) / (self._recorded + plain)
 
 
 def _at_least(number: float) -> int:

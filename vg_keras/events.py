@@ -18,10 +18,12 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as custom_scalars
 from tensorboard.plugins.histogram import metadata as histogram_metadata
 from tensorboard.plugins.scalar import metadata as scalar_metadata
+from tensorboard.plugins.text import metadata as text_metadata
 
 from vg_keras import metadata
 from vg_keras.cost import Cost
 from vg_keras.metadata import norm_to_plot, rms_to_plot
+from vg_keras.ranking import NormHistory, largest
 from vg_keras.record import ModelDescription, Record
 from vg_keras.statistics.histogram import histograms, log10_histograms
 from vg_keras.statistics.sketch import Sketch
@@ -36,6 +38,14 @@ DESCRIPTIONS = {
         "L2 norm of the gradient that trained this variable at this step, before clipping. "
         "NaN where any of its values is not finite."
     ),
+    metadata.GLOBAL_GRADIENT_NORM: (
+        "L2 norm of the gradients of all monitored variables together, before clipping. NaN where "
+        "any value is not finite."
+    ),
+    metadata.LARGEST_GRADIENTS: (
+        "The variables with the largest gradients, and those whose gradient differs most from what "
+        "was usual for it: the median of the records before."
+    ),
     metadata.LOSS_GRADIENT_NORM: (
         "L2 norm of the gradient of the loss without this variable's regularizer."
     ),
@@ -48,6 +58,8 @@ DESCRIPTIONS = {
         "the optimizer really did. About 0.001 is healthy."
     ),
     metadata.WEIGHTS: "Values of this variable before the update.",
+    metadata.FIRST_MOMENTS: "Values of what the optimizer keeps of this variable as momentum.",
+    metadata.SECOND_MOMENTS: "Values of what the optimizer keeps of this variable as velocity.",
     metadata.ACTIVATIONS: "Values of this layer's output.",
     metadata.ACTIVATION_GRADIENTS: (
         "Values of dL/d(output) at this layer, the backpropagated signal, where L is the mean loss "
@@ -80,6 +92,8 @@ _HISTOGRAMS: dict[str, tuple[str, Callable[[Sequence[Sketch]], list[NDArray[np.f
     metadata.GRADIENTS: ("gradients", histograms),
     metadata.LOG10_GRADIENTS: ("gradients", log10_histograms),
     metadata.WEIGHTS: ("weights", histograms),
+    metadata.FIRST_MOMENTS: ("first_moments", histograms),
+    metadata.SECOND_MOMENTS: ("second_moments", histograms),
     metadata.ACTIVATIONS: ("activations", histograms),
     metadata.ACTIVATION_GRADIENTS: ("activation_gradients", histograms),
     metadata.LOG10_ACTIVATION_GRADIENTS: ("activation_gradients", log10_histograms),
@@ -110,6 +124,12 @@ _SCALARS: dict[str, tuple[str, Callable[[Record, str], float]]] = {
 HISTOGRAMS = tuple(_HISTOGRAMS)
 """The kinds of charts that are histograms."""
 
+TEXTS = (metadata.LARGEST_GRADIENTS,)
+"""The kinds of charts that are texts."""
+
+_NUM_RANKED = 5
+"""Variables in each table of those that stand out."""
+
 _MAX_TEMPLATES = 1 << 15
 """Charts whose constant parts are kept: those of a model of 1,000 layers."""
 
@@ -119,6 +139,7 @@ def record_event(
     model: ModelDescription,
     kinds: Collection[str] = KINDS,
     describe: Collection[str] = KINDS,
+    history: NormHistory | None = None,
 ) -> event_pb2.Event:
     """Returns the one event that holds everything measured at a step.
 
@@ -129,13 +150,20 @@ def record_event(
             written in any case.
         describe: Which of these charts bring their description, of which TensorBoard keeps the
             first.
+        history: The gradients of earlier records.
     """
     event = event_pb2.Event(step=record.step, wall_time=record.wall_time)
     values = event.summary.value
     values.append(_payload(metadata.RECORD_TAG, metadata.encode_record(record, model)))
     for kind in kinds:
-        add = _add_scalars if kind in _SCALARS else _add_histograms
-        add(values, kind, record, kind in describe)
+        if kind == metadata.LARGEST_GRADIENTS:
+            _add_ranking(values, record, history or NormHistory(), kind in describe)
+        elif kind == metadata.GLOBAL_GRADIENT_NORM:
+            _add_global_norm(values, record, kind in describe)
+        elif kind in _SCALARS:
+            _add_scalars(values, kind, record, kind in describe)
+        else:
+            _add_histograms(values, kind, record, kind in describe)
     return event
 
 
@@ -177,6 +205,37 @@ def _add_scalars(values: Any, kind: str, record: Record, describe: bool) -> None
         value.tensor.tensor_content = content[4 * i : 4 * i + 4]
 
 
+def _add_global_norm(values: Any, record: Record, describe: bool) -> None:
+    if record.gradients:
+        value = values.add()
+        value.CopyFrom(_template(metadata.GLOBAL_GRADIENT_NORM, "", describe))
+        with np.errstate(over="ignore"):
+            value.tensor.tensor_content = np.float32(record.global_gradient_norm).tobytes()
+
+
+def _add_ranking(values: Any, record: Record, history: NormHistory, describe: bool) -> None:
+    """Adds a text with the variables that stand out: two tables, however many there are."""
+    if not record.gradients:
+        return
+    kind = metadata.LARGEST_GRADIENTS
+    top = largest(history.ranked(record), _NUM_RANKED)
+    changed = history.most_changed(record, _NUM_RANKED)
+    lines = ["**Largest gradients**", "", "| variable | norm |", "|---|---|"]
+    lines += [f"| {_cell(one.path)} | {one.norm:.3g} |" for one in top]
+    if changed:
+        lines += ["", "**Furthest from their own past**", ""]
+        lines += ["| variable | norm | usual norm |", "|---|---|---|"]
+        lines += [
+            f"| {_cell(one.path)} | {one.norm:.3g} | {one.usual_norm:.3g} |" for one in changed
+        ]
+    of_plugin = text_metadata.create_summary_metadata("", DESCRIPTIONS[kind] if describe else "")
+    values.append(_string(kind, "\n".join(lines).encode(), of_plugin))
+
+
+def _cell(path: str) -> str:
+    return path.replace("|", "\\|")
+
+
 def _add_histograms(values: Any, kind: str, record: Record, describe: bool) -> None:
     attribute, bars_of = _HISTOGRAMS[kind]
     sketches = getattr(record, attribute)
@@ -202,7 +261,7 @@ def _short(bars: NDArray[np.float64]) -> NDArray[np.float32] | None:
 def _template(kind: str, path: str, describe: bool) -> summary_pb2.Summary.Value:
     """Returns a chart without its numbers, to be copied: making one takes longer than that."""
     description = DESCRIPTIONS[kind] if describe else ""
-    if kind in _SCALARS:
+    if kind not in _HISTOGRAMS:
         of_plugin = scalar_metadata.create_summary_metadata("", description)
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT)
         tensor.tensor_shape.SetInParent()
@@ -211,7 +270,7 @@ def _template(kind: str, path: str, describe: bool) -> summary_pb2.Summary.Value
         tensor = tensor_pb2.TensorProto()
         for size in (0, 3):
             tensor.tensor_shape.dim.add(size=size)
-    tag = metadata.tag(kind, path)
+    tag = metadata.tag(kind, path) if path else kind
     return summary_pb2.Summary.Value(tag=tag, metadata=of_plugin, tensor=tensor)
 
 
@@ -237,6 +296,7 @@ def _layout(model: ModelDescription) -> layout_pb2.Layout:
         layout_pb2.Category(
             title="Gradient flow",
             chart=[
+                _multiline("global gradient norm", metadata.GLOBAL_GRADIENT_NORM),
                 *_charts_of_variables("gradient norm", metadata.GRADIENT_NORM, names),
                 *_charts_of_layers(model),
             ],

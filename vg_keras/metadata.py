@@ -29,7 +29,6 @@ from vg_keras.record import (
     NUMBERS_OF_LAYERS,
     NUMBERS_OF_VARIABLES,
     SKETCHES_OF_LAYERS,
-    SKETCHES_OF_VARIABLES,
     LayerDescription,
     ModelDescription,
     Record,
@@ -59,7 +58,11 @@ GRADIENT_NORM = "gradient_norm"
 LOSS_GRADIENT_NORM = "loss_gradient_norm"
 REGULARIZATION_GRADIENT_NORM = "regularization_gradient_norm"
 UPDATE_RATIO = "update_ratio"
+GLOBAL_GRADIENT_NORM = "global_gradient_norm"
+LARGEST_GRADIENTS = "largest_gradients"
 WEIGHTS = "weights"
+FIRST_MOMENTS = "first_moments"
+SECOND_MOMENTS = "second_moments"
 ACTIVATIONS = "activations"
 ACTIVATION_GRADIENTS = "activation_gradients"
 LOG10_ACTIVATION_GRADIENTS = "log10_activation_gradients"
@@ -68,7 +71,16 @@ ACTIVATION_GRADIENT_RMS_PER_EXAMPLE = "activation_gradient_rms_per_example"
 SATURATED_UNITS = "saturated_units"
 DEAD_UNITS = "dead_units"
 
-_SKETCHES = SKETCHES_OF_VARIABLES + SKETCHES_OF_LAYERS
+_SKETCHES = (
+    "gradients",
+    "loss_gradients",
+    "regularization_gradients",
+    "weights",
+    "activations",
+    "activation_gradients",
+    "first_moments",
+    "second_moments",
+)
 _NUMBERS = NUMBERS_OF_VARIABLES + NUMBERS_OF_LAYERS
 """The order in which a payload numbers what it holds: what is on disk depends on it."""
 

@@ -18,7 +18,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 from google.protobuf.message import DecodeError
@@ -26,8 +26,12 @@ from tensorboard.compat.proto import event_pb2
 
 from vg_keras import metadata
 from vg_keras.cost import Cost
+from vg_keras.frames import to_pandas
 from vg_keras.record import ModelDescription, Record
 from vg_keras.schedule import NEVER
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _HEADER_BYTES = 12
 _FOOTER_BYTES = 4
@@ -55,6 +59,10 @@ class Run:
     records: tuple[Record, ...]
     damage: tuple[str, ...]
     cost: Cost | None = None
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Returns the records as a table; see `vg_keras.frames.to_pandas`."""
+        return to_pandas(self.records)
 
 
 def read_run(path: str | Path, *, first: int = 0, stop: int | None = None, stride: int = 1) -> Run:

@@ -18,6 +18,8 @@ SKETCHES_OF_VARIABLES = (
     "loss_gradients",
     "regularization_gradients",
     "weights",
+    "first_moments",
+    "second_moments",
 )
 SKETCHES_OF_LAYERS = ("activations", "activation_gradients")
 NUMBERS_OF_VARIABLES = ("update_norms", "weight_norms")
@@ -49,6 +51,10 @@ class Record:
             really did, with clipping, weight decay, averaging and constraints.
         weight_norms: For each variable the L2 norm of its value before the update.
         weights: For each variable the sketch of its value before the update.
+        first_moments: For each variable the sketch of what the optimizer keeps as its momentum,
+            after the update that it made.
+        second_moments: The same of what it keeps as the velocity: of Adam and RMSprop, the running
+            mean of the squared gradient.
         activations: For each layer the sketch of its output, of the first one if it has several.
         activation_gradients: For each layer the sketch of dL/d(output), where L is the loss that
             trains: the mean over the batch, for Keras's own losses. Where Keras computes the loss
@@ -70,6 +76,8 @@ class Record:
     update_norms: Mapping[str, float] = field(default_factory=dict)
     weight_norms: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, Sketch] = field(default_factory=dict)
+    first_moments: Mapping[str, Sketch] = field(default_factory=dict)
+    second_moments: Mapping[str, Sketch] = field(default_factory=dict)
     activations: Mapping[str, Sketch] = field(default_factory=dict)
     activation_gradients: Mapping[str, Sketch] = field(default_factory=dict)
     examples: Mapping[str, int] = field(default_factory=dict)
@@ -85,6 +93,17 @@ class Record:
             gradient does not vanish when the loss's does.
         """
         return self.loss_gradients.get(path) or self.gradients[path]
+
+    @property
+    def global_gradient_norm(self) -> float:
+        """The L2 norm of the gradients of all monitored variables together.
+
+        That is what clipping by the global norm compares with its limit, where all variables are
+        monitored. NaN where any number is not finite, or there are no gradients.
+        """
+        if not self.gradients or any(gradient.nonfinite for gradient in self.gradients.values()):
+            return math.nan
+        return math.hypot(*(gradient.norm for gradient in self.gradients.values()))
 
     def update_ratio(self, path: str) -> float:
         """Returns ||w_after - w_before|| / ||w_before|| of a variable.

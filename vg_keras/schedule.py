@@ -95,7 +95,12 @@ class Schedule:
             last: The last step of the execution that was recorded, or None if none was.
             end: The first step after the execution.
         """
-        self._next_due = end if last is None else max(self._due_from(last + 1), end)
+        if last is None:
+            self._next_due = end
+        elif self.update_freq == "auto":
+            self._next_due = self._due_from(end)  # one record of an execution is enough
+        else:
+            self._next_due = max(self._due_from(last + 1), end)
 
     def is_starting(self, step: int) -> bool:
         """Whether a step lies before the end of the first ones."""

@@ -26,8 +26,9 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.summary.writer import event_file_writer
 
 from vg_keras import events, metadata
-from vg_keras.chart_rhythm import MAX_HISTOGRAMS, MAX_SCALARS, Thinning
+from vg_keras.chart_rhythm import MAX_HISTOGRAMS, MAX_SCALARS, MAX_TEXTS, Thinning
 from vg_keras.cost import Cost
+from vg_keras.ranking import NormHistory
 from vg_keras.record import ModelDescription, Record
 from vg_keras.run_directory import absolute, is_remote, reason_of, unwritable
 
@@ -75,10 +76,8 @@ class RecordWriter:
         self._next_flush = 0.0
         self._last_step = 0
         self._described: set[str] = set()
-        self._thinnings = {
-            kind: Thinning(MAX_HISTOGRAMS if kind in events.HISTOGRAMS else MAX_SCALARS)
-            for kind in kinds
-        }
+        self._thinnings = {kind: Thinning(_num_all(kind)) for kind in kinds}
+        self._history = NormHistory()
         self.path = os.path.join(absolute(log_dir), run_name, _file_name())
         try:
             self._open().close()
@@ -118,7 +117,8 @@ class RecordWriter:
                 self._described.clear()
             kinds = self._kinds_of_next(has_histograms)
             described = [kind for kind in kinds if kind not in self._described]
-            self._append(events.record_event(record, model, kinds, described))
+            self._append(events.record_event(record, model, kinds, described, self._history))
+            self._history.add(record)
             self._described.update(kinds)
             self._last_step = record.step
             self._flush()
@@ -201,6 +201,13 @@ def _announce(run_directory: str) -> None:
     """
     if "wandb" in sys.modules:
         event_file_writer.EventFileWriter(run_directory).close()  # W&B replaces it in its module
+
+
+def _num_all(kind: str) -> int:
+    """Returns how many records have a chart of this kind before they become rarer."""
+    if kind in events.HISTOGRAMS:
+        return MAX_HISTOGRAMS
+    return MAX_TEXTS if kind in events.TEXTS else MAX_SCALARS
 
 
 def _file_name() -> str:

@@ -1,8 +1,9 @@
 """Filters choose variables and layers by their paths, and say so where they choose nothing."""
 
 import pytest
-from small_models import mlp
+from small_models import compiled, fit, mlp, regression_data
 
+from vg_keras import GradientMonitor
 from vg_keras.capture.model import checked_filter, named_variables, select
 
 PATHS = dict.fromkeys(["a/kernel", "a/bias", "b/kernel", "b[0]/x"])
@@ -79,3 +80,44 @@ def test_what_is_no_filter_is_refused(chosen):
         "`activations` must be a pattern of paths such as '*/kernel', a list of patterns, a "
         f"function from a layer to bool, or None. Received: activations={chosen!r}."
     )
+
+
+@pytest.mark.parametrize(
+    ("exclude", "variables", "layers"),
+    [
+        ("*/bias", {"kernel", "kernel_1"}, {"dense", "dense_1"}),
+        (["*/dense_1*"], {"kernel", "bias"}, {"dense"}),
+        ((), {"kernel", "bias", "kernel_1", "bias_1"}, {"dense", "dense_1"}),
+    ],
+)
+def test_what_is_excluded_is_not_monitored(exclude, variables, layers):
+    monitor = GradientMonitor(None, "batch", exclude=exclude)
+    fit(compiled(mlp(depth=1)), *regression_data(1), [monitor])
+    (record,) = monitor.records
+    names = {
+        p.replace("dense_1/", "dense/").rpartition("/")[2] + ("_1" if "_1" in p else "")
+        for p in record.gradients
+    }
+
+    assert names == variables
+    assert {path.rpartition("/")[2] for path in record.activations} == layers
+
+
+def test_what_is_excluded_is_taken_from_what_is_chosen():
+    monitor = GradientMonitor(None, "batch", "*/kernel", exclude="*/dense/*")
+    fit(compiled(mlp(depth=1)), *regression_data(1), [monitor])
+
+    assert list(monitor.records[0].gradients) == ["sequential/dense_1/kernel"]
+
+
+def test_a_pattern_that_excludes_nothing_is_an_error():
+    with pytest.raises(ValueError, match="`exclude` must be patterns that match") as caught:
+        fit(compiled(mlp()), *regression_data(1), [GradientMonitor(None, exclude=["bias"])])
+
+    assert "Received: 'bias', which matches none of sequential/dense/kernel" in str(caught.value)
+
+
+@pytest.mark.parametrize("exclude", [3, [1], None, {"a": 1}])
+def test_patterns_to_exclude_are_strings(exclude):
+    with pytest.raises(TypeError, match="`exclude` must be a pattern"):
+        GradientMonitor(None, exclude=exclude)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import keras
 import tensorflow as tf
 
 from vg_keras.capture.layers import activation_of, layers_of, own_variables
 from vg_keras.record import LayerDescription, ModelDescription, VariableDescription
+
+T = TypeVar("T")
 
 Filter: TypeAlias = str | Sequence[str] | Callable[[Any], bool] | None
 """Chooses by path: a pattern as in a shell (`"*/kernel"`), several of them, a function from the
@@ -111,14 +113,24 @@ def select(candidates: Mapping[str, Any], chosen: Filter, argument: str, what: s
     if callable(chosen):
         selected = {path for path, candidate in candidates.items() if chosen(candidate)}
     else:
-        patterns = [chosen] if isinstance(chosen, str) else list(chosen)
-        selected = {path for path in candidates if any(fnmatchcase(path, p) for p in patterns)}
+        selected = matching(candidates, [chosen] if isinstance(chosen, str) else chosen)
     if candidates and not selected:
         raise FilterError(
             f"`{argument}` must let through at least one {what} of the model. "
             f"Received: {argument}={chosen!r}, which matches none of {', '.join(candidates)}."
         )
     return selected
+
+
+def matching(paths: Iterable[str], patterns: Sequence[str]) -> set[str]:
+    """Returns the paths that match any pattern."""
+    return {path for path in paths if any(fnmatchcase(path, pattern) for pattern in patterns)}
+
+
+def without(candidates: Mapping[str, T], patterns: Sequence[str]) -> dict[str, T]:
+    """Returns the candidates whose paths match no pattern."""
+    excluded = matching(candidates, patterns)
+    return {path: value for path, value in candidates.items() if path not in excluded}
 
 
 def describe(

@@ -41,10 +41,11 @@ from vg_keras.capture.optimizers import (
     counts_of,
     intercepted,
     loss_scale,
+    moments_of,
     summed_over_replicas,
 )
 from vg_keras.capture.per_step import PerStep
-from vg_keras.capture.plan import Choice, Plan
+from vg_keras.capture.plan import FIRST_MOMENT, SECOND_MOMENT, Choice, Plan
 from vg_keras.capture.record_maker import RecordMaker
 from vg_keras.capture.slots import Slots
 from vg_keras.capture.table import Rows, Table, bytes_of_slot
@@ -265,7 +266,7 @@ class Observer:
             self._prepare()
         finish = None
         with self._taps.guarded():
-            finish = self._measure(gradients, variables, loss_scale(optimizer))
+            finish = self._measure(gradients, variables, loss_scale(optimizer), optimizer)
         result = apply()
         if finish is not None:
             with self._taps.guarded():
@@ -290,6 +291,7 @@ class Observer:
         gradients: Sequence[Gradient | None],
         variables: Sequence[keras.Variable],
         scale: tf.Tensor | None,
+        optimizer: keras.optimizers.Optimizer | None = None,
     ) -> Callable[[], None] | None:
         """Takes what is known before an update.
 
@@ -331,6 +333,7 @@ class Observer:
                     scale=scale,
                     before=before,
                     after=_values(plan, known) if self._choice.updates else {},
+                    **self._moments(plan, optimizer, variables),
                     drop=self._absences.note_failure,
                 )
                 handed = dense_parts(known.values())
@@ -339,6 +342,25 @@ class Observer:
                 )
 
         return finish
+
+    def _moments(
+        self,
+        plan: Plan,
+        optimizer: keras.optimizers.Optimizer | None,
+        variables: Sequence[keras.Variable],
+    ) -> dict[str, dict[str, tf.Tensor]]:
+        """Returns what an optimizer keeps of variables after an update, by kind and path."""
+        if optimizer is None or not self._choice.optimizer_state:
+            return {}
+        kinds = zip((FIRST_MOMENT, SECOND_MOMENT), moments_of(optimizer, variables), strict=True)
+        return {
+            kind: {
+                plan.path_of[key]: tf.convert_to_tensor(value)
+                for key, value in kept.items()
+                if key in plan.path_of
+            }
+            for kind, kept in kinds
+        }
 
     def _store(
         self,

@@ -105,6 +105,32 @@ def counts_of(optimizers: Iterable[keras.optimizers.Optimizer]) -> dict[int, int
     return {id(c): int(tf.convert_to_tensor(c).numpy()) for c in counters}
 
 
+def moments_of(
+    optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
+) -> tuple[dict[int, keras.Variable], dict[int, keras.Variable]]:
+    """Returns what an optimizer keeps of variables as "momentum" and as "velocity".
+
+    Args:
+        optimizer: A built optimizer.
+        variables: Variables that it trains, in the order in which it was built for them.
+
+    Returns:
+        The momentums and the velocities by the id of the variable, as far as there are any.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    kept: dict[str, list[keras.Variable]] = {}
+    for variable in inner.variables:
+        kept.setdefault(variable.path.rpartition("/")[2], []).append(variable)
+    found: tuple[dict[int, keras.Variable], ...] = {}, {}
+    for of_kind, suffix in zip(found, ("momentum", "velocity"), strict=True):
+        for variable in variables:
+            # As `Optimizer.add_variable_from_reference` of Keras 3.15 names it.
+            name = f"{getattr(variable, 'path', variable.name).replace('/', '_')}_{suffix}"
+            if kept.get(name):
+                of_kind[id(variable)] = kept[name].pop(0)
+    return found[0], found[1]
+
+
 @contextmanager
 def intercepted(
     optimizers: Sequence[keras.optimizers.Optimizer], hook: GradientHook

@@ -5,19 +5,30 @@ A plan is made once all variables of the model exist, and holds until the model 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from vg_keras.capture.layers import is_rectifier, observed_layers, saturation_bounds, unit_axis
-from vg_keras.capture.model import Filter, named_layers, named_variables, select
+from vg_keras.capture.model import (
+    Filter,
+    FilterError,
+    matching,
+    named_layers,
+    named_variables,
+    select,
+    without,
+)
 from vg_keras.statistics.saturation import Bounds
 
 GRADIENT = "gradients"
 LOSS_GRADIENT = "loss_gradients"
 REGULARIZATION_GRADIENT = "regularization_gradients"
 WEIGHT = "weights"
+FIRST_MOMENT = "first_moments"
+SECOND_MOMENT = "second_moments"
 ACTIVATION = "activations"
 ACTIVATION_GRADIENT = "activation_gradients"
 
@@ -35,12 +46,16 @@ class Choice:
             False for none, or a filter of layers.
         updates: Whether the norms of the updates are taken.
         weights: Whether the variables themselves are sketched.
+        optimizer_state: Whether what the optimizer keeps of each variable is sketched.
+        exclude: Patterns of the paths of variables and layers that are not measured.
     """
 
     variables: Filter = None
     activations: bool | Filter = True
     updates: bool = True
     weights: bool = False
+    optimizer_state: bool = False
+    exclude: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +100,7 @@ class Plan:
     def __init__(self, model: keras.Model, choice: Choice) -> None:
         self.choice = choice
         self.paths = named_layers(model)
-        named = named_variables(model)
+        named = self._without_excluded(named_variables(model), "trainable variable")
         chosen = select(named, choice.variables, "variables", "trainable variable")
         self.variables = {path: v for path, v in named.items() if path in chosen}
         # A custom train step may hand over the tf.Variable beneath a Keras variable.
@@ -97,12 +112,25 @@ class Plan:
         self.mask_of = {path: number for number, path in enumerate(rectifiers)}
         self.row_of = {key: row for row, key in enumerate(self._keys())}
 
+    def _without_excluded(
+        self, named: Mapping[str, keras.Variable], what: str
+    ) -> Mapping[str, keras.Variable]:
+        exclude = self.choice.exclude
+        for pattern in exclude:
+            if not matching([*named, *self.paths.values()], [pattern]):
+                raise FilterError(
+                    "`exclude` must be patterns that match a variable or a layer of the model. "
+                    f"Received: {pattern!r}, which matches none of {', '.join(named)}."
+                )
+        return without(named, exclude)
+
     def _chosen_layers(self, model: keras.Model) -> dict[str, ObservedLayer]:
         activations = self.choice.activations
         if activations is False:
             return {}
         trained_with = observed_layers(model)
         named = {self.paths[layer]: layer for layer in trained_with}
+        named = without(named, self.choice.exclude)
         wanted = None if activations is True else activations
         chosen = select(named, wanted, "activations", "layer")
         return {
@@ -126,6 +154,8 @@ class Plan:
             LOSS_GRADIENT: regularized,
             REGULARIZATION_GRADIENT: regularized,
             WEIGHT: self.variables if self.choice.weights else (),
+            FIRST_MOMENT: self.variables if self.choice.optimizer_state else (),
+            SECOND_MOMENT: self.variables if self.choice.optimizer_state else (),
         }
         return [(kind, path) for kind, paths in kinds.items() for path in paths]
 

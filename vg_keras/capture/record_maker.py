@@ -12,9 +12,11 @@ import numpy as np
 from vg_keras.capture.plan import (
     ACTIVATION,
     ACTIVATION_GRADIENT,
+    FIRST_MOMENT,
     GRADIENT,
     LOSS_GRADIENT,
     REGULARIZATION_GRADIENT,
+    SECOND_MOMENT,
     WEIGHT,
     Plan,
 )
@@ -72,6 +74,8 @@ class RecordMaker:
             update_norms={path: update for path, (update, _) in updates.items()},
             weight_norms={path: weight for path, (_, weight) in updates.items()},
             weights=self._sketches(WEIGHT, replicas[:1]),
+            first_moments=self._sketches(FIRST_MOMENT, replicas[:1]),
+            second_moments=self._sketches(SECOND_MOMENT, replicas[:1]),
             activations=activations,
             activation_gradients=self._sketches(ACTIVATION_GRADIENT, replicas),
             examples=examples,

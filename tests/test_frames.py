@@ -1,0 +1,43 @@
+"""Records as a table."""
+
+import sys
+
+import pytest
+from scripted_records import full_record
+
+from vg_keras.frames import to_pandas
+
+
+def test_a_row_is_a_step_and_a_variable_or_a_layer():
+    table = to_pandas([full_record(3), full_record(4)])
+
+    assert table.index.names == ["step", "path"]
+    assert list(table.index) == [
+        (3, "dense/kernel"),
+        (3, "dense"),
+        (4, "dense/kernel"),
+        (4, "dense"),
+    ]
+
+
+def test_the_numbers_are_those_of_the_record():
+    record = full_record()
+    table = to_pandas([record])
+    of_variable, of_layer = table.loc[3, "dense/kernel"], table.loc[3, "dense"]
+
+    assert of_variable["gradients_norm"] == 5.0
+    assert of_variable["update_ratio"] == 0.25
+    assert of_layer["saturated_units"] == 0.25
+    assert of_layer["activations_zeros"] == 2
+    assert of_layer[["gradients_norm", "update_ratio"]].isna().all()
+    assert (table["wall_time"] == 12.5).all()
+
+
+def test_no_records_are_an_empty_table():
+    assert to_pandas([]).empty
+
+
+def test_pandas_is_asked_for_only_when_it_is_needed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="pip install pandas"):
+        to_pandas([full_record()])
