@@ -174,7 +174,7 @@ def test_a_log_of_a_newer_version_is_refused(tmp_path, monkeypatch):
         read_run(tmp_path)
 
     assert str(caught.value) == (
-        "This log has format version 3, and the installed vg_keras reads versions up to 2. "
+        "This log has format version 4, and the installed vg_keras reads versions up to 3. "
         "Upgrade vg_keras to read it."
     )
 
@@ -247,6 +247,27 @@ def test_a_log_of_version_1_says_nothing_that_it_did_not_measure():
         assert list(record.gradients) == list(run.model.variables)
         empty = Record(record.step, record.wall_time, record.gradients)
         assert contents(record) == contents(empty)
+
+
+VERSION_2 = VERSION_1.with_name("events.out.tfevents.format_version_2")
+
+
+def test_a_log_of_version_2_still_has_what_it_measured():
+    run = read_run(VERSION_2)
+    last = run.records[-1]
+
+    assert run.damage == ()
+    assert [record.step for record in run.records] == [0, 1, 2]
+    assert {path: sketch.norm for path, sketch in last.gradients.items()} == {
+        "small/dense/kernel": 0.91849428197163,
+        "small/dense/bias": 0.33485328685510213,
+        "small/dense_1/kernel": 0.9582669858618148,
+        "small/dense_1/bias": 0.17645750487796738,
+    }
+    assert list(last.regularization_gradients) == ["small/dense/kernel"]
+    assert list(last.weights) == list(last.gradients)
+    assert (last.saturated_units, last.dead_units) == ({"small/dense_1": 0}, {"small/dense": 0})
+    assert run.model.outputs == ("small/dense", "small/dense_1")
 
 
 def steps_of(records):

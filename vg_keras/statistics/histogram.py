@@ -4,8 +4,9 @@ NumPy alone. Empty buckets are left out, the outer edges are the smallest and th
 no bar crosses zero. Each function takes many sketches, because a record has dozens of them and
 NumPy takes as long for one as for all.
 
-TensorBoard draws a histogram in 30 bars of equal width. What would fall into one of these is one
-bar here; a sketch has finer buckets, most of them near zero.
+TensorBoard draws a histogram in 30 bars of equal width, whatever it is given, and a sketch has
+finer buckets, most of them near zero. So what falls into one bar of nearly that width is one bar
+here, and so are neighbors that would hardly be seen.
 """
 
 from collections.abc import Sequence
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 from vg_keras.statistics import buckets
 from vg_keras.statistics.sketch import Sketch, flattened, intervals_of
 
-MAX_BARS = 30
-"""The most bars on either axis; zero has one more, where it parts negative numbers from positive
-ones, and so may a bar there be parted in two."""
+MAX_BARS = 26
+"""The most bars on either axis, besides those that zero adds: it has a bar of its own, and parts
+another in two."""
+
+_HARDLY_SEEN = 0.02
+"""Bars that hold less than this share of the fullest one are drawn as next to nothing."""
 
 
 def histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
@@ -27,7 +31,7 @@ def histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
     Zeros are a bar of no width at zero.
 
     Returns:
-        For each sketch float64 `[k, 3]`: left edge, right edge, count; ascending, `k` at most 32.
+        For each sketch float64 `[k, 3]`: left edge, right edge, count; ascending, `k` at most 28.
     """
     return _rows(*intervals_of(sketches)) if sketches else []
 
@@ -40,7 +44,7 @@ def log10_histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
     one, and log10 of 2**-149 for all that is smaller than 2**-128.
 
     Returns:
-        For each sketch float64 `[k, 3]`: left edge, right edge, count; ascending, `k` at most 30.
+        For each sketch float64 `[k, 3]`: left edge, right edge, count; ascending, `k` at most 26.
     """
     if not sketches:
         return []
@@ -76,33 +80,56 @@ def _of_either_sign(
 def _rows(
     edges: NDArray[np.float64], counts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> list[NDArray[np.float64]]:
-    if not len(counts):
-        return [np.zeros([0, 3])] * len(lengths)
-    begins = _begins_bar(edges, lengths)
-    starts = np.flatnonzero(begins)
-    ends = np.append(starts[1:], len(counts)) - 1
-    sums = np.add.reduceat(counts, starts).astype(np.float64)
-    rows = np.stack([edges[starts, 0], edges[ends, 1], sums], axis=1)
-    num_before = np.append(0, np.cumsum(begins))[np.cumsum(lengths)[:-1]]
-    return np.split(rows, num_before)
+    """Joins the intervals of each sketch to as few bars as show the same."""
+    for begins_bar in (_begins_another_part, _begins_a_bar_that_is_seen):
+        if not len(counts):
+            return [np.zeros([0, 3])] * len(lengths)
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        begins = begins_bar(edges, counts, owner, lengths)
+        begins |= np.append(True, owner[1:] != owner[:-1])
+        starts = np.flatnonzero(begins)
+        ends = np.append(starts[1:], len(counts)) - 1
+        edges = np.stack([edges[starts, 0], edges[ends, 1]], axis=1)
+        counts = np.add.reduceat(counts, starts)
+        lengths = np.bincount(owner[starts], minlength=len(lengths))
+    rows = np.concatenate([edges, counts[:, np.newaxis].astype(np.float64)], axis=1)
+    return np.split(rows, np.cumsum(lengths)[:-1])
 
 
-def _begins_bar(edges: NDArray[np.float64], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Returns for each interval whether it begins a bar, bool `[k]`; else it joins the one before.
+def _begins_another_part(
+    edges: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Returns whether an interval lies in another part of the whole width than the one before.
 
-    Intervals of one sketch, side of zero and thirtieth of the whole width are one bar.
+    Where there are few intervals, each does.
     """
-    owner = np.repeat(np.arange(len(lengths)), lengths)
     last = (np.cumsum(lengths) - 1)[owner]
     low, high = edges[last - lengths[owner] + 1, 0], edges[last, 1]
     with np.errstate(invalid="ignore", divide="ignore"):  # halves, because a width may overflow
         place = (edges[:, 0] / 4 + edges[:, 1] / 4 - low / 2) / (high / 2 - low / 2)
     place = np.clip(np.nan_to_num(place), 0, 1 - 1e-9)
-    part = np.where(
-        lengths[owner] > MAX_BARS,
-        np.floor(place * MAX_BARS).astype(np.int64),
-        np.arange(len(edges)),
-    )
+    part = np.floor(place * MAX_BARS)
+    is_another = np.append(True, part[1:] != part[:-1])
+    return is_another | (lengths[owner] <= MAX_BARS) | _begins_side(edges)
+
+
+def _begins_a_bar_that_is_seen(
+    edges: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Returns whether a bar or the one before it holds enough to be seen."""
+    fullest = np.zeros(len(lengths), np.int64)
+    np.maximum.at(fullest, owner, counts)
+    is_seen = counts >= _HARDLY_SEEN * fullest[owner]
+    return is_seen | np.append(True, is_seen[:-1]) | _begins_side(edges)
+
+
+def _begins_side(edges: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Returns whether an interval lies on another side of zero than the one before."""
     side = np.sign(edges[:, 0] / 2 + edges[:, 1] / 2)
-    keys = np.stack([owner, part, side])
-    return np.append(True, (keys[:, 1:] != keys[:, :-1]).any(axis=0))
+    return np.append(True, side[1:] != side[:-1])
