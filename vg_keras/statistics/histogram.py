@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from vg_keras.statistics import buckets
 from vg_keras.statistics.sketch import Sketch, flattened, intervals_of
 
-MAX_BARS = 26
+MAX_BARS = 25
 """The most bars on either axis, besides those that zero adds: it has a bar of its own, and parts
 another in two."""
 
-_HARDLY_SEEN = 0.02
-"""Bars that hold less than this share of the fullest one are drawn as next to nothing."""
+_FAINT, _INVISIBLE = 0.02, 0.002
+"""Bars that hold less than these shares of the fullest one are drawn as next to nothing."""
+
+
+_IS_SEEN = 2
 
 
 def histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
@@ -31,7 +34,7 @@ def histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
     Zeros are a bar of no width at zero.
 
     Returns:
-        For each sketch float64 `[k, 3]`: left edge, right edge, count; ascending, `k` at most 28.
+        For each sketch float64 `[k, 3]`: left edge, right edge, count; ascending, `k` at most 27.
     """
     return _rows(*intervals_of(sketches)) if sketches else []
 
@@ -44,7 +47,7 @@ def log10_histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
     one, and log10 of 2**-149 for all that is smaller than 2**-128.
 
     Returns:
-        For each sketch float64 `[k, 3]`: left edge, right edge, count; ascending, `k` at most 26.
+        For each sketch float64 `[k, 3]`: left edge, right edge, count; ascending, `k` at most 25.
     """
     if not sketches:
         return []
@@ -122,11 +125,12 @@ def _begins_a_bar_that_is_seen(
     owner: NDArray[np.int64],
     lengths: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Returns whether a bar or the one before it holds enough to be seen."""
+    """Returns whether a bar holds enough to be seen, or more or less than the one before it."""
     fullest = np.zeros(len(lengths), np.int64)
     np.maximum.at(fullest, owner, counts)
-    is_seen = counts >= _HARDLY_SEEN * fullest[owner]
-    return is_seen | np.append(True, is_seen[:-1]) | _begins_side(edges)
+    visibility = np.searchsorted([_INVISIBLE, _FAINT], counts / fullest[owner], side="right")
+    is_another = np.append(True, visibility[1:] != visibility[:-1])
+    return (visibility == _IS_SEEN) | is_another | _begins_side(edges)
 
 
 def _begins_side(edges: NDArray[np.float64]) -> NDArray[np.bool_]:
