@@ -24,7 +24,6 @@ from vg_keras.arguments import (
 )
 from vg_keras.capture import claims
 from vg_keras.capture.capture import Capture, capture_of, loop_observer
-from vg_keras.capture.devices import wait_for_devices
 from vg_keras.capture.model import Filter, checked_filter, is_built
 from vg_keras.capture.plan import Choice
 from vg_keras.capture.probe_pass import ProbePass
@@ -253,10 +252,10 @@ class GradientMonitor(keras.callbacks.Callback):
         start = self._count.take(num_steps)
         due = self._schedule.due(start, num_steps)
         if due is None or self._has_given_up:
-            self._meter.run()
+            self._due.pass_over()
             return
         capture = self._follow_model()
-        self._due.begin(start, num_steps)
+        self._due.begin(start, num_steps, capture.observer)
         try:
             capture.record_next(due, start, batch, self._due)
         except OccupiedError:
@@ -269,19 +268,14 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Stops the clock: validation is no training."""
-        self._stop_clock()
+        self._due.pause()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Ends the epoch, before other callbacks may stop the training for its result."""
         if self._capture is not None and not self._is_over:
-            self._stop_clock()
+            self._due.pause()
             self._recorder.wait()
             self._end_epoch(self._capture)
-
-    def _stop_clock(self) -> None:
-        if self._meter.is_running:
-            wait_for_devices()
-            self._meter.pause()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the event file."""
@@ -374,7 +368,6 @@ class GradientMonitor(keras.callbacks.Callback):
             self._schedule,
             self._due,
             self._recorder,
-            self._meter,
             lambda: self.cost,
             used,
         )

@@ -43,17 +43,30 @@ class DueExecutions:
         self.last: int | None = None
         self._num_fruitless = 0
 
-    def begin(self, start: int, num_steps: int) -> None:
+    def begin(self, start: int, num_steps: int, observer: Observer) -> None:
         """Begins an execution.
 
         Args:
             start: Its first step.
             num_steps: The number of its steps.
+            observer: What is going to observe it.
         """
         self._start, self._end = start, start + num_steps
         self.last = None
+        self._seconds_on_probe = 0.0
+        self._num_traced = observer.num_traced
         wait_for_devices()
         self._meter.begin_record()
+
+    def pass_over(self) -> None:
+        """Says that an execution is going to run without being recorded."""
+        self._meter.run()
+
+    def pause(self) -> None:
+        """Says that what follows is no training."""
+        if self._meter.is_running:
+            wait_for_devices()
+            self._meter.pause()
 
     def reset(self, strategy: tf.distribute.Strategy) -> None:
         """Begins a training: forgets how often executions were tried without a record.
@@ -72,11 +85,10 @@ class DueExecutions:
 
     def receive(self, observer: Observer) -> None:
         """Takes what the observer kept. Called after each part of the execution."""
-        was_traced, self._num_traced = observer.num_traced != self._num_traced, observer.num_traced
         start = time.perf_counter()
         last = self._recorder.receive(observer)
         on_host = self._seconds_on_probe + time.perf_counter() - start
-        self._meter.end_record(on_host, was_traced)
+        self._meter.end_record(on_host, was_traced=observer.num_traced != self._num_traced)
         if self._schedule.update_freq == "auto":
             self._set_interval()
         self.last = self.last if last is None else last

@@ -10,9 +10,8 @@ from typing import Any, Self
 import keras
 
 from vg_keras.capture import claims
-from vg_keras.capture.devices import wait_for_devices
 from vg_keras.capture.observer import Observer
-from vg_keras.cost import Cost, CostMeter
+from vg_keras.cost import Cost
 from vg_keras.due_executions import DueExecutions
 from vg_keras.recorder import Recorder
 from vg_keras.schedule import Schedule
@@ -31,7 +30,6 @@ class Watch:
         schedule: Says which steps are due.
         due: Takes the steps that are due.
         recorder: Takes the records.
-        meter: Times what is recorded and what is not.
         cost: Returns what the monitor has cost.
         used: The monitor and the model, which no other thread may train with at the same time.
     """
@@ -43,7 +41,6 @@ class Watch:
         schedule: Schedule,
         due: DueExecutions,
         recorder: Recorder,
-        meter: CostMeter,
         cost: Callable[[], Cost],
         used: tuple[Any, keras.Model],
     ) -> None:
@@ -52,7 +49,6 @@ class Watch:
         self._schedule = schedule
         self._due = due
         self._recorder = recorder
-        self._meter = meter
         self._cost = cost
         self._used = used
         self._batches = 1
@@ -84,8 +80,7 @@ class Watch:
     ) -> None:
         """Closes the log."""
         self.is_open = False
-        wait_for_devices()
-        self._meter.pause()
+        self._due.pause()
         self._count.end(self._observer.counts)
         self._recorder.close(self._cost())
         claims.release(*self._used)
@@ -111,11 +106,11 @@ class Watch:
         is_due = self._schedule.due(step, self._batches) is not None
         try:
             if is_due:
-                self._due.begin(step, self._batches)
+                self._due.begin(step, self._batches, self._observer)
                 self._due.run_probe()
                 self._observer.begin_execution(step)
             else:
-                self._meter.run()
+                self._due.pass_over()
             with self._observer.watching() if is_due else nullcontext():
                 yield
         except BaseException:
