@@ -11,7 +11,7 @@ from small_models import compiled, fit, mlp, regression_data
 
 from vg_keras import GradientMonitor, events
 
-EXPECTED_FREQ = "`update_freq` must be 'epoch', 'batch' or a positive integer. "
+EXPECTED_FREQ = "`update_freq` must be 'auto', 'epoch', 'batch' or a positive integer. "
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ EXPECTED_FREQ = "`update_freq` must be 'epoch', 'batch' or a positive integer. "
     [
         (0, ValueError, "Use update_freq=1 to record every step."),
         (-1, ValueError, "Use update_freq=1 to record every step."),
-        ("bach", ValueError, "Use update_freq='epoch'."),
-        ("", ValueError, "Use update_freq='epoch'."),
-        (2.5, TypeError, "Use update_freq='epoch'."),
-        (2.0, TypeError, "Use update_freq='epoch'."),
-        (None, TypeError, "Use update_freq='epoch'."),
-        ([1], TypeError, "Use update_freq='epoch'."),
+        ("bach", ValueError, "Use update_freq='auto'."),
+        ("", ValueError, "Use update_freq='auto'."),
+        (2.5, TypeError, "Use update_freq='auto'."),
+        (2.0, TypeError, "Use update_freq='auto'."),
+        (None, TypeError, "Use update_freq='auto'."),
+        ([1], TypeError, "Use update_freq='auto'."),
     ],
 )
 def test_an_update_freq_that_is_none_is_refused(update_freq, error, mend):
@@ -41,7 +41,7 @@ def test_a_bool_is_no_update_freq(update_freq):
         GradientMonitor(None, update_freq)
 
     assert str(caught.value) == (
-        f"{EXPECTED_FREQ}Received: update_freq={update_freq!r}. Use update_freq='epoch'."
+        f"{EXPECTED_FREQ}Received: update_freq={update_freq!r}. Use update_freq='auto'."
     )
 
 

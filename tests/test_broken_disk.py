@@ -31,6 +31,7 @@ TRAINING = """
         return hashlib.sha256(repr(weights_of(model)).encode()).hexdigest()
 
     def trouble(model):
+        assert len(monitor.records) == 3  # which waits until they are written
         {trouble}
 
     {beforehand}

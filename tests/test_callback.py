@@ -39,6 +39,7 @@ OF_LAYERS = [
 ]
 LAYERS = ["sequential/dense", "sequential/dense_1"]
 USUAL = all_tags(OF_VARIABLES) | all_tags(OF_LAYERS, LAYERS) | {"dead_units/sequential/dense"}
+USUAL |= {"global_gradient_norm", "largest_gradients"}
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,8 @@ def test_a_probe_has_a_run_of_its_own(tmp_path):
     assert [record.step for record in run.records] == [0, 1, 2]
     assert all_contents(run.records) == all_contents(monitor.probe_records)
     assert all_contents(read_run(tmp_path).records) == all_contents(monitor.records)
-    assert tags_in(tmp_path / "fixed") == USUAL - all_tags(["update_ratio"]) | PAYLOADS
+    expected = USUAL - all_tags(["update_ratio"]) | PAYLOADS - {"vg_keras/cost"}
+    assert tags_in(tmp_path / "fixed") == expected
 
 
 def test_without_a_probe_there_are_no_records_of_it(usual):
@@ -165,11 +167,15 @@ def test_variables_are_chosen(tmp_path, variables, expected):
     assert not tags_in(tmp_path) & all_tags(["gradient_norm"], set(PATHS) - set(expected))
 
 
+OF_STEP_OR_END = {"vg_keras/record", "vg_keras/cost"}
+
+
 def test_each_recorded_step_is_one_event_with_all_its_values(usual):
-    first, model, *records = events_in(usual[1])
+    first, model, *records, cost = events_in(usual[1])
 
     assert first.file_version == "brain.Event:2"
-    assert {value.tag for value in model.summary.value} == PAYLOADS - {"vg_keras/record"}
+    assert {value.tag for value in model.summary.value} == PAYLOADS - OF_STEP_OR_END
+    assert {value.tag for value in cost.summary.value} == {"vg_keras/cost"}
     assert [event.step for event in records] == [0, 1, 2]
     assert [len(event.summary.value) for event in records] == [
         1 + len(USUAL) - 1,  # at the first step no unit can be called dead
@@ -187,7 +193,7 @@ def test_each_fit_has_a_file_of_its_own_in_one_run(tmp_path):
     files = event_files(tmp_path)
     assert [file.parent for file in files] == [tmp_path / "gradients"] * 3
     assert [[e.step for e in events_in(file.parent)] for file in files[:1]] == [
-        [0, 0, 0, 0, 2, 2, 2, 0, 4, 4, 4]
+        [0, 0, 0, 0, 0, 2, 2, 2, 2, 0, 4, 4, 4, 4]
     ]
 
 
@@ -211,7 +217,7 @@ def test_without_a_log_dir_nothing_is_written(tmp_path, monkeypatch):
     monitor = trained(GradientMonitor(log_dir=None))
 
     assert list(tmp_path.iterdir()) == []
-    assert len(monitor.records) == 1
+    assert len(monitor.records) == 3
 
 
 def test_a_relative_log_dir_stays_where_it_was_when_training_began(tmp_path, monkeypatch):
@@ -220,7 +226,7 @@ def test_a_relative_log_dir_stays_where_it_was_when_training_began(tmp_path, mon
     move = CallAt("on_train_batch_end", lambda model: os.chdir(tmp_path / "elsewhere"))
     fit(compiled(mlp(depth=0)), *regression_data(3), [GradientMonitor("logs", "batch"), move])
 
-    assert len(events_in(tmp_path / "logs")) == 2 + 3
+    assert len(events_in(tmp_path / "logs")) == 2 + 3 + 1
 
 
 def test_making_a_monitor_writes_nothing(tmp_path):

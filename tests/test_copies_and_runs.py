@@ -63,7 +63,7 @@ def test_a_copy_keeps_nothing_of_the_model(copied):
 
 
 def test_each_copy_has_a_run_of_its_own(tmp_path):
-    original = GradientMonitor(tmp_path, probe=regression_data(1))
+    original = GradientMonitor(tmp_path, 100, probe=regression_data(1))
     for monitor in (copy.deepcopy(original), copy.deepcopy(original), original):
         model = compiled(mlp(depth=0))
         for _ in range(2):
@@ -102,7 +102,7 @@ def test_a_copy_that_can_not_make_its_directory_says_so(tmp_path):
 
 def test_fits_that_have_nothing_to_write_leave_no_file(tmp_path):
     model = compiled(mlp(depth=0))
-    monitor = GradientMonitor(tmp_path)
+    monitor = GradientMonitor(tmp_path, 100)
     for _ in range(20):
         fit(model, *regression_data(6), [monitor])
 

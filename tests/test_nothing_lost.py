@@ -1,7 +1,7 @@
 """Whatever ends or shares a training, the records on disk are whole.
 
-The bound: a record is handed to the operating system right after its step, so that a process that
-is killed loses at most the step that it was in.
+The bound: records are written by a thread of their own, which is at most two of them behind, so
+that a process that is killed loses no more than that and the step that it was in.
 """
 
 import os
@@ -50,8 +50,8 @@ def steps_of(run):
     return [record.step for record in run.records]
 
 
-@pytest.mark.parametrize("after", [0, 40])
-def test_a_process_killed_from_outside_loses_at_most_the_step_that_it_was_in(tmp_path, after):
+@pytest.mark.parametrize("after", [5, 40])
+def test_a_process_killed_from_outside_loses_at_most_two_records(tmp_path, after):
     with training(tmp_path, num_steps=100_000) as process:
         for line in process.stdout:
             if int(line) >= after:
@@ -64,8 +64,8 @@ def test_a_process_killed_from_outside_loses_at_most_the_step_that_it_was_in(tmp
     assert process.returncode == -signal.SIGKILL
     assert steps_of(run) == list(range(len(run.records)))
     assert steps_of(probe) == list(range(len(probe.records)))
-    assert last_finished + 1 <= len(run.records) <= last_finished + 2
-    assert last_finished + 1 <= len(probe.records) <= last_finished + 2
+    for records in (run.records, probe.records):
+        assert last_finished + 1 - 2 <= len(records) <= last_finished + 2
     assert run.damage == probe.damage == ()
 
 

@@ -69,12 +69,14 @@ def test_every_public_name_resolves():
 
 def test_the_public_names_are_these():
     assert sorted(vg_keras.__all__) == [
+        "Cost",
         "FormatVersionError",
         "GradientMonitor",
         "Probe",
         "Record",
         "Run",
         "Sketch",
+        "iter_records",
         "read_run",
     ]
 

@@ -83,7 +83,7 @@ def test_a_probe_shows_the_gradients_of_its_batch_at_the_weights_of_the_step(tmp
 
 
 def test_a_probe_has_the_outputs_of_layers_too_but_no_updates(tmp_path):
-    monitor = GradientMonitor(tmp_path, probe=PROBE)
+    monitor = GradientMonitor(tmp_path, 100, probe=PROBE)
     fit(compiled(mlp(depth=1)), X, Y, [monitor])
 
     (record,) = monitor.probe_records
@@ -181,7 +181,8 @@ def test_a_probe_beside_a_loop_of_ones_own():
 
 
 def test_a_probe_of_another_name_goes_to_a_run_of_that_name(tmp_path):
-    fit(compiled(mlp()), X, Y, [GradientMonitor(tmp_path, probe=Probe(*PROBE, name="test_digits"))])
+    monitor = GradientMonitor(tmp_path, 100, probe=Probe(*PROBE, name="test_digits"))
+    fit(compiled(mlp()), X, Y, [monitor])
 
     assert len(read_run(tmp_path / "test_digits").records) == 1
 

@@ -87,8 +87,8 @@ def test_links_lead_somewhere(page):
 
 def test_every_kind_of_tag_is_explained():
     for kind in events.KINDS:
-        assert f"`{kind}/VARIABLE`" in README or f"`{kind}/LAYER`" in README
-    for tag in (metadata.MODEL_TAG, metadata.RECORD_TAG):
+        assert any(f"`{kind}{path}`" in README for path in ("", "/VARIABLE", "/LAYER"))
+    for tag in (metadata.MODEL_TAG, metadata.RECORD_TAG, metadata.COST_TAG):
         assert f"`{tag}`" in README
 
 

@@ -145,14 +145,18 @@ def test_the_custom_scalars_tab_lays_together_what_belongs_together(get):
         for category in layout["category"]
     }
     assert found == {
-        "Gradient flow": [*charts("gradient_norm", "gradient norm"), *of_layers],
+        "Gradient flow": [
+            ("global gradient norm", ["^global_gradient_norm$"]),
+            *charts("gradient_norm", "gradient norm"),
+            *of_layers,
+        ],
         "Updates": charts("update_ratio", "update ratio"),
     }
 
 
 @pytest.mark.parametrize(
     ("chart", "paths"),
-    [(0, PATHS), (1, [p for p in PATHS if "kernel" in p]), (2, [p for p in PATHS if "bias" in p])],
+    [(1, PATHS), (2, [p for p in PATHS if "kernel" in p]), (3, [p for p in PATHS if "bias" in p])],
 )
 def test_each_chart_of_the_custom_scalars_tab_finds_its_norms(get, log, chart, paths):
     layout = get("/data/plugin/custom_scalars/layout")

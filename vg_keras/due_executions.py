@@ -42,6 +42,7 @@ class DueExecutions:
         self._start = self._end = 0
         self.last: int | None = None
         self._num_fruitless = 0
+        self._is_in_step_with_others = False
 
     def begin(self, start: int, num_steps: int, observer: Observer) -> None:
         """Begins an execution.
@@ -55,7 +56,7 @@ class DueExecutions:
         self.last = None
         self._seconds_on_probe = 0.0
         self._num_traced = observer.num_traced
-        wait_for_devices()
+        self._wait()
         self._meter.begin_record()
 
     def pass_over(self) -> None:
@@ -65,8 +66,13 @@ class DueExecutions:
     def pause(self) -> None:
         """Says that what follows is no training."""
         if self._meter.is_running:
-            wait_for_devices()
+            self._wait()
             self._meter.pause()
+
+    def _wait(self) -> None:
+        # Among several workers it is not for one of them to ask devices of the others.
+        if not self._is_in_step_with_others:
+            wait_for_devices()
 
     def reset(self, strategy: tf.distribute.Strategy) -> None:
         """Begins a training: forgets how often executions were tried without a record.

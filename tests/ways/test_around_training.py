@@ -162,6 +162,7 @@ def test_a_keyboard_interrupt_leaves_what_was_recorded(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(WAY.monitored_model(), [monitor, CallAt("on_train_batch_end", interrupt, at=1)])
 
+    assert len(monitor.records) == 2  # which waits until they are written
     assert [record.step for record in read_run(tmp_path).records] == [0, 1]
 
 
@@ -179,7 +180,7 @@ def test_weights_are_sketched_on_request():
 
 
 def test_switches_leave_out_what_is_not_wanted():
-    monitor = GradientMonitor(None, activations=False, updates=False)
+    monitor = GradientMonitor(None, 100, activations=False, updates=False)
     fit(WAY.monitored_model(), [monitor])
 
     (record,) = monitor.records

@@ -104,7 +104,7 @@ def test_what_two_replicas_say_of_units_is_what_one_device_says(replicated):
 
 
 def test_the_regularisers_share_is_told_apart_under_two_replicas(two_replicas, expected):
-    monitor = GradientMonitor(None)
+    monitor = GradientMonitor(None, 100)
     fitted(two_replicas, monitor)
 
     (record,) = monitor.records
@@ -113,7 +113,7 @@ def test_the_regularisers_share_is_told_apart_under_two_replicas(two_replicas, e
 
 
 def test_a_probe_under_two_replicas_sees_its_batch_once(two_replicas, expected):
-    monitor = GradientMonitor(None, probe=(VECTORS[:8], TARGET[:8]))
+    monitor = GradientMonitor(None, 100, probe=(VECTORS[:8], TARGET[:8]))
     fitted(two_replicas, monitor)
 
     (record,) = monitor.probe_records

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import tensorflow as tf
 
 
 def wait_for_devices() -> None:
-    """Returns when the devices have done all that they were given to do."""
-    tf.test.experimental.sync_devices()
+    """Returns when the devices have done all that they were given to do, if they can be asked."""
+    with contextlib.suppress(tf.errors.OpError):
+        tf.test.experimental.sync_devices()
 
 
 def is_one_of_several_workers(strategy: tf.distribute.Strategy) -> bool:
