@@ -78,7 +78,7 @@ def run(session: Session) -> Outcome:
 def train(run: tuple[str, Settings], work: Work) -> tuple[float, float]:
     """Returns the gradient norm of the first layer at the first step, and the test accuracy."""
     from experiments.common import mlp
-    from vg_keras.metadata import norm_to_plot
+    from vg_keras.quantities import norm_to_plot
 
     activation, settings = run
     model = mlp.build(activation, settings)

@@ -93,7 +93,7 @@ def normal(variance: float) -> Initializer:
 def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
     """Returns what the first step showed, and what became of the training."""
     from experiments.common import mlp
-    from vg_keras.metadata import rms_to_plot
+    from vg_keras.quantities import rms_to_plot
 
     activation, settings = run
     model = mlp.build(activation, settings)

@@ -6,8 +6,8 @@ import math
 import numpy as np
 
 from vg_keras.record import LayerDescription, ModelDescription, Record, VariableDescription
-from vg_keras.statistics import buckets
-from vg_keras.statistics.sketch import Sketch
+from vg_keras.sketch import buckets
+from vg_keras.sketch.sketch import Sketch
 
 
 def sketch_of(values):

@@ -11,9 +11,10 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.util import tensor_util
 
 from vg_keras import events, metadata
+from vg_keras.quantities import CHARTS
 from vg_keras.ranking import NormHistory
 from vg_keras.record import Record
-from vg_keras.statistics.sketch import Sketch
+from vg_keras.sketch.sketch import Sketch
 
 
 def values_of(event):
@@ -125,7 +126,7 @@ def test_a_histogram_loses_no_count(counts, expected):
 def test_each_path_has_its_own_chart():
     model = model_of(layer("a", "kernel", "bias"), layer("b", "kernel", output_shape=(None, 2)))
     gradients = {path: sketch_of([size]) for size, path in enumerate(model.variables)}
-    event = events.record_event(Record(0, 0.0, gradients), model, [metadata.GRADIENT_NORM])
+    event = events.record_event(Record(0, 0.0, gradients), model, ["gradient_norm"])
 
     assert [array_of(event, f"gradient_norm/{path}") for path in model.variables] == [0, 1, 2]
 
@@ -204,7 +205,7 @@ def test_each_value_belongs_to_its_plugin(describe):
 def test_each_chart_carries_its_description(tag):
     value = values_of(events.record_event(full_record(), MODEL))[tag]
 
-    assert value.metadata.summary_description == events.DESCRIPTIONS[tag.partition("/")[0]] != ""
+    assert value.metadata.summary_description == CHARTS[tag.partition("/")[0]][1].description != ""
 
 
 @pytest.mark.parametrize("tag", [*SCALARS, *HISTOGRAMS])

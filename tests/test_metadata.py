@@ -11,9 +11,9 @@ import pytest
 from scripted_records import MODEL as SMALL
 from scripted_records import contents, full_record
 
-from vg_keras import Cost, metadata
+from vg_keras import Cost, metadata, quantities
 from vg_keras.record import LayerDescription, ModelDescription, Record, VariableDescription
-from vg_keras.statistics.sketch import Sketch
+from vg_keras.sketch.sketch import Sketch
 
 MODEL = ModelDescription(
     "modèle",
@@ -278,14 +278,14 @@ def test_what_is_no_record_is_said_to_be_damaged(payload):
 
 
 def test_a_tag_is_kind_and_path():
-    assert metadata.tag(metadata.GRADIENT_NORM, "dense/kernel") == "gradient_norm/dense/kernel"
+    assert metadata.tag("gradient_norm", "dense/kernel") == "gradient_norm/dense/kernel"
 
 
 @pytest.mark.parametrize(
     ("buckets", "expected"), [([5], 0.25), ([5, 1020], math.nan), ([5, 2044], math.nan)]
 )
 def test_the_norm_is_plotted_unless_a_value_is_not_finite(buckets, expected):
-    plotted = metadata.norm_to_plot(
+    plotted = quantities.norm_to_plot(
         sketch(0, 0, 0.25, 0, 0, 0, 0, 0, buckets=buckets, counts=[1] * len(buckets))
     )
 
@@ -297,7 +297,7 @@ def test_the_norm_is_plotted_unless_a_value_is_not_finite(buckets, expected):
     [([5], [4], 0.125), ([5, 1020], [4, 1], math.nan), ([5, 2044], [4, 1], math.nan)],
 )
 def test_the_root_mean_square_is_plotted_unless_a_value_is_not_finite(buckets, counts, expected):
-    plotted = metadata.rms_to_plot(
+    plotted = quantities.rms_to_plot(
         sketch(0, 0, 0.25, 0, 0, 0, 0, 0, buckets=buckets, counts=counts)
     )
 

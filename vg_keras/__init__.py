@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vg_keras.probe import Probe
     from vg_keras.reader import Run, iter_records, read_run
     from vg_keras.record import Record
-    from vg_keras.statistics.sketch import Sketch
+    from vg_keras.sketch.sketch import Sketch
 
 __version__ = "0.1.0"
 
@@ -39,7 +39,7 @@ _HOME = {
     "Probe": "vg_keras.probe",
     "Record": "vg_keras.record",
     "Run": "vg_keras.reader",
-    "Sketch": "vg_keras.statistics.sketch",
+    "Sketch": "vg_keras.sketch.sketch",
     "iter_records": "vg_keras.reader",
     "read_run": "vg_keras.reader",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -22,110 +22,13 @@ from tensorboard.plugins.text import metadata as text_metadata
 
 from vg_keras import metadata
 from vg_keras.cost import Cost
-from vg_keras.metadata import norm_to_plot, rms_to_plot
+from vg_keras.quantities import CHARTS, Quantity
 from vg_keras.ranking import NormHistory, largest
 from vg_keras.record import ModelDescription, Record
-from vg_keras.statistics.histogram import histograms, log10_histograms
-from vg_keras.statistics.sketch import Sketch
+from vg_keras.sketch.histogram import histograms, log10_histograms
 
-DESCRIPTIONS = {
-    metadata.GRADIENTS: "Values of the gradient that trained this variable at this step.",
-    metadata.LOG10_GRADIENTS: (
-        "log10 of the magnitudes of the gradient's values, zeros left out: -6 stands for 0.000001. "
-        "Layers whose bars lie a unit apart have gradients a decade apart."
-    ),
-    metadata.GRADIENT_NORM: (
-        "L2 norm of the gradient that trained this variable at this step, before clipping. "
-        "NaN where any of its values is not finite."
-    ),
-    metadata.GLOBAL_GRADIENT_NORM: (
-        "L2 norm of the gradients of all monitored variables together, before clipping. NaN where "
-        "any value is not finite."
-    ),
-    metadata.LARGEST_GRADIENTS: (
-        "The variables with the largest gradients, and those whose gradient differs most from what "
-        "was usual for it: the median of the records before."
-    ),
-    metadata.LOSS_GRADIENT_NORM: (
-        "L2 norm of the gradient of the loss without this variable's regularizer."
-    ),
-    metadata.REGULARIZATION_GRADIENT_NORM: (
-        "L2 norm of what its regularizer adds to this variable's gradient. Where that is all there "
-        "is of the gradient, the loss teaches this layer nothing."
-    ),
-    metadata.UPDATE_RATIO: (
-        "L2 norm of new minus old value of this variable, relative to that of the old value: what "
-        "the optimizer really did. About 0.001 is healthy."
-    ),
-    metadata.WEIGHTS: "Values of this variable before the update.",
-    metadata.FIRST_MOMENTS: "Values of what the optimizer keeps of this variable as momentum.",
-    metadata.SECOND_MOMENTS: "Values of what the optimizer keeps of this variable as velocity.",
-    metadata.ACTIVATIONS: "Values of this layer's output.",
-    metadata.ACTIVATION_GRADIENTS: (
-        "Values of dL/d(output) at this layer, the backpropagated signal, where L is the mean loss "
-        "of the batch."
-    ),
-    metadata.LOG10_ACTIVATION_GRADIENTS: (
-        "log10 of the magnitudes of dL/d(output), zeros left out. Layers whose bars lie a unit "
-        "apart have signals a decade apart."
-    ),
-    metadata.ACTIVATION_GRADIENT_RMS: (
-        "Root mean square of dL/d(output): how strong the backpropagated signal is at this layer."
-    ),
-    metadata.ACTIVATION_GRADIENT_RMS_PER_EXAMPLE: (
-        "The same times the number of examples in the batch: that of one example's own loss, which "
-        "does not depend on the size of the batch."
-    ),
-    metadata.SATURATED_UNITS: (
-        "Fraction of units whose activation function is almost level where they are, averaged over "
-        "the examples."
-    ),
-    metadata.DEAD_UNITS: (
-        "Fraction of units that were zero on every example of the last records, up to ten of them."
-    ),
-}
-
-KINDS = tuple(DESCRIPTIONS)
-"""The kinds of charts, which `record_event` writes on request."""
-
-_HISTOGRAMS: dict[str, tuple[str, Callable[[Sequence[Sketch]], list[NDArray[np.float64]]]]] = {
-    metadata.GRADIENTS: ("gradients", histograms),
-    metadata.LOG10_GRADIENTS: ("gradients", log10_histograms),
-    metadata.WEIGHTS: ("weights", histograms),
-    metadata.FIRST_MOMENTS: ("first_moments", histograms),
-    metadata.SECOND_MOMENTS: ("second_moments", histograms),
-    metadata.ACTIVATIONS: ("activations", histograms),
-    metadata.ACTIVATION_GRADIENTS: ("activation_gradients", histograms),
-    metadata.LOG10_ACTIVATION_GRADIENTS: ("activation_gradients", log10_histograms),
-}
-"""For each kind the attribute of a record that it shows, and how its bars are made."""
-
-_SCALARS: dict[str, tuple[str, Callable[[Record, str], float]]] = {
-    metadata.GRADIENT_NORM: ("gradients", lambda r, p: norm_to_plot(r.gradients[p])),
-    metadata.LOSS_GRADIENT_NORM: ("loss_gradients", lambda r, p: norm_to_plot(r.loss_gradients[p])),
-    metadata.REGULARIZATION_GRADIENT_NORM: (
-        "regularization_gradients",
-        lambda r, p: norm_to_plot(r.regularization_gradients[p]),
-    ),
-    metadata.UPDATE_RATIO: ("update_norms", Record.update_ratio),
-    metadata.ACTIVATION_GRADIENT_RMS: (
-        "activation_gradients",
-        lambda r, p: rms_to_plot(r.activation_gradients[p]),
-    ),
-    metadata.ACTIVATION_GRADIENT_RMS_PER_EXAMPLE: (
-        "activation_gradients",
-        lambda r, p: rms_to_plot(r.activation_gradients[p]) * r.examples[p],
-    ),
-    metadata.SATURATED_UNITS: ("saturated_units", lambda r, p: r.saturated_units[p]),
-    metadata.DEAD_UNITS: ("dead_units", lambda r, p: r.dead_units[p]),
-}
-"""For each kind the attribute of a record whose paths it has, and the number at a path."""
-
-HISTOGRAMS = tuple(_HISTOGRAMS)
-"""The kinds of charts that are histograms."""
-
-TEXTS = (metadata.LARGEST_GRADIENTS,)
-"""The kinds of charts that are texts."""
+KINDS = tuple(CHARTS)
+"""The kinds of charts, which `record_event` writes on request: what their tags begin with."""
 
 _NUM_RANKED = 5
 """Variables in each table of those that stand out."""
@@ -156,14 +59,8 @@ def record_event(
     values = event.summary.value
     values.append(_payload(metadata.RECORD_TAG, metadata.encode_record(record, model)))
     for kind in kinds:
-        if kind == metadata.LARGEST_GRADIENTS:
-            _add_ranking(values, record, history or NormHistory(), kind in describe)
-        elif kind == metadata.GLOBAL_GRADIENT_NORM:
-            _add_global_norm(values, record, kind in describe)
-        elif kind in _SCALARS:
-            _add_scalars(values, kind, record, kind in describe)
-        else:
-            _add_histograms(values, kind, record, kind in describe)
+        add = _ADD[CHARTS[kind][1].form]
+        add(values, kind, record, kind in describe, history or NormHistory())
     return event
 
 
@@ -193,11 +90,22 @@ def cost_event(cost: Cost, step: int, wall_time: float) -> event_pb2.Event:
     return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
-def _add_scalars(values: Any, kind: str, record: Record, describe: bool) -> None:
-    attribute, number = _SCALARS[kind]
-    paths = list(getattr(record, attribute))
+def _paths(record: Record, quantity: Quantity) -> list[str]:
+    """Returns the paths of what has a quantity; that of the model as a whole is empty."""
+    if quantity.of == "model":
+        return [""] if record.gradients else []
+    return list(getattr(record, quantity.name))
+
+
+def _add_scalars(
+    values: Any, kind: str, record: Record, describe: bool, history: NormHistory
+) -> None:
+    quantity, chart = CHARTS[kind]
+    if chart.read is None:
+        raise ValueError(f"A scalar needs a number. Received: {kind!r}.")
+    paths = _paths(record, quantity)
     with np.errstate(over="ignore"):  # what float32 does not hold is infinite
-        numbers = np.array([number(record, path) for path in paths], np.float64).astype(np.float32)
+        numbers = np.array([chart.read(record, p) for p in paths], np.float64).astype(np.float32)
     content = numbers.tobytes()
     for i, path in enumerate(paths):
         value = values.add()
@@ -205,19 +113,12 @@ def _add_scalars(values: Any, kind: str, record: Record, describe: bool) -> None
         value.tensor.tensor_content = content[4 * i : 4 * i + 4]
 
 
-def _add_global_norm(values: Any, record: Record, describe: bool) -> None:
-    if record.gradients:
-        value = values.add()
-        value.CopyFrom(_template(metadata.GLOBAL_GRADIENT_NORM, "", describe))
-        with np.errstate(over="ignore"):
-            value.tensor.tensor_content = np.float32(record.global_gradient_norm).tobytes()
-
-
-def _add_ranking(values: Any, record: Record, history: NormHistory, describe: bool) -> None:
+def _add_ranking(
+    values: Any, kind: str, record: Record, describe: bool, history: NormHistory
+) -> None:
     """Adds a text with the variables that stand out: two tables, however many there are."""
     if not record.gradients:
         return
-    kind = metadata.LARGEST_GRADIENTS
     top = largest(history.ranked(record), _NUM_RANKED)
     changed = history.most_changed(record, _NUM_RANKED)
     lines = ["**Largest gradients**", "", "| variable | norm |", "|---|---|"]
@@ -228,7 +129,7 @@ def _add_ranking(values: Any, record: Record, history: NormHistory, describe: bo
         lines += [
             f"| {_cell(one.path)} | {one.norm:.3g} | {one.usual_norm:.3g} |" for one in changed
         ]
-    of_plugin = text_metadata.create_summary_metadata("", DESCRIPTIONS[kind] if describe else "")
+    of_plugin = text_metadata.create_summary_metadata("", _description(kind, describe))
     values.append(_string(kind, "\n".join(lines).encode(), of_plugin))
 
 
@@ -236,9 +137,12 @@ def _cell(path: str) -> str:
     return path.replace("|", "\\|")
 
 
-def _add_histograms(values: Any, kind: str, record: Record, describe: bool) -> None:
-    attribute, bars_of = _HISTOGRAMS[kind]
-    sketches = getattr(record, attribute)
+def _add_histograms(
+    values: Any, kind: str, record: Record, describe: bool, history: NormHistory
+) -> None:
+    quantity, chart = CHARTS[kind]
+    bars_of = histograms if chart.form == "histogram" else log10_histograms
+    sketches = getattr(record, quantity.name)
     for path, bars in zip(sketches, bars_of(list(sketches.values())), strict=True):
         if len(bars):  # else nothing is finite, or there are but zeros: there is nothing to draw
             value = values.add()
@@ -247,6 +151,15 @@ def _add_histograms(values: Any, kind: str, record: Record, describe: bool) -> N
             value.tensor.tensor_content = (bars if short is None else short).tobytes()
             value.tensor.dtype = types_pb2.DT_DOUBLE if short is None else types_pb2.DT_FLOAT
             value.tensor.tensor_shape.dim[0].size = len(bars)
+
+
+_ADD = {
+    "scalar": _add_scalars,
+    "histogram": _add_histograms,
+    "log10_histogram": _add_histograms,
+    "text": _add_ranking,
+}
+"""What adds the charts of each form."""
 
 
 def _short(bars: NDArray[np.float64]) -> NDArray[np.float32] | None:
@@ -260,8 +173,8 @@ def _short(bars: NDArray[np.float64]) -> NDArray[np.float32] | None:
 @functools.lru_cache(_MAX_TEMPLATES)
 def _template(kind: str, path: str, describe: bool) -> summary_pb2.Summary.Value:
     """Returns a chart without its numbers, to be copied: making one takes longer than that."""
-    description = DESCRIPTIONS[kind] if describe else ""
-    if kind not in _HISTOGRAMS:
+    description = _description(kind, describe)
+    if CHARTS[kind][1].form == "scalar":
         of_plugin = scalar_metadata.create_summary_metadata("", description)
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT)
         tensor.tensor_shape.SetInParent()
@@ -270,8 +183,12 @@ def _template(kind: str, path: str, describe: bool) -> summary_pb2.Summary.Value
         tensor = tensor_pb2.TensorProto()
         for size in (0, 3):
             tensor.tensor_shape.dim.add(size=size)
-    tag = metadata.tag(kind, path) if path else kind
+    tag = metadata.tag(kind, path)
     return summary_pb2.Summary.Value(tag=tag, metadata=of_plugin, tensor=tensor)
+
+
+def _description(kind: str, describe: bool) -> str:
+    return CHARTS[kind][1].description if describe else ""
 
 
 def _payload(tag: str, payload: bytes) -> summary_pb2.Summary.Value:
@@ -296,14 +213,14 @@ def _layout(model: ModelDescription) -> layout_pb2.Layout:
         layout_pb2.Category(
             title="Gradient flow",
             chart=[
-                _multiline("global gradient norm", metadata.GLOBAL_GRADIENT_NORM),
-                *_charts_of_variables("gradient norm", metadata.GRADIENT_NORM, names),
+                _multiline("global gradient norm", "global_gradient_norm"),
+                *_charts_of_variables("gradient norm", "gradient_norm", names),
                 *_charts_of_layers(model),
             ],
         ),
         layout_pb2.Category(
             title="Updates",
-            chart=_charts_of_variables("update ratio", metadata.UPDATE_RATIO, names),
+            chart=_charts_of_variables("update ratio", "update_ratio", names),
         ),
     ]
     return layout_pb2.Layout(category=categories)
@@ -321,9 +238,9 @@ def _charts_of_variables(title: str, kind: str, names: Collection[str]) -> list[
 
 def _charts_of_layers(model: ModelDescription) -> list[layout_pb2.Chart]:
     titles = {
-        metadata.ACTIVATION_GRADIENT_RMS: "RMS of the activation gradient, every layer",
-        metadata.SATURATED_UNITS: "fraction of saturated units, every layer",
-        metadata.DEAD_UNITS: "fraction of dead units, every layer",
+        "activation_gradient_rms": "RMS of the activation gradient, every layer",
+        "saturated_units": "fraction of saturated units, every layer",
+        "dead_units": "fraction of dead units, every layer",
     }
     return [_multiline(title, f"{kind}/.*") for kind, title in titles.items() if model.outputs]
 

@@ -8,13 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from vg_keras.record import (
-    NUMBERS_OF_LAYERS,
-    NUMBERS_OF_VARIABLES,
-    SKETCHES_OF_LAYERS,
-    SKETCHES_OF_VARIABLES,
-    Record,
-)
+from vg_keras.quantities import NUMBERS, SKETCHES
+from vg_keras.record import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,13 +48,13 @@ def to_pandas(records: Iterable[Record]) -> pd.DataFrame:
 
 def _columns_by_path(record: Record) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for name in (*SKETCHES_OF_VARIABLES, *SKETCHES_OF_LAYERS):
-        for path, sketch in getattr(record, name).items():
-            columns = {f"{name}_{number}": getattr(sketch, number) for number in _OF_SKETCH}
+    for quantity in SKETCHES:
+        for path, sketch in getattr(record, quantity.name).items():
+            columns = {f"{quantity.name}_{part}": getattr(sketch, part) for part in _OF_SKETCH}
             found.setdefault(path, {}).update(columns)
-    for name in (*NUMBERS_OF_VARIABLES, *NUMBERS_OF_LAYERS):
-        for path, value in getattr(record, name).items():
-            found.setdefault(path, {})[name] = value
+    for quantity in NUMBERS:
+        for path, value in getattr(record, quantity.name).items():
+            found.setdefault(path, {})[quantity.name] = value
     for path in record.update_norms:
         found[path]["update_ratio"] = record.update_ratio(path)
     return found

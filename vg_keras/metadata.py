@@ -25,16 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.cost import Cost
+from vg_keras.quantities import BY_NAME, NUMBERS, SKETCHES, Quantity
 from vg_keras.record import (
-    NUMBERS_OF_LAYERS,
-    NUMBERS_OF_VARIABLES,
-    SKETCHES_OF_LAYERS,
     LayerDescription,
     ModelDescription,
     Record,
     VariableDescription,
 )
-from vg_keras.statistics.sketch import Sketch
+from vg_keras.sketch.sketch import Sketch
 
 FORMAT_VERSION = 3
 """Version of what stands on disk. A reader takes its own version and every older one."""
@@ -52,37 +50,8 @@ MODEL_TAG = "vg_keras/model"
 RECORD_TAG = "vg_keras/record"
 COST_TAG = "vg_keras/cost"
 
-GRADIENTS = "gradients"
-LOG10_GRADIENTS = "log10_gradients"
-GRADIENT_NORM = "gradient_norm"
-LOSS_GRADIENT_NORM = "loss_gradient_norm"
-REGULARIZATION_GRADIENT_NORM = "regularization_gradient_norm"
-UPDATE_RATIO = "update_ratio"
-GLOBAL_GRADIENT_NORM = "global_gradient_norm"
-LARGEST_GRADIENTS = "largest_gradients"
-WEIGHTS = "weights"
-FIRST_MOMENTS = "first_moments"
-SECOND_MOMENTS = "second_moments"
-ACTIVATIONS = "activations"
-ACTIVATION_GRADIENTS = "activation_gradients"
-LOG10_ACTIVATION_GRADIENTS = "log10_activation_gradients"
-ACTIVATION_GRADIENT_RMS = "activation_gradient_rms"
-ACTIVATION_GRADIENT_RMS_PER_EXAMPLE = "activation_gradient_rms_per_example"
-SATURATED_UNITS = "saturated_units"
-DEAD_UNITS = "dead_units"
-
-_SKETCHES = (
-    "gradients",
-    "loss_gradients",
-    "regularization_gradients",
-    "weights",
-    "activations",
-    "activation_gradients",
-    "first_moments",
-    "second_moments",
-)
-_NUMBERS = NUMBERS_OF_VARIABLES + NUMBERS_OF_LAYERS
-"""The order in which a payload numbers what it holds: what is on disk depends on it."""
+_SKETCH_OF_NUMBER = {quantity.number: quantity for quantity in SKETCHES}
+_NUMBER_OF_NUMBER = {quantity.number: quantity for quantity in NUMBERS}
 
 _DAMAGE = (EOFError, IndexError, KeyError, OSError, TypeError, ValueError, zlib.error)
 """What zlib and NumPy raise for a payload that is not what it should be."""
@@ -100,21 +69,10 @@ def tag(kind: str, path: str) -> str:
     """Returns the tag of a chart.
 
     Args:
-        kind: One of the above, such as `GRADIENT_NORM`.
-        path: The path of a variable or a layer.
+        kind: What the tags of its kind begin with, out of `quantities.CHARTS`.
+        path: The path of a variable or a layer, or nothing if it shows the model as a whole.
     """
-    return f"{kind}/{path}"
-
-
-def norm_to_plot(sketch: Sketch) -> float:
-    """Returns the L2 norm as a chart should show it: NaN where any element is not finite."""
-    # A diverged gradient must not look like one that vanished. TensorBoard marks NaN by a triangle.
-    return math.nan if sketch.nonfinite else sketch.norm
-
-
-def rms_to_plot(sketch: Sketch) -> float:
-    """Returns the root mean square as a chart should show it, like `norm_to_plot`."""
-    return math.nan if sketch.nonfinite else sketch.rms
+    return f"{kind}/{path}" if path else kind
 
 
 def encode_model(model: ModelDescription) -> bytes:
@@ -195,17 +153,17 @@ def encode_record(record: Record, model: ModelDescription) -> bytes:
     """
     numbers = _Numbers(model)
     sketches = [
-        (kind, numbers.of(name, path), sketch)
-        for kind, name in enumerate(_SKETCHES)
-        for path, sketch in getattr(record, name).items()
+        (quantity.number, numbers.of(quantity, path), sketch)
+        for quantity in SKETCHES
+        for path, sketch in getattr(record, quantity.name).items()
     ]
     values = [
-        (kind, numbers.of(name, path), value)
-        for kind, name in enumerate(_NUMBERS)
-        for path, value in getattr(record, name).items()
+        (quantity.number, numbers.of(quantity, path), value)
+        for quantity in NUMBERS
+        for path, value in getattr(record, quantity.name).items()
     ]
     empty = [np.zeros(0, np.int64)]
-    without_gradient = [numbers.of("gradients", path) for path in record.without_gradient]
+    without_gradient = [numbers.of(BY_NAME["gradients"], path) for path in record.without_gradient]
     arrays = {
         "step": np.int64(record.step),
         "wall_time": np.float64(record.wall_time),
@@ -264,21 +222,17 @@ class _Numbers:
     """Numbers the variables and the layers of a model."""
 
     def __init__(self, model: ModelDescription) -> None:
-        self._paths = {True: model.outputs, False: model.variables}
+        self._paths = {"layers": model.outputs, "variables": model.variables}
         self._number = {
-            of_layers: {path: number for number, path in enumerate(paths)}
-            for of_layers, paths in self._paths.items()
+            of: {path: number for number, path in enumerate(paths)}
+            for of, paths in self._paths.items()
         }
 
-    def of(self, name: str, path: str) -> int:
-        return self._number[_is_of_layers(name)][path]
+    def of(self, quantity: Quantity, path: str) -> int:
+        return self._number[quantity.of][path]
 
-    def path(self, name: str, number: int) -> str:
-        return self._paths[_is_of_layers(name)][number]
-
-
-def _is_of_layers(name: str) -> bool:
-    return name in SKETCHES_OF_LAYERS + NUMBERS_OF_LAYERS
+    def path(self, quantity: Quantity, number: int) -> str:
+        return self._paths[quantity.of][number]
 
 
 def parse_record(payload: bytes, model: ModelDescription) -> Record:
@@ -292,15 +246,15 @@ def parse_record(payload: bytes, model: ModelDescription) -> Record:
         if "variables" in arrays:
             arrays |= _as_of_version_2(arrays)
         numbers = _Numbers(model)
-        found: dict[str, dict[str, Any]] = {name: {} for name in (*_SKETCHES, *_NUMBERS)}
+        found: dict[str, dict[str, Any]] = {quantity.name: {} for quantity in SKETCHES + NUMBERS}
         for kind, number, sketch in _parsed_sketches(arrays):
-            name = _SKETCHES[kind]
-            found[name][numbers.path(name, number)] = sketch
+            quantity = _SKETCH_OF_NUMBER[kind]
+            found[quantity.name][numbers.path(quantity, number)] = sketch
         values = (arrays[name].tolist() for name in ("value_kinds", "value_paths", "values"))
         for kind, number, value in zip(*values, strict=True):
-            name = _NUMBERS[kind]
-            is_count = name in ("examples", "dead_unit_examples")
-            found[name][numbers.path(name, number)] = int(value) if is_count else value
+            quantity = _NUMBER_OF_NUMBER[kind]
+            value = int(value) if quantity.form == "count" else value
+            found[quantity.name][numbers.path(quantity, number)] = value
         return Record(
             step=int(arrays["step"]),
             wall_time=float(arrays["wall_time"]),
@@ -323,6 +277,6 @@ def _parsed_sketches(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[int, 
 
 def _as_of_version_2(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Returns what version 1, which knew gradients alone, left out or called otherwise."""
-    gradients = np.full(len(arrays["variables"]), _SKETCHES.index("gradients"), np.uint8)
+    gradients = np.full(len(arrays["variables"]), BY_NAME["gradients"].number, np.uint8)
     nothing = dict.fromkeys(("value_kinds", "value_paths", "values"), np.zeros(0, np.int64))
     return {"sketch_kinds": gradients, "sketch_paths": arrays["variables"], **nothing}

@@ -11,20 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vg_keras.statistics.sketch import Sketch
-
-SKETCHES_OF_VARIABLES = (
-    "gradients",
-    "loss_gradients",
-    "regularization_gradients",
-    "weights",
-    "first_moments",
-    "second_moments",
-)
-SKETCHES_OF_LAYERS = ("activations", "activation_gradients")
-NUMBERS_OF_VARIABLES = ("update_norms", "weight_norms")
-NUMBERS_OF_LAYERS = ("examples", "saturated_units", "dead_units", "dead_unit_examples")
-"""What a record holds by path: the names of its attributes."""
+from vg_keras.sketch.sketch import Sketch
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from vg_keras.cost import Cost
-from vg_keras.record import SKETCHES_OF_LAYERS, SKETCHES_OF_VARIABLES, ModelDescription, Record
+from vg_keras.quantities import SKETCHES
+from vg_keras.record import ModelDescription, Record
 from vg_keras.writer import RecordWriter
 
 MAX_BYTES = 100_000_000
@@ -106,9 +107,7 @@ _BYTES_OF_RECORD, _BYTES_OF_SKETCH = 2500, 700
 def bytes_of(record: Record) -> int:
     """Returns roughly how many bytes of memory a record takes."""
     sketches = [
-        sketch
-        for name in (*SKETCHES_OF_VARIABLES, *SKETCHES_OF_LAYERS)
-        for sketch in getattr(record, name).values()
+        sketch for quantity in SKETCHES for sketch in getattr(record, quantity.name).values()
     ]
     contents = sum(s.occupied.nbytes + s.occupied_counts.nbytes for s in sketches)
     return contents + _BYTES_OF_RECORD + _BYTES_OF_SKETCH * len(sketches)

@@ -28,6 +28,7 @@ from tensorboard.summary.writer import event_file_writer
 from vg_keras import events, metadata
 from vg_keras.chart_rhythm import MAX_HISTOGRAMS, MAX_SCALARS, MAX_TEXTS, Thinning
 from vg_keras.cost import Cost
+from vg_keras.quantities import CHARTS
 from vg_keras.ranking import NormHistory
 from vg_keras.record import ModelDescription, Record
 from vg_keras.run_directory import absolute, is_remote, reason_of, unwritable
@@ -127,7 +128,7 @@ class RecordWriter:
 
     def _kinds_of_next(self, has_histograms: bool) -> list[str]:
         """Returns the kinds of charts of the next record."""
-        wanted = [k for k in self._kinds if has_histograms or k not in events.HISTOGRAMS]
+        wanted = [k for k in self._kinds if has_histograms or not _is_histogram(k)]
         return [kind for kind in wanted if self._thinnings[kind].takes()]
 
     def write_cost(self, cost: Cost) -> None:
@@ -203,11 +204,15 @@ def _announce(run_directory: str) -> None:
         event_file_writer.EventFileWriter(run_directory).close()  # W&B replaces it in its module
 
 
+def _is_histogram(kind: str) -> bool:
+    return CHARTS[kind][1].form.endswith("histogram")
+
+
 def _num_all(kind: str) -> int:
     """Returns how many records have a chart of this kind before they become rarer."""
-    if kind in events.HISTOGRAMS:
+    if _is_histogram(kind):
         return MAX_HISTOGRAMS
-    return MAX_TEXTS if kind in events.TEXTS else MAX_SCALARS
+    return MAX_TEXTS if CHARTS[kind][1].form == "text" else MAX_SCALARS
 
 
 def _file_name() -> str:

@@ -17,7 +17,7 @@ from experiments.common.mnist import FULL_SIZE, Mnist
 from experiments.common.options import JIT_COMPILE
 from experiments.common.sweep import Work
 from vg_keras import GradientMonitor, Record
-from vg_keras.metadata import norm_to_plot
+from vg_keras.quantities import norm_to_plot
 from vg_keras.theory import predict
 
 Initializer = str | Mapping[str, Any]

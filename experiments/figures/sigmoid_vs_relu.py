@@ -45,7 +45,7 @@ def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
 
 def _draw_steps(axes: Axes, networks: list[Trained]) -> None:
     from vg_keras.figures.gradient_norm_by_step import gradient_norm_by_step
-    from vg_keras.metadata import norm_to_plot
+    from vg_keras.quantities import norm_to_plot
 
     first = networks[0]
     names = [path.rpartition("/")[0].replace("_", " ") for path in first.kernels]
@@ -63,7 +63,7 @@ def _draw_band(axes: Axes, x: Any, values: Sequence[Sequence[float]], color: Any
 
 def _draw_depth(axes: Axes, networks: Networks) -> None:
     from vg_keras.figures.gradient_norm_by_depth import gradient_norm_by_depth
-    from vg_keras.metadata import norm_to_plot
+    from vg_keras.quantities import norm_to_plot
 
     for name, found in networks.items():
         style = STYLES[name]

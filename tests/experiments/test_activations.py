@@ -12,7 +12,7 @@ from experiments.common import command_line, mlp
 from experiments.common.mnist import Mnist
 from experiments.common.sweep import Work
 from vg_keras import Sketch
-from vg_keras.statistics import buckets
+from vg_keras.sketch import buckets
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from numpy_twin import bucket_counts, statistics
 from sketches import in_modes
 
+from vg_keras.sketch.sketch import Sketch
 from vg_keras.statistics.indexed_slices import add_repeated_rows, sketch_slices
-from vg_keras.statistics.sketch import Sketch
 from vg_keras.statistics.tensor_sketch import sketch
 
 INF, NAN = np.inf, np.nan

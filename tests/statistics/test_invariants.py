@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy_twin import bucket_counts, statistics
 
-from vg_keras.statistics.sketch import Sketch
+from vg_keras.sketch.sketch import Sketch
 from vg_keras.statistics.tensor_sketch import sketch
 
 ACCURACY = 1e-6

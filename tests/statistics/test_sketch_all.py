@@ -7,7 +7,7 @@ import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
 from sketches import in_modes
 
-from vg_keras.statistics.sketch import Sketch
+from vg_keras.sketch.sketch import Sketch
 from vg_keras.statistics.tensor_sketch import sketch, sketch_all
 
 MODES = in_modes(sketch_all)

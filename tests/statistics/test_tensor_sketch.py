@@ -6,7 +6,7 @@ import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
 from sketches import EXACT, MODES, sketch_in, twins_of, values_of
 
-from vg_keras.statistics.sketch import MOMENTS, Sketch
+from vg_keras.sketch.sketch import MOMENTS, Sketch
 from vg_keras.statistics.tensor_sketch import sketch
 
 ALL_OF_ONE_SIGN = ("sum_of_magnitudes", "norm", "mean_magnitude", "rms")

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from vg_keras.capture.dead_units import DeadUnits
 from vg_keras.capture.plan import (
     ACTIVATION,
     ACTIVATION_GRADIENT,
@@ -21,10 +22,10 @@ from vg_keras.capture.plan import (
     Plan,
 )
 from vg_keras.capture.table import Rows
-from vg_keras.record import SKETCHES_OF_LAYERS, ModelDescription, Record
+from vg_keras.quantities import BY_NAME
+from vg_keras.record import ModelDescription, Record
+from vg_keras.sketch.sketch import Sketch
 from vg_keras.statistics.active_units import MAX_UNITS
-from vg_keras.statistics.dead_units import DeadUnits
-from vg_keras.statistics.sketch import Sketch
 
 
 class RecordMaker:
@@ -85,7 +86,7 @@ class RecordMaker:
         )
 
     def _sketches(self, kind: str, replicas: Sequence[Rows]) -> dict[str, Sketch]:
-        is_of_layers = kind in SKETCHES_OF_LAYERS
+        is_of_layers = BY_NAME[kind].of == "layers"
         paths = self._model.outputs if is_of_layers else self._model.variables
         row_of = self._plan.row_of
         filled = np.all([replica.filled for replica in replicas], axis=0)

@@ -18,9 +18,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from vg_keras.statistics import buckets
+from vg_keras.sketch import buckets
+from vg_keras.sketch.sketch import MOMENTS, Sketch
 from vg_keras.statistics.active_units import MAX_UNITS
-from vg_keras.statistics.sketch import MOMENTS, Sketch
 from vg_keras.statistics.tensor_sketch import TensorSketch
 
 NUM_EXTRAS = 2

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from vg_keras.metadata import norm_to_plot
+from vg_keras.quantities import norm_to_plot
 from vg_keras.record import Record
 
 

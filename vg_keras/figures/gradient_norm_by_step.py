@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from vg_keras.metadata import norm_to_plot
+from vg_keras.quantities import norm_to_plot
 from vg_keras.record import Record
 
 DARKEST, LIGHTEST = 0.0, 0.88  # the end of viridis is too light for a line on white

@@ -1,5 +1,4 @@
-"""What is kept of a tensor, and how it is computed.
+"""Sketches, norms and fractions of tensors, computed inside the train step.
 
-`tensor_sketch` and `repeated_rows` run inside the train step, on tensors. `buckets`, `sketch` and
-`histogram` are NumPy alone: nothing that reads a finished sketch needs TensorFlow.
+All of it compiles under XLA, and knows neither Keras nor files.
 """

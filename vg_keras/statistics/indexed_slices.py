@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from vg_keras.statistics import buckets
+from vg_keras.sketch import buckets
+from vg_keras.sketch.sketch import MOMENTS
 from vg_keras.statistics.blocks import traced_once
-from vg_keras.statistics.sketch import MOMENTS
 from vg_keras.statistics.tensor_sketch import TensorSketch, sketch_large
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from vg_keras.statistics import buckets
+from vg_keras.sketch import buckets
 from vg_keras.statistics.blocks import (
     ROW,
     Blocks,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vg_keras.statistics.dead_units import WINDOW, DeadUnits
+from vg_keras.capture.dead_units import WINDOW, DeadUnits
 
 
 def follow(masks, examples=None):

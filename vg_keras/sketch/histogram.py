@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vg_keras.statistics import buckets
-from vg_keras.statistics.sketch import Sketch, flattened, intervals_of
+from vg_keras.sketch import buckets
+from vg_keras.sketch.sketch import Sketch, flattened, intervals_of
 
 MAX_BARS = 25
 """The most bars on either axis, besides those that zero adds: it has a bar of its own, and parts

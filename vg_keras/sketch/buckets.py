@@ -5,7 +5,7 @@ mantissa bits. So there are 2048 buckets, four to a power of two, for every numb
 range has to be known beforehand, no element is lost, and two sketches add up by adding counts.
 
 This module knows the buckets in NumPy alone, without TensorFlow, for whoever reads a sketch. How a
-tensor is counted into them stands in `tensor_sketch.py`.
+tensor is counted into them is in `statistics/tensor_sketch.py`.
 """
 
 import numpy as np

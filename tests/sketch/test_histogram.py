@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sketches import sketch_of
 
-from vg_keras.statistics.histogram import MAX_BARS, histograms, log10_histograms
+from vg_keras.sketch.histogram import MAX_BARS, histograms, log10_histograms
 
 INF, NAN = np.inf, np.nan
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy_twin import bucket_counts, statistics
 from sketches import sketch_of
 
-from vg_keras.statistics.sketch import MOMENTS, QUANTILE_ERROR, Sketch
+from vg_keras.sketch.sketch import MOMENTS, QUANTILE_ERROR, Sketch
 
 INF, NAN = np.inf, np.nan
 STATISTICS = tuple(statistics([]))

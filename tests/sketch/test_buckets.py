@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy_twin import bucket_counts
 
-from vg_keras.statistics import buckets
+from vg_keras.sketch import buckets
 
 EDGES = buckets.MAGNITUDE_EDGES
 LARGEST_FLOAT32 = np.finfo(np.float32).max

@@ -1,7 +1,7 @@
 """A finished sketch: what is known of a tensor that was measured, and what can be asked of it.
 
-NumPy alone. How a tensor becomes a sketch stands in `tensor_sketch.py`, how a sketch becomes the
-bars of a chart in `histogram.py`.
+NumPy alone. How a tensor becomes a sketch is in `statistics/tensor_sketch.py`, how a sketch becomes
+the bars of a chart in `histogram.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vg_keras.statistics import buckets
+from vg_keras.sketch import buckets
 
 MOMENTS = (
     "sum",
@@ -45,7 +45,7 @@ class Sketch:
     sketch of the whole.
 
     Args:
-        occupied: uint16 `[k]`, ascending: the buckets of `vg_keras.statistics.buckets` that hold
+        occupied: uint16 `[k]`, ascending: the buckets of `vg_keras.sketch.buckets` that hold
             any element.
         occupied_counts: int64 `[k]`, the number of elements in each of them.
         sum: Sum of the finite elements.

@@ -3,7 +3,7 @@
 import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
 
-from vg_keras.statistics.sketch import MOMENTS, Sketch
+from vg_keras.sketch.sketch import MOMENTS, Sketch
 from vg_keras.statistics.tensor_sketch import sketch
 
 EXACT = (

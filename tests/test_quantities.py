@@ -1,0 +1,57 @@
+"""The catalogue, and the record, the payload and the charts that follow it."""
+
+import dataclasses
+import math
+
+import pytest
+from scripted_records import full_record
+
+from vg_keras.quantities import BY_NAME, CHARTS, NUMBERS, QUANTITIES, SKETCHES
+from vg_keras.record import Record
+from vg_keras.sketch.sketch import Sketch
+
+STORED = [quantity for quantity in QUANTITIES if quantity.number is not None]
+
+
+def test_a_record_has_an_attribute_for_each_stored_quantity_and_no_other():
+    fields = {field.name for field in dataclasses.fields(Record)}
+
+    assert fields - {"step", "wall_time", "without_gradient"} == {q.name for q in STORED}
+
+
+def test_each_quantity_is_there_once():
+    assert len(BY_NAME) == len(QUANTITIES)
+    assert len(CHARTS) == sum(len(quantity.charts) for quantity in QUANTITIES)
+    assert {*SKETCHES, *NUMBERS} == set(STORED)
+
+
+@pytest.mark.parametrize("quantities", [SKETCHES, NUMBERS])
+def test_each_has_a_number_of_its_own_on_disk(quantities):
+    assert sorted(quantity.number for quantity in quantities) == list(range(len(quantities)))
+
+
+@pytest.mark.parametrize("quantity", STORED, ids=lambda quantity: quantity.name)
+def test_the_form_is_that_of_what_a_record_holds(quantity):
+    (value,) = getattr(full_record(), quantity.name).values()
+
+    assert isinstance(value, {"sketch": Sketch, "number": float, "count": int}[quantity.form])
+
+
+@pytest.mark.parametrize("quantity", STORED, ids=lambda quantity: quantity.name)
+def test_the_path_is_that_of_a_variable_or_a_layer(quantity):
+    (path,) = getattr(full_record(), quantity.name)
+
+    assert path == {"variables": "dense/kernel", "layers": "dense"}[quantity.of]
+
+
+@pytest.mark.parametrize("tag", CHARTS)
+def test_a_chart_reads_a_number_if_it_is_a_curve(tag):
+    quantity, chart = CHARTS[tag]
+    path = {"variables": "dense/kernel", "layers": "dense", "model": ""}[quantity.of]
+
+    assert (chart.read is not None) == (chart.form == "scalar")
+    if chart.read is not None:
+        assert math.isfinite(chart.read(full_record(), path))
+    if chart.form.endswith("histogram"):
+        assert quantity.form == "sketch"
+    assert chart.description.endswith(".")
