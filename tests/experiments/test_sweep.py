@@ -167,6 +167,8 @@ def test_ctrl_c_ends_every_process_and_the_next_start_goes_on(tmp_path, jobs):
         text=True,
         cwd=Path(__file__).parents[2],
         start_new_session=True,
+        # A shell has what it runs in the background ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     killer = threading.Timer(200, process.kill)
     killer.start()
