@@ -125,7 +125,7 @@ def measure(training: Training) -> dict[str, float]:
             cpu = time.process_time()
             model.fit(x, y, **how)
             times.append(1e3 * (time.process_time() - cpu) / training.steps)
-        num_records = len(callbacks[0].records) if callbacks else 0
+        num_records = callbacks[0].cost.num_records if callbacks else 0
         size = sum(path.stat().st_size for path in Path(folder).rglob("*tfevents*"))
     # In kilobytes on Linux, in bytes on a Mac.
     unit = 1e6 if sys.platform == "darwin" else 1e3
