@@ -142,6 +142,7 @@ def test_a_training_reports_its_progress_and_the_end_makes_it_whole(tmp_path):
 
 
 INTERRUPTED = """
+import signal
 import sys
 from pathlib import Path
 from joblib._store_backends import CacheWarning, StoreBackendMixin
@@ -150,6 +151,8 @@ from toy_runs import slow_square
 from experiments.common import command_line
 from experiments.common.sweep import Work, sweep
 
+# What a shell runs in the background ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 folder = Path(sys.argv[1])
 work = Work(folder, None, "cpu")
 sys.exit(command_line.guarded(
@@ -167,8 +170,6 @@ def test_ctrl_c_ends_every_process_and_the_next_start_goes_on(tmp_path, jobs):
         text=True,
         cwd=Path(__file__).parents[2],
         start_new_session=True,
-        # A shell has what it runs in the background ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     killer = threading.Timer(200, process.kill)
     killer.start()
