@@ -80,9 +80,10 @@ class CostMeter:
         self._num_recorded = 0
         self._plain = 0.0
         self._num_plain = 0
-        self._begin_anew()
+        self.begin()
 
-    def _begin_anew(self) -> None:
+    def begin(self) -> None:
+        """Says that a training begins, whose train function may be another than before."""
         self._samples_recorded: deque[float] = deque(maxlen=_NUM_SAMPLES)
         self._samples_plain: deque[float] = deque(maxlen=_NUM_SAMPLES)
         self._samples_elsewhere: deque[float] = deque(maxlen=_NUM_SAMPLES)
@@ -92,10 +93,6 @@ class CostMeter:
         self._since: tuple[float, int] | None = None
         self._on_host = 0.0
         self._executions = 0
-
-    def begin(self) -> None:
-        """Says that a training begins, whose train function may be another than before."""
-        self._begin_anew()
 
     @property
     def is_running(self) -> bool:

@@ -58,9 +58,10 @@ def record_event(
     event = event_pb2.Event(step=record.step, wall_time=record.wall_time)
     values = event.summary.value
     values.append(_payload(metadata.RECORD_TAG, metadata.encode_record(record, model)))
+    history = history or NormHistory()
     for kind in kinds:
         add = _ADD[CHARTS[kind][1].form]
-        add(values, kind, record, kind in describe, history or NormHistory())
+        add(values, kind, record, kind in describe, history)
     return event
 
 

@@ -125,15 +125,17 @@ class _Log:
         return self._records(range(first, NEVER if stop is None else stop), stride)
 
     def _records(self, steps: range, stride: int) -> Iterator[Record]:
-        number = 0
+        for parse in itertools.islice(self._found(steps), 0, None, stride):
+            record = parse()
+            if record is not None:
+                yield record
+
+    def _found(self, steps: range) -> Iterator[Callable[[], Record | None]]:
+        """Yields what parses each record of these steps, but for those that are void."""
         for file, end in zip(self.files, self._ends(), strict=True):
             for step, parse in file.records():
                 if step < end and step in steps:
-                    number += 1
-                    if (number - 1) % stride == 0:
-                        record = parse()
-                        if record is not None:
-                            yield record
+                    yield parse
 
     def _ends(self) -> list[int]:
         """Returns for each file the step from which on its records are void.

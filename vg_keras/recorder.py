@@ -259,8 +259,13 @@ class Recorder:
             # them, and keeps no device waiting.
             self._background.run(
                 self._finish,
-                *(self._makers[observer], kept, frozenset(observer.without_gradient)),
-                *(time.time(), observer.description, log, has_histograms),
+                self._makers[observer],
+                kept,
+                frozenset(observer.without_gradient),
+                time.time(),
+                observer.description,
+                log,
+                has_histograms,
                 done=self.note_seconds,
             )
         return [replicas[0].step for replicas in kept]

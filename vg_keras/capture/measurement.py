@@ -16,11 +16,9 @@ from vg_keras.capture.optimizers import Gradient
 from vg_keras.capture.plan import (
     ACTIVATION,
     ACTIVATION_GRADIENT,
-    FIRST_MOMENT,
     GRADIENT,
     LOSS_GRADIENT,
     REGULARIZATION_GRADIENT,
-    SECOND_MOMENT,
     WEIGHT,
     Key,
     Plan,
@@ -54,9 +52,8 @@ class Measurement:
         scale: The loss scale, or None.
         before: By path, the values of the variables before the update.
         after: By path, their values after it; empty where the update is not measured.
-        first_moments: By path, what the optimizer keeps as momentum after the update; empty where
-            that is not measured.
-        second_moments: The same of what it keeps as velocity.
+        moments: By kind and path, what the optimizer keeps as momentum and as velocity after the
+            update; empty where that is not measured.
         drop: Is told what can't be measured and why, which costs that tensor and not the record.
     """
 
@@ -67,8 +64,7 @@ class Measurement:
     scale: tf.Tensor | None
     before: Mapping[str, tf.Tensor]
     after: Mapping[str, tf.Tensor]
-    first_moments: Mapping[str, tf.Tensor] = dataclasses.field(default_factory=dict)
-    second_moments: Mapping[str, tf.Tensor] = dataclasses.field(default_factory=dict)
+    moments: Mapping[Key, tf.Tensor] = dataclasses.field(default_factory=dict)
     drop: Callable[[Key, Exception], None] | None = None
 
     def undisturbing(self, handed: Sequence[tf.Tensor]) -> Measurement:
@@ -187,8 +183,7 @@ class Measurement:
             tensors[LOSS_GRADIENT, path] = tf.convert_to_tensor(self.gradients[path]) - penalty
         if plan.choice.weights:
             tensors |= {(WEIGHT, path): self.before[path] for path in self.gradients}
-        tensors |= {(FIRST_MOMENT, path): value for path, value in self.first_moments.items()}
-        tensors |= {(SECOND_MOMENT, path): value for path, value in self.second_moments.items()}
+        tensors |= self.moments
         return {key: _on_values(as_real, tensor) for key, tensor in tensors.items()}
 
     def _masks(self, plan: Plan) -> dict[int, tf.Tensor]:

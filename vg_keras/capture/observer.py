@@ -45,7 +45,7 @@ from vg_keras.capture.optimizers import (
     summed_over_replicas,
 )
 from vg_keras.capture.per_step import PerStep
-from vg_keras.capture.plan import FIRST_MOMENT, SECOND_MOMENT, Choice, Plan
+from vg_keras.capture.plan import FIRST_MOMENT, SECOND_MOMENT, Choice, Key, Plan
 from vg_keras.capture.record_maker import RecordMaker
 from vg_keras.capture.slots import Slots
 from vg_keras.capture.table import Rows, Table, bytes_of_slot
@@ -333,7 +333,7 @@ class Observer:
                     scale=scale,
                     before=before,
                     after=_values(plan, known) if self._choice.updates else {},
-                    **self._moments(plan, optimizer, variables),
+                    moments=self._moments(plan, optimizer, variables),
                     drop=self._absences.note_failure,
                 )
                 handed = dense_parts(known.values())
@@ -348,18 +348,16 @@ class Observer:
         plan: Plan,
         optimizer: keras.optimizers.Optimizer | None,
         variables: Sequence[keras.Variable],
-    ) -> dict[str, dict[str, tf.Tensor]]:
+    ) -> dict[Key, tf.Tensor]:
         """Returns what an optimizer keeps of variables after an update, by kind and path."""
         if optimizer is None or not self._choice.optimizer_state:
             return {}
         kinds = zip((FIRST_MOMENT, SECOND_MOMENT), moments_of(optimizer, variables), strict=True)
         return {
-            kind: {
-                plan.path_of[key]: tf.convert_to_tensor(value)
-                for key, value in kept.items()
-                if key in plan.path_of
-            }
+            (kind, plan.path_of[key]): tf.convert_to_tensor(value)
             for kind, kept in kinds
+            for key, value in kept.items()
+            if key in plan.path_of
         }
 
     def _store(

@@ -94,8 +94,12 @@ def counter_of(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
     That is `optimizer.iterations`, except with gradient accumulation, where `iterations` counts one
     for several batches and is no variable.
     """
-    # `_iterations` and `inner_optimizer`, of a LossScaleOptimizer: Keras 3.15.
-    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
+    return _innermost(optimizer)._iterations  # Keras 3.15
+
+
+def _innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Returns the optimizer within a LossScaleOptimizer, and any other as it is."""
+    return getattr(optimizer, "inner_optimizer", optimizer)  # Keras 3.15
 
 
 def counts_of(optimizers: Iterable[keras.optimizers.Optimizer]) -> dict[int, int]:
@@ -117,9 +121,8 @@ def moments_of(
     Returns:
         The momentums and the velocities by the id of the variable, as far as there are any.
     """
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
     kept: dict[str, list[keras.Variable]] = {}
-    for variable in inner.variables:
+    for variable in _innermost(optimizer).variables:
         kept.setdefault(variable.path.rpartition("/")[2], []).append(variable)
     found: tuple[dict[int, keras.Variable], ...] = {}, {}
     for of_kind, suffix in zip(found, ("momentum", "velocity"), strict=True):

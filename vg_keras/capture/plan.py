@@ -100,7 +100,7 @@ class Plan:
     def __init__(self, model: keras.Model, choice: Choice) -> None:
         self.choice = choice
         self.paths = named_layers(model)
-        named = self._without_excluded(named_variables(model), "trainable variable")
+        named = self._without_excluded(named_variables(model))
         chosen = select(named, choice.variables, "variables", "trainable variable")
         self.variables = {path: v for path, v in named.items() if path in chosen}
         # A custom train step may hand over the tf.Variable beneath a Keras variable.
@@ -112,9 +112,7 @@ class Plan:
         self.mask_of = {path: number for number, path in enumerate(rectifiers)}
         self.row_of = {key: row for row, key in enumerate(self._keys())}
 
-    def _without_excluded(
-        self, named: Mapping[str, keras.Variable], what: str
-    ) -> Mapping[str, keras.Variable]:
+    def _without_excluded(self, named: Mapping[str, keras.Variable]) -> dict[str, keras.Variable]:
         exclude = self.choice.exclude
         for pattern in exclude:
             if not matching([*named, *self.paths.values()], [pattern]):

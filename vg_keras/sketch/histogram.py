@@ -9,7 +9,10 @@ finer buckets, most of them near zero. So what falls into one bar of nearly that
 here, and so are neighbors that would hardly be seen.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +26,6 @@ another in two."""
 
 _FAINT, _INVISIBLE = 0.02, 0.002
 """Bars that hold less than these shares of the fullest one are drawn as next to nothing."""
-
-
-_IS_SEEN = 2
 
 
 def histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
@@ -80,60 +80,76 @@ def _of_either_sign(
     return owner, index, table[owner, index]
 
 
+class _Bars(NamedTuple):
+    """The bars of several sketches, those of each after those of the one before.
+
+    Attributes:
+        edges: float64 `[k, 2]`, ascending within a sketch.
+        counts: int64 `[k]`.
+        lengths: int64 `[n]`, how many bars each sketch has.
+    """
+
+    edges: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """int64 `[k]`, the number of the sketch of each bar."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    def joined(self, begins: NDArray[np.bool_]) -> _Bars:
+        """Joins each bar to the one before that is of the same sketch and side of zero.
+
+        Args:
+            begins: Bool `[k]`, which bars are not to be joined all the same.
+        """
+        side = np.sign(self.edges[:, 0] / 2 + self.edges[:, 1] / 2)
+        starts = np.flatnonzero(begins | _differs(self.owner) | _differs(side))
+        ends = np.append(starts[1:], len(self.counts)) - 1
+        return _Bars(
+            np.stack([self.edges[starts, 0], self.edges[ends, 1]], axis=1),
+            np.add.reduceat(self.counts, starts),
+            np.bincount(self.owner[starts], minlength=len(self.lengths)),
+        )
+
+
 def _rows(
     edges: NDArray[np.float64], counts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> list[NDArray[np.float64]]:
     """Joins the intervals of each sketch to as few bars as show the same."""
-    for begins_bar in (_begins_another_part, _begins_a_bar_that_is_seen):
-        if not len(counts):
-            return [np.zeros([0, 3])] * len(lengths)
-        owner = np.repeat(np.arange(len(lengths)), lengths)
-        begins = begins_bar(edges, counts, owner, lengths)
-        begins |= np.append(True, owner[1:] != owner[:-1])
-        starts = np.flatnonzero(begins)
-        ends = np.append(starts[1:], len(counts)) - 1
-        edges = np.stack([edges[starts, 0], edges[ends, 1]], axis=1)
-        counts = np.add.reduceat(counts, starts)
-        lengths = np.bincount(owner[starts], minlength=len(lengths))
-    rows = np.concatenate([edges, counts[:, np.newaxis].astype(np.float64)], axis=1)
-    return np.split(rows, np.cumsum(lengths)[:-1])
+    if not len(counts):
+        return [np.zeros([0, 3])] * len(lengths)
+    bars = _Bars(edges, counts, lengths)
+    bars = bars.joined(_lie_in_another_part(bars))
+    bars = bars.joined(_are_seen(bars))
+    rows = np.concatenate([bars.edges, bars.counts[:, np.newaxis].astype(np.float64)], axis=1)
+    return np.split(rows, np.cumsum(bars.lengths)[:-1])
 
 
-def _begins_another_part(
-    edges: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Returns whether an interval lies in another part of the whole width than the one before.
+def _lie_in_another_part(bars: _Bars) -> NDArray[np.bool_]:
+    """Returns which bars lie in another part of the whole width than the one before.
 
-    Where there are few intervals, each does.
+    Where there are few, each does.
     """
+    owner, edges, lengths = bars.owner, bars.edges, bars.lengths
     last = (np.cumsum(lengths) - 1)[owner]
     low, high = edges[last - lengths[owner] + 1, 0], edges[last, 1]
     with np.errstate(invalid="ignore", divide="ignore"):  # halves, because a width may overflow
         place = (edges[:, 0] / 4 + edges[:, 1] / 4 - low / 2) / (high / 2 - low / 2)
     place = np.clip(np.nan_to_num(place), 0, 1 - 1e-9)
-    part = np.floor(place * MAX_BARS)
-    is_another = np.append(True, part[1:] != part[:-1])
-    return is_another | (lengths[owner] <= MAX_BARS) | _begins_side(edges)
+    return _differs(np.floor(place * MAX_BARS)) | (lengths[owner] <= MAX_BARS)
 
 
-def _begins_a_bar_that_is_seen(
-    edges: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Returns whether a bar holds enough to be seen, or more or less than the one before it."""
-    fullest = np.zeros(len(lengths), np.int64)
-    np.maximum.at(fullest, owner, counts)
-    visibility = np.searchsorted([_INVISIBLE, _FAINT], counts / fullest[owner], side="right")
-    is_another = np.append(True, visibility[1:] != visibility[:-1])
-    return (visibility == _IS_SEEN) | is_another | _begins_side(edges)
+def _are_seen(bars: _Bars) -> NDArray[np.bool_]:
+    """Returns which bars hold enough to be seen, or clearly more or less than the one before."""
+    fullest = np.zeros(len(bars.lengths), np.int64)
+    np.maximum.at(fullest, bars.owner, bars.counts)
+    share = bars.counts / fullest[bars.owner]
+    visibility = np.searchsorted([_INVISIBLE, _FAINT], share, side="right")
+    return (share >= _FAINT) | _differs(visibility)
 
 
-def _begins_side(edges: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Returns whether an interval lies on another side of zero than the one before."""
-    side = np.sign(edges[:, 0] / 2 + edges[:, 1] / 2)
-    return np.append(True, side[1:] != side[:-1])
+def _differs(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Returns which values differ from the one before; the first does."""
+    return np.append(True, values[1:] != values[:-1])
