@@ -136,7 +136,7 @@ def train(net: Net, work: Work) -> dict[str, Any]:
         **{
             layer: [
                 # Without what the penalty on the weights adds, as the notebook plots it.
-                record.loss_gradient(f"{layer}/kernel").sum_of_magnitudes / sum(shape)
+                record.data_loss_gradient(f"{layer}/kernel").l1_norm / sum(shape)
                 for record in records
             ]
             for layer, shape in zip(LAYERS, SHAPES, strict=False)

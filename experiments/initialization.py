@@ -107,7 +107,7 @@ def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
         "signal": signal,
         "factor": factor_per_layer(signal),
         "state": state(signal, trained.history["loss"][-1]),
-        "all_units_alike": second.smallest == second.largest,
+        "all_units_alike": second.min == second.max,
         "accuracy": trained.test_accuracy,
     }
 

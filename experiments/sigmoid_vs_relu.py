@@ -52,7 +52,7 @@ def run(session: Session) -> Outcome:
     runs = [(activation, replace(first, seed=seed)) for activation in ACTIVATIONS for seed in seeds]
     networks: Networks = {activation: [] for activation in ACTIVATIONS}
     for (activation, settings), trained in zip(runs, session.sweep(train, runs), strict=True):
-        records = read_run(session.folder / log_name(activation, settings)).records
+        records = read_run(session.folder / log_name(activation, settings)).latest.records
         networks[activation].append(replace(trained, records=tuple(records)))
     _print_table(session, {name: found[0] for name, found in networks.items()})
     answers = [

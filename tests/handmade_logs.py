@@ -1,9 +1,9 @@
 """Event files written by hand, byte by byte."""
 
-from scripted_records import MODEL, sketch_of
+from scripted_records import MODEL, sketch_of, training_of
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
-from vg_keras import events
+from vg_keras.log import charts
 from vg_keras.record import Record
 
 
@@ -19,10 +19,13 @@ def framed(data):
     return length + next(checksums) + data + next(checksums)
 
 
-def write_log(directory, records, model=MODEL, name="events.out.tfevents.1.host", kinds=()):
+TRAINING = training_of()
+
+
+def write_log(directory, records, training=TRAINING, name="events.out.tfevents.1.host", kinds=()):
     """Writes an event file by hand, and returns its path."""
-    written = [events.model_event(model, 0, 1.0)] if model else []
-    written += [events.record_event(record, MODEL, kinds) for record in records]
+    written = [charts.training_event(training, 0, 1.0)] if training else []
+    written += [charts.record_event(record, MODEL, kinds) for record in records]
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / name
     file.write_bytes(b"".join(framed(event.SerializeToString()) for event in written))

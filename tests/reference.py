@@ -64,10 +64,10 @@ def assert_is_sketch_of(sketch, gradient, rel=1e-4):
     scale = np.abs(gradient).max()
     assert sketch.count == gradient.size
     assert sketch.norm == pytest.approx(np.linalg.norm(gradient), rel=rel)
-    assert sketch.sum_of_magnitudes == pytest.approx(np.abs(gradient).sum(), rel=rel)
+    assert sketch.l1_norm == pytest.approx(np.abs(gradient).sum(), rel=rel)
     assert sketch.sum == pytest.approx(gradient.sum(), rel=rel, abs=rel * np.abs(gradient).sum())
-    assert sketch.smallest == pytest.approx(gradient.min(), rel=rel, abs=rel * scale)
-    assert sketch.largest == pytest.approx(gradient.max(), rel=rel, abs=rel * scale)
+    assert sketch.min == pytest.approx(gradient.min(), rel=rel, abs=rel * scale)
+    assert sketch.max == pytest.approx(gradient.max(), rel=rel, abs=rel * scale)
 
 
 def weights_of(model):

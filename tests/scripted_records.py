@@ -5,7 +5,14 @@ import math
 
 import numpy as np
 
-from vg_keras.record import LayerDescription, ModelDescription, Record, VariableDescription
+from vg_keras.record import (
+    LayerDescription,
+    ModelDescription,
+    Record,
+    Settings,
+    Training,
+    VariableDescription,
+)
 from vg_keras.sketch import buckets
 from vg_keras.sketch.sketch import Sketch
 
@@ -29,10 +36,19 @@ def layer(path, *names, activation=None, output_shape=None):
 
 def model_of(*layers):
     """The description of a model of these layers."""
-    return ModelDescription("small", layers, {"keras": "3"})
+    return ModelDescription("small", layers)
 
 
 MODEL = model_of(layer("dense", "kernel", activation="relu", output_shape=(None, 3)))
+
+
+SETTINGS = Settings(versions={"keras": "3"})
+
+
+def training_of(*records, model=MODEL, **how):
+    """A training run of these records."""
+    how = {"id": "20261126-120000-abcd", "began": 1.0, "settings": SETTINGS} | how
+    return Training(model=model, records=records, **how)
 
 
 def full_record(step=3):
@@ -42,7 +58,7 @@ def full_record(step=3):
         step=step,
         wall_time=12.5,
         gradients={variable: sketch_of([3.0, 4.0])},
-        loss_gradients={variable: sketch_of([6.0, 8.0])},
+        data_loss_gradients={variable: sketch_of([6.0, 8.0])},
         regularization_gradients={variable: sketch_of([0.3, 0.4])},
         update_norms={variable: 0.5},
         weight_norms={variable: 2.0},
@@ -61,8 +77,10 @@ def full_record(step=3):
 def contents(thing):
     """All of a record, sketches too, in a form that tells every bit and has NaN equal to NaN."""
     if isinstance(thing, Sketch):
-        occupied = [(a.dtype.name, a.tolist()) for a in (thing.occupied, thing.occupied_counts)]
-        return occupied, np.array(thing.moments, np.float64).tobytes()
+        nonzero_buckets = [
+            (a.dtype.name, a.tolist()) for a in (thing.nonzero_buckets, thing.nonzero_counts)
+        ]
+        return nonzero_buckets, np.array(thing.aggregates, np.float64).tobytes()
     if isinstance(thing, Record):
         return [(f.name, contents(getattr(thing, f.name))) for f in dataclasses.fields(thing)]
     if isinstance(thing, dict):

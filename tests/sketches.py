@@ -3,16 +3,16 @@
 import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
 
-from vg_keras.sketch.sketch import MOMENTS, Sketch
+from vg_keras.sketch.sketch import AGGREGATES, Sketch
 from vg_keras.statistics.tensor_sketch import sketch
 
 EXACT = (
     "count",
     "finite",
     "nonfinite",
-    "smallest",
-    "largest",
-    "largest_magnitude",
+    "min",
+    "max",
+    "max_abs",
     "zeros",
     "nans",
     "positive_infinities",
@@ -41,7 +41,7 @@ def sketch_in(mode, values):
 def sketch_of(values):
     """The sketch of an array, as the NumPy twin makes it."""
     known = statistics(values)
-    return Sketch.of(bucket_counts(values), [known[name] for name in MOMENTS])
+    return Sketch.of(bucket_counts(values), [known[name] for name in AGGREGATES])
 
 
 def values_of(name, things):

@@ -9,7 +9,8 @@ import tensorflow as tf
 from reference import weights_of
 from small_models import compiled, fit, mlp, regression_data
 
-from vg_keras import GradientMonitor, events
+from vg_keras import GradientMonitor
+from vg_keras.log.charts import KINDS
 
 EXPECTED_FREQ = "`update_freq` must be 'auto', 'epoch', 'batch' or a positive integer. "
 
@@ -198,7 +199,7 @@ def test_charts_that_there_are_not_are_refused():
         GradientMonitor(None, charts=["gradients", "norms", 5])
 
     assert str(caught.value) == (
-        f"`charts` must be out of {', '.join(events.KINDS)}. Received: 'norms', 5."
+        f"`charts` must be out of {', '.join(KINDS)}. Received: 'norms', 5."
     )
 
 

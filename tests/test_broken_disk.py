@@ -78,7 +78,7 @@ def assert_told_once_and_trained_alike(told, log_dir, reason):
 def steps_read_from(*run_dirs):
     runs = [vg_keras.read_run(run_dir) for run_dir in run_dirs]
     assert [run.damage for run in runs] == [()] * len(runs)
-    return [[record.step for record in run.records] for run in runs]
+    return [[record.step for record in run.latest.records] for run in runs]
 
 
 def test_a_file_that_may_grow_no_more(tmp_path):

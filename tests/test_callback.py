@@ -10,7 +10,8 @@ from reference import weights_of
 from scripted_records import all_contents
 from small_models import CallAt, compiled, fit, mlp, regression_data
 
-from vg_keras import GradientMonitor, Probe, events, read_run
+from vg_keras import GradientMonitor, Probe, read_run
+from vg_keras.log.charts import KINDS
 
 PATHS = [
     "sequential/dense/kernel",
@@ -70,7 +71,7 @@ def test_without_charts_no_chart_reaches_the_disk(without_charts):
         (["gradients"], all_tags(["gradients"])),
         (("update_ratio", "gradient_norm"), all_tags(["update_ratio", "gradient_norm"])),
         ({"dead_units"}, {"dead_units/sequential/dense"}),
-        (events.KINDS, USUAL),
+        (KINDS, USUAL),
     ],
 )
 def test_only_the_charts_asked_for_reach_the_disk(tmp_path, charts, expected):
@@ -82,7 +83,7 @@ def test_only_the_charts_asked_for_reach_the_disk(tmp_path, charts, expected):
 def test_without_charts_the_records_are_written_all_the_same(without_charts):
     monitor, log_dir = without_charts
 
-    assert all_contents(read_run(log_dir).records) == all_contents(monitor.records)
+    assert all_contents(read_run(log_dir).latest.records) == all_contents(monitor.records)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +129,9 @@ def test_a_probe_has_a_run_of_its_own(tmp_path):
     monitor = trained(GradientMonitor(tmp_path, "batch", probe=Probe(x, y, name="fixed")))
     run = read_run(tmp_path / "fixed")
 
-    assert [record.step for record in run.records] == [0, 1, 2]
-    assert all_contents(run.records) == all_contents(monitor.probe_records)
-    assert all_contents(read_run(tmp_path).records) == all_contents(monitor.records)
+    assert [record.step for record in run.latest.records] == [0, 1, 2]
+    assert all_contents(run.latest.records) == all_contents(monitor.probe_records)
+    assert all_contents(read_run(tmp_path).latest.records) == all_contents(monitor.records)
     expected = USUAL - all_tags(["update_ratio"]) | PAYLOADS - {"vg_keras/cost"}
     assert tags_in(tmp_path / "fixed") == expected
 

@@ -12,7 +12,8 @@ import tensorflow as tf
 from small_models import compiled, fit, mlp, regression_data
 
 from vg_keras import GradientMonitor, read_run
-from vg_keras.run_directory import directory_of_copy, suffix_of_worker
+from vg_keras.capture.devices import suffix_of_worker
+from vg_keras.log.storage import directory_of_copy
 
 COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda m: pickle.loads(pickle.dumps(m))}
 copies = pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
@@ -71,7 +72,7 @@ def test_each_copy_has_a_run_of_its_own(tmp_path):
 
     expected = [f"{copy}{run}" for copy in ("", "copy_1/", "copy_2/") for run in RUNS]
     assert runs_in(tmp_path) == sorted(expected)
-    assert steps_of(read_run(tmp_path / "copy_2").records) == [0]
+    assert steps_of(read_run(tmp_path / "copy_2").latest.records) == [0]
 
 
 RUNS = ("gradients", "probe")
@@ -108,7 +109,7 @@ def test_fits_that_have_nothing_to_write_leave_no_file(tmp_path):
 
     assert steps_of(monitor.records) == [0, 100]
     assert len(files_in(tmp_path)) == 2
-    assert steps_of(read_run(tmp_path).records) == [0, 100]
+    assert [steps_of(t.records) for t in read_run(tmp_path).trainings] == [[0], [100]]
 
 
 def test_a_log_directory_that_can_not_be_written_is_told_before_training(tmp_path):
@@ -178,7 +179,7 @@ def test_trials_of_keras_tuner_get_a_run_each(tmp_path):
 
     assert runs_in(tmp_path / "logs") == [f"copy_{i}/gradients" for i in (1, 2, 3)]
     for i in (1, 2, 3):
-        (record,) = read_run(tmp_path / "logs" / f"copy_{i}").records
+        (record,) = read_run(tmp_path / "logs" / f"copy_{i}").latest.records
         assert record.step == 0
 
 
@@ -207,7 +208,7 @@ def test_monitors_that_share_a_trace_have_records_of_their_own(tmp_path):
 
     for monitor, steps in ((first, [0, 2, 4]), (second, [3])):
         assert steps_of(monitor.records) == steps
-        assert steps_of(read_run(monitor.log_dir).records) == steps
+        assert steps_of(read_run(monitor.log_dir).latest.records) == steps
     # What a monitor says of units looks back on its own records alone.
     assert [len(r.dead_units) for r in first.records] == [0, 1, 1]
     assert [len(r.dead_units) for r in second.records] == [0]

@@ -10,11 +10,12 @@ import tensorflow as tf
 from reference import weights_of
 from small_models import compiled, fit, mlp, regression_data
 
-from vg_keras import GradientMonitor, events
-from vg_keras.capture.measurement import Measurement
-from vg_keras.capture.record_maker import RecordMaker
-from vg_keras.capture.table import Table
-from vg_keras.writer import RecordWriter
+from vg_keras import GradientMonitor
+from vg_keras.capture.buffer import Buffer
+from vg_keras.capture.decode import Decoder
+from vg_keras.capture.encode import Measurement
+from vg_keras.log import charts
+from vg_keras.log.writer import RecordWriter
 
 
 def trained(monitors, **how):
@@ -31,9 +32,9 @@ def failing(error):
 
 
 HOST_HALF = {
-    "reading": (Table, "read"),
-    "making records": (RecordMaker, "record"),
-    "making events": (events, "record_event"),
+    "reading": (Buffer, "read"),
+    "making records": (Decoder, "record"),
+    "making events": (charts, "record_event"),
     "writing": (RecordWriter, "_append"),
 }
 ERRORS = [MemoryError("by the test"), ValueError("message too large"), KeyError("by the test")]

@@ -16,8 +16,8 @@ ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 
 @pytest.fixture
 def parts(monkeypatch):
-    """The number of steps that each part has kept, of a table that has room for few."""
-    monkeypatch.setattr(observer, "MAX_TABLE_BYTES", 1 << 20)
+    """The number of steps that each part has kept, of a buffer that has room for few."""
+    monkeypatch.setattr(observer, "MAX_BUFFER_BYTES", 1 << 20)
     kept = []
     read = observer.Observer.read
 
@@ -52,7 +52,7 @@ def test_every_step_is_recorded_and_trains_the_same(parts, num_batches, how):
 
 
 def test_the_rhythm_goes_on_from_part_to_part(parts, monkeypatch):
-    monkeypatch.setattr(observer, "MAX_TABLE_BYTES", 1 << 19)
+    monkeypatch.setattr(observer, "MAX_BUFFER_BYTES", 1 << 19)
     monitor = GradientMonitor(None, 2)
     trained(24, [monitor])
 
@@ -100,6 +100,6 @@ def test_what_the_steps_show_does_not_depend_on_the_parts(parts, monkeypatch):
         return [[s.norm for s in r.gradients.values()] for r in monitor.records]
 
     in_parts = norms()
-    monkeypatch.setattr(observer, "MAX_TABLE_BYTES", 1 << 25)
+    monkeypatch.setattr(observer, "MAX_BUFFER_BYTES", 1 << 25)
 
     np.testing.assert_array_equal(in_parts, norms())

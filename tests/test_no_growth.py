@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from small_models import compiled, fit, mlp, regression_data
 
-from vg_keras import GradientMonitor, run_log
-from vg_keras.run_log import bytes_of
+from vg_keras import GradientMonitor, training_log
+from vg_keras.training_log import bytes_of
 
 WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
 ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
@@ -57,18 +57,18 @@ def test_records_that_take_too_much_memory_are_thinned_out(monkeypatch):
     model = compiled(mlp())
     monitor = GradientMonitor(None, "batch")
     fit(model, *regression_data(1), [monitor])
-    monkeypatch.setattr(run_log, "MAX_BYTES", 10 * bytes_of(monitor.records[0]))
+    monkeypatch.setattr(training_log, "MAX_BYTES", 10 * bytes_of(monitor.records[0]))
     fit(model, *regression_data(100), [monitor])
     steps = [record.step for record in monitor.records]
 
     assert 4 <= len(steps) <= 14
-    assert sum(map(bytes_of, monitor.records)) <= run_log.MAX_BYTES
+    assert sum(map(bytes_of, monitor.records)) <= training_log.MAX_BYTES
     assert (steps[0], steps[-1]) == (0, 100)
     assert steps == sorted(set(steps))
 
 
 def test_two_records_are_kept_however_large_they_are(monkeypatch):
-    monkeypatch.setattr(run_log, "MAX_BYTES", 1)
+    monkeypatch.setattr(training_log, "MAX_BYTES", 1)
     monitor = GradientMonitor(None, "batch")
     fit(compiled(mlp()), *regression_data(10), [monitor])
 

@@ -47,7 +47,13 @@ def training(log_dir, num_steps):
 
 
 def steps_of(run):
-    return [record.step for record in run.records]
+    """The steps of the only training run."""
+    (training,) = run.trainings
+    return [record.step for record in training.records]
+
+
+def steps_of_each(run):
+    return [[record.step for record in training.records] for training in run.trainings]
 
 
 @pytest.mark.parametrize("after", [5, 40])
@@ -62,9 +68,9 @@ def test_a_process_killed_from_outside_loses_at_most_two_records(tmp_path, after
 
     # The step after the last one that was told of may have been recorded and not told of.
     assert process.returncode == -signal.SIGKILL
-    assert steps_of(run) == list(range(len(run.records)))
-    assert steps_of(probe) == list(range(len(probe.records)))
-    for records in (run.records, probe.records):
+    assert steps_of(run) == list(range(len(run.latest.records)))
+    assert steps_of(probe) == list(range(len(probe.latest.records)))
+    for records in (run.latest.records, probe.latest.records):
         assert last_finished + 1 - 2 <= len(records) <= last_finished + 2
     assert run.damage == probe.damage == ()
 
@@ -76,8 +82,9 @@ def test_two_processes_in_one_directory_keep_all_of_their_records(tmp_path):
     run, probe = read_run(tmp_path), read_run(tmp_path / "probe")
 
     assert (first.returncode, second.returncode) == (0, 0)
-    assert sorted(steps_of(run)) == sorted(2 * list(range(30)))
-    assert sorted(steps_of(probe)) == sorted(2 * list(range(30)))
+    assert steps_of_each(run) == [list(range(30))] * 2
+    assert steps_of_each(probe) == [list(range(30))] * 2
+    assert [t.id for t in run.trainings] == [t.id for t in probe.trainings]
     assert run.damage == probe.damage == ()
 
 
@@ -87,7 +94,7 @@ def test_two_monitors_one_after_another_in_one_directory_keep_all_of_their_recor
         fit(model, *regression_data(3), [GradientMonitor(tmp_path, "batch")])
     run = read_run(tmp_path)
 
-    assert steps_of(run) == [0, 1, 2, 3, 4, 5]
+    assert steps_of_each(run) == [[0, 1, 2], [3, 4, 5]]
     assert run.damage == ()
 
 
@@ -101,9 +108,8 @@ def test_a_fit_within_a_callback_of_another_in_one_directory_keeps_all_records(t
     fit(outer, *regression_data(4), [GradientMonitor(tmp_path, "batch"), train])
     run = read_run(tmp_path)
 
-    # The files are read one after another, in the order in which they were opened.
-    assert steps_of(run) == [0, 1, 2, 3, 0, 1]
-    assert [len(record.gradients) for record in run.records] == [4, 4, 4, 4, 6, 6]
+    assert steps_of_each(run) == [[0, 1, 2, 3], [0, 1]]
+    assert [len(training.model.variables) for training in run.trainings] == [4, 6]
     assert run.damage == ()
 
 
@@ -140,8 +146,10 @@ def test_what_was_recorded_before_the_loss_became_nan_is_kept_and_so_is_what_fol
     run = read_run(tmp_path)
 
     assert steps_of(run) == [record.step for record in monitor.records]
-    assert [run.records[step].gradients["sequential/dense/kernel"].nans for step in (0, 1)] == [
+    assert [
+        run.latest.records[step].gradients["sequential/dense/kernel"].nans for step in (0, 1)
+    ] == [
         0,
         0,
     ]
-    assert run.records[2].gradients["sequential/dense/kernel"].nans == 32
+    assert run.latest.records[2].gradients["sequential/dense/kernel"].nans == 32

@@ -9,7 +9,7 @@ from reference import assert_is_sketch_of
 from small_models import begin_afresh, compiled, fit, regression_data
 
 from vg_keras import GradientMonitor
-from vg_keras.capture import measurement
+from vg_keras.capture import encode
 
 X, Y = regression_data(4)
 WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
@@ -350,14 +350,14 @@ def test_a_layer_without_floating_point_outputs_is_named():
 
 @ways
 def test_one_tensor_that_can_not_be_measured_costs_that_tensor_alone(monkeypatch, how):
-    sketch_all = measurement.sketch_all
+    sketch_all = encode.sketch_all
 
     def sketch_most(tensors):
         if any(tensor.shape == [4, 3] for tensor in tensors):
             raise ValueError("by the test")
         return sketch_all(tensors)
 
-    monkeypatch.setattr(measurement, "sketch_all", sketch_most)
+    monkeypatch.setattr(encode, "sketch_all", sketch_most)
     begin_afresh()
     model = keras.Sequential([keras.Input([4]), layers.Dense(3, name="odd"), layers.Dense(2)])
     with pytest.warns(UserWarning, match="not recorded") as caught:

@@ -44,7 +44,7 @@ def test_wandb_syncs_scalars_and_histograms(tmp_path):
     for tag in ("gradient_norm", "gradients", "activations", "update_ratio"):
         name = "dense" if tag == "activations" else "dense/kernel"
         assert contents.count(f"{tag}/sequential/{name}".encode()) >= 3
-    assert [record.step for record in read_run(tmp_path / "logs").records] == [0, 2, 4]
+    assert [record.step for record in read_run(tmp_path / "logs").latest.records] == [0, 2, 4]
 
 
 def test_wandb_is_told_of_the_run_directory_where_it_is_imported(tmp_path, monkeypatch):

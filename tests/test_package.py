@@ -38,7 +38,8 @@ def test_reading_a_log_imports_neither_tensorflow_nor_keras(tmp_path):
     fit(compiled(mlp(depth=0)), *regression_data(1), [vg_keras.GradientMonitor(tmp_path)])
     script = (
         "import sys; from vg_keras import read_run, Run, Record, Sketch, FormatVersionError; "
-        f"run = read_run(sys.argv[1]); print(len(run.records), run.model.name, {HEAVY})"
+        "training = read_run(sys.argv[1]).latest; "
+        f"print(len(training.records), training.model.name, {HEAVY})"
     )
 
     assert output_of(script, tmp_path) == "1 sequential set()"
@@ -48,12 +49,16 @@ def test_reading_a_log_imports_neither_tensorflow_nor_keras(tmp_path):
     "module",
     [
         "record",
-        "metadata",
-        "reader",
-        "events",
+        "log.format",
+        "log.reader",
+        "log.writer",
+        "log.charts",
+        "log.chart_rhythm",
         "schedule",
         "cost",
-        "chart_rhythm",
+        "filters",
+        "profile",
+        "training_log",
         "quantities",
         "ranking",
         "frames",
@@ -81,7 +86,10 @@ def test_the_public_names_are_these():
         "Record",
         "Run",
         "Sketch",
+        "Training",
+        "follow",
         "iter_records",
+        "profile",
         "read_run",
     ]
 
@@ -125,8 +133,8 @@ def test_a_wheel_that_is_installed_imports_and_reads_a_log(wheel, tmp_path):
     installed = tmp_path / "installed"
     zipfile.ZipFile(wheel).extractall(installed)  # what an installer does to a pure wheel
     script = (
-        "import sys, vg_keras; from vg_keras import *; from vg_keras.capture import capture; "
-        "print(vg_keras.__file__, len(vg_keras.read_run(sys.argv[1]).records))"
+        "import sys, vg_keras; from vg_keras import *; from vg_keras.capture import fit; "
+        "print(vg_keras.__file__, len(vg_keras.read_run(sys.argv[1]).latest.records))"
     )
     path = [str(installed), sysconfig.get_path("purelib")]
     output = output_of(script, tmp_path / "logs", path=path, cwd=tmp_path)

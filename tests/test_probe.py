@@ -74,7 +74,7 @@ def test_a_probe_shows_the_gradients_of_its_batch_at_the_weights_of_the_step(tmp
     expected[2] = gradients_by_tape(model, *PROBE)
     fit(model, X, Y, [monitor])
 
-    for records in (monitor.probe_records, read_run(tmp_path / "probe").records):
+    for records in (monitor.probe_records, read_run(tmp_path / "probe").latest.records):
         by_step = {record.step: record for record in records}
         for step, gradients in expected.items():
             assert list(by_step[step].gradients) == list(gradients)
@@ -184,7 +184,7 @@ def test_a_probe_of_another_name_goes_to_a_run_of_that_name(tmp_path):
     monitor = GradientMonitor(tmp_path, 100, probe=Probe(*PROBE, name="test_digits"))
     fit(compiled(mlp()), X, Y, [monitor])
 
-    assert len(read_run(tmp_path / "test_digits").records) == 1
+    assert len(read_run(tmp_path / "test_digits").latest.records) == 1
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def signal(record):
 
 def weight_gradients(record):
     kernels = [s for path, s in record.gradients.items() if path.endswith("kernel")]
-    return [sketch.mean_magnitude for sketch in kernels][:DEPTH]
+    return [sketch.mean_abs for sketch in kernels][:DEPTH]
 
 
 def test_the_signal_of_tanh_under_the_standard_initialisation_shrinks_by_glorots_factor():

@@ -12,7 +12,9 @@ from small_models import mlp, regression_data
 
 from experiments.common import command_line
 from experiments.common.catalogue import BENCHMARKS, EXPERIMENTS
-from vg_keras import GradientMonitor, events, metadata, read_run
+from vg_keras import GradientMonitor, read_run
+from vg_keras.log import format as log_format
+from vg_keras.log.charts import KINDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -65,7 +67,7 @@ def test_the_loop_of_ones_own_runs(tmp_path, monkeypatch):
     exec(compile(LOOP, "loop.py", "exec"), names)  # noqa: S102 - what README shows
 
     assert len(LOOP.split("\n")) - LOOP.count("\n\n") - 1 <= 10
-    assert len(read_run("logs").records) == 1
+    assert len(read_run("logs").latest.records) == 1
 
 
 def test_the_probe_is_made(tmp_path):
@@ -86,9 +88,9 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_kind_of_tag_is_explained():
-    for kind in events.KINDS:
+    for kind in KINDS:
         assert any(f"`{kind}{path}`" in README for path in ("", "/VARIABLE", "/LAYER"))
-    for tag in (metadata.MODEL_TAG, metadata.RECORD_TAG, metadata.COST_TAG):
+    for tag in (log_format.TRAINING_TAG, log_format.RECORD_TAG, log_format.COST_TAG):
         assert f"`{tag}`" in README
 
 

@@ -206,7 +206,7 @@ def test_two_replicas_train_the_same_with_and_without_the_monitor(two_replicas, 
     weights = trained([GradientMonitor(tmp_path, "batch")])
 
     assert weights == trained([])
-    assert [record.step for record in read_run(tmp_path).records] == [0, 1, 2]
+    assert [record.step for record in read_run(tmp_path).latest.records] == [0, 1, 2]
 
 
 def test_two_replicas_of_an_embedding(two_replicas):

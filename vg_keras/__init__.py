@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vg_keras.callback import GradientMonitor
     from vg_keras.cost import Cost
-    from vg_keras.metadata import FormatVersionError
+    from vg_keras.log.format import FormatVersionError
+    from vg_keras.log.reader import follow, iter_records, read_run
     from vg_keras.probe import Probe
-    from vg_keras.reader import Run, iter_records, read_run
-    from vg_keras.record import Record
+    from vg_keras.profile import profile
+    from vg_keras.record import Record, Run, Training
     from vg_keras.sketch.sketch import Sketch
 
 __version__ = "0.1.0"
@@ -28,20 +29,26 @@ __all__ = [
     "Record",
     "Run",
     "Sketch",
+    "Training",
+    "follow",
     "iter_records",
+    "profile",
     "read_run",
 ]
 
 _HOME = {
     "Cost": "vg_keras.cost",
-    "FormatVersionError": "vg_keras.metadata",
+    "FormatVersionError": "vg_keras.log.format",
     "GradientMonitor": "vg_keras.callback",
     "Probe": "vg_keras.probe",
     "Record": "vg_keras.record",
-    "Run": "vg_keras.reader",
+    "Run": "vg_keras.record",
     "Sketch": "vg_keras.sketch.sketch",
-    "iter_records": "vg_keras.reader",
-    "read_run": "vg_keras.reader",
+    "Training": "vg_keras.record",
+    "follow": "vg_keras.log.reader",
+    "iter_records": "vg_keras.log.reader",
+    "profile": "vg_keras.profile",
+    "read_run": "vg_keras.log.reader",
 }
 
 

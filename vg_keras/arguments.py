@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
-from vg_keras import events
 from vg_keras.capture.optimizers import optimizers_of
+from vg_keras.log.charts import KINDS
 
 
 def check_backend() -> None:
@@ -78,19 +78,19 @@ def checked_budget(budget: float) -> float:
 def checked_charts(charts: Collection[str] | None) -> list[str]:
     """Returns the kinds of charts; raises a TypeError or a ValueError if they are none."""
     if charts is None:
-        return list(events.KINDS)
+        return list(KINDS)
     if isinstance(charts, str) or not isinstance(charts, Collection):
         raise TypeError(
             "`charts` must be a list of kinds of charts, or None for all. "
             f"Received: charts={charts!r}."
         )
-    unknown = [kind for kind in charts if kind not in events.KINDS]
+    unknown = [kind for kind in charts if kind not in KINDS]
     if unknown:
         raise ValueError(
-            f"`charts` must be out of {', '.join(events.KINDS)}. "
+            f"`charts` must be out of {', '.join(KINDS)}. "
             f"Received: {', '.join(map(repr, unknown))}."
         )
-    return [kind for kind in events.KINDS if kind in charts]
+    return [kind for kind in KINDS if kind in charts]
 
 
 def checked_optimizers(model: keras.Model, optimizer: Any) -> list[keras.optimizers.Optimizer]:

@@ -9,6 +9,7 @@ Numbers alone, and a clock: neither Keras nor TensorFlow.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 import time
@@ -27,7 +28,7 @@ _MARGIN = 1.25
 noise alone does not change it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cost:
     """What a monitor has cost so far.
 
@@ -47,6 +48,20 @@ class Cost:
     num_records: int
     num_bytes: int
     interval: int | None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all numbers are the same, NaN counting as equal to NaN."""
+        if not isinstance(other, Cost):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        """Returns a hash that agrees with `==`."""
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        fraction, *rest = dataclasses.astuple(self)
+        return None if math.isnan(fraction) else fraction, *rest
 
     def __str__(self) -> str:
         """Returns a sentence."""

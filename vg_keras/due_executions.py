@@ -9,7 +9,7 @@ import tensorflow as tf
 from vg_keras.capture.devices import is_one_of_several_workers, wait_for_devices
 from vg_keras.capture.observer import Observer
 from vg_keras.cost import CostMeter
-from vg_keras.recorder import Recorder
+from vg_keras.receiver import Receiver
 from vg_keras.schedule import Schedule
 
 INTERVAL_OF_WORKERS = 100
@@ -22,10 +22,10 @@ tried."""
 
 
 class DueExecutions:
-    """Passes what an execution recorded to the recorder, and reports to the schedule.
+    """Passes what an execution recorded to the receiver, and reports to the schedule.
 
     Args:
-        recorder: Takes the records.
+        receiver: Takes the records.
         schedule: Says which steps are due.
         meter: Times what is recorded and what is not.
 
@@ -33,8 +33,8 @@ class DueExecutions:
         last: The last step of the present execution of which there is a record, or None.
     """
 
-    def __init__(self, recorder: Recorder, schedule: Schedule, meter: CostMeter) -> None:
-        self._recorder = recorder
+    def __init__(self, receiver: Receiver, schedule: Schedule, meter: CostMeter) -> None:
+        self._receiver = receiver
         self._schedule = schedule
         self._meter = meter
         self._seconds_on_probe = 0.0
@@ -86,13 +86,13 @@ class DueExecutions:
     def run_probe(self) -> None:
         """Runs the probe. Called before the execution."""
         start = time.perf_counter()
-        self._recorder.run_probe(self._start)
+        self._receiver.run_probe(self._start)
         self._seconds_on_probe = time.perf_counter() - start
 
     def receive(self, observer: Observer) -> None:
         """Takes what the observer kept. Called after each part of the execution."""
         start = time.perf_counter()
-        last = self._recorder.receive(observer)
+        last = self._receiver.receive(observer)
         on_host = self._seconds_on_probe + time.perf_counter() - start
         self._meter.end_record(on_host, was_traced=observer.num_traced != self._num_traced)
         if self._schedule.update_freq == "auto":
@@ -101,7 +101,7 @@ class DueExecutions:
         self._num_fruitless = self._num_fruitless + 1 if self.last is None else 0
         is_hopeless = observer.cannot_record or self._num_fruitless >= MAX_FRUITLESS
         if self.last is None and is_hopeless:
-            self._recorder.warn_of_nothing()
+            self._receiver.warn_of_nothing()
         else:
             self._schedule.settle(self.last, self._end)
 
@@ -116,4 +116,4 @@ class DueExecutions:
 
     def warn_once(self, message: str) -> None:
         """Warns the user, unless that has been said."""
-        self._recorder.warn_once(message)
+        self._receiver.notices.warn_once(message)

@@ -14,7 +14,7 @@ from vg_keras.record import Record
 if TYPE_CHECKING:
     import pandas as pd
 
-_OF_SKETCH = ("norm", "rms", "mean", "smallest", "largest", "zeros", "nonfinite")
+_OF_SKETCH = ("norm", "rms", "mean", "min", "max", "zeros", "nonfinite")
 
 
 def to_pandas(records: Iterable[Record]) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def to_pandas(records: Iterable[Record]) -> pd.DataFrame:
 
     Returns:
         A DataFrame whose index is (`step`, `path`). Its columns are `wall_time`; for each kind of
-        sketch `norm`, `rms`, `mean`, `smallest`, `largest`, `zeros` and `nonfinite`, such as
+        sketch `norm`, `rms`, `mean`, `min`, `max`, `zeros` and `nonfinite`, such as
         `gradients_norm` and `activations_rms`; `update_ratio`; and each number of a record, such as
         `saturated_units`. A column is there if any row has it, and NaN where a row has not.
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vg_keras import metadata
+from vg_keras.log import format as log_format
 
 
 class Probe:
@@ -51,10 +51,10 @@ class Probe:
         self.loss = loss
         self.name = name
         _check_lengths([self.x, self.y, self.sample_weight])
-        if not name or name != name.strip("./") or "/" in name or name in metadata.OTHER_RUNS:
+        if not name or name != name.strip("./") or "/" in name or name in log_format.OTHER_RUNS:
             raise ValueError(
                 "`name` must be the name of a directory of its own, other than "
-                f"{', '.join(metadata.OTHER_RUNS)}. Received: name={name!r}."
+                f"{', '.join(log_format.OTHER_RUNS)}. Received: name={name!r}."
             )
 
 

@@ -126,7 +126,7 @@ QUANTITIES = (
         ),
     ),
     Quantity(
-        name="loss_gradients",
+        name="data_loss_gradients",
         of="variables",
         form="sketch",
         unit=_GRADIENT,
@@ -134,10 +134,10 @@ QUANTITIES = (
         since=2,
         charts=(
             Chart(
-                "loss_gradient_norm",
+                "data_loss_gradient_norm",
                 "scalar",
                 "L2 norm of the gradient of the loss without this variable's regularizer.",
-                lambda record, path: norm_to_plot(record.loss_gradients[path]),
+                lambda record, path: norm_to_plot(record.data_loss_gradients[path]),
             ),
         ),
     ),

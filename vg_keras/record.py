@@ -1,20 +1,27 @@
-"""What is measured: the records of single steps, and the model that they speak of.
+"""What was measured: the record of one step, the training run of many, and the runs of a log.
 
 One of the two contracts between the half that measures and the half that reads (the other is
-`metadata.py`): a rule or a figure sees these and cannot tell a running training from last year's
-log. Plain frozen data, NumPy alone.
+`log/format.py`): a rule or a figure takes a `Training` and cannot tell a running `fit` from last
+year's log. Plain frozen data; neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from vg_keras.cost import Cost
 from vg_keras.sketch.sketch import Sketch
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Record:
     """What was measured at one training step.
 
@@ -30,9 +37,9 @@ class Record:
             optimizer is handed it, before its clipping and without loss scale.
         without_gradient: Paths of the variables to which the loss has no connection: the optimizer
             was given None for them.
-        loss_gradients: For each variable with a regularizer of its own the sketch of the gradient
-            of the rest of the loss. That of any other variable is its gradient; see
-            `loss_gradient`.
+        data_loss_gradients: For each variable with a regularizer of its own, the sketch of the
+            gradient of the loss without that regularizer. For any other variable it is the
+            gradient; see `data_loss_gradient`.
         regularization_gradients: For the same variables the sketch of what the regularizer adds.
         update_norms: For each variable the L2 norm of new minus old value: what the optimizer
             really did, with clipping, weight decay, averaging and constraints.
@@ -58,7 +65,7 @@ class Record:
     wall_time: float
     gradients: Mapping[str, Sketch]
     without_gradient: tuple[str, ...] = ()
-    loss_gradients: Mapping[str, Sketch] = field(default_factory=dict)
+    data_loss_gradients: Mapping[str, Sketch] = field(default_factory=dict)
     regularization_gradients: Mapping[str, Sketch] = field(default_factory=dict)
     update_norms: Mapping[str, float] = field(default_factory=dict)
     weight_norms: Mapping[str, float] = field(default_factory=dict)
@@ -72,14 +79,25 @@ class Record:
     dead_units: Mapping[str, float] = field(default_factory=dict)
     dead_unit_examples: Mapping[str, int] = field(default_factory=dict)
 
-    def loss_gradient(self, path: str) -> Sketch:
+    def __eq__(self, other: object) -> bool:
+        """Whether all numbers are the same, NaN counting as equal to NaN."""
+        if not isinstance(other, Record):
+            return NotImplemented
+        names = [f.name for f in dataclasses.fields(self)]
+        return all(_same(getattr(self, name), getattr(other, name)) for name in names)
+
+    def __hash__(self) -> int:
+        """Returns a hash that agrees with `==`."""
+        return hash((self.step, self.wall_time))
+
+    def data_loss_gradient(self, path: str) -> Sketch:
         """Returns the sketch of a variable's gradient without what its regularizer adds.
 
         References:
             He et al., Delving Deep into Rectifiers, ICCV 2015, footnote 2: under weight decay the
             gradient does not vanish when the loss's does.
         """
-        return self.loss_gradients.get(path) or self.gradients[path]
+        return self.data_loss_gradients.get(path) or self.gradients[path]
 
     @property
     def global_gradient_norm(self) -> float:
@@ -152,19 +170,17 @@ class LayerDescription:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """The monitored model, as the log describes it once.
+    """The monitored model.
 
     Args:
         name: The Keras `model.name`.
-        layers: The layers that are monitored, in the order in which the forward pass first calls
-            them. Where activations are not monitored that is known for Sequential and functional
-            models alone; the layers of others are in the order of construction.
-        versions: The versions of the packages that measured, by name.
+        layers: The monitored layers, in the order in which the forward pass first calls them. If
+            activations are not monitored, that order is known only for Sequential and functional
+            models; the layers of other models are in the order of construction.
     """
 
     name: str
     layers: tuple[LayerDescription, ...]
-    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -175,3 +191,124 @@ class ModelDescription:
     def outputs(self) -> tuple[str, ...]:
         """The paths of all layers whose output is monitored."""
         return tuple(layer.path for layer in self.layers if layer.output_shape is not None)
+
+
+@dataclass(frozen=True)
+class OptimizerDescription:
+    """An optimizer of a training run.
+
+    Args:
+        type: Its class name.
+        learning_rate: The learning rate when the run began, or None if it is not a number.
+        config: What its `get_config` returned, as far as JSON can hold it.
+    """
+
+    type: str
+    learning_rate: float | None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a training run was set up. Logs of format versions 1 and 2 hold only `versions`.
+
+    Args:
+        optimizers: The optimizers.
+        loss: The loss that the model was compiled with: a name, or the names of several. None if
+            there is none, as in a custom training loop.
+        batch_size: Examples in the batch of the first recorded step, over all replicas, or None if
+            no activations are monitored.
+        update_freq: When steps were recorded: the argument of `GradientMonitor`.
+        quantities: The names of the quantities that were recorded; see `vg_keras.quantities`.
+        versions: The versions of the packages that measured, by name.
+    """
+
+    optimizers: tuple[OptimizerDescription, ...] = ()
+    loss: str | None = None
+    batch_size: int | None = None
+    update_freq: int | str | None = None
+    quantities: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training run: one `fit`, or one custom training loop, of one model.
+
+    Args:
+        id: Identifies the run: the UTC time at which it began and random digits. The run of a probe
+            has the id of the training run that it belongs to.
+        began: When it began, in seconds since 1970.
+        model: The model.
+        settings: How it was set up.
+        records: What was recorded. The steps only rise.
+        resumed_from: The step from which it goes on with an earlier training run, if the optimizer
+            was restored from a backup, and None otherwise. What the earlier run recorded from this
+            step on describes weights that were discarded.
+        cost: What recording had cost when the run ended: over all training runs of the model with
+            the same monitor. None if it has not ended.
+    """
+
+    id: str
+    began: float
+    model: ModelDescription
+    settings: Settings = Settings()
+    records: tuple[Record, ...] = ()
+    resumed_from: int | None = None
+    cost: Cost | None = None
+
+    def __repr__(self) -> str:
+        """Says which training run it is, and how much of it was recorded."""
+        number = f"{len(self.records)} record{'' if len(self.records) == 1 else 's'}"
+        steps = sorted({record.step for record in (*self.records[:1], *self.records[-1:])})
+        of_steps = f", step {' to '.join(map(str, steps))}" if steps else ""
+        return f"<Training {self.id} of {self.model.name!r}: {number}{of_steps}>"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Returns the records as a table; see `vg_keras.frames.to_pandas`."""
+        from vg_keras.frames import to_pandas
+
+        return to_pandas(self.records)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The training runs in a log directory, or of a monitor.
+
+    Args:
+        path: The directory or file that was read: a string if it is remote, and None if a monitor
+            writes no log.
+        trainings: The training runs, in the order in which they began.
+        damage: A sentence for each place that could not be read. An incomplete last event, as of a
+            file that is still being written, is not damage.
+    """
+
+    path: Path | str | None
+    trainings: tuple[Training, ...]
+    damage: tuple[str, ...] = ()
+
+    @property
+    def latest(self) -> Training:
+        """The training run that began last.
+
+        Raises:
+            LookupError: If there is none.
+        """
+        if not self.trainings:
+            raise LookupError(f"No training run has been recorded yet. Received: path={self.path}.")
+        return self.trainings[-1]
+
+    def __repr__(self) -> str:
+        """Lists the training runs."""
+        number = len(self.trainings)
+        lines = [f"<Run {self.path}: {number} training run{'' if number == 1 else 's'}"]
+        lines += [*map(repr, self.trainings), *(f"damage: {place}" for place in self.damage)]
+        return "\n  ".join(lines) + ">"
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_same(v, other[k]) for k, v in one.items())
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
+    return bool(one == other)

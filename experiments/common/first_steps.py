@@ -45,7 +45,7 @@ class FirstStep:
             for path, sketch in self.record.gradients.items()
             if path.startswith("hidden") and path.endswith("kernel")
         ]
-        return [sketch.mean_magnitude for sketch in kernels]
+        return [sketch.mean_abs for sketch in kernels]
 
 
 class FirstSteps:

@@ -1,4 +1,4 @@
-"""Which layers a model has, in which order, whose output matters, and what it means."""
+"""What is known of a single layer: what is inside of it, and what its output means."""
 
 import keras
 import pytest
@@ -10,8 +10,6 @@ from vg_keras.capture.layers import (
     inner_layers,
     is_observed,
     is_rectifier,
-    layers_of,
-    observed_layers,
     own_variables,
     regularized_variables,
     saturation_bounds,
@@ -23,48 +21,6 @@ from vg_keras.statistics.saturation import BOUNDS
 @pytest.fixture(autouse=True)
 def fresh_names():
     begin_afresh()
-
-
-def names(model):
-    return [layer.name for layer in layers_of(model)]
-
-
-def test_the_layers_of_a_functional_model_come_in_the_order_of_its_forward_pass():
-    last, first = layers.Dense(2, name="last"), layers.Dense(2, name="first")
-    inputs = keras.Input([3], name="inputs")
-    model = keras.Model(inputs, last(first(inputs)), name="model")
-
-    assert names(model) == ["model", "inputs", "first", "last"]
-
-
-def test_the_layers_of_a_nested_model_come_where_it_is_called():
-    inner = keras.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="b")], name="inner")
-    model = keras.Sequential([layers.Dense(2, name="before"), inner, layers.Dense(2, name="after")])
-
-    assert names(model)[1:] == ["before", "inner", "a", "b", "after"]
-
-
-def test_the_layers_within_a_layer_come_after_it():
-    model = keras.Sequential([layers.Bidirectional(layers.LSTM(2, name="lstm"), name="both")])
-
-    assert names(model)[1] == "both"
-    assert {"forward_lstm", "backward_lstm"} <= set(names(model)[2:])
-
-
-def test_a_layer_that_is_called_twice_comes_once():
-    shared = layers.Dense(3, name="shared")
-    inputs = keras.Input([3], name="inputs")
-    model = keras.Model(inputs, shared(shared(inputs)), name="model")
-
-    assert names(model) == ["model", "inputs", "shared"]
-
-
-def test_each_layer_comes_with_the_one_around_it():
-    inner = keras.Sequential([layers.Dense(2, name="a")], name="inner")
-    model = keras.Sequential([inner, layers.Dense(2, name="b")], name="model")
-    around = {layer.name: outer and outer.name for layer, outer in layers_of(model).items()}
-
-    assert around == {"model": None, "inner": "model", "a": "inner", "b": "model"}
 
 
 def test_a_recurrent_layer_shows_nothing_inside_of_it():
@@ -112,55 +68,6 @@ def test_a_frozen_layer_keeps_its_own_variables():
 
     assert own_variables(dense) == [dense.kernel, dense.bias]
     assert own_variables(keras.Sequential([keras.Input([3]), dense])) == []
-
-
-def test_a_layer_trains_along_with_its_own_variables():
-    model = keras.Sequential([keras.Input([3]), layers.Dense(2), layers.Dense(1)])
-    first, second = model.layers
-
-    assert observed_layers(model) == {
-        first: [first.kernel, first.bias],
-        second: [second.kernel, second.bias],
-    }
-
-
-def test_a_layer_without_variables_trains_along_with_what_is_around_it():
-    inner = keras.Sequential([keras.Input([3]), layers.Dense(2), layers.ReLU()])
-    model = keras.Sequential([keras.Input([3]), inner, layers.Dense(1), layers.Softmax()])
-    observed = observed_layers(model)
-
-    assert observed[inner.layers[1]] == inner.trainable_variables
-    assert observed[model.layers[2]] == model.trainable_variables
-
-
-def test_a_frozen_layer_trains_along_with_what_is_around_it():
-    model = keras.Sequential([keras.Input([3]), layers.Dense(2), layers.Dense(1)])
-    first, second = model.layers
-    first.trainable = False
-
-    assert observed_layers(model)[first] == [second.kernel, second.bias]
-
-
-def test_a_layer_that_is_called_twice_is_observed_once():
-    shared, activation = layers.Dense(3), layers.ReLU()
-    inputs = keras.Input([3])
-    model = keras.Model(inputs, activation(shared(activation(shared(inputs)))))
-
-    assert list(observed_layers(model)) == [shared, activation]
-
-
-def test_the_activation_inside_of_a_layer_is_observed():
-    relu = layers.ReLU()
-    dense = layers.Dense(2, activation=relu)
-    model = keras.Sequential([keras.Input([3]), dense])
-
-    assert observed_layers(model) == {dense: dense.variables, relu: dense.variables}
-
-
-def test_the_cell_of_a_recurrent_layer_is_not_observed():
-    model = keras.Sequential([keras.Input([5, 3]), layers.GRU(2)])
-
-    assert list(observed_layers(model)) == model.layers
 
 
 def test_regularized_variables_are_those_of_the_layer_itself():

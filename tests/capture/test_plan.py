@@ -8,8 +8,8 @@ from small_models import begin_afresh
 from vg_keras.capture.plan import (
     ACTIVATION,
     ACTIVATION_GRADIENT,
+    DATA_LOSS_GRADIENT,
     GRADIENT,
-    LOSS_GRADIENT,
     REGULARIZATION_GRADIENT,
     WEIGHT,
     Choice,
@@ -46,7 +46,7 @@ def test_everything_but_weights_is_measured_by_default(model):
         GRADIENT: PATHS,
         ACTIVATION: ["model/a", "model/b", "model/c"],
         ACTIVATION_GRADIENT: ["model/a", "model/b", "model/c"],
-        LOSS_GRADIENT: ["model/a/bias"],
+        DATA_LOSS_GRADIENT: ["model/a/bias"],
         REGULARIZATION_GRADIENT: ["model/a/bias"],
     }
 
@@ -74,7 +74,7 @@ def test_variables_are_chosen_in_the_order_of_the_model(model, variables, expect
 
     assert list(plan.variables) == expected
     assert rows_of(plan, GRADIENT) == rows_of(plan, WEIGHT) == expected
-    assert rows_of(plan, LOSS_GRADIENT) == [path for path in expected if path.endswith("bias")]
+    assert rows_of(plan, DATA_LOSS_GRADIENT) == [path for path in expected if path.endswith("bias")]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from vg_keras.capture.train_function import (
     OccupiedError,
     RecordingTrainFunction,
     own_train_function,
-    put_back,
+    restore,
 )
 
 
@@ -207,6 +207,6 @@ def test_it_belongs_to_no_other_model(model):
 def test_it_is_put_back_where_it_was_left_armed(model):
     own = model.train_function
     RecordingTrainFunction(model, Recorder()).arm(0, 0, 0, recording(nothing, nothing))
-    put_back(model)
+    restore(model)
 
     assert model.train_function is own

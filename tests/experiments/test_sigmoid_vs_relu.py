@@ -104,7 +104,7 @@ def test_every_claim_is_printed_with_its_source_and_whether_it_held(finished):
 
 def test_the_numbers_of_the_table_are_those_of_the_log(finished):
     process, folder = finished
-    first = read_run(folder / "sigmoid").records[0].gradients["hidden_1/kernel"].norm
+    first = read_run(folder / "sigmoid").latest.records[0].gradients["hidden_1/kernel"].norm
 
     assert f"{first:.2e}" in process.stdout
 

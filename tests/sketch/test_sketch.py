@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy_twin import bucket_counts, statistics
 from sketches import sketch_of
 
-from vg_keras.sketch.sketch import MOMENTS, QUANTILE_ERROR, Sketch
+from vg_keras.sketch.sketch import AGGREGATES, QUANTILE_ERROR, Sketch
 
 INF, NAN = np.inf, np.nan
 STATISTICS = tuple(statistics([]))
@@ -54,12 +54,12 @@ def same(value):
 
 
 def test_moments_are_in_the_order_in_which_files_hold_them():
-    assert MOMENTS == (
+    assert AGGREGATES == (
         "sum",
-        "sum_of_magnitudes",
+        "l1_norm",
         "norm",
-        "smallest",
-        "largest",
+        "min",
+        "max",
         "zeros",
         "positive_infinities",
         "negative_infinities",
@@ -67,11 +67,11 @@ def test_moments_are_in_the_order_in_which_files_hold_them():
 
 
 def test_a_sketch_reads_its_moments_in_their_order():
-    moments = [1.5, 2.5, 3.5, 4.5, 5.5, 6.0, 7.0, 8.0]
-    sketch = Sketch.of(np.zeros(2048), moments)
+    aggregates = [1.5, 2.5, 3.5, 4.5, 5.5, 6.0, 7.0, 8.0]
+    sketch = Sketch.of(np.zeros(2048), aggregates)
 
-    assert [getattr(sketch, name) for name in MOMENTS] == moments
-    assert sketch.moments == moments
+    assert [getattr(sketch, name) for name in AGGREGATES] == aggregates
+    assert sketch.aggregates == aggregates
 
 
 def test_a_sketch_gives_back_the_counts_it_was_made_from():
@@ -85,9 +85,9 @@ def test_a_sketch_gives_back_the_counts_it_was_made_from():
 def test_a_sketch_keeps_only_the_buckets_that_hold_any_element():
     sketch = sketch_of([1.0, 1.0, -1.0, NAN])
 
-    assert sketch.occupied.tolist() == [508, 1022, 1532]
-    assert sketch.occupied_counts.tolist() == [2, 1, 1]
-    assert sketch.occupied.dtype == np.uint16
+    assert sketch.nonzero_buckets.tolist() == [508, 1022, 1532]
+    assert sketch.nonzero_counts.tolist() == [2, 1, 1]
+    assert sketch.nonzero_buckets.dtype == np.uint16
 
 
 @pytest.mark.parametrize("name", STATISTICS)
@@ -103,7 +103,7 @@ def test_a_number_of_elements_is_an_int(name):
     assert type(getattr(sketch_of([1.0, NAN]), name)) is int
 
 
-@pytest.mark.parametrize("name", ["mean", "mean_magnitude", "rms", "largest_magnitude"])
+@pytest.mark.parametrize("name", ["mean", "mean_abs", "rms", "max_abs"])
 def test_a_mean_of_no_finite_element_is_nan(name):
     assert math.isnan(getattr(sketch_of([NAN, INF]), name))
 
@@ -124,7 +124,7 @@ def test_sketches_of_two_parts_add_up_to_the_statistics_of_the_whole(first, seco
     total, mean = whole.pop("sum"), whole.pop("mean")
 
     assert {name: getattr(added, name) for name in whole} == same(whole)
-    assert abs(added.sum - total) <= 1e-14 * whole["sum_of_magnitudes"]
+    assert abs(added.sum - total) <= 1e-14 * whole["l1_norm"]
     assert math.isnan(mean) or added.mean == added.sum / whole["finite"]
 
 
@@ -133,14 +133,14 @@ def test_a_part_without_finite_elements_leaves_the_extremes_of_the_other(empty):
     some, none = sketch_of([-1.0, 2.0]), sketch_of(empty)
 
     for added in (some + none, none + some):
-        assert (added.smallest, added.largest) == (-1.0, 2.0)
+        assert (added.min, added.max) == (-1.0, 2.0)
 
 
 def test_adding_leaves_the_parts_as_they_were():
     first, second = sketch_of([1.0, -2.0]), sketch_of([1.0, 5.0, 0.0])
     _ = first + second
 
-    assert first.moments == sketch_of([1.0, -2.0]).moments
+    assert first.aggregates == sketch_of([1.0, -2.0]).aggregates
     assert np.all(first.counts == bucket_counts([1.0, -2.0]))
 
 

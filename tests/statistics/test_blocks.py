@@ -43,7 +43,7 @@ def run(mode, function, *args):
     return tf.function(function, autograph=False, jit_compile=mode == "xla")(*args)
 
 
-def moments(array):
+def aggregates(array):
     array = array.astype(np.float64)
     smallest, largest = (array.min(), array.max()) if len(array) else (np.nan, np.nan)
     return [array.sum(), abs(array).sum(), np.linalg.norm(array), smallest, largest, 0, 0, 0]
@@ -54,8 +54,8 @@ def test_each_tensor_has_its_own_sketch_across_chunks(mode, arrays):
     found = run(mode, sketch_all, constants(arrays))
 
     assert np.array_equal(found.counts, [bucket_counts(array) for array in arrays])
-    for of_one, array in zip(found.moments.numpy(), arrays, strict=True):
-        expected = moments(array)
+    for of_one, array in zip(found.aggregates.numpy(), arrays, strict=True):
+        expected = aggregates(array)
         assert of_one[1:] == pytest.approx(expected[1:], rel=1e-6, abs=0, nan_ok=True)
         assert of_one[0] == pytest.approx(expected[0], rel=0, abs=1e-6 * expected[1])
 
@@ -66,8 +66,8 @@ def test_one_number_that_is_not_finite_in_a_late_chunk_is_told(mode):
     found = run(mode, sketch_all, constants(arrays))
 
     assert np.array_equal(found.counts, [bucket_counts(array) for array in arrays])
-    assert found.moments[8, 5] == 1
-    assert found.moments[7, 3:5].numpy() == pytest.approx(
+    assert found.aggregates[8, 5] == 1
+    assert found.aggregates[7, 3:5].numpy() == pytest.approx(
         [arrays[7][:-1].min(), arrays[7][:-1].max()]
     )
 

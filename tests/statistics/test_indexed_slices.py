@@ -100,11 +100,11 @@ def test_slices_have_the_sketch_of_the_tensor_that_tensorflow_makes_of_them(case
     values = tf.constant(values, tf.float32)
     shape = [num_rows, *values.shape[1:]]
     slices = tf.IndexedSlices(values, tf.constant(indices, tf.int32), tf.constant(shape))
-    counts, moments = sketch_slices(slices, int(np.prod(shape)))
+    counts, aggregates = sketch_slices(slices, int(np.prod(shape)))
     dense_counts, dense_moments = sketch(tf.convert_to_tensor(slices))
 
     assert np.all(counts == dense_counts)
-    assert moments.numpy() == like(dense_moments.numpy())
+    assert aggregates.numpy() == like(dense_moments.numpy())
 
 
 @pytest.mark.parametrize("case", ["repeated rows", "no slices"])

@@ -9,13 +9,13 @@ import pytest
 import tensorflow as tf
 from sketches import in_modes
 
-from vg_keras.statistics.saturation import BOUNDS, Bounds, saturated_share
+from vg_keras.statistics.saturation import BOUNDS, Bounds, saturated_fraction
 
 INF, NAN = math.inf, math.nan
 SLOPE_LEFT = 1 - 0.97**2  # of tanh where it is 0.97, relative to zero
 BOTH, UPPER, LOWER = Bounds(-0.97, 0.97), Bounds(-INF, 6.0), Bounds(-0.94, INF)
 OF_BOUNDS = {
-    bounds: in_modes(lambda outputs, b=bounds: saturated_share(outputs, b))
+    bounds: in_modes(lambda outputs, b=bounds: saturated_fraction(outputs, b))
     for bounds in (BOTH, UPPER, LOWER)
 }
 
@@ -108,13 +108,13 @@ def test_an_infinity_is_beyond_a_bound_and_nan_is_not(mode):
 def test_the_share_of_many_outputs_is_exact():
     outputs = np.zeros(2**25 + 1, np.float16)  # beyond what float32 counts by ones
     outputs[::2] = 1
-    share = saturated_share(tf.constant(outputs), BOTH)
+    share = saturated_fraction(tf.constant(outputs), BOTH)
 
     assert float(share) == (2**24 + 1) / (2**25 + 1)
 
 
 def test_the_share_is_a_float64_scalar():
-    share = saturated_share(tf.ones([2, 3], tf.float16), BOTH)
+    share = saturated_fraction(tf.ones([2, 3], tf.float16), BOTH)
 
     assert (share.dtype, share.shape) == (tf.float64, [])
 
@@ -122,7 +122,7 @@ def test_the_share_is_a_float64_scalar():
 def test_of_saturated_units_keras_says_the_same():
     layer = keras.layers.Dense(64, activation="tanh")
     outputs = layer(3 * tf.random.normal([50, 8]))
-    share = float(saturated_share(outputs, BOUNDS["tanh"]))
+    share = float(saturated_fraction(outputs, BOUNDS["tanh"]))
 
     assert share == np.mean(np.abs(outputs.numpy()) >= np.float32(0.97))
     assert 0.1 < share < 0.9

@@ -35,7 +35,7 @@ def like(expected):
 
 @pytest.fixture(scope="module", params=MODES)
 def sketches(request):
-    """Returns the counts and the moments of every case."""
+    """Returns the counts and the aggregates of every case."""
     return {
         case: [part.numpy() for part in MODES[request.param]([tf.constant(a) for a in arrays])]
         for case, arrays in CASES.items()
@@ -62,11 +62,11 @@ def test_each_of_several_tensors_is_counted_as_by_the_twin(sketches, case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_each_of_several_tensors_has_the_sketch_it_has_alone(case):
-    counts, moments = sketch_all([tf.constant(values) for values in CASES[case]])
+    counts, aggregates = sketch_all([tf.constant(values) for values in CASES[case]])
     alone = [sketch(tf.constant(values)) for values in CASES[case]]
 
     assert np.all(counts == np.stack([one.counts for one in alone]))
-    assert moments.numpy() == like(np.stack([one.moments for one in alone]))
+    assert aggregates.numpy() == like(np.stack([one.aggregates for one in alone]))
 
 
 def test_one_tensor_of_another_dtype_raises_an_error_that_says_how_to_mend_it():

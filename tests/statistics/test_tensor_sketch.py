@@ -6,10 +6,10 @@ import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
 from sketches import EXACT, MODES, sketch_in, twins_of, values_of
 
-from vg_keras.sketch.sketch import MOMENTS, Sketch
+from vg_keras.sketch.sketch import AGGREGATES, Sketch
 from vg_keras.statistics.tensor_sketch import sketch
 
-ALL_OF_ONE_SIGN = ("sum_of_magnitudes", "norm", "mean_magnitude", "rms")
+ALL_OF_ONE_SIGN = ("l1_norm", "norm", "mean_abs", "rms")
 OF_BOTH_SIGNS = ("sum", "mean")
 ACCURACY = 1e-6
 
@@ -80,7 +80,7 @@ def test_sums_of_one_sign_are_right_to_1e_6(float32_sketches, name):
 
 @pytest.mark.parametrize("name", OF_BOTH_SIGNS)
 def test_sums_of_both_signs_are_right_to_1e_6_of_the_magnitudes(float32_sketches, name):
-    of_magnitudes = {"sum": "sum_of_magnitudes", "mean": "mean_magnitude"}[name]
+    of_magnitudes = {"sum": "l1_norm", "mean": "mean_abs"}[name]
     found, expected = values_of(name, float32_sketches), twins_of(name, FLOAT32)
     bound = {c: ACCURACY * np.nan_to_num(v) for c, v in twins_of(of_magnitudes, FLOAT32).items()}
     is_right = {
@@ -110,7 +110,7 @@ def test_sums_of_a_million_equal_values_are_right_to_1e_6(mode):
     exact = float(value) * size
 
     assert found.sum == pytest.approx(exact, rel=ACCURACY)
-    assert found.sum_of_magnitudes == pytest.approx(exact, rel=ACCURACY)
+    assert found.l1_norm == pytest.approx(exact, rel=ACCURACY)
     assert found.norm == pytest.approx(float(value) * np.sqrt(size), rel=ACCURACY)
     assert found.mean == pytest.approx(float(value), rel=ACCURACY)
 
@@ -138,8 +138,8 @@ def test_a_subnormal_alone_is_exact(mode, value):
     value = np.float32(value)
     found = sketch_in(mode, value[np.newaxis])
 
-    assert found.smallest == found.largest == found.sum == value
-    assert found.norm == found.sum_of_magnitudes == abs(float(value))
+    assert found.min == found.max == found.sum == value
+    assert found.norm == found.l1_norm == abs(float(value))
     assert found.zeros == 0
 
 
@@ -158,31 +158,31 @@ def test_an_empty_tensor_is_taken_in_a_graph_and_under_xla(mode):
 
     assert found.count == 0
     assert (found.sum, found.norm) == (0, 0)
-    assert np.isnan([found.smallest, found.largest]).all()
+    assert np.isnan([found.min, found.max]).all()
 
 
 def test_one_element_is_its_own_sum_and_extremes(mode):
     found = sketch_in(mode, np.float32([-0.1]))
     value = float(np.float32(-0.1))
 
-    assert found.smallest == found.largest == value
+    assert found.min == found.max == value
     assert found.sum == pytest.approx(value, rel=ACCURACY)
     assert found.norm == pytest.approx(-value, rel=ACCURACY)
-    assert found.sum_of_magnitudes == pytest.approx(-value, rel=ACCURACY)
+    assert found.l1_norm == pytest.approx(-value, rel=ACCURACY)
 
 
 def test_a_scalar_is_one_element(mode):
     found = sketch_in(mode, np.float32(3.0))
 
     assert found.count == 1
-    assert found.smallest == found.largest == 3.0
+    assert found.min == found.max == 3.0
 
 
 def test_the_shape_of_a_tensor_does_not_matter(mode):
     values = FLOAT32["both signs"]
     flat, shaped = sketch_in(mode, values), sketch_in(mode, values.reshape([5, 2, 5]))
 
-    assert shaped.moments == flat.moments
+    assert shaped.aggregates == flat.aggregates
     assert np.all(shaped.counts == flat.counts)
 
 
@@ -198,6 +198,6 @@ def test_a_constant_has_its_norm_under_xla(constant):
     # XLA rewrites (a*b)*(a*b) to (b*b)*(a*a) where a is a constant, which must not overflow.
     @tf.function(jit_compile=True)
     def norm():
-        return sketch(tf.fill([1], constant)).moments[MOMENTS.index("norm")]
+        return sketch(tf.fill([1], constant)).aggregates[AGGREGATES.index("norm")]
 
     assert norm().numpy() == pytest.approx(constant, rel=1e-6)

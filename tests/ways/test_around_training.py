@@ -73,7 +73,7 @@ def test_a_resumed_training_goes_on_with_its_steps_and_records_none_twice(tmp_pa
     uninterrupted = GradientMonitor(None, "batch")
     fit(whole, [uninterrupted], epochs=3)
 
-    records = read_run(tmp_path / "logs").records
+    records = read_run(tmp_path / "logs").latest.records
     assert [record.step for record in records] == list(range(9))
     for record, expected in zip(records, uninterrupted.records, strict=True):
         for path, sketch in expected.gradients.items():
@@ -149,7 +149,7 @@ def test_early_stopping_ends_the_log_whole(tmp_path):
     monitor = GradientMonitor(tmp_path, "batch")
     history = fit(WAY.monitored_model(), [monitor, stop], epochs=10)
 
-    steps = [record.step for record in read_run(tmp_path).records]
+    steps = [record.step for record in read_run(tmp_path).latest.records]
     assert len(history.history["loss"]) == 2
     assert steps == list(range(6)) == [record.step for record in monitor.records]
 
@@ -163,7 +163,7 @@ def test_a_keyboard_interrupt_leaves_what_was_recorded(tmp_path):
         fit(WAY.monitored_model(), [monitor, CallAt("on_train_batch_end", interrupt, at=1)])
 
     assert len(monitor.records) == 2  # which waits until they are written
-    assert [record.step for record in read_run(tmp_path).records] == [0, 1]
+    assert [record.step for record in read_run(tmp_path).latest.records] == [0, 1]
 
 
 def test_weights_are_sketched_on_request():
@@ -201,9 +201,9 @@ def test_the_regularisers_share_of_a_gradient_is_told_apart():
 
     (record,) = monitor.records
     assert_is_sketch_of(record.regularization_gradients[path], penalty)
-    assert_is_sketch_of(record.loss_gradients[path], whole[path] - penalty, rel=1e-3)
+    assert_is_sketch_of(record.data_loss_gradients[path], whole[path] - penalty, rel=1e-3)
     assert_is_sketch_of(record.gradients[path], whole[path])
-    assert list(record.loss_gradients) == list(record.regularization_gradients) == [path]
+    assert list(record.data_loss_gradients) == list(record.regularization_gradients) == [path]
 
 
 def test_a_gradient_that_is_nothing_but_weight_decay_shows_as_such():
@@ -217,4 +217,4 @@ def test_a_gradient_that_is_nothing_but_weight_decay_shows_as_such():
     path = "sequential/dense/kernel"
     assert record.gradients[path].norm > 0
     assert record.gradients[path].norm == record.regularization_gradients[path].norm
-    assert record.loss_gradient(path).norm == 0
+    assert record.data_loss_gradient(path).norm == 0

@@ -85,7 +85,7 @@ def test_each_step_is_recorded(tmp_path, kind):
     run(monitor.watch(model, optimizer), kind(step_of(model, optimizer)), batches())
 
     assert [record.step for record in monitor.records] == [0, 1, 2]
-    assert [record.step for record in read_run(tmp_path).records] == [0, 1, 2]
+    assert [record.step for record in read_run(tmp_path).latest.records] == [0, 1, 2]
     for record in monitor.records:
         assert len(record.activations) == 3
         assert_agree(record, expected()[record.step])

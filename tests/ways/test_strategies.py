@@ -185,7 +185,7 @@ def run_in_two_processes(what, log_dir):
 
 def assert_agree_in_both(runs, expected):
     """What both workers recorded of the first epoch agrees with one device."""
-    for one, other in zip(*(run.records[:2] for run in runs), strict=True):
+    for one, other in zip(*(run.latest.records[:2] for run in runs), strict=True):
         step = expected[one.step]
         assert set(one.gradients) == set(other.gradients) == set(step.gradients)
         for path, gradient in step.gradients.items():  # the same in both, that of all examples
@@ -202,13 +202,16 @@ def assert_agree_in_both(runs, expected):
 def test_a_loop_in_two_processes(tmp_path, expected):
     runs = run_in_two_processes("loop", tmp_path)
 
-    assert [[record.step for record in run.records] for run in runs] == [[0, 2], [0, 2]]
+    assert [[record.step for record in run.latest.records] for run in runs] == [[0, 2], [0, 2]]
     assert_agree_in_both(runs, expected)
 
 
 def test_a_fit_in_two_processes(tmp_path, expected):
     runs = run_in_two_processes("fit", tmp_path)
 
-    assert [[record.step for record in run.records] for run in runs] == [[0, 2, 4], [0, 2, 4]]
+    assert [[record.step for record in run.latest.records] for run in runs] == [
+        [0, 2, 4],
+        [0, 2, 4],
+    ]
     assert_agree_in_both(runs, expected)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gradients", "gradients_worker_1"]

@@ -210,7 +210,7 @@ def test_the_score_of_a_critic_is_pulled_by_one_over_the_batch_size():
     _, record = first_record(GradientPenalty, "graph")
     sketch = record.activation_gradients["model/out"]
 
-    assert (sketch.count, sketch.smallest, sketch.largest) == (64, -1 / 32, 1 / 32)
+    assert (sketch.count, sketch.min, sketch.max) == (64, -1 / 32, 1 / 32)
 
 
 class PerExample(Model):

@@ -22,8 +22,8 @@ Its modules, from the outside to the inside:
     absences         says what of the plan is missing in the records
     copies           keeps the reading from changing how the step is rounded
     measurement      makes rows of numbers of what was seen, inside the step
-    table, slots     keep them until the host reads them; which steps are kept, by which number
-    record_maker     makes records of them, on the host
+    buffer, slots     keep them until the host reads them; which steps are kept, by which number
+    decoder     makes records of them, on the host
 
 Tried with Keras 3.15; what is private to Keras says so where it is used.
 """

@@ -1,4 +1,4 @@
-"""What the devices do behind the host's back, and how many processes train together."""
+"""Devices that run asynchronously, and the processes that train together."""
 
 from __future__ import annotations
 
@@ -23,3 +23,17 @@ def is_one_of_several_workers(strategy: tf.distribute.Strategy) -> bool:
     if resolver is None or not resolver.task_type:
         return False
     return sum(map(len, resolver.cluster_spec().as_dict().values())) > 1
+
+
+def suffix_of_worker(strategy: tf.distribute.Strategy) -> str:
+    """Returns the suffix of this worker's runs: empty for the chief or a single process.
+
+    Args:
+        strategy: The strategy that the model is trained under.
+    """
+    resolver = getattr(strategy, "cluster_resolver", None)
+    if resolver is None or not resolver.task_type:
+        return ""
+    has_chief = "chief" in resolver.cluster_spec().jobs
+    is_chief = resolver.task_type == "chief" or (not has_chief and resolver.task_id == 0)
+    return "" if is_chief else f"_{resolver.task_type}_{resolver.task_id}"

@@ -26,10 +26,10 @@ import tensorflow as tf
 
 from vg_keras.capture.custom_gradients import sums_over_replicas_released
 from vg_keras.capture.graph_difference import difference
-from vg_keras.capture.model import FilterError
 from vg_keras.capture.patches import Method, SharedMethod
 from vg_keras.capture.python_random import drawing_again, random_state
 from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction, trace
+from vg_keras.filters import FilterError
 
 Decisions = dict[Any, Any]
 """The twin of a function, or None, by its observers and by the trace of the function."""
@@ -38,8 +38,9 @@ Decisions = dict[Any, Any]
 class StepObserver(Protocol):
     """What observes the step that a twin is part of."""
 
-    num_stored: int
-    """How often something was stored, while tracing or in an eager step."""
+    @property
+    def num_stored(self) -> int:
+        """How often something was stored, while tracing or in an eager step."""
 
     @property
     def is_silent(self) -> bool:

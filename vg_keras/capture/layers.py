@@ -1,4 +1,7 @@
-"""The layers of a Keras model: which there are, whose output matters, and what it means."""
+"""What is known of a single Keras layer: what is inside of it, and what its output means.
+
+`model_map.py` walks over the layers of a model.
+"""
 
 from __future__ import annotations
 
@@ -19,55 +22,17 @@ _RECTIFIERS = ("relu", "relu6")
 """The activations whose output is zero, not merely small, for half of all inputs."""
 
 
-def layers_of(model: keras.Model) -> dict[keras.layers.Layer, keras.layers.Layer | None]:
-    """Returns the layers of a model, those in nested models and layers too, outer before inner.
-
-    In the order of the forward pass for Sequential and functional models, in that of construction
-    for others.
-
-    Returns:
-        For each layer the one around it, None for the model itself.
-    """
-    found: dict[keras.layers.Layer, keras.layers.Layer | None] = {}
-
-    def walk(layer: keras.layers.Layer, around: keras.layers.Layer | None) -> None:
-        if layer in found:
-            return
-        found[layer] = around
-        for child in _children(layer):
-            walk(child, layer)
-
-    walk(model, None)
-    return found
-
-
 def inner_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Returns the layers right inside of a layer whose calls can be seen.
 
     A recurrent layer has none: its cell runs inside of a loop, and its own output tells the same.
     """
-    return [] if isinstance(layer, keras.layers.RNN) else _children(layer)
+    return [] if hides_children(layer) else children(layer)
 
 
-def observed_layers(model: keras.Model) -> dict[keras.layers.Layer, list[keras.Variable]]:
-    """Returns the layers whose outputs matter, each with the variables that train along with it.
-
-    These are its own trainable ones; where it has none, those of the layer or model around it.
-    """
-    observed = {}
-    trained_with: dict[keras.layers.Layer, list[keras.Variable]] = {}
-
-    def walk(layer: keras.layers.Layer, around: list[keras.Variable]) -> None:
-        if layer in trained_with:
-            return
-        trained_with[layer] = layer.trainable_variables or around
-        if is_observed(layer):
-            observed[layer] = trained_with[layer]
-        for inner in inner_layers(layer):
-            walk(inner, trained_with[layer])
-
-    walk(model, [])
-    return observed
+def hides_children(layer: keras.layers.Layer) -> bool:
+    """Whether the calls of the layers inside of a layer can't be seen."""
+    return isinstance(layer, keras.layers.RNN)
 
 
 def is_observed(layer: keras.layers.Layer) -> bool:
@@ -138,7 +103,8 @@ def unit_axis(layer: keras.layers.Layer) -> int:
     return 1 if getattr(layer, "data_format", None) == "channels_first" else -1
 
 
-def _children(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+def children(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns the layers right inside of a layer."""
     # `layers` of a model is public and in the order of its graph; `_layers` (Keras 3.15) is how any
     # other layer keeps the ones inside of it.
     return list(layer.layers if isinstance(layer, keras.Model) else layer._layers)

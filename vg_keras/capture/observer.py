@@ -2,8 +2,8 @@
 
 Values are observed where the step computes them. `taps.py` sees the outputs of layers and what is
 backpropagated to them, `optimizers.py` what an optimizer is handed and when it has done its work.
-Here the two are put together; `measurement.py` makes rows of a table of that, `record_maker.py`
-makes records of the table, and `absences.py` says what of the plan is missing in them.
+Here the two are put together; `encode.py` makes rows of a buffer of that, `decode.py`
+makes records of the buffer, and `absences.py` says what of the plan is missing in them.
 
 An observer is shared by all monitors that measure the same things of a model, so it holds no state
 of a single monitor.
@@ -15,45 +15,33 @@ gradients are handed to the optimizer in that trace.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from vg_keras.capture import claims
 from vg_keras.capture.absences import Absences
-from vg_keras.capture.calls import Call
+from vg_keras.capture.buffer import Buffer, Rows, bytes_of_slot
+from vg_keras.capture.decode import Decoder
+from vg_keras.capture.describe import describe
+from vg_keras.capture.due_steps import DueSteps
 from vg_keras.capture.function_twins import FunctionTwins
+from vg_keras.capture.gather import Gatherer
 from vg_keras.capture.layers import is_observed
-from vg_keras.capture.measurement import (
-    Measurement,
-    dense_parts,
-    divided,
-    penalty_gradient,
-)
-from vg_keras.capture.model import describe, is_built
+from vg_keras.capture.model_map import is_built
 from vg_keras.capture.op_callbacks import suspended
 from vg_keras.capture.optimizers import (
-    Gradient,
     counts_of,
     intercepted,
-    loss_scale,
-    moments_of,
-    summed_over_replicas,
 )
-from vg_keras.capture.per_step import PerStep
-from vg_keras.capture.plan import FIRST_MOMENT, SECOND_MOMENT, Choice, Key, Plan
-from vg_keras.capture.record_maker import RecordMaker
-from vg_keras.capture.slots import Slots
-from vg_keras.capture.table import Rows, Table, bytes_of_slot
+from vg_keras.capture.plan import Choice, Plan
 from vg_keras.capture.taps import Taps
 from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction
 from vg_keras.record import ModelDescription
 
-MAX_TABLE_BYTES = 1 << 25
+MAX_BUFFER_BYTES = 1 << 25
 """Memory for the steps of one execution. An execution that would keep more is run in parts, where
 it can be split."""
 
@@ -65,7 +53,7 @@ class Observer:
         model: The model, built or not.
         optimizers: Those that train it.
         choice: What is measured.
-        slots: Which steps are kept.
+        due_steps: Which steps are kept.
         strategy: Under which the steps are run.
         traces_own: Whether the user's own functions also run, in steps that are not recorded.
 
@@ -79,37 +67,39 @@ class Observer:
         model: keras.Model,
         optimizers: Sequence[keras.optimizers.Optimizer],
         choice: Choice,
-        slots: Slots,
+        due_steps: DueSteps,
         strategy: tf.distribute.Strategy,
         traces_own: bool = False,
     ) -> None:
         self._model = model
         self._optimizers = optimizers
-        self._choice = choice
-        self._slots = slots
+        self.choice = choice
+        self._due_steps = due_steps
         self._strategy = strategy
         observes = is_observed if choice.activations is not False else _nothing
         self._taps = Taps(model, observes, self._note_error)
         self._twins = FunctionTwins(self, traces_own)
-        self._number = PerStep(slots.number)
-        self._prepared: tuple[Plan, Table] | None = None
-        self._shapes: dict[str, tuple[int | None, ...]] = {}
-        self.without_gradient: set[str] = set()
-        """Paths of the variables to which the loss has no connection, as far as is known."""
+        self._prepared: tuple[Plan, Buffer] | None = None
         self._absences = Absences(self._taps)
+        self._gatherer = Gatherer(
+            model,
+            choice,
+            self._taps,
+            self._absences,
+            due_steps,
+            self._prepare,
+            lambda: self._prepared is not None,
+        )
         self._has_failed = False
         self.failures: list[str] = []
         """Sentences that say why something could not be recorded."""
         self._is_watching = False
         self.was_traced = False
         """Whether `fit` runs a traced step. The trace has every optimizer call that can happen."""
-        self.num_stored = 0
-        self.num_traced = 0
-        """How often a step that is recorded was traced."""
         self.description: ModelDescription | None = None
         """The model as its first recorded step has shown it."""
         with strategy.scope():
-            slots.make_variables()
+            due_steps.make_variables()
         self.prepare()
 
     @property
@@ -123,9 +113,29 @@ class Observer:
         return counts_of(self._optimizers)
 
     @property
+    def without_gradient(self) -> set[str]:
+        """Paths of the variables to which the loss has no connection, as far as is known."""
+        return self._gatherer.without_gradient
+
+    @property
+    def num_stored(self) -> int:
+        """How often something was stored, while tracing or in an eager step."""
+        return self._gatherer.num_stored
+
+    @property
+    def num_traced(self) -> int:
+        """How often a step that is recorded was traced."""
+        return self._gatherer.num_traced
+
+    @property
+    def measure_gradients(self) -> Callable[..., None]:
+        """Measures gradients that no optimizer is handed; see `Gatherer.measure_gradients`."""
+        return self._gatherer.measure_gradients
+
+    @property
     def num_steps(self) -> int:
         """Number of steps that one execution may run."""
-        return self._slots.num_steps
+        return self._due_steps.num_steps
 
     @property
     def was_handed_nothing(self) -> bool:
@@ -138,11 +148,11 @@ class Observer:
         return self.was_traced and not self._absences.handed
 
     def prepare(self) -> None:
-        """Creates the plan and the table once the model is built."""
+        """Creates the plan and the buffer once the model is built."""
         if self._prepared is None and is_built(self._model):
-            plan = Plan(self._model, self._choice)
+            plan = Plan(self._model, self.choice)
             size = bytes_of_slot(len(plan.row_of), len(plan.mask_of))
-            self._slots.fit_into(max(MAX_TABLE_BYTES // max(size, 1), 1))
+            self._due_steps.fit_into(max(MAX_BUFFER_BYTES // max(size, 1), 1))
             with self._strategy.scope():
                 self._prepare(plan)
 
@@ -153,13 +163,13 @@ class Observer:
             first: The first step that is due.
             start: The first step of the execution, by default the same.
         """
-        self._slots.begin_execution(first, start)
+        self._due_steps.begin_execution(first, start)
         if self._prepared is not None:
             self._prepared[1].empty()
 
     def continue_execution(self) -> None:
         """Empties what a part of an execution kept, before the next part."""
-        self._slots.continue_execution()
+        self._due_steps.continue_execution()
         if self._prepared is not None:
             self._prepared[1].empty()
 
@@ -182,19 +192,19 @@ class Observer:
             try:
                 with (
                     self._taps.installed(),
-                    intercepted(self._optimizers, self._around_apply),
+                    intercepted(self._optimizers, self._gatherer.around_apply),
                     self._twins.installed(self._strategy, left_alone),
                 ):
                     yield
             finally:
                 self._is_watching = False
-                self._number.forget()  # eager tensors are not to be kept
+                self._gatherer.number.forget()  # eager tensors are not to be kept
 
     def begin_step(self) -> None:
         """Forgets in this thread what an earlier step, or an earlier trace of it, has left."""
         self.was_traced = not tf.executing_eagerly()
-        self._slots.begin_step()
-        self._number.begin()
+        self._due_steps.begin_step()
+        self._gatherer.number.begin()
         self._taps.begin_step()
 
     @property
@@ -219,22 +229,22 @@ class Observer:
         """Returns what was kept of each step since `begin_execution`: the rows of each replica."""
         if self._prepared is None:
             return []
-        plan, table = self._prepared
+        plan, buffer = self._prepared
         with suspended():
-            kept = list(table.read())
+            kept = list(buffer.read())
         if kept and self.description is None:
             called = list(self._taps.called)
             self.description = describe(
-                self._model, plan.variables, plan.paths, self._shapes, called
+                self._model, plan.variables, plan.paths, self._gatherer.shapes, called
             )
         return kept
 
-    def record_maker(self) -> RecordMaker:
+    def decoder(self) -> Decoder:
         """Returns what makes records of the rows, of one training run."""
         plan, _ = self._prepare()
         if self.description is None:
             raise RuntimeError("Nothing has been read yet.")
-        return RecordMaker(plan, self.description)
+        return Decoder(plan, self.description)
 
     def absences(self, is_final: bool) -> list[str]:
         """Returns a sentence for each reason why something of the plan is not recorded.
@@ -244,169 +254,13 @@ class Observer:
         """
         return self._absences.sentences(self._prepared[0], is_final) if self._prepared else []
 
-    def _prepare(self, plan: Plan | None = None) -> tuple[Plan, Table]:
+    def _prepare(self, plan: Plan | None = None) -> tuple[Plan, Buffer]:
         """Makes what needs the variables of the model, unless it is made."""
         if self._prepared is None:
-            plan = plan or Plan(self._model, self._choice)
-            table = Table(len(plan.row_of), len(plan.mask_of), self._slots.num_slots)
-            self._prepared = plan, table
+            plan = plan or Plan(self._model, self.choice)
+            buffer = Buffer(len(plan.row_of), len(plan.mask_of), self._due_steps.num_slots)
+            self._prepared = plan, buffer
         return self._prepared
-
-    def _around_apply(
-        self,
-        optimizer: keras.optimizers.Optimizer,
-        gradients: Sequence[Gradient | None],
-        variables: Sequence[keras.Variable],
-        apply: Callable[[], Any],
-    ) -> Any:
-        """Measures what an optimizer is handed and what it does with it."""
-        if self.is_silent or (self._prepared is None and not self._owns_any_of(variables)):
-            return apply()  # the latter is of another model
-        with tf.init_scope():  # variables must not belong to the function that is traced
-            self._prepare()
-        finish = None
-        with self._taps.guarded():
-            finish = self._measure(gradients, variables, loss_scale(optimizer), optimizer)
-        result = apply()
-        if finish is not None:
-            with self._taps.guarded():
-                finish()
-        return result
-
-    def _owns_any_of(self, variables: Sequence[keras.Variable]) -> bool:
-        own = self._model.trainable_variables
-        ids = {id(v) for v in own} | {id(v.value) for v in own}
-        return any(id(variable) in ids for variable in variables)
-
-    def measure_gradients(
-        self, gradients: Sequence[Gradient | None], variables: Sequence[keras.Variable]
-    ) -> None:
-        """Measures gradients that no optimizer is handed, inside the step that takes them."""
-        finish = self._measure(gradients, variables, None)
-        if finish is not None:
-            finish()
-
-    def _measure(
-        self,
-        gradients: Sequence[Gradient | None],
-        variables: Sequence[keras.Variable],
-        scale: tf.Tensor | None,
-        optimizer: keras.optimizers.Optimizer | None = None,
-    ) -> Callable[[], None] | None:
-        """Takes what is known before an update.
-
-        Returns:
-            What is to be called after the update, or None where nothing of this is measured.
-        """
-        plan, _ = self._prepare()
-        pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
-        given = {path: gradient for path, gradient in pairs if path is not None}
-        known = {path: gradient for path, gradient in given.items() if gradient is not None}
-        self._absences.note_handed(given)
-        self.without_gradient |= set(given) - set(known)
-        self.without_gradient -= set(known)
-        with suspended():
-            step = self._number.here()
-            calls, penalties = self._take(plan, {id(v) for v in variables}, list(known.values()))
-            known = self._absences.measurable_gradients(known)
-            calls = self._absences.measurable_calls(calls)
-            penalties = {path: penalties[path] for path in known if path in penalties}
-            if not known and not calls:
-                return None
-            # The sum over replicas stays outside of the condition that `when_due` may mean:
-            # replicas must not wait for each other inside of one.
-            summed = summed_over_replicas([*known.values(), *penalties.values()])
-            summed = [divided(gradient, scale) for gradient in summed]
-            by_penalty = dict(zip(penalties, summed[len(known) :], strict=True))
-            wanted = known if self._choice.updates or self._choice.weights else penalties
-            before = _values(plan, wanted)
-
-        def finish() -> None:
-            self.num_stored += 1
-            self.num_traced += not tf.executing_eagerly()
-            with suspended():
-                measurement = Measurement(
-                    step=step,
-                    gradients=dict(zip(known, summed, strict=False)),
-                    penalties={},
-                    calls=calls,
-                    scale=scale,
-                    before=before,
-                    after=_values(plan, known) if self._choice.updates else {},
-                    moments=self._moments(plan, optimizer, variables),
-                    drop=self._absences.note_failure,
-                )
-                handed = dense_parts(known.values())
-                self._slots.when_due(
-                    step, lambda slot: self._store(slot, measurement, by_penalty, handed)
-                )
-
-        return finish
-
-    def _moments(
-        self,
-        plan: Plan,
-        optimizer: keras.optimizers.Optimizer | None,
-        variables: Sequence[keras.Variable],
-    ) -> dict[Key, tf.Tensor]:
-        """Returns what an optimizer keeps of variables after an update, by kind and path."""
-        if optimizer is None or not self._choice.optimizer_state:
-            return {}
-        kinds = zip((FIRST_MOMENT, SECOND_MOMENT), moments_of(optimizer, variables), strict=True)
-        return {
-            (kind, plan.path_of[key]): tf.convert_to_tensor(value)
-            for kind, kept in kinds
-            for key, value in kept.items()
-            if key in plan.path_of
-        }
-
-    def _store(
-        self,
-        slot: tf.Tensor | int,
-        measurement: Measurement,
-        by_penalty: Mapping[str, tf.Tensor],
-        handed: Sequence[tf.Tensor],
-    ) -> None:
-        """Stores a measurement, within the condition that the step is due.
-
-        What only a recorded step needs is computed here.
-
-        Args:
-            slot: The slot of the table.
-            measurement: The measurement, without what regularizers add.
-            by_penalty: dL/d(penalty) by path of the variable.
-            handed: The gradients that the optimizer was handed, the values of IndexedSlices.
-        """
-        plan, table = self._prepare()
-        with self._taps.paused():
-            added = {
-                path: penalty_gradient(
-                    plan.variables[path].regularizer, measurement.before[path], by
-                )
-                for path, by in by_penalty.items()
-            }
-        if not getattr(self._model, "jit_compile", False):  # XLA fuses in its own way
-            measurement = measurement.undisturbing(handed)
-        dataclasses.replace(measurement, penalties=added).store(slot, plan, table)
-
-    def _take(
-        self, plan: Plan, variables: set[int], gradients: Sequence[Gradient]
-    ) -> tuple[dict[str, list[Call]], dict[str, tf.Tensor]]:
-        """Returns what belongs to the gradients of these variables.
-
-        Returns:
-            The calls of the layers that they train, by path of the layer, and dL/d(penalty) by path
-            of the variable.
-        """
-        trained = {p: at for p, at in plan.layers.items() if at.trained_with & variables}
-        layers = [observed.layer for observed in trained.values()]
-        taken, passes = self._taps.take(layers, dense_parts(gradients))
-        calls = {p: taken[id(at.layer)] for p, at in trained.items() if id(at.layer) in taken}
-        for path, of_layer in calls.items():
-            self._shapes[path] = _common_shape([call.value.shape for call in of_layer])
-        penalties = self._taps.take_penalties(passes)
-        by_path = {path: penalties.get(id(v)) for path, v in plan.variables.items()}
-        return calls, {path: by for path, by in by_path.items() if by is not None}
 
     def note_failure(self, sentence: str) -> None:
         """Takes a sentence that says why something is not recorded, for every monitor to say."""
@@ -421,24 +275,6 @@ class Observer:
                 f"GradientMonitor could not measure a step of the model {self._model.name!r}: "
                 f"{error!r}. Training goes on."
             )
-
-
-def _values(plan: Plan, paths: Iterable[str]) -> dict[str, tf.Tensor]:
-    return {path: tf.convert_to_tensor(plan.variables[path]) for path in paths}
-
-
-def _common_shape(shapes: Sequence[tf.TensorShape]) -> tuple[int | None, ...]:
-    """Returns the shape of the first, with None for each size in which any other differs.
-
-    Of a tensor of unknown rank it is `(None,)`.
-    """
-    first, *others = shapes
-    if first.rank is None:
-        return (None,)
-    return tuple(
-        size if all(other.rank == first.rank and other[i] == size for other in others) else None
-        for i, size in enumerate(first)
-    )
 
 
 def _nothing(layer: keras.layers.Layer) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
-from vg_keras.capture.model import is_built
+from vg_keras.capture.model_map import is_built
 from vg_keras.capture.patches import Method, SharedMethod, replace_in_instance
 
 Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices

@@ -1,4 +1,4 @@
-"""What is measured of a model: which variables, which layers, and the rows they have in the table.
+"""What is measured of a model: which variables, which layers, and the rows they have in the buffer.
 
 A plan is made once all variables of the model exist, and holds until the model is compiled anew.
 """
@@ -11,20 +11,14 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from vg_keras.capture.layers import is_rectifier, observed_layers, saturation_bounds, unit_axis
-from vg_keras.capture.model import (
-    Filter,
-    FilterError,
-    matching,
-    named_layers,
-    named_variables,
-    select,
-    without,
-)
+from vg_keras.capture.layers import is_rectifier, saturation_bounds, unit_axis
+from vg_keras.capture.model_map import ModelMap
+from vg_keras.filters import Filter, FilterError, matching, select, without
+from vg_keras.quantities import QUANTITIES
 from vg_keras.statistics.saturation import Bounds
 
 GRADIENT = "gradients"
-LOSS_GRADIENT = "loss_gradients"
+DATA_LOSS_GRADIENT = "data_loss_gradients"
 REGULARIZATION_GRADIENT = "regularization_gradients"
 WEIGHT = "weights"
 FIRST_MOMENT = "first_moments"
@@ -56,6 +50,20 @@ class Choice:
     weights: bool = False
     optimizer_state: bool = False
     exclude: Sequence[str] = ()
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The names of the quantities that are recorded, where the model has them."""
+        of_layers = [q.name for q in QUANTITIES if q.of == "layers"]
+        left_out = {
+            "update_norms": not self.updates,
+            "weight_norms": not self.updates,
+            "weights": not self.weights,
+            "first_moments": not self.optimizer_state,
+            "second_moments": not self.optimizer_state,
+            **dict.fromkeys(of_layers, self.activations is False),
+        }
+        return tuple(q.name for q in QUANTITIES if not left_out.get(q.name))
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class Plan:
         path_of: Their paths by the id of the variable.
         sizes: The numbers of their elements, by path; a complex one counts as two.
         layers: The layers that are measured, by path.
-        row_of: The row of the table by kind and path.
+        row_of: The row of the buffer by kind and path.
         mask_of: The number of a rectifying layer, by path.
 
     Raises:
@@ -99,15 +107,16 @@ class Plan:
 
     def __init__(self, model: keras.Model, choice: Choice) -> None:
         self.choice = choice
-        self.paths = named_layers(model)
-        named = self._without_excluded(named_variables(model))
+        model_map = ModelMap(model)
+        self.paths = model_map.paths
+        named = self._without_excluded(model_map.variables)
         chosen = select(named, choice.variables, "variables", "trainable variable")
         self.variables = {path: v for path, v in named.items() if path in chosen}
         # A custom train step may hand over the tf.Variable beneath a Keras variable.
         self.path_of = {id(v): path for path, v in self.variables.items()}
         self.path_of |= {id(v.value): path for path, v in self.variables.items()}
         self.sizes = {path: _num_reals(v) for path, v in self.variables.items()}
-        self.layers = self._chosen_layers(model)
+        self.layers = self._chosen_layers(model_map)
         rectifiers = [path for path, observed in self.layers.items() if observed.is_rectifier]
         self.mask_of = {path: number for number, path in enumerate(rectifiers)}
         self.row_of = {key: row for row, key in enumerate(self._keys())}
@@ -122,11 +131,11 @@ class Plan:
                 )
         return without(named, exclude)
 
-    def _chosen_layers(self, model: keras.Model) -> dict[str, ObservedLayer]:
+    def _chosen_layers(self, model_map: ModelMap) -> dict[str, ObservedLayer]:
         activations = self.choice.activations
         if activations is False:
             return {}
-        trained_with = observed_layers(model)
+        trained_with = model_map.observed
         named = {self.paths[layer]: layer for layer in trained_with}
         named = without(named, self.choice.exclude)
         wanted = None if activations is True else activations
@@ -149,7 +158,7 @@ class Plan:
             GRADIENT: self.variables,
             ACTIVATION: self.layers,
             ACTIVATION_GRADIENT: self.layers,
-            LOSS_GRADIENT: regularized,
+            DATA_LOSS_GRADIENT: regularized,
             REGULARIZATION_GRADIENT: regularized,
             WEIGHT: self.variables if self.choice.weights else (),
             FIRST_MOMENT: self.variables if self.choice.optimizer_state else (),

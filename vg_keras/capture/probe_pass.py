@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vg_keras.capture.model import is_built
+from vg_keras.capture.due_steps import EveryStep
+from vg_keras.capture.model_map import is_built
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.plan import Choice
-from vg_keras.capture.slots import EveryStep
 from vg_keras.probe import Probe
 
 
@@ -30,7 +30,7 @@ class ProbePass:
     def __init__(self, model: keras.Model, probe: Probe, choice: Choice) -> None:
         self._model = model
         self._probe = probe
-        self._choice = dataclasses.replace(choice, updates=False)
+        self.choice = dataclasses.replace(choice, updates=False, optimizer_state=False)
         self._observer: Observer | None = None
         self._seeds: list[tuple[keras.Variable, tf.Tensor]] = []
         self._pass: Any = None
@@ -58,7 +58,7 @@ class ProbePass:
             model(one, training=False)
         # In no scope of a strategy: the pass runs once, not in every replica.
         strategy = tf.distribute.get_strategy()
-        self._observer = Observer(model, [], self._choice, EveryStep(), strategy)
+        self._observer = Observer(model, [], self.choice, EveryStep(), strategy)
         weights = {id(v) for v in model.weights}
         states = [v for v in model.non_trainable_variables if id(v) not in weights]
         self._seeds = [(v, tf.constant(tf.convert_to_tensor(v).numpy())) for v in states]

@@ -32,9 +32,9 @@ from vg_keras.capture.outputs import (
     with_keras_attributes,
 )
 from vg_keras.capture.patches import Method, replace_in_instance
-from vg_keras.capture.per_step import PerStep
 from vg_keras.capture.regularizers import note_penalties
 from vg_keras.capture.tape import listening_to_tapes
+from vg_keras.capture.trace_local import TraceLocal
 from vg_keras.capture.vectorized_map import (
     Conversion,
     following_conversions,
@@ -102,7 +102,7 @@ class Taps:
         self._model = model
         self._observes = observes
         self._on_error = on_error
-        self._steps = PerStep(_Step)
+        self._steps = TraceLocal(_Step)
         self._installation = _Installation(ExitStack())
         self._tapped_calls: dict[keras.layers.Layer, Method] = {}
         self._open_passes: list[BackwardPass] = []

@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from vg_keras.capture.custom_gradients import sums_over_replicas_released
 from vg_keras.capture.graph_difference import difference
-from vg_keras.capture.model import FilterError
 from vg_keras.capture.model_state import ModelState
 from vg_keras.capture.observer import Observer
 from vg_keras.capture.optimizers import build_optimizer
@@ -33,6 +32,7 @@ from vg_keras.capture.tf_functions import (
     trace_like,
     traces_of,
 )
+from vg_keras.filters import FilterError
 
 
 class OccupiedError(RuntimeError):
@@ -120,7 +120,7 @@ class RecordingTrainFunction:
             is_of_this_fit = armed._history is history
             if is_of_this_fit and armed._batch == batch and armed._recorder is not recorder:
                 raise OccupiedError
-            put_back(self._model)
+            restore(self._model)
             if is_of_this_fit:
                 raise NotCalledError
         self._first, self._start, self._batch, self._recorder = first, start, batch, recorder
@@ -327,7 +327,7 @@ def own_train_function(model: keras.Model) -> Callable[..., Any]:
     return function
 
 
-def put_back(model: keras.Model) -> bool:
+def restore(model: keras.Model) -> bool:
     """Gives the model its own train function, and returns whether a recording one was armed."""
     own = own_train_function(model)
     is_armed = model.train_function is not own

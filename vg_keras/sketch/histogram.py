@@ -57,11 +57,9 @@ def log10_histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
     last = (np.cumsum(lengths) - 1)[present]
     first = last - lengths[present] + 1
     edges = np.stack([buckets.MAGNITUDE_EDGES[index], buckets.MAGNITUDE_EDGES[index + 1]], axis=1)
-    of_one_sign = np.array(
-        [max(sketches[i].smallest, -sketches[i].largest) for i in present.tolist()]
-    )
+    of_one_sign = np.array([max(sketches[i].min, -sketches[i].max) for i in present.tolist()])
     edges[first, 0] = np.maximum(edges[first, 0], of_one_sign)
-    edges[last, 1] = [sketches[i].largest_magnitude for i in present.tolist()]
+    edges[last, 1] = [sketches[i].max_abs for i in present.tolist()]
     # log10 of 0 is no number: let the lowest bucket start at the smallest float32 there is.
     edges[first, 0] = np.maximum(edges[first, 0], np.minimum(2.0**-149, edges[first, 1]))
     return _rows(np.log10(edges), counts, lengths)
@@ -71,8 +69,8 @@ def _of_either_sign(
     sketches: Sequence[Sketch],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Returns sketch, bucket of the magnitude and count of what is finite and not zero."""
-    owner, occupied, counts = flattened(sketches)
-    place = owner * buckets.NEGATIVE + occupied % buckets.NEGATIVE
+    owner, nonzero_buckets, counts = flattened(sketches)
+    place = owner * buckets.NEGATIVE + nonzero_buckets % buckets.NEGATIVE
     table = np.zeros([len(sketches), buckets.NEGATIVE], np.int64)
     np.add.at(table.reshape(-1), place, counts)
     table[:, buckets.ZERO] -= [sketch.zeros for sketch in sketches]

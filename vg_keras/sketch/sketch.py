@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from vg_keras.sketch import buckets
 
-MOMENTS = (
+AGGREGATES = (
     "sum",
-    "sum_of_magnitudes",
+    "l1_norm",
     "norm",
-    "smallest",
-    "largest",
+    "min",
+    "max",
     "zeros",
     "positive_infinities",
     "negative_infinities",
@@ -30,7 +30,7 @@ MOMENTS = (
 """The numbers of a sketch beside its counts, in the order in which the train step and the event
 file hold them; what is on disk depends on it."""
 
-_moments_of = operator.attrgetter(*MOMENTS)
+_aggregates_of = operator.attrgetter(*AGGREGATES)
 
 QUANTILE_ERROR = 1 / 9
 """Bound on the relative error of `Sketch.quantile`: that of a bucket whose edges are as 4 to 5."""
@@ -45,72 +45,75 @@ class Sketch:
     sketch of the whole.
 
     Args:
-        occupied: uint16 `[k]`, ascending: the buckets of `vg_keras.sketch.buckets` that hold
+        nonzero_buckets: uint16 `[k]`, ascending: the buckets of `vg_keras.sketch.buckets` that hold
             any element.
-        occupied_counts: int64 `[k]`, the number of elements in each of them.
+        nonzero_counts: int64 `[k]`, the number of elements in each of them.
         sum: Sum of the finite elements.
-        sum_of_magnitudes: Sum of their absolute values (L1 norm).
+        l1_norm: Sum of their absolute values (L1 norm).
         norm: Square root of the sum of their squares (L2 norm), right to 1e-6 relative.
-        smallest: The smallest finite element, or NaN where there is none.
-        largest: The largest finite element, or NaN where there is none.
+        min: The smallest finite element, or NaN where there is none.
+        max: The largest finite element, or NaN where there is none.
         zeros: Number of elements that are zero, of either sign.
         positive_infinities: Number of elements that are +Inf.
         negative_infinities: Number of elements that are -Inf.
     """
 
-    occupied: NDArray[np.uint16]
-    occupied_counts: NDArray[np.int64]
+    nonzero_buckets: NDArray[np.uint16]
+    nonzero_counts: NDArray[np.int64]
     sum: float
-    sum_of_magnitudes: float
+    l1_norm: float
     norm: float
-    smallest: float
-    largest: float
+    min: float
+    max: float
     zeros: int
     positive_infinities: int
     negative_infinities: int
 
     @classmethod
-    def of(cls, counts: ArrayLike, moments: ArrayLike) -> Sketch:
+    def of(cls, counts: ArrayLike, aggregates: ArrayLike) -> Sketch:
         """Makes a sketch from what the train step leaves behind.
 
         Args:
             counts: Integers `[2048]`, the number of elements in every bucket.
-            moments: float64 `[8]`, in the order of `MOMENTS`.
+            aggregates: float64 `[8]`, in the order of `AGGREGATES`.
         """
         counts = np.asarray(counts, np.int64)
-        occupied = np.flatnonzero(counts).astype(np.uint16)
-        return cls.of_occupied(occupied, counts[occupied], moments)
+        nonzero_buckets = np.flatnonzero(counts).astype(np.uint16)
+        return cls.of_nonzero(nonzero_buckets, counts[nonzero_buckets], aggregates)
 
     @classmethod
-    def of_occupied(
-        cls, occupied: NDArray[np.uint16], occupied_counts: NDArray[np.int64], moments: ArrayLike
+    def of_nonzero(
+        cls,
+        nonzero_buckets: NDArray[np.uint16],
+        nonzero_counts: NDArray[np.int64],
+        aggregates: ArrayLike,
     ) -> Sketch:
-        """Makes a sketch from the buckets that hold any element, and float64 `[8]` moments."""
-        values = np.asarray(moments, np.float64).tolist()
-        return cls(occupied, occupied_counts, *values[:5], *map(int, values[5:]))
+        """Makes a sketch from its nonzero buckets and float64 `[8]` aggregates."""
+        values = np.asarray(aggregates, np.float64).tolist()
+        return cls(nonzero_buckets, nonzero_counts, *values[:5], *map(int, values[5:]))
 
     @property
-    def moments(self) -> list[float]:
-        """All numbers but the counts, in the order of `MOMENTS`."""
-        return list(_moments_of(self))
+    def aggregates(self) -> list[float]:
+        """All numbers but the counts, in the order of `AGGREGATES`."""
+        return list(_aggregates_of(self))
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """int64 `[2048]`: the number of elements in every bucket."""
         counts = np.zeros(buckets.NUM_BUCKETS, np.int64)
-        counts[self.occupied] = self.occupied_counts
+        counts[self.nonzero_buckets] = self.nonzero_counts
         return counts
 
     @functools.cached_property
     def count(self) -> int:
         """Number of elements, finite or not."""
-        return int(self.occupied_counts.sum())
+        return int(self.nonzero_counts.sum())
 
     @functools.cached_property
     def nonfinite(self) -> int:
         """Number of elements that are NaN or infinite."""
-        exponents = self.occupied % buckets.NEGATIVE
-        return int(self.occupied_counts[exponents >= buckets.NONFINITE].sum())
+        exponents = self.nonzero_buckets % buckets.NEGATIVE
+        return int(self.nonzero_counts[exponents >= buckets.NONFINITE].sum())
 
     @property
     def nans(self) -> int:
@@ -123,9 +126,9 @@ class Sketch:
         return self.count - self.nonfinite
 
     @property
-    def largest_magnitude(self) -> float:
+    def max_abs(self) -> float:
         """The largest absolute value of the finite elements, or NaN where there is none."""
-        return max(-self.smallest, self.largest)
+        return max(-self.min, self.max)
 
     @property
     def mean(self) -> float:
@@ -133,9 +136,9 @@ class Sketch:
         return self.sum / self.finite if self.finite else math.nan
 
     @property
-    def mean_magnitude(self) -> float:
+    def mean_abs(self) -> float:
         """Mean absolute value of the finite elements, or NaN where there is none."""
-        return self.sum_of_magnitudes / self.finite if self.finite else math.nan
+        return self.l1_norm / self.finite if self.finite else math.nan
 
     @property
     def rms(self) -> float:
@@ -146,12 +149,26 @@ class Sketch:
         """Returns the sketch of this tensor's elements and the other's together."""
         if not isinstance(other, Sketch):
             return NotImplemented
-        moments = np.add(self.moments, other.moments)
-        moments[MOMENTS.index("norm")] = math.hypot(self.norm, other.norm)
+        aggregates = np.add(self.aggregates, other.aggregates)
+        aggregates[AGGREGATES.index("norm")] = math.hypot(self.norm, other.norm)
         # fmin and fmax pass over the NaN of a part that has no finite element.
-        moments[MOMENTS.index("smallest")] = np.fmin(self.smallest, other.smallest)
-        moments[MOMENTS.index("largest")] = np.fmax(self.largest, other.largest)
-        return Sketch.of(self.counts + other.counts, moments)
+        aggregates[AGGREGATES.index("min")] = np.fmin(self.min, other.min)
+        aggregates[AGGREGATES.index("max")] = np.fmax(self.max, other.max)
+        return Sketch.of(self.counts + other.counts, aggregates)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all numbers are the same, NaN counting as equal to NaN."""
+        if not isinstance(other, Sketch):
+            return NotImplemented
+        return (
+            np.array_equal(self.nonzero_buckets, other.nonzero_buckets)
+            and np.array_equal(self.nonzero_counts, other.nonzero_counts)
+            and np.array_equal(self.aggregates, other.aggregates, equal_nan=True)
+        )
+
+    def __hash__(self) -> int:
+        """Returns a hash that agrees with `==`."""
+        return hash((self.count, self.zeros))
 
     def intervals(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Returns where the finite elements lie on the number line.
@@ -194,8 +211,8 @@ class Sketch:
         ranks = np.ceil(q * self.finite)
         place = np.minimum(np.searchsorted(np.cumsum(counts), ranks), len(counts) - 1)
         values = _middle(edges)[place]
-        values = np.where(ranks <= 1, self.smallest, values)
-        return np.where(ranks >= self.finite, self.largest, values)
+        values = np.where(ranks <= 1, self.min, values)
+        return np.where(ranks >= self.finite, self.max, values)
 
 
 def intervals_of(
@@ -207,13 +224,13 @@ def intervals_of(
         Edges float64 `[k, 2]` and counts int64 `[k]` as of `Sketch.intervals`, those of each sketch
         after those of the one before, and how many there are of each, int64 `[len(sketches)]`.
     """
-    owner, occupied, counts = flattened(sketches)
+    owner, nonzero_buckets, counts = flattened(sketches)
     zeros = np.array([sketch.zeros for sketch in sketches], np.int64)
-    counts = counts - np.where(occupied == buckets.ZERO, zeros[owner], 0)
-    index = occupied % buckets.NEGATIVE
+    counts = counts - np.where(nonzero_buckets == buckets.ZERO, zeros[owner], 0)
+    index = nonzero_buckets % buckets.NEGATIVE
     keep = (index < buckets.NONFINITE) & (counts > 0)
     owner, index, counts = owner[keep], index[keep], counts[keep]
-    is_negative = occupied[keep] >= buckets.NEGATIVE
+    is_negative = nonzero_buckets[keep] >= buckets.NEGATIVE
     lower, upper = buckets.MAGNITUDE_EDGES[index], buckets.MAGNITUDE_EDGES[index + 1]
     with_zeros = np.flatnonzero(zeros)
     nothing = np.zeros(len(with_zeros))
@@ -226,21 +243,21 @@ def intervals_of(
     lengths = np.bincount(owner, minlength=len(sketches))
     last = np.cumsum(lengths) - 1
     present = np.flatnonzero(lengths)
-    edges[(last - lengths + 1)[present], 0] = [sketches[i].smallest for i in present.tolist()]
-    edges[last[present], 1] = [sketches[i].largest for i in present.tolist()]
+    edges[(last - lengths + 1)[present], 0] = [sketches[i].min for i in present.tolist()]
+    edges[last[present], 1] = [sketches[i].max for i in present.tolist()]
     return edges + 0.0, counts[order].astype(np.int64), lengths  # + 0.0 turns -0 into 0
 
 
 def flattened(
     sketches: Sequence[Sketch],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Returns the number of the sketch, the bucket and the count of every occupied bucket."""
-    lengths = [len(sketch.occupied) for sketch in sketches]
+    """Returns the number of the sketch, the bucket and the count of every nonzero bucket."""
+    lengths = [len(sketch.nonzero_buckets) for sketch in sketches]
     owner = np.repeat(np.arange(len(sketches)), lengths)
     empty = [np.zeros(0, np.int64)]
-    occupied = np.concatenate([sketch.occupied for sketch in sketches] or empty).astype(np.int64)
-    counts = np.concatenate([sketch.occupied_counts for sketch in sketches] or empty)
-    return owner, occupied, counts
+    indices = np.concatenate([sketch.nonzero_buckets for sketch in sketches] or empty)
+    counts = np.concatenate([sketch.nonzero_counts for sketch in sketches] or empty)
+    return owner, indices.astype(np.int64), counts
 
 
 def _middle(edges: NDArray[np.float64]) -> NDArray[np.float64]:

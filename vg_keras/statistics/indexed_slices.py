@@ -11,7 +11,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from vg_keras.sketch import buckets
-from vg_keras.sketch.sketch import MOMENTS
+from vg_keras.sketch.sketch import AGGREGATES
 from vg_keras.statistics.blocks import traced_once
 from vg_keras.statistics.tensor_sketch import TensorSketch, sketch_large
 
@@ -36,11 +36,11 @@ def _sketching(dtype: tf.DType, dtype_of_indices: tf.DType) -> Callable[..., Ten
         row_size = tf.size(values, tf.int64) // tf.maximum(tf.size(indices, tf.int64), 1)
         num_rows = size // tf.maximum(row_size, 1)
         rows = add_repeated_rows(tf.IndexedSlices(values, indices), num_rows)
-        counts, moments = sketch_large(rows)
+        counts, aggregates = sketch_large(rows)
         absent = size - tf.size(rows, tf.int64)
         return TensorSketch(
             counts[0] + absent * tf.one_hot(buckets.ZERO, buckets.NUM_BUCKETS, dtype=tf.int64),
-            _with_zeros(moments[0], tf.cast(absent, tf.float64)),
+            _with_zeros(aggregates[0], tf.cast(absent, tf.float64)),
         )
 
     return traced_once(
@@ -70,11 +70,11 @@ def add_repeated_rows(slices: tf.IndexedSlices, num_rows: tf.Tensor) -> tf.Tenso
     return tf.math.unsorted_segment_sum(tf.gather(slices.values, order), rank, num_segments)
 
 
-def _with_zeros(moments: tf.Tensor, zeros: tf.Tensor) -> tf.Tensor:
-    columns = dict(zip(MOMENTS, tf.unstack(moments), strict=True))
+def _with_zeros(aggregates: tf.Tensor, zeros: tf.Tensor) -> tf.Tensor:
+    columns = dict(zip(AGGREGATES, tf.unstack(aggregates), strict=True))
     none = tf.equal(zeros, 0)
     # There may be no finite element yet, whose extremes are NaN: a zero is one.
-    for name, extreme in (("smallest", tf.minimum), ("largest", tf.maximum)):
+    for name, extreme in (("min", tf.minimum), ("max", tf.maximum)):
         known = columns[name]
         with_zero = tf.where(tf.math.is_nan(known), tf.zeros_like(known), extreme(known, 0.0))
         columns[name] = tf.where(none, known, with_zero)

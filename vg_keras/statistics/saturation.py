@@ -68,7 +68,7 @@ BOUNDS = {
 or not at a level that its output tells: ReLU's zeros are counted apart, as dead units."""
 
 
-def saturated_share(outputs: tf.Tensor, bounds: Bounds) -> tf.Tensor:
+def saturated_fraction(outputs: tf.Tensor, bounds: Bounds) -> tf.Tensor:
     """Returns the share of outputs beyond the bounds.
 
     That is the fraction of units that are saturated, averaged over the examples. NaN counts as not
@@ -85,7 +85,7 @@ def saturated_share(outputs: tf.Tensor, bounds: Bounds) -> tf.Tensor:
     return _measuring_one(outputs.dtype, *_are_any(limits))(outputs, *limits)[0]
 
 
-def saturated_shares(blocks: Blocks, bounds: Sequence[Bounds | None]) -> tf.Tensor:
+def saturated_fractions(blocks: Blocks, bounds: Sequence[Bounds | None]) -> tf.Tensor:
     """Returns the same of several layers, float64 `[n]`; 0 where there are no bounds.
 
     Args:

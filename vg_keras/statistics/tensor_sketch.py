@@ -59,12 +59,12 @@ class TensorSketch(NamedTuple):
 
     Attributes:
         counts: int64 `[..., 2048]`, the number of elements in each bucket of `buckets.py`.
-        moments: float64 `[..., 8]`, in the order of `sketch.MOMENTS`, of the finite elements alone.
-            `smallest` and `largest` are NaN where no element is finite.
+        aggregates: float64 `[..., 8]`, in the order of `sketch.AGGREGATES`, of the finite elements.
+            `min` and `max` are NaN where no element is finite.
     """
 
     counts: tf.Tensor
-    moments: tf.Tensor
+    aggregates: tf.Tensor
 
 
 def as_real(values: tf.Tensor) -> tf.Tensor:
@@ -88,20 +88,20 @@ def sketch(values: tf.Tensor) -> TensorSketch:
 
     NaN and infinities are counted and leave every other number as if they were not there. An empty
     tensor has zero counts and sums. float64 values beyond float32's range are counted in the
-    outermost bucket of finite numbers; their moments are exact all the same, but for subnormal
+    outermost bucket of finite numbers; their aggregates are exact all the same, but for subnormal
     float64, below 2e-308, which TensorFlow takes for zero.
 
     Args:
         values: Tensor of any shape, of dtype float16, bfloat16, float32 or float64.
 
     Returns:
-        A `TensorSketch` of one tensor: counts `[2048]`, moments `[8]`.
+        A `TensorSketch` of one tensor: counts `[2048]`, aggregates `[8]`.
 
     Raises:
         TypeError: The dtype is none of these.
     """
-    counts, moments = sketch_all([tf.convert_to_tensor(values)])
-    return TensorSketch(counts[0], moments[0])
+    counts, aggregates = sketch_all([tf.convert_to_tensor(values)])
+    return TensorSketch(counts[0], aggregates[0])
 
 
 def sketch_all(tensors: Sequence[tf.Tensor]) -> TensorSketch:
@@ -111,7 +111,7 @@ def sketch_all(tensors: Sequence[tf.Tensor]) -> TensorSketch:
         tensors: At least one tensor, each as in `sketch`.
 
     Returns:
-        A `TensorSketch`: counts `[n, 2048]`, moments `[n, 8]`.
+        A `TensorSketch`: counts `[n, 2048]`, aggregates `[n, 8]`.
 
     Raises:
         TypeError: A dtype is none of those that `sketch` takes.
@@ -128,7 +128,7 @@ def sketch_all(tensors: Sequence[tf.Tensor]) -> TensorSketch:
 
 
 def sketch_blocks(blocks: Blocks) -> TensorSketch:
-    """Returns the sketches of all tensors in blocks: counts `[n, 2048]`, moments `[n, 8]`."""
+    """Returns the sketches of all tensors in blocks: counts `[n, 2048]`, aggregates `[n, 8]`."""
     return TensorSketch(*_sketching(blocks.rows.dtype)(*blocks))
 
 
@@ -181,19 +181,19 @@ def _sketched(blocks: Blocks, is_one: bool) -> TensorSketch:
     if rows.dtype == tf.float32:
         sums, extremes = totals.added[1], _extremes(blocks, totals)
         is_usual = _are_told(counts, zeros) & _is_in_range(blocks.sizes, sums, extremes, zeros)
-        moments, negative_zeros = tf.cond(
+        aggregates, negative_zeros = tf.cond(
             tf.reduce_all(is_usual & (blocks.sizes > 0)),
             # Without subnormals only zeros have the smallest magnitude.
             lambda: (_usual_moments(sums, extremes), counts[:, buckets.NEGATIVE]),
             lambda: _exact_moments(rows.dtype)(*blocks),
         )
     else:
-        moments, negative_zeros = _exact_moments(rows.dtype)(*blocks)
+        aggregates, negative_zeros = _exact_moments(rows.dtype)(*blocks)
     # -0 counts in the bucket of 0, so that the bucket of a negative number says it is negative.
     move = _bucket(buckets.ZERO) - _bucket(buckets.NEGATIVE)
     counts += negative_zeros[:, tf.newaxis] * move
     zeros = tf.cast(zeros, tf.float64)[:, tf.newaxis]
-    return TensorSketch(counts, tf.concat([moments[:, :5], zeros, moments[:, 5:]], axis=1))
+    return TensorSketch(counts, tf.concat([aggregates[:, :5], zeros, aggregates[:, 5:]], axis=1))
 
 
 def _bucket(index: int) -> tf.Tensor:
@@ -222,7 +222,7 @@ def _counts(rows: tf.Tensor, segments: Segments) -> Totals:
 
 
 def _counts_and_sums(rows: tf.Tensor, segments: Segments) -> Totals:
-    """Counts float32 elements, and finds what their moments are if they are usual ones."""
+    """Counts float32 elements, and finds what their aggregates are if they are usual ones."""
     magnitudes = tf.abs(rows)
     sums = [sums_of_rows(values) for values in (rows, magnitudes, magnitudes * magnitudes)]
     is_full = segments.valid >= ROW  # of the others see `last_rows`
@@ -303,14 +303,14 @@ def _usual_moments(sums: tf.Tensor, extremes: tf.Tensor) -> tf.Tensor:
 
 
 def _moments_of_any(rows: tf.Tensor, segments: Segments) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the moments of any numbers, passing over those that are not finite.
+    """Returns the aggregates of any numbers, passing over those that are not finite.
 
     Returns:
         float64 `[n, 7]`, all but the zeros, and the number of negative zeros, int64 `[n]`.
     """
     unit = _unit(rows, segments)
 
-    def moments(rows: tf.Tensor, segments: Segments) -> Totals:
+    def aggregates(rows: tf.Tensor, segments: Segments) -> Totals:
         numbers, is_finite = exact_numbers(rows), _is_finite(rows)
         finite = tf.math.divide_no_nan(tf.where(is_finite, numbers, 0.0), segments.spread(unit))
         sums = [sums_of_rows(values) for values in (finite, tf.abs(finite), finite * finite)]
@@ -331,7 +331,8 @@ def _moments_of_any(rows: tf.Tensor, segments: Segments) -> tuple[tf.Tensor, tf.
             segments.extremes(*extremes_where(is_finite, numbers)),
         )
 
-    found = measured(moments, [rows], segments, [_SUMS, tf.TensorSpec([4], tf.int64)], tf.float64)
+    specs = [_SUMS, tf.TensorSpec([4], tf.int64)]
+    found = measured(aggregates, [rows], segments, specs, tf.float64)
     sums, nums = found.added
     sums = tf.concat([sums[:, :2], tf.sqrt(sums[:, 2:])], axis=1) * unit[:, tf.newaxis]
     extremes = tf.stack(found.extremes, axis=1)

@@ -1,0 +1,215 @@
+"""The layers and variables of a model in their order, with their paths, found in one walk."""
+
+import keras
+import pytest
+from keras import layers
+from small_models import begin_afresh, mlp
+
+from vg_keras.capture.model_map import ModelMap, is_built
+
+
+@pytest.fixture(autouse=True)
+def fresh_names():
+    begin_afresh()
+
+
+class Calls(keras.Model):
+    """Calls layers one after another, in the order of their numbers."""
+
+    def __init__(self, parts, order=None, name="calls"):
+        super().__init__(name=name)
+        self.parts = parts
+        self.order = order or range(len(parts))
+
+    def call(self, x):
+        for number in self.order:
+            x = self.parts[number](x)
+        return x
+
+
+def test_a_model_is_built_when_all_its_layers_are():
+    assert is_built(mlp())
+    assert not is_built(keras.Sequential([layers.Dense(2)]))
+
+
+def test_a_model_without_any_layer_is_not_said_to_be_built():
+    class Own(keras.Model):
+        pass
+
+    assert not is_built(Own())
+
+
+def test_a_subclassed_model_is_built_by_its_first_call():
+    model = Calls([layers.Dense(2)])
+    before = is_built(model)
+    model(keras.ops.zeros([1, 3]))
+
+    assert not before
+    assert is_built(model)
+
+
+def test_variables_are_named_by_their_path():
+    model = mlp(depth=1)
+
+    assert {path: v.path for path, v in ModelMap(model).variables.items()} == {
+        "sequential/dense/kernel": "sequential/dense/kernel",
+        "sequential/dense/bias": "sequential/dense/bias",
+        "sequential/dense_1/kernel": "sequential/dense_1/kernel",
+        "sequential/dense_1/bias": "sequential/dense_1/bias",
+    }
+
+
+def test_variables_of_one_path_get_suffixes_in_their_order():
+    model = Calls([layers.Dense(units, name="same", use_bias=False) for units in (2, 3, 4)])
+    model(keras.ops.zeros([1, 1]))
+
+    assert {path: v.shape for path, v in ModelMap(model).variables.items()} == {
+        "calls/same/kernel": (1, 2),
+        "calls/same/kernel_1": (2, 3),
+        "calls/same/kernel_2": (3, 4),
+    }
+
+
+def test_variables_that_are_not_trained_are_not_named():
+    model = keras.Sequential([keras.Input([3]), layers.BatchNormalization(), layers.Dense(2)])
+    model.layers[1].trainable = False
+
+    assert list(ModelMap(model).variables) == [
+        "sequential/batch_normalization/gamma",
+        "sequential/batch_normalization/beta",
+    ]
+
+
+def test_layers_are_named_by_their_path():
+    model = mlp(depth=1)
+
+    assert list(ModelMap(model).paths.values()) == [
+        "sequential",
+        "sequential/dense",
+        "sequential/dense_1",
+    ]
+
+
+def test_layers_of_a_functional_model_are_named_without_it():
+    inputs = keras.Input([3], name="inputs")
+    model = keras.Model(inputs, layers.Dense(2, name="dense")(inputs), name="model")
+
+    assert list(ModelMap(model).paths.values()) == ["model", "inputs", "dense"]
+
+
+def test_layers_of_one_path_get_suffixes_in_their_order():
+    same = [layers.Dense(units, name="same") for units in (2, 3)]
+    model = Calls(same)
+    model(keras.ops.zeros([1, 1]))
+
+    assert {
+        layer.units: path for layer, path in ModelMap(model).paths.items() if layer in same
+    } == {
+        2: "calls/same",
+        3: "calls/same_1",
+    }
+
+
+def test_layers_that_are_not_built_are_named_as_they_are_going_to_be():
+    def make():
+        begin_afresh()
+        return Calls([layers.Dense(2), Calls([layers.Dense(3)], name="inner")])
+
+    built, unbuilt = make(), make()
+    built(keras.ops.zeros([1, 1]))
+
+    assert list(ModelMap(unbuilt).paths.values()) == list(ModelMap(built).paths.values())
+
+
+def names(model):
+    return [layer.name for layer in ModelMap(model).places]
+
+
+def test_the_layers_of_a_functional_model_come_in_the_order_of_its_forward_pass():
+    last, first = layers.Dense(2, name="last"), layers.Dense(2, name="first")
+    inputs = keras.Input([3], name="inputs")
+    model = keras.Model(inputs, last(first(inputs)), name="model")
+
+    assert names(model) == ["model", "inputs", "first", "last"]
+
+
+def test_the_layers_of_a_nested_model_come_where_it_is_called():
+    inner = keras.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="b")], name="inner")
+    model = keras.Sequential([layers.Dense(2, name="before"), inner, layers.Dense(2, name="after")])
+
+    assert names(model)[1:] == ["before", "inner", "a", "b", "after"]
+
+
+def test_the_layers_within_a_layer_come_after_it():
+    model = keras.Sequential([layers.Bidirectional(layers.LSTM(2, name="lstm"), name="both")])
+
+    assert names(model)[1] == "both"
+    assert {"forward_lstm", "backward_lstm"} <= set(names(model)[2:])
+
+
+def test_a_layer_that_is_called_twice_comes_once():
+    shared = layers.Dense(3, name="shared")
+    inputs = keras.Input([3], name="inputs")
+    model = keras.Model(inputs, shared(shared(inputs)), name="model")
+
+    assert names(model) == ["model", "inputs", "shared"]
+
+
+def test_each_layer_comes_with_the_one_around_it():
+    inner = keras.Sequential([layers.Dense(2, name="a")], name="inner")
+    model = keras.Sequential([inner, layers.Dense(2, name="b")], name="model")
+    around = {
+        place.layer.name: place.around and place.around.name
+        for place in ModelMap(model).places.values()
+    }
+
+    assert around == {"model": None, "inner": "model", "a": "inner", "b": "model"}
+
+
+def test_a_layer_trains_along_with_its_own_variables():
+    model = keras.Sequential([keras.Input([3]), layers.Dense(2), layers.Dense(1)])
+    first, second = model.layers
+
+    assert ModelMap(model).observed == {
+        first: [first.kernel, first.bias],
+        second: [second.kernel, second.bias],
+    }
+
+
+def test_a_layer_without_variables_trains_along_with_what_is_around_it():
+    inner = keras.Sequential([keras.Input([3]), layers.Dense(2), layers.ReLU()])
+    model = keras.Sequential([keras.Input([3]), inner, layers.Dense(1), layers.Softmax()])
+    observed = ModelMap(model).observed
+
+    assert observed[inner.layers[1]] == inner.trainable_variables
+    assert observed[model.layers[2]] == model.trainable_variables
+
+
+def test_a_frozen_layer_trains_along_with_what_is_around_it():
+    model = keras.Sequential([keras.Input([3]), layers.Dense(2), layers.Dense(1)])
+    first, second = model.layers
+    first.trainable = False
+
+    assert ModelMap(model).observed[first] == [second.kernel, second.bias]
+
+
+def test_a_layer_that_is_called_twice_is_observed_once():
+    shared, activation = layers.Dense(3), layers.ReLU()
+    inputs = keras.Input([3])
+    model = keras.Model(inputs, activation(shared(activation(shared(inputs)))))
+
+    assert list(ModelMap(model).observed) == [shared, activation]
+
+
+def test_the_activation_inside_of_a_layer_is_observed():
+    relu = layers.ReLU()
+    dense = layers.Dense(2, activation=relu)
+    model = keras.Sequential([keras.Input([3]), dense])
+
+    assert ModelMap(model).observed == {dense: dense.variables, relu: dense.variables}
+
+
+def test_the_cell_of_a_recurrent_layer_is_not_observed():
+    model = keras.Sequential([keras.Input([5, 3]), layers.GRU(2)])
+
+    assert list(ModelMap(model).observed) == model.layers

@@ -1,0 +1,352 @@
+"""What a record looks like to TensorBoard: one event, its tags, types and numbers."""
+
+import dataclasses
+import math
+import re
+
+import numpy as np
+import pytest
+from scripted_records import (
+    MODEL,
+    contents,
+    full_record,
+    layer,
+    model_of,
+    sketch_of,
+    training_of,
+)
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.util import tensor_util
+
+from vg_keras.log import charts
+from vg_keras.log import format as log_format
+from vg_keras.quantities import CHARTS
+from vg_keras.ranking import NormHistory
+from vg_keras.record import Record
+from vg_keras.sketch.sketch import Sketch
+
+
+def values_of(event):
+    return {value.tag: value for value in event.summary.value}
+
+
+def array_of(event, tag):
+    return tensor_util.make_ndarray(values_of(event)[tag].tensor)
+
+
+def gradient_event(*values, **how):
+    """The event of a gradient of these values."""
+    record = Record(3, 12.5, {"dense/kernel": sketch_of(values)})
+    return charts.record_event(record, MODEL, **how)
+
+
+# What each kind of chart shows of the full record: at which path, and the number or the bars.
+SCALARS = {
+    "global_gradient_norm": 5.0,
+    "gradient_norm/dense/kernel": 5.0,
+    "data_loss_gradient_norm/dense/kernel": 10.0,
+    "regularization_gradient_norm/dense/kernel": 0.5,
+    "update_ratio/dense/kernel": 0.25,
+    "activation_gradient_rms/dense": math.sqrt(3 / 4),
+    "activation_gradient_rms_per_example/dense": 8 * math.sqrt(3 / 4),
+    "saturated_units/dense": 0.25,
+    "dead_units/dense": 0.125,
+}
+HISTOGRAMS = {
+    "gradients/dense/kernel": [[3, 3.5, 1], [4, 4, 1]],
+    "log10_gradients/dense/kernel": [
+        [math.log10(3), math.log10(3.5), 1],
+        [math.log10(4)] * 2 + [1],
+    ],
+    "weights/dense/kernel": [[0, 0, 1], [2, 2, 1]],
+    "first_moments/dense/kernel": [[-5, -5, 1], [5, 5, 1]],
+    "second_moments/dense/kernel": [[9, 9, 1]],
+    "activations/dense": [[0, 0, 2], [7, 7, 1]],
+    "activation_gradients/dense": [[-1, -1, 1], [0, 0, 1], [1, 1, 2]],
+    "log10_activation_gradients/dense": [[0, 0, 3]],
+}
+TEXTS = ["largest_gradients"]
+
+
+def test_an_event_has_the_step_and_the_time_of_its_record():
+    event = charts.record_event(full_record(4), MODEL)
+
+    assert (event.step, event.wall_time) == (4, 12.5)
+
+
+def test_an_event_holds_the_payload_and_every_chart_of_what_was_measured():
+    event = charts.record_event(full_record(), MODEL)
+    tags = [value.tag for value in event.summary.value]
+
+    assert tags[0] == "vg_keras/record"
+    assert sorted(tags[1:]) == sorted([*SCALARS, *HISTOGRAMS, *TEXTS])
+
+
+def test_of_what_was_not_measured_there_is_no_chart():
+    event = gradient_event(2.0)
+
+    assert set(values_of(event)) == {
+        "vg_keras/record",
+        "gradients/dense/kernel",
+        "log10_gradients/dense/kernel",
+        "gradient_norm/dense/kernel",
+        "global_gradient_norm",
+        "largest_gradients",
+    }
+
+
+@pytest.mark.parametrize("kind", charts.KINDS)
+def test_only_the_charts_asked_for_are_written(kind):
+    event = charts.record_event(full_record(), MODEL, [kind])
+    possible = {kind, f"{kind}/dense/kernel", f"{kind}/dense"}
+    (tag,) = possible & {*SCALARS, *HISTOGRAMS, *TEXTS}
+
+    assert set(values_of(event)) == {"vg_keras/record", tag}
+
+
+@pytest.mark.parametrize(("tag", "expected"), SCALARS.items())
+def test_a_scalar_is_one_float32(tag, expected):
+    array = array_of(charts.record_event(full_record(), MODEL), tag)
+
+    assert (array.shape, array.dtype, array) == ((), np.float32, np.float32(expected))
+
+
+@pytest.mark.parametrize(("tag", "expected"), HISTOGRAMS.items())
+def test_a_histogram_is_rows_of_edges_and_count(tag, expected):
+    array = array_of(charts.record_event(full_record(), MODEL), tag)
+
+    assert array.dtype == np.float32
+    assert array == pytest.approx(np.array(expected, np.float64), rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [([1, 1 << 24], np.float32), ([1, (1 << 24) + 1], np.float64)],
+    ids=["float32 holds them", "float32 does not"],
+)
+def test_a_histogram_loses_no_count(counts, expected):
+    sketch = Sketch(np.uint16([508, 512]), np.int64(counts), 0, 0, 1, 1, 2.5, 0, 0, 0)
+    record = dataclasses.replace(full_record(), gradients={"dense/kernel": sketch})
+    array = array_of(charts.record_event(record, MODEL), "gradients/dense/kernel")
+
+    assert (array.dtype, array[:, 2].tolist()) == (expected, counts)
+
+
+def test_each_path_has_its_own_chart():
+    model = model_of(layer("a", "kernel", "bias"), layer("b", "kernel", output_shape=(None, 2)))
+    gradients = {path: sketch_of([size]) for size, path in enumerate(model.variables)}
+    event = charts.record_event(Record(0, 0.0, gradients), model, ["gradient_norm"])
+
+    assert [array_of(event, f"gradient_norm/{path}") for path in model.variables] == [0, 1, 2]
+
+
+def test_the_payload_is_the_record():
+    event = charts.record_event(full_record(), MODEL, [])
+    parsed = log_format.parse_record(array_of(event, "vg_keras/record").item(), MODEL)
+
+    assert contents(parsed) == contents(full_record())
+
+
+def test_of_zeros_alone_there_is_no_histogram_of_magnitudes():
+    event = gradient_event(0.0, 0.0)
+
+    assert set(values_of(event)) == {
+        "vg_keras/record",
+        "gradients/dense/kernel",
+        "gradient_norm/dense/kernel",
+        "global_gradient_norm",
+        "largest_gradients",
+    }
+
+
+def test_of_nan_alone_there_are_only_norms_of_nan():
+    event = gradient_event(math.nan)
+    norms = ["gradient_norm/dense/kernel", "global_gradient_norm"]
+
+    assert set(values_of(event)) == {"vg_keras/record", "largest_gradients", *norms}
+    assert all(math.isnan(array_of(event, norm)) for norm in norms)
+
+
+def test_beside_nan_the_histogram_is_that_of_the_finite_values():
+    event = gradient_event(math.nan, math.inf, 2.0)
+
+    assert array_of(event, "gradients/dense/kernel").tolist() == [[2, 2, 1]]
+    assert math.isnan(array_of(event, "gradient_norm/dense/kernel"))
+
+
+@pytest.mark.parametrize("kind", ["activation_gradient_rms", "activation_gradient_rms_per_example"])
+def test_a_signal_that_is_not_finite_has_a_root_mean_square_of_nan(kind):
+    signals = {"dense": sketch_of([math.inf, 1.0])}
+    record = Record(0, 0.0, {}, activation_gradients=signals, examples={"dense": 2})
+    event = charts.record_event(record, MODEL)
+
+    assert math.isnan(array_of(event, f"{kind}/dense"))
+
+
+@pytest.mark.parametrize(
+    ("update", "weight", "expected"),
+    [(0.5, 0.0, math.inf), (0.0, 0.0, math.nan), (0.0, 2.0, 0.0), (math.nan, 2.0, math.nan)],
+)
+def test_the_ratio_of_an_update_to_no_weight_is_no_number(update, weight, expected):
+    norms = {"update_norms": {"dense/kernel": update}, "weight_norms": {"dense/kernel": weight}}
+    event = charts.record_event(Record(0, 0.0, {}, **norms), MODEL)
+
+    assert array_of(event, "update_ratio/dense/kernel") == pytest.approx(expected, nan_ok=True)
+
+
+def plugin_of(value):
+    return value.metadata.plugin_data.plugin_name
+
+
+@pytest.mark.parametrize("describe", [charts.KINDS, ()])
+def test_each_value_belongs_to_its_plugin(describe):
+    event = charts.record_event(full_record(), MODEL, describe=describe)
+
+    assert {tag: plugin_of(value) for tag, value in values_of(event).items()} == {
+        **dict.fromkeys(SCALARS, "scalars"),
+        **dict.fromkeys(HISTOGRAMS, "histograms"),
+        **dict.fromkeys(TEXTS, "text"),
+        "vg_keras/record": "vg_keras",
+    }
+
+
+@pytest.mark.parametrize("tag", [*SCALARS, *HISTOGRAMS])
+def test_each_chart_carries_its_description(tag):
+    value = values_of(charts.record_event(full_record(), MODEL))[tag]
+
+    assert value.metadata.summary_description == CHARTS[tag.partition("/")[0]][1].description != ""
+
+
+@pytest.mark.parametrize("tag", [*SCALARS, *HISTOGRAMS])
+def test_a_chart_that_was_described_before_is_not_described_again(tag):
+    value = values_of(charts.record_event(full_record(), MODEL, describe=()))[tag]
+
+    assert value.metadata.summary_description == ""
+
+
+def test_a_training_run_is_described_in_an_event_of_its_own():
+    event = charts.training_event(training_of(), 5, 2.5)
+
+    assert (event.step, event.wall_time) == (5, 2.5)
+    assert set(values_of(event)) == {"vg_keras/training", "custom_scalars__config__"}
+    (payload,) = values_of(event)["vg_keras/training"].tensor.string_val
+    assert log_format.parse_training(payload) == training_of()
+
+
+def charts_of(*layers):
+    """The titles and patterns of each category."""
+    event = charts.training_event(training_of(model=model_of(*layers)), 0, 0.0)
+    (payload,) = values_of(event)["custom_scalars__config__"].tensor.string_val
+    return {
+        category.title: {chart.title: list(chart.multiline.tag) for chart in category.chart}
+        for category in layout_pb2.Layout.FromString(payload).category
+    }
+
+
+def test_variables_are_laid_together_by_their_name():
+    charts = charts_of(layer("a", "kernel", "bias"), layer("b", "kernel"))
+
+    assert charts == {
+        "Gradient flow": {
+            "global gradient norm": ["^global_gradient_norm$"],
+            "gradient norm, every variable": ["^gradient_norm/.*$"],
+            "gradient norm, every kernel": ["^gradient_norm/(.*/)?kernel$"],
+            "gradient norm, every bias": ["^gradient_norm/(.*/)?bias$"],
+        },
+        "Updates": {
+            "update ratio, every variable": ["^update_ratio/.*$"],
+            "update ratio, every kernel": ["^update_ratio/(.*/)?kernel$"],
+            "update ratio, every bias": ["^update_ratio/(.*/)?bias$"],
+        },
+    }
+
+
+def test_variables_of_one_name_are_one_chart():
+    assert charts_of(layer("a", "kernel"), layer("b", "kernel")) == {
+        "Gradient flow": {
+            "global gradient norm": ["^global_gradient_norm$"],
+            "gradient norm, every variable": ["^gradient_norm/.*$"],
+        },
+        "Updates": {"update ratio, every variable": ["^update_ratio/.*$"]},
+    }
+
+
+def test_layers_are_laid_together():
+    flow = charts_of(layer("a", "kernel", output_shape=(None, 3)))["Gradient flow"]
+
+    assert flow == {
+        "global gradient norm": ["^global_gradient_norm$"],
+        "gradient norm, every variable": ["^gradient_norm/.*$"],
+        "RMS of the activation gradient, every layer": ["^activation_gradient_rms/.*$"],
+        "fraction of saturated units, every layer": ["^saturated_units/.*$"],
+        "fraction of dead units, every layer": ["^dead_units/.*$"],
+    }
+
+
+def test_the_chart_of_all_signals_holds_no_signal_per_example():
+    flow = charts_of(layer("a", "kernel", output_shape=(None, 3)))["Gradient flow"]
+    (regex,) = flow["RMS of the activation gradient, every layer"]
+
+    assert re.match(regex, "activation_gradient_rms/a/b")
+    assert not re.match(regex, "activation_gradient_rms_per_example/a/b")
+
+
+def test_the_chart_of_a_name_finds_no_other_name_that_ends_alike():
+    flow = charts_of(layer("lstm", "kernel", "recurrent_kernel"))["Gradient flow"]
+    (regex,) = flow["gradient norm, every kernel"]
+
+    assert re.match(regex, "gradient_norm/lstm/kernel")
+    assert not re.match(regex, "gradient_norm/lstm/recurrent_kernel")
+
+
+def test_the_chart_of_a_name_takes_it_literally():
+    flow = charts_of(layer("a", "w.b", "w+b"))["Gradient flow"]
+
+    (dot,) = flow["gradient norm, every w.b"]
+    (plus,) = flow["gradient norm, every w+b"]
+    assert not re.match(dot, "gradient_norm/a/w+b")
+    assert re.match(plus, "gradient_norm/a/w+b")
+
+
+def text_of(event):
+    (text,) = values_of(event)["largest_gradients"].tensor.string_val
+    return text.decode()
+
+
+def test_the_largest_gradients_are_one_text_however_many_there_are():
+    paths = [f"v/{i}" for i in range(100)]
+    record = Record(3, 12.5, {p: sketch_of([float(i)]) for i, p in enumerate(paths)})
+    model = model_of(layer("v", *map(str, range(100))))
+    event = charts.record_event(record, model, ["largest_gradients"])
+
+    assert len(values_of(event)) == 2
+    assert [line for line in text_of(event).splitlines() if "| v/" in line] == [
+        f"| v/{i} | {i} |" for i in (99, 98, 97, 96, 95)
+    ]
+
+
+def test_a_gradient_unlike_its_own_past_is_named():
+    history = NormHistory()
+    for _ in range(3):
+        history.add(Record(0, 0.0, {"v/a": sketch_of([1.0]), "v/b": sketch_of([50.0])}))
+    record = Record(3, 12.5, {"v/a": sketch_of([20.0]), "v/b": sketch_of([50.0])})
+    model = model_of(layer("v", "a", "b"))
+    text = text_of(charts.record_event(record, model, ["largest_gradients"], history=history))
+
+    assert text.index("Furthest from their own past") < text.index("| v/a | 20 | 1 |")
+
+
+def test_without_gradients_there_is_no_norm_of_all():
+    record = dataclasses.replace(full_record(), gradients={}, update_norms={}, weight_norms={})
+
+    assert math.isnan(record.global_gradient_norm)
+    assert not {"global_gradient_norm", "largest_gradients"} & set(
+        values_of(charts.record_event(record, MODEL))
+    )
+
+
+@pytest.mark.parametrize(("values", "expected"), [((3.0, 4.0), 5.0), ((math.inf, 1.0), math.nan)])
+def test_the_global_norm_is_that_of_all_gradients(values, expected):
+    record = Record(0, 0.0, {f"v{i}": sketch_of([value]) for i, value in enumerate(values)})
+
+    assert record.global_gradient_norm == pytest.approx(expected, nan_ok=True)

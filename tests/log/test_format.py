@@ -1,0 +1,361 @@
+"""Names, payloads and versions: what is encoded is parsed back, and all else is refused."""
+
+import dataclasses
+import io
+import json
+import math
+import zlib
+
+import numpy as np
+import pytest
+from scripted_records import MODEL as SMALL
+from scripted_records import contents, full_record, training_of
+
+from vg_keras import Cost, quantities
+from vg_keras.log import format as log_format
+from vg_keras.record import (
+    LayerDescription,
+    ModelDescription,
+    OptimizerDescription,
+    Record,
+    Settings,
+    VariableDescription,
+)
+from vg_keras.sketch.sketch import Sketch
+
+MODEL = ModelDescription(
+    "modèle",
+    (
+        LayerDescription(
+            "a/dense",
+            "Dense",
+            "relu",
+            (
+                VariableDescription("a/dense/kernel", (3, 4), "float32"),
+                VariableDescription("a/dense/bias", (), "float16"),
+            ),
+            (None, 4),
+        ),
+        LayerDescription(
+            "b", "BatchNormalization", None, (VariableDescription("b/gamma", (4,), "float64"),)
+        ),
+        LayerDescription("softmax", "Softmax", "softmax", (), (None, None, 4)),
+    ),
+)
+
+TRAINING = training_of(
+    model=MODEL,
+    settings=Settings(
+        (OptimizerDescription("Adam", 0.1, {"beta_1": 0.9, "name": None}),),
+        "mse",
+        32,
+        "auto",
+        ("gradients", "weights"),
+        {"keras": "3.15.1"},
+    ),
+    resumed_from=7,
+)
+
+
+def sketch(*aggregates, buckets=(3, 1020, 2040), counts=(1, 2, 2**40)):
+    return Sketch.of_nonzero(
+        np.array(buckets, np.uint16),
+        np.array(counts, np.int64),
+        aggregates or [0.1] * 5 + [1, 2, 3],
+    )
+
+
+def parsed_back(record):
+    return log_format.parse_record(log_format.encode_record(record, MODEL), MODEL)
+
+
+@pytest.mark.parametrize("training", [TRAINING, training_of(model=MODEL)])
+def test_a_training_run_is_parsed_back(training):
+    assert log_format.parse_training(log_format.encode_training(training)) == training
+
+
+def test_the_records_and_the_cost_of_a_training_run_are_not_part_of_its_description():
+    cost = Cost(0.01, 1.5, 20, 1000, 500)
+    training = training_of(full_record(), cost=cost)
+
+    assert log_format.parse_training(log_format.encode_training(training)) == training_of()
+
+
+def test_a_training_run_is_json_with_the_version_of_the_format():
+    payload = json.loads(log_format.encode_training(TRAINING))
+
+    assert payload["format_version"] == log_format.FORMAT_VERSION == 3
+    assert set(payload) == {"format_version", "id", "began", "model", "settings", "resumed_from"}
+    assert payload["model"]["layers"][0]["variables"][0] == {
+        "path": "a/dense/kernel",
+        "shape": [3, 4],
+        "dtype": "float32",
+    }
+    assert [layer["output_shape"] for layer in payload["model"]["layers"]] == [
+        [None, 4],
+        None,
+        [None, None, 4],
+    ]
+
+
+def test_a_model_lists_its_variables_layer_by_layer():
+    assert MODEL.variables == ("a/dense/kernel", "a/dense/bias", "b/gamma")
+
+
+def test_a_model_lists_the_layers_whose_output_is_monitored():
+    assert MODEL.outputs == ("a/dense", "softmax")
+
+
+def of_version_2():
+    """What a log of version 2 says of MODEL."""
+    fields = dataclasses.asdict(MODEL)
+    return {"format_version": 2, **fields, "versions": {"keras": "3.15.1"}}
+
+
+def test_the_model_of_version_2_is_a_training_run():
+    training = log_format.parse_model(json.dumps(of_version_2()).encode(), "file", 2.5)
+
+    assert (training.id, training.began, training.model) == ("file", 2.5, MODEL)
+    assert training.settings == Settings(versions={"keras": "3.15.1"})
+
+
+def test_the_model_of_version_1_has_no_outputs():
+    payload = of_version_2() | {"format_version": 1}
+    for layer in payload["layers"]:
+        del layer["output_shape"]
+    model = log_format.parse_model(json.dumps(payload).encode(), "file", 0.0).model
+
+    assert model.outputs == ()
+    assert model.variables == MODEL.variables
+
+
+OF_VARIABLES = ["gradients", "data_loss_gradients", "regularization_gradients", "weights"]
+OF_LAYERS = ["activations", "activation_gradients"]
+
+
+def test_a_record_is_parsed_back():
+    gradients = {"b/gamma": sketch(), "a/dense/kernel": sketch(buckets=[7], counts=[5])}
+    record = Record(2**40, 1234567890.123456, gradients, ("a/dense/bias",))
+
+    assert contents(parsed_back(record)) == contents(record)
+
+
+def test_a_record_that_holds_something_of_every_kind_is_parsed_back():
+    record = full_record()
+    parsed = log_format.parse_record(log_format.encode_record(record, SMALL), SMALL)
+
+    assert contents(parsed) == contents(record)
+    assert [f.name for f in dataclasses.fields(record) if not getattr(record, f.name)] == [
+        "without_gradient"
+    ]
+
+
+@pytest.mark.parametrize("kind", OF_VARIABLES + OF_LAYERS)
+def test_a_record_that_holds_sketches_of_one_kind_is_parsed_back(kind):
+    paths = ("softmax", "a/dense") if kind in OF_LAYERS else ("b/gamma", "a/dense/kernel")
+    sketches = {paths[0]: sketch(), paths[1]: sketch(buckets=[7], counts=[5])}
+    record = Record(**{"step": 1, "wall_time": 0.5, "gradients": {}, kind: sketches})
+
+    assert contents(parsed_back(record)) == contents(record)
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ("update_norms", {"b/gamma": 0.1, "a/dense/kernel": 5e-324}),
+        ("weight_norms", {"a/dense/bias": math.inf, "b/gamma": math.nan}),
+        ("saturated_units", {"softmax": 1 / 3, "a/dense": 0.0}),
+        ("dead_units", {"a/dense": 1e-300}),
+        ("examples", {"softmax": 2**53, "a/dense": 0}),
+        ("dead_unit_examples", {"a/dense": 1280}),
+    ],
+)
+def test_a_record_that_holds_numbers_of_one_kind_is_parsed_back(kind, numbers):
+    record = Record(**{"step": 1, "wall_time": 0.5, "gradients": {}, kind: numbers})
+
+    assert contents(parsed_back(record)) == contents(record)
+
+
+@pytest.mark.parametrize("kind", OF_VARIABLES + OF_LAYERS)
+def test_the_aggregates_of_a_record_come_back_bit_for_bit(kind):
+    aggregates = [1e300, 5e-324, 0.1, math.nan, -math.nan, 2**53, 1, 0]
+    path = "softmax" if kind in OF_LAYERS else "b/gamma"
+    kinds = {"gradients": {}, kind: {path: sketch(*aggregates)}}
+    record = Record(step=0, wall_time=0.0, **kinds)
+
+    assert contents(parsed_back(record)) == contents(record)
+
+
+def test_a_record_without_any_gradient_is_parsed_back():
+    record = Record(3, 1.0, {}, ("b/gamma",))
+
+    assert parsed_back(record) == record
+
+
+def test_a_sketch_of_nothing_is_parsed_back():
+    empty = sketch(0, 0, 0, math.nan, math.nan, 0, 0, 0, buckets=[], counts=[])
+    gradients = {"a/dense/kernel": empty, "b/gamma": sketch(), "a/dense/bias": empty}
+    record = Record(3, 1.0, gradients, activations={"softmax": empty, "a/dense": sketch()})
+
+    assert contents(parsed_back(record)) == contents(record)
+
+
+def test_a_path_that_the_model_does_not_have_cannot_be_encoded():
+    with pytest.raises(KeyError):
+        log_format.encode_record(Record(0, 0.0, {"softmax": sketch()}), MODEL)
+
+
+def with_version(version):
+    fields = json.loads(log_format.encode_training(TRAINING))
+    return json.dumps({**fields, "format_version": version})
+
+
+def test_a_newer_version_is_refused():
+    with pytest.raises(log_format.FormatVersionError) as caught:
+        log_format.parse_training(with_version(7).encode())
+
+    assert str(caught.value) == (
+        "This log has format version 7, and the installed vg_keras reads versions up to 3. "
+        "Upgrade vg_keras to read it."
+    )
+
+
+def test_a_newer_version_is_refused_even_if_all_else_is_different():
+    with pytest.raises(log_format.FormatVersionError):
+        log_format.parse_training(b'{"format_version": 4}')
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"format_version": 1}',
+        b'{"format_version": "1"}',
+        b'{"format_version": 1, "name": "m", "layers": [{}], "versions": {}}',
+        b'{"format_version": 1, "name": "m", "layers": [3], "versions": {}}',
+    ],
+)
+def test_what_is_no_description_is_reported_as_damaged(payload):
+    with pytest.raises(log_format.CorruptPayloadError, match="description of the model is damaged"):
+        log_format.parse_model(payload, "file", 0.0)
+    with pytest.raises(log_format.CorruptPayloadError, match="the training run is damaged"):
+        log_format.parse_training(payload)
+
+
+def arrays_on_disk():
+    return log_format.unpacked(log_format.encode_record(full_record(), SMALL))
+
+
+def test_the_number_of_each_kind_on_disk_is_what_it_always_was():
+    arrays = arrays_on_disk()
+    norms = dict(zip(arrays["sketch_kinds"].tolist(), arrays["aggregates"][:, 2], strict=True))
+    values = dict(zip(arrays["value_kinds"].tolist(), arrays["values"], strict=True))
+
+    assert norms == pytest.approx(
+        {0: 5, 1: 10, 2: 0.5, 3: 2, 4: 7, 5: math.sqrt(3), 6: math.sqrt(50), 7: 9}
+    )
+    assert values == {0: 0.5, 1: 2, 2: 8, 3: 0.25, 4: 0.125, 5: 16}
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.int64(7),
+        np.float64(-0.5),
+        np.arange(5, dtype=np.int32),
+        np.zeros(0, np.uint16),
+        np.arange(12.0).reshape(4, 3),
+        np.zeros([0, 8]),
+    ],
+)
+def test_an_array_is_unpacked_as_it_was_packed(array):
+    array = np.asarray(array)
+    found = log_format.unpacked(log_format.packed({"a": array, "b": np.int64(1)}))
+
+    assert (found["a"].dtype, found["a"].shape) == (array.dtype, array.shape)
+    assert np.array_equal(found["a"], array)
+    assert found["b"] == 1
+
+
+def payload_with(**changes):
+    """The payload of a record with other arrays, as in version 2; None leaves one out."""
+    arrays = arrays_on_disk()
+    arrays = {name: a for name, a in {**arrays, **changes}.items() if a is not None}
+    file = io.BytesIO()
+    for array in (list(arrays), *arrays.values()):
+        np.save(file, array)
+    return zlib.compress(file.getvalue())
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"not compressed",
+        zlib.compress(b""),
+        zlib.compress(b"no array"),
+        log_format.encode_record(full_record(), SMALL)[:-1],
+        payload_with(step=None),
+        payload_with(aggregates=None),
+        payload_with(step=np.array([1, 2])),
+        payload_with(step=np.array([object()], dtype=object)),
+        payload_with(without_gradient=np.array([5])),
+        payload_with(sketch_paths=np.full(8, 1)),
+        payload_with(sketch_kinds=np.full(8, 8)),
+        payload_with(value_kinds=np.full(6, 6)),
+        payload_with(value_paths=np.full(6, 1)),
+        payload_with(values=np.zeros(5)),
+        payload_with(value_kinds=None),
+        log_format.packed({"step": np.int64(3)}),
+        zlib.compress(zlib.decompress(log_format.encode_record(full_record(), SMALL))[:-9]),
+    ],
+)
+def test_what_is_no_record_is_reported_as_damaged(payload):
+    with pytest.raises(log_format.CorruptPayloadError) as caught:
+        log_format.parse_record(payload, SMALL)
+
+    assert str(caught.value).startswith("The record is damaged: ")
+
+
+def test_a_tag_is_kind_and_path():
+    assert log_format.tag("gradient_norm", "dense/kernel") == "gradient_norm/dense/kernel"
+
+
+@pytest.mark.parametrize(
+    ("buckets", "expected"), [([5], 0.25), ([5, 1020], math.nan), ([5, 2044], math.nan)]
+)
+def test_the_norm_is_plotted_unless_a_value_is_not_finite(buckets, expected):
+    plotted = quantities.norm_to_plot(
+        sketch(0, 0, 0.25, 0, 0, 0, 0, 0, buckets=buckets, counts=[1] * len(buckets))
+    )
+
+    assert plotted == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("buckets", "counts", "expected"),
+    [([5], [4], 0.125), ([5, 1020], [4, 1], math.nan), ([5, 2044], [4, 1], math.nan)],
+)
+def test_the_root_mean_square_is_plotted_unless_a_value_is_not_finite(buckets, counts, expected):
+    plotted = quantities.rms_to_plot(
+        sketch(0, 0, 0.25, 0, 0, 0, 0, 0, buckets=buckets, counts=counts)
+    )
+
+    assert plotted == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("fraction", [0.01, math.nan])
+def test_a_cost_is_read_back(fraction):
+    cost = Cost(fraction, 1.5, 20, 1000, 500)
+
+    assert log_format.parse_cost(log_format.encode_cost(cost)) == cost
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b'{"fraction": 1}', b'{"unknown": 1}', b"\xff"])
+def test_what_is_no_cost_is_reported_as_damaged(payload):
+    with pytest.raises(log_format.CorruptPayloadError, match="The cost of recording is damaged"):
+        log_format.parse_cost(payload)

@@ -1,0 +1,201 @@
+"""The variables that keep what one execution of a train function measured, until the host reads it.
+
+Variables, because `tf.summary` in a train step fails under XLA, and a value returned from it would
+have to pass as a metric. A buffer has a row for each tensor that is sketched, and a slot for each
+step that is kept. What the rows mean is for `observer.py` to say.
+
+A step writes its own slot and leaves the others where they are: with hundreds of slots a copy of
+the buffer at each step would cost more than the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from vg_keras.sketch import buckets
+from vg_keras.sketch.sketch import AGGREGATES, Sketch
+from vg_keras.statistics.active_units import MAX_UNITS
+from vg_keras.statistics.tensor_sketch import TensorSketch
+
+NUM_EXTRAS = 2
+"""Numbers that a row may have besides its sketch."""
+
+NO_EXTRAS = (False,) * NUM_EXTRAS
+
+_STEP = len(AGGREGATES)
+_EXTRAS = _STEP + 1
+_FLAGS = _EXTRAS + NUM_EXTRAS
+"""Whether the row was filled, and whether each extra is known: 1 or 0, and no NaN, which would end
+a training run under `tf.debugging.enable_check_numerics`."""
+_NUM_COLUMNS = _FLAGS + 1 + NUM_EXTRAS
+
+
+def bytes_of_slot(num_rows: int, num_masks: int) -> int:
+    """Returns how many bytes of memory a slot of a buffer takes."""
+    return num_rows * 8 * (buckets.NUM_BUCKETS + _NUM_COLUMNS) + num_masks * MAX_UNITS
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What one replica kept of one step.
+
+    Args:
+        counts: int64 `[rows, 2048]`.
+        numbers: float64 `[rows, 11]`: the aggregates of the sketch, the step, and the extras. NaN
+            for the step of a row that was not filled, and for an extra that is not known.
+        active: bool `[masks, MAX_UNITS]`.
+    """
+
+    counts: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+    active: NDArray[np.bool_]
+
+    @property
+    def filled(self) -> NDArray[np.bool_]:
+        """Bool `[rows]`: which rows were filled in this step."""
+        return ~np.isnan(self.numbers[:, _STEP])
+
+    @property
+    def step(self) -> int:
+        """The number of the step."""
+        return int(np.nanmax(self.numbers[:, _STEP]))
+
+    def sketches(self, rows: Sequence[int]) -> list[Sketch]:
+        """Returns the sketches in some rows."""
+        # NumPy finds what is True ten times as fast as what is not zero.
+        counts = self.counts[rows].reshape(-1)
+        places = np.flatnonzero(counts != 0)
+        owner, nonzero_buckets = np.divmod(places, buckets.NUM_BUCKETS)
+        ends = np.searchsorted(owner, np.arange(1, len(rows)))
+        parts = zip(
+            np.split(nonzero_buckets.astype(np.uint16), ends),
+            np.split(counts[places], ends),
+            self.numbers[rows, :_STEP],
+            strict=True,
+        )
+        return [Sketch.of_nonzero(*part) for part in parts]
+
+    def extras(self, row: int) -> list[float]:
+        """Returns the numbers beside it."""
+        return self.numbers[row, _EXTRAS:].tolist()
+
+
+class Buffer:
+    """Variables for the sketches of several steps.
+
+    Under a strategy every replica fills its own; the host reads them all.
+
+    Args:
+        num_rows: Number of tensors that are sketched in a step.
+        num_masks: Number of layers whose active units are kept.
+        num_slots: Number of steps that are kept until the host reads them.
+    """
+
+    def __init__(self, num_rows: int, num_masks: int, num_slots: int) -> None:
+        self._shape = (num_slots, num_rows)
+        # int64, because TensorFlow keeps int32 variables of a GPU in the memory of the host.
+        self._counts = host_read_variable(tf.zeros([*self._shape, buckets.NUM_BUCKETS], tf.int64))
+        self._nothing = tf.zeros([*self._shape, _NUM_COLUMNS], tf.float64)
+        self._numbers = host_read_variable(self._nothing)
+        self._active = host_read_variable(tf.zeros([num_slots, num_masks, MAX_UNITS], tf.bool))
+
+    def empty(self) -> None:
+        """Empties all slots. To be called on the host."""
+        self._numbers.assign(self._nothing)
+
+    def store(
+        self,
+        slot: tf.Tensor | int,
+        step: tf.Tensor,
+        rows: Sequence[int],
+        sketches: TensorSketch,
+        extras: tf.Tensor,
+        known: Sequence[Sequence[bool]] | None = None,
+    ) -> None:
+        """Fills some rows of a slot. To be called inside the train step.
+
+        Args:
+            slot: The slot.
+            step: int64, the number of the step.
+            rows: n different rows.
+            sketches: Their sketches, counts `[n, 2048]` and aggregates `[n, 8]`.
+            extras: float64 `[n, 2]`.
+            known: bool `[n, 2]`: which of the extras are known; all of them by default.
+        """
+        steps = tf.fill([len(rows), 1], tf.cast(step, tf.float64))
+        flags = np.ones([len(rows), 1 + NUM_EXTRAS])
+        if known is not None:
+            flags[:, 1:] = known
+        numbers = tf.concat([sketches.aggregates, steps, extras, tf.constant(flags)], axis=1)
+        if self._shape == (1, len(rows)):
+            order = np.argsort(rows)
+            self._counts.assign(_sorted(sketches.counts, order)[tf.newaxis])
+            self._numbers.assign(_sorted(numbers, order)[tf.newaxis])
+            return
+        places = _places(slot, rows)
+        _update(self._counts, places, sketches.counts)
+        _update(self._numbers, places, numbers)
+
+    def store_active(self, slot: tf.Tensor | int, masks: Sequence[int], active: tf.Tensor) -> None:
+        """Keeps which units are active. To be called inside the train step.
+
+        Args:
+            slot: The slot.
+            masks: Numbers of n layers.
+            active: bool `[n, MAX_UNITS]`.
+        """
+        _update(self._active, _places(slot, masks), active)
+
+    def read(self) -> Iterator[list[Rows]]:
+        """Yields what was kept of each step since `empty`: for each replica, its rows."""
+        counts, numbers, active = map(_read, (self._counts, self._numbers, self._active))
+        for slot in range(self._shape[0]):
+            replicas = [
+                Rows(c[slot], _with_nan(n[slot]), a[slot])
+                for c, n, a in zip(counts, numbers, active, strict=True)
+            ]
+            if replicas[0].filled.any():
+                yield replicas
+
+
+def _with_nan(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the numbers of the rows with NaN for the step and the extras that are not there."""
+    found = numbers[:, :_FLAGS].copy()
+    found[:, _STEP:][numbers[:, _FLAGS:] == 0] = np.nan
+    return found
+
+
+def host_read_variable(initial: tf.Tensor) -> tf.Variable:
+    """Returns a variable that each replica of a strategy writes by itself, without being synced."""
+    return tf.Variable(
+        initial,
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+def _read(variable: tf.Variable) -> list[NDArray[Any]]:
+    """Returns the value in each replica on this machine."""
+    values = getattr(variable, "values", None)  # of a variable distributed over replicas
+    return [tf.convert_to_tensor(value).numpy() for value in values or [variable]]
+
+
+def _sorted(values: tf.Tensor, order: NDArray[np.int64]) -> tf.Tensor:
+    return values if np.array_equal(order, np.arange(len(order))) else tf.gather(values, order)
+
+
+def _places(slot: tf.Tensor | int, rows: Sequence[int]) -> tf.Tensor:
+    return tf.stack([tf.fill([len(rows)], tf.cast(slot, tf.int32)), tf.constant(rows)], axis=1)
+
+
+def _update(variable: tf.Variable, places: tf.Tensor, updates: tf.Tensor) -> None:
+    # In place. By the handle, because a variable of a strategy has no `scatter_nd_update`; within a
+    # replica the handle is that of the replica's own.
+    tf.raw_ops.ResourceScatterNdUpdate(ref=variable.handle, indices=places, updates=updates)

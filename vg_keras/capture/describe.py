@@ -1,0 +1,126 @@
+"""Describes a model and how it is trained, for the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from vg_keras.capture.layers import activation_of, own_variables
+from vg_keras.record import (
+    LayerDescription,
+    ModelDescription,
+    OptimizerDescription,
+    Settings,
+    VariableDescription,
+)
+
+
+def describe(
+    model: keras.Model,
+    variables: Mapping[str, keras.Variable],
+    paths: Mapping[keras.layers.Layer, str],
+    shapes: Mapping[str, tuple[int | None, ...]] | None = None,
+    called: Sequence[int] = (),
+) -> ModelDescription:
+    """Returns the description of a model and of what is monitored in it.
+
+    Args:
+        model: A built model.
+        variables: The monitored variables by path, as in `ModelMap.variables`.
+        paths: The paths of all layers, as in `ModelMap.paths`.
+        shapes: The shapes of the outputs of the monitored layers by path.
+        called: The ids of layers, in the order in which they were called. A layer that is not among
+            them stays behind the one before it.
+    """
+    shapes = shapes or {}
+    path_of = {id(v): path for path, v in variables.items()}
+    layers = []
+    for layer, path in _in_order_of_calls(paths, called):
+        own = {path_of.pop(id(v)): v for v in own_variables(layer) if id(v) in path_of}
+        if own or path in shapes:
+            layers.append(_describe_layer(layer, path, own, shapes.get(path)))
+    left = {path: variables[path] for path in path_of.values()}
+    if left:
+        layers.append(_describe_layer(model, paths[model], left, None))
+    return ModelDescription(model.name, tuple(layers))
+
+
+def _in_order_of_calls(
+    layers: Mapping[keras.layers.Layer, str], called: Sequence[int]
+) -> list[tuple[keras.layers.Layer, str]]:
+    place_of = {layer_id: place for place, layer_id in enumerate(called)}
+    places, last = [], -1
+    for layer in layers:
+        last = place_of.get(id(layer), last)
+        places.append(last)
+    # sorted() is stable, so a layer that was not called stays behind the one before it.
+    return [pair for _, pair in sorted(zip(places, layers.items(), strict=True), key=itemgetter(0))]
+
+
+def _describe_layer(
+    layer: keras.layers.Layer,
+    path: str,
+    variables: Mapping[str, keras.Variable],
+    output_shape: tuple[int | None, ...] | None,
+) -> LayerDescription:
+    return LayerDescription(
+        path=path,
+        type=type(layer).__name__,
+        activation=activation_of(layer),
+        variables=tuple(
+            VariableDescription(path, tuple(v.shape), str(v.dtype)) for path, v in variables.items()
+        ),
+        output_shape=output_shape,
+    )
+
+
+def settings_of(
+    model: keras.Model,
+    optimizers: Sequence[keras.optimizers.Optimizer],
+    update_freq: int | str,
+    quantities: tuple[str, ...],
+) -> Settings:
+    """Returns how a model is trained.
+
+    Args:
+        model: The model.
+        optimizers: The optimizers that train it.
+        update_freq: When steps are recorded.
+        quantities: The names of the quantities that are recorded.
+    """
+    return Settings(
+        optimizers=tuple(map(_describe_optimizer, optimizers)),
+        loss=_name_of_loss(getattr(model, "loss", None)),
+        update_freq=update_freq,
+        quantities=quantities,
+        versions={"keras": keras.__version__, "tensorflow": tf.__version__},
+    )
+
+
+def _describe_optimizer(optimizer: keras.optimizers.Optimizer) -> OptimizerDescription:
+    try:
+        rate = float(tf.convert_to_tensor(optimizer.learning_rate).numpy())
+    except Exception:  # noqa: BLE001 - an optimizer of the user may have none, or raise anything
+        rate = None
+    try:
+        # Through JSON, so that a description read from a log equals the one that was written.
+        config = json.loads(json.dumps(optimizer.get_config(), default=str))
+    except Exception:  # noqa: BLE001 - likewise
+        config = {}
+    return OptimizerDescription(type(optimizer).__name__, rate, config)
+
+
+def _name_of_loss(loss: Any) -> str | None:
+    """Returns the name of a loss, or the names of several."""
+    if loss is None or isinstance(loss, str):
+        return loss
+    if isinstance(loss, Mapping):
+        return ", ".join(f"{key}: {_name_of_loss(one)}" for key, one in loss.items())
+    if isinstance(loss, (list, tuple)):
+        return ", ".join(str(_name_of_loss(one)) for one in loss)
+    return str(getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__))

@@ -1,0 +1,385 @@
+"""Turns what was seen of a step into the rows of a buffer, inside the step."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tensorflow as tf
+
+from vg_keras.capture.buffer import NO_EXTRAS, NUM_EXTRAS, Buffer
+from vg_keras.capture.calls import Call
+from vg_keras.capture.copies import copies
+from vg_keras.capture.optimizers import Gradient
+from vg_keras.capture.plan import (
+    ACTIVATION,
+    ACTIVATION_GRADIENT,
+    DATA_LOSS_GRADIENT,
+    GRADIENT,
+    REGULARIZATION_GRADIENT,
+    WEIGHT,
+    Key,
+    Plan,
+)
+from vg_keras.statistics.active_units import active_units
+from vg_keras.statistics.blocks import in_order, measured_together, traced_once
+from vg_keras.statistics.indexed_slices import sketch_slices
+from vg_keras.statistics.norms import update_norms
+from vg_keras.statistics.saturation import Bounds, saturated_fraction, saturated_fractions
+from vg_keras.statistics.tensor_sketch import (
+    TensorSketch,
+    as_real,
+    sketch_all,
+    sketch_blocks,
+    sketch_large,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was seen of a step when an optimizer was handed its gradients.
+
+    Args:
+        step: int64, the number of the step.
+        gradients: By path, of the whole batch and without loss scale.
+        penalties: By path, what regularizers add to them, likewise.
+        calls: By path, the calls of the layers that these gradients came through.
+        scale: The loss scale, or None.
+        before: By path, the values of the variables before the update.
+        after: By path, their values after it; empty where the update is not measured.
+        moments: By kind and path, what the optimizer keeps as momentum and as velocity after the
+            update; empty where that is not measured.
+        drop: Is told what can't be measured and why, which costs that tensor and not the record.
+    """
+
+    step: tf.Tensor
+    gradients: Mapping[str, Gradient]
+    penalties: Mapping[str, tf.Tensor]
+    calls: Mapping[str, Sequence[Call]]
+    scale: tf.Tensor | None
+    before: Mapping[str, tf.Tensor]
+    after: Mapping[str, tf.Tensor]
+    moments: Mapping[Key, tf.Tensor] = dataclasses.field(default_factory=dict)
+    drop: Callable[[Key, Exception], None] | None = None
+
+    def undisturbing(self, handed: Sequence[tf.Tensor]) -> Measurement:
+        """Returns the same measurement of tensors that may be read without consequences.
+
+        Args:
+            handed: The gradients that the optimizer was handed, the values of IndexedSlices.
+        """
+        tensors = dense_parts(self.gradients.values())
+        for calls in self.calls.values():
+            tensors += [call.value for call in calls]
+            tensors += dense_parts(c.gradient for c in calls if c.gradient is not None)
+        if tf.executing_eagerly() or not tensors:
+            return self
+        graph = tensors[0].graph  # the default graph may be that of a condition
+        if any(tensor.graph is not graph for tensor in [*tensors, *handed]):
+            return self  # an optimizer in a `tf.cond` of the user's reads them where that begins
+        roots = [tensor.op for tensor in handed]
+        roots += [op for op in graph.get_operations() if op.op_def and op.op_def.is_stateful]
+        copy_of = dict(zip(map(id, tensors), copies(tensors, roots), strict=True))
+        return dataclasses.replace(
+            self,
+            gradients={path: _replaced(g, copy_of) for path, g in self.gradients.items()},
+            calls={path: _replaced_calls(calls, copy_of) for path, calls in self.calls.items()},
+        )
+
+    def store(self, slot: tf.Tensor | int, plan: Plan, buffer: Buffer) -> None:
+        """Fills the rows of this step in a slot of the buffer."""
+        parts = [self._rows_of_gradients(plan), self._rows_of_outputs(plan)]
+        found = [part for part in parts if part is not None]
+        if not found:
+            return
+        rows = _stacked(found)
+        places = [plan.row_of[key] for key in rows.keys]
+        buffer.store(slot, self.step, places, rows.sketches, rows.extras, rows.known)
+        masks = self._masks(plan)
+        if masks:
+            buffer.store_active(slot, list(masks), tf.stack(list(masks.values())))
+
+    def _rows_of_gradients(self, plan: Plan) -> _Rows | None:
+        """Returns the rows of all but the outputs of layers.
+
+        Those of the gradients stand before the others. Beside them stand the norms of the update
+        and of the variable.
+        """
+        tensors = self._gradients(plan)
+        sketched, keys = self._sketched(tensors, lambda some: _sketch_gradients(some, plan))
+        if sketched is None:
+            return None
+        paths = [path for kind, path in keys if kind == GRADIENT and path in self.after]
+        none = tf.zeros([len(keys) - len(paths), NUM_EXTRAS], tf.float64)
+        known = [(True,) * NUM_EXTRAS] * len(paths) + [NO_EXTRAS] * (len(keys) - len(paths))
+        if not paths:
+            return _Rows(keys, sketched, none, known)
+        before, after = (
+            [as_real(values[p]) for p in paths] for values in (self.before, self.after)
+        )
+        norms = tf.stack(update_norms(before, after), axis=1)
+        return _Rows(keys, sketched, tf.concat([norms, none], axis=0), known)
+
+    def _rows_of_outputs(self, plan: Plan) -> _Rows | None:
+        """Returns the rows of the outputs of layers.
+
+        Beside them stand the share of saturated outputs and the number of examples.
+        """
+        values = {
+            (ACTIVATION, p): _joined([c.value for c in calls]) for p, calls in self.calls.items()
+        }
+        bounds = {key: plan.layers[key[1]].bounds for key in values}
+        bounds |= {key: None for key, tensor in values.items() if tensor.dtype.is_complex}
+        tensors = {key: as_real(tensor) for key, tensor in values.items()}
+        found, keys = self._sketched(tensors, lambda some: _sketch_outputs(some, bounds))
+        if found is None:
+            return None
+        counts, moments, shares = found
+        examples = _examples_of([self.calls[path] for _, path in keys], counts)
+        extras = tf.stack([shares, tf.cast(examples, tf.float64)], axis=1)
+        known = [(bounds[key] is not None, True) for key in keys]
+        return _Rows(keys, TensorSketch(counts, moments), extras, known)
+
+    def _sketched(
+        self, tensors: Mapping[Key, Gradient], sketch: Callable[[Mapping[Key, Gradient]], T]
+    ) -> tuple[T | None, list[Key]]:
+        """Returns the sketches of tensors, and the keys of those that could be sketched."""
+        if not tensors:
+            return None, []
+        try:
+            return sketch(tensors), list(tensors)
+        except Exception:
+            if self.drop is None:
+                raise
+        kept = {}
+        for key, tensor in tensors.items():
+            try:
+                sketch({key: tensor})
+                kept[key] = tensor
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is of this tensor
+                self.drop(key, error)
+        return (sketch(kept), list(kept)) if kept else (None, [])
+
+    def _gradients(self, plan: Plan) -> dict[Key, Gradient]:
+        """Returns what is to be sketched, but for the outputs.
+
+        The gradients come first; everything is in the order in which it is backpropagated, so that
+        it is not needed for longer than it has to be.
+        """
+        tensors: dict[Key, Gradient] = {}
+        for path, gradient in reversed(list(self.gradients.items())):
+            tensors[GRADIENT, path] = gradient
+        for path, calls in reversed(list(self.calls.items())):
+            upstream = [_dense(call) for call in calls if call.gradient is not None]
+            if upstream:
+                tensors[ACTIVATION_GRADIENT, path] = divided(_joined(upstream), self.scale)
+        for path, penalty in self.penalties.items():
+            tensors[REGULARIZATION_GRADIENT, path] = penalty
+            tensors[DATA_LOSS_GRADIENT, path] = tf.convert_to_tensor(self.gradients[path]) - penalty
+        if plan.choice.weights:
+            tensors |= {(WEIGHT, path): self.before[path] for path in self.gradients}
+        tensors |= self.moments
+        return {key: _on_values(as_real, tensor) for key, tensor in tensors.items()}
+
+    def _masks(self, plan: Plan) -> dict[int, tf.Tensor]:
+        """Returns the active units of the rectifying layers, by the number of the layer."""
+        masks = {}
+        for path, calls in self.calls.items():
+            axis = plan.layers[path].unit_axis
+            values = [call.value for call in calls]
+            widths = {value.shape[axis] if value.shape.rank else None for value in values}
+            if path in plan.mask_of and len(widths) == 1 and all(widths):
+                masks[plan.mask_of[path]] = active_units(values, axis)
+        return masks
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of the buffer, as it takes them."""
+
+    keys: Sequence[Key]
+    sketches: TensorSketch
+    extras: tf.Tensor
+    known: Sequence[Sequence[bool]]
+
+
+def _stacked(parts: Sequence[_Rows]) -> _Rows:
+    columns = zip(*(part.sketches for part in parts), strict=True)
+    return _Rows(
+        [key for part in parts for key in part.keys],
+        TensorSketch(*(tf.concat(column, axis=0) for column in columns)),
+        tf.concat([part.extras for part in parts], axis=0),
+        [known for part in parts for known in part.known],
+    )
+
+
+def dense_parts(gradients: Iterable[Gradient]) -> list[tf.Tensor]:
+    """Returns the gradients themselves, and the values of IndexedSlices."""
+    return [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
+
+
+def _on_values(function: Callable[[tf.Tensor], tf.Tensor], gradient: Gradient) -> Gradient:
+    """Returns what a function makes of a gradient, of IndexedSlices with their indices."""
+    if isinstance(gradient, tf.IndexedSlices):
+        values = function(gradient.values)
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return function(gradient)
+
+
+def _replaced(gradient: Gradient, copy_of: Mapping[int, tf.Tensor]) -> Gradient:
+    return _on_values(lambda values: copy_of[id(values)], gradient)
+
+
+def _replaced_calls(calls: Sequence[Call], copy_of: Mapping[int, tf.Tensor]) -> list[Call]:
+    return [
+        dataclasses.replace(
+            call,
+            value=copy_of[id(call.value)],
+            gradient=None if call.gradient is None else _replaced(call.gradient, copy_of),
+        )
+        for call in calls
+    ]
+
+
+def divided(gradient: Gradient, scale: tf.Tensor | None) -> Gradient:
+    """Returns a gradient without the loss scale."""
+    if scale is None:
+        return gradient
+    return _on_values(lambda values: _quotient(values, scale), gradient)
+
+
+def _quotient(values: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    found = _dividing(values.dtype, scale.dtype)(values, scale)
+    found.set_shape(values.shape)
+    return found
+
+
+@functools.cache
+def _dividing(dtype: tf.DType, dtype_of_scale: tf.DType) -> Callable[..., tf.Tensor]:
+    # Widen first: a gradient that needs a loss scale would vanish without it in float16.
+    wide = dtype if dtype.is_complex or dtype == tf.float64 else tf.float32
+    return traced_once(
+        lambda values, scale: tf.cast(values, wide) / tf.cast(scale, wide),
+        tf.TensorSpec(None, dtype),
+        tf.TensorSpec([], dtype_of_scale),
+    )
+
+
+def penalty_gradient(
+    regularizer: Callable[[tf.Tensor], tf.Tensor], value: tf.Tensor, by_penalty: tf.Tensor
+) -> tf.Tensor:
+    """Returns what a regularizer adds to the gradient of its variable.
+
+    Args:
+        regularizer: The regularizer.
+        value: The value of the variable that the loss was computed with.
+        by_penalty: dL/d(penalty), a scalar: how much the penalty counts in the loss.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(value)
+        penalty = regularizer(value)
+    by_penalty = tf.cast(by_penalty, penalty.dtype)
+    return tape.gradient(penalty, value, by_penalty, tf.UnconnectedGradients.ZERO)
+
+
+def _sketch_gradients(tensors: Mapping[Key, Gradient], plan: Plan) -> TensorSketch:
+    """Returns the sketches of dense tensors and of IndexedSlices."""
+    is_sparse = [isinstance(tensor, tf.IndexedSlices) for tensor in tensors.values()]
+    order = sorted(range(len(tensors)), key=is_sparse.__getitem__)
+    dense = [tensor for tensor in tensors.values() if not isinstance(tensor, tf.IndexedSlices)]
+    parts = [sketch_all(dense)] if dense else []
+    for (_, path), slices in tensors.items():
+        if isinstance(slices, tf.IndexedSlices):
+            counts, moments = sketch_slices(slices, plan.sizes[path])
+            parts.append(TensorSketch(counts[tf.newaxis], moments[tf.newaxis]))
+    return TensorSketch(*in_order(parts, order))
+
+
+def _sketch_outputs(
+    tensors: Mapping[Key, tf.Tensor], bounds: Mapping[Key, Bounds | None]
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns counts, moments, and the shares of outputs beyond the bounds."""
+    keys, values = list(tensors), list(tensors.values())
+
+    def measure_large(number: int) -> tuple[tf.Tensor, ...]:
+        of_one = bounds[keys[number]]
+        share = tf.zeros([], tf.float64)
+        if of_one is not None:
+            share = saturated_fraction(values[number], of_one)
+        return *sketch_large(values[number]), share[tf.newaxis]
+
+    return measured_together(
+        [(outputs,) for outputs in values],
+        lambda numbers, parts: (
+            *sketch_blocks(parts[0]),
+            saturated_fractions(parts[0], [bounds[keys[number]] for number in numbers]),
+        ),
+        measure_large,
+    )
+
+
+def _dense(call: Call) -> tf.Tensor:
+    """Returns the gradient of a call as a dense tensor: that of `tf.gather` is IndexedSlices."""
+    gradient = call.gradient
+    if isinstance(gradient, tf.IndexedSlices):
+        rows = tf.shape(call.value, gradient.indices.dtype)[0]
+        return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, rows)
+    return gradient
+
+
+def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns all elements of the tensors of several calls as one tensor."""
+    if len(tensors) == 1:
+        return tensors[0]
+    if len({tensor.dtype for tensor in tensors}) > 1:  # under a policy that the layer is exempt of
+        wide = tf.float64 if any(t.dtype == tf.float64 for t in tensors) else tf.float32
+        tensors = [tf.cast(tensor, wide) for tensor in tensors]
+    return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
+
+
+def _examples_of(layers: Sequence[Sequence[Call]], counts: tf.Tensor) -> tf.Tensor:
+    """Returns the number of examples of each layer's first call, int64 `[n]`.
+
+    It is the length of the first axis; a scalar is one example. Where that is the only length that
+    is unknown, it follows from the number of elements, so that a layer needs no operation for it.
+
+    Args:
+        layers: The calls of n layers.
+        counts: int64 `[n, 2048]`, the counts of all elements of their outputs.
+    """
+    sizes = [_size_of_example(calls) for calls in layers]
+    known = [
+        0 if size else _num_examples(calls[0]) for size, calls in zip(sizes, layers, strict=True)
+    ]
+    found = tf.convert_to_tensor(known, tf.int64)
+    if any(sizes):
+        found += tf.reduce_sum(counts, axis=1) // [size or tf.int64.max for size in sizes]
+    return found
+
+
+def _size_of_example(calls: Sequence[Call]) -> int:
+    """Returns the numbers in the output of one example, or 0 where that does not tell their number.
+
+    It does not where there are several calls, where the number is known, or where it is not alone
+    in being unknown.
+    """
+    value, shape = calls[0].value, calls[0].value.shape
+    if len(calls) > 1 or calls[0].examples is not None or not shape.rank or shape[0] is not None:
+        return 0
+    return (shape[1:].num_elements() or 0) * (2 if value.dtype.is_complex else 1)
+
+
+def _num_examples(call: Call) -> int | tf.Tensor:
+    if call.examples is not None:
+        return tf.cast(call.examples, tf.int64)
+    shape = call.value.shape
+    if shape.rank == 0:
+        return 1
+    if shape.rank is not None and shape[0] is not None:
+        return int(shape[0])
+    return tf.concat([tf.shape(call.value, tf.int64), [1]], axis=0)[0]

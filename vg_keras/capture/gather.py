@@ -1,0 +1,245 @@
+"""Gathers what belongs to one update of a model, while the step is traced or runs eagerly.
+
+That is the gradients that an optimizer is handed, the calls of the layers that they come through,
+what regularizers add to them, and the variables before and after the update. `encode.py` turns it
+into rows of the buffer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from vg_keras.capture.absences import Absences
+from vg_keras.capture.buffer import Buffer
+from vg_keras.capture.calls import Call
+from vg_keras.capture.due_steps import DueSteps
+from vg_keras.capture.encode import Measurement, dense_parts, divided, penalty_gradient
+from vg_keras.capture.op_callbacks import suspended
+from vg_keras.capture.optimizers import Gradient, loss_scale, moments_of, summed_over_replicas
+from vg_keras.capture.plan import FIRST_MOMENT, SECOND_MOMENT, Choice, Key, Plan
+from vg_keras.capture.taps import Taps
+from vg_keras.capture.trace_local import TraceLocal
+
+
+class Gatherer:
+    """Gathers the updates of one model.
+
+    Args:
+        model: The model.
+        choice: What is measured.
+        taps: What sees the layers of the model.
+        absences: Notes what can't be measured.
+        due_steps: Decides which steps are kept.
+        prepare: Returns the plan and the buffer, made when they are first asked for.
+        is_prepared: Whether they are made.
+
+    Attributes:
+        number: The number of the step, in each trace.
+        shapes: The shapes of the outputs of the layers, by path.
+        without_gradient: Paths of the variables to which the loss has no connection, as far as is
+            known.
+        num_stored: How often an update was stored, while tracing or in an eager step.
+        num_traced: How often one was stored while tracing.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        choice: Choice,
+        taps: Taps,
+        absences: Absences,
+        due_steps: DueSteps,
+        prepare: Callable[[], tuple[Plan, Buffer]],
+        is_prepared: Callable[[], bool],
+    ) -> None:
+        self._model = model
+        self._choice = choice
+        self._taps = taps
+        self._absences = absences
+        self._due_steps = due_steps
+        self._prepare = prepare
+        self._is_prepared = is_prepared
+        self.number = TraceLocal(due_steps.number)
+        self.shapes: dict[str, tuple[int | None, ...]] = {}
+        self.without_gradient: set[str] = set()
+        self.num_stored = 0
+        self.num_traced = 0
+
+    def around_apply(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        gradients: Sequence[Gradient | None],
+        variables: Sequence[keras.Variable],
+        apply: Callable[[], Any],
+    ) -> Any:
+        """Measures what an optimizer is handed and what it does with it."""
+        if self._taps.is_silent or (not self._is_prepared() and not self._owns_any_of(variables)):
+            return apply()  # the latter is of another model
+        with tf.init_scope():  # variables must not belong to the function that is traced
+            self._prepare()
+        finish = None
+        with self._taps.guarded():
+            finish = self._measure(gradients, variables, loss_scale(optimizer), optimizer)
+        result = apply()
+        if finish is not None:
+            with self._taps.guarded():
+                finish()
+        return result
+
+    def _owns_any_of(self, variables: Sequence[keras.Variable]) -> bool:
+        own = self._model.trainable_variables
+        ids = {id(v) for v in own} | {id(v.value) for v in own}
+        return any(id(variable) in ids for variable in variables)
+
+    def measure_gradients(
+        self, gradients: Sequence[Gradient | None], variables: Sequence[keras.Variable]
+    ) -> None:
+        """Measures gradients that no optimizer is handed, inside the step that takes them."""
+        finish = self._measure(gradients, variables, None)
+        if finish is not None:
+            finish()
+
+    def _measure(
+        self,
+        gradients: Sequence[Gradient | None],
+        variables: Sequence[keras.Variable],
+        scale: tf.Tensor | None,
+        optimizer: keras.optimizers.Optimizer | None = None,
+    ) -> Callable[[], None] | None:
+        """Takes what is known before an update.
+
+        Returns:
+            What is to be called after the update, or None where nothing of this is measured.
+        """
+        plan, _ = self._prepare()
+        pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
+        given = {path: gradient for path, gradient in pairs if path is not None}
+        known = {path: gradient for path, gradient in given.items() if gradient is not None}
+        self._absences.note_handed(given)
+        self.without_gradient |= set(given) - set(known)
+        self.without_gradient -= set(known)
+        with suspended():
+            step = self.number.here()
+            calls, penalties = self._take(plan, {id(v) for v in variables}, list(known.values()))
+            known = self._absences.measurable_gradients(known)
+            calls = self._absences.measurable_calls(calls)
+            penalties = {path: penalties[path] for path in known if path in penalties}
+            if not known and not calls:
+                return None
+            # The sum over replicas stays outside of the condition that `when_due` may mean:
+            # replicas must not wait for each other inside of one.
+            summed = summed_over_replicas([*known.values(), *penalties.values()])
+            summed = [divided(gradient, scale) for gradient in summed]
+            by_penalty = dict(zip(penalties, summed[len(known) :], strict=True))
+            wanted = known if self._choice.updates or self._choice.weights else penalties
+            before = _values(plan, wanted)
+
+        def finish() -> None:
+            self.num_stored += 1
+            self.num_traced += not tf.executing_eagerly()
+            with suspended():
+                measurement = Measurement(
+                    step=step,
+                    gradients=dict(zip(known, summed, strict=False)),
+                    penalties={},
+                    calls=calls,
+                    scale=scale,
+                    before=before,
+                    after=_values(plan, known) if self._choice.updates else {},
+                    moments=self._moments(plan, optimizer, variables),
+                    drop=self._absences.note_failure,
+                )
+                handed = dense_parts(known.values())
+                self._due_steps.when_due(
+                    step, lambda slot: self._store(slot, measurement, by_penalty, handed)
+                )
+
+        return finish
+
+    def _moments(
+        self,
+        plan: Plan,
+        optimizer: keras.optimizers.Optimizer | None,
+        variables: Sequence[keras.Variable],
+    ) -> dict[Key, tf.Tensor]:
+        """Returns what an optimizer keeps of variables after an update, by kind and path."""
+        if optimizer is None or not self._choice.optimizer_state:
+            return {}
+        kinds = zip((FIRST_MOMENT, SECOND_MOMENT), moments_of(optimizer, variables), strict=True)
+        return {
+            (kind, plan.path_of[key]): tf.convert_to_tensor(value)
+            for kind, kept in kinds
+            for key, value in kept.items()
+            if key in plan.path_of
+        }
+
+    def _store(
+        self,
+        slot: tf.Tensor | int,
+        measurement: Measurement,
+        by_penalty: Mapping[str, tf.Tensor],
+        handed: Sequence[tf.Tensor],
+    ) -> None:
+        """Stores a measurement, within the condition that the step is due.
+
+        What only a recorded step needs is computed here.
+
+        Args:
+            slot: The slot of the buffer.
+            measurement: The measurement, without what regularizers add.
+            by_penalty: dL/d(penalty) by path of the variable.
+            handed: The gradients that the optimizer was handed, the values of IndexedSlices.
+        """
+        plan, buffer = self._prepare()
+        with self._taps.paused():
+            added = {
+                path: penalty_gradient(
+                    plan.variables[path].regularizer, measurement.before[path], by
+                )
+                for path, by in by_penalty.items()
+            }
+        if not getattr(self._model, "jit_compile", False):  # XLA fuses in its own way
+            measurement = measurement.undisturbing(handed)
+        dataclasses.replace(measurement, penalties=added).store(slot, plan, buffer)
+
+    def _take(
+        self, plan: Plan, variables: set[int], gradients: Sequence[Gradient]
+    ) -> tuple[dict[str, list[Call]], dict[str, tf.Tensor]]:
+        """Returns what belongs to the gradients of these variables.
+
+        Returns:
+            The calls of the layers that they train, by path of the layer, and dL/d(penalty) by path
+            of the variable.
+        """
+        trained = {p: at for p, at in plan.layers.items() if at.trained_with & variables}
+        layers = [observed.layer for observed in trained.values()]
+        taken, passes = self._taps.take(layers, dense_parts(gradients))
+        calls = {p: taken[id(at.layer)] for p, at in trained.items() if id(at.layer) in taken}
+        for path, of_layer in calls.items():
+            self.shapes[path] = _common_shape([call.value.shape for call in of_layer])
+        penalties = self._taps.take_penalties(passes)
+        by_path = {path: penalties.get(id(v)) for path, v in plan.variables.items()}
+        return calls, {path: by for path, by in by_path.items() if by is not None}
+
+
+def _values(plan: Plan, paths: Iterable[str]) -> dict[str, tf.Tensor]:
+    return {path: tf.convert_to_tensor(plan.variables[path]) for path in paths}
+
+
+def _common_shape(shapes: Sequence[tf.TensorShape]) -> tuple[int | None, ...]:
+    """Returns the shape of the first, with None for each size in which any other differs.
+
+    Of a tensor of unknown rank it is `(None,)`.
+    """
+    first, *others = shapes
+    if first.rank is None:
+        return (None,)
+    return tuple(
+        size if all(other.rank == first.rank and other[i] == size for other in others) else None
+        for i, size in enumerate(first)
+    )

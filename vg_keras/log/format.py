@@ -1,0 +1,334 @@
+"""How records are named, encoded and versioned on disk.
+
+The other contract between writing and reading, beside `record.py`. It defines every tag, the name
+of the run, the format version, and our own payloads, each encoder beside its parser:
+
+`vg_keras/training`, once per file: JSON that says which training run the file belongs to, with its
+settings and its model.
+`vg_keras/record`, once per recorded step: everything that was measured, to the last bit.
+`vg_keras/cost`, at the end of a file: JSON that says what recording has cost.
+
+The other tags hold the same numbers in the form that TensorBoard's own tabs expect. Nothing reads
+them back, so they can be switched off without losing anything. Neither TensorFlow nor Keras.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vg_keras.cost import Cost
+from vg_keras.quantities import BY_NAME, NUMBERS, SKETCHES, Quantity
+from vg_keras.record import (
+    LayerDescription,
+    ModelDescription,
+    OptimizerDescription,
+    Record,
+    Settings,
+    Training,
+    VariableDescription,
+)
+from vg_keras.sketch.sketch import Sketch
+
+FORMAT_VERSION = 3
+"""Version of the format on disk. A reader takes its own version and all older ones."""
+
+RUN_NAME = "gradients"
+"""The TensorBoard run, a directory in `log_dir` beside Keras's own `train` and `validation`."""
+
+OTHER_RUNS = (RUN_NAME, "train", "validation")
+"""Runs in `log_dir` whose names a probe can't have."""
+
+PLUGIN_NAME = "vg_keras"
+"""Owner of these payloads, in TensorBoard's sense."""
+
+TRAINING_TAG = "vg_keras/training"
+RECORD_TAG = "vg_keras/record"
+COST_TAG = "vg_keras/cost"
+
+MODEL_TAG = "vg_keras/model"
+"""In format versions 1 and 2: JSON that describes the model, in place of `TRAINING_TAG`."""
+
+_SKETCH_OF_NUMBER = {quantity.number: quantity for quantity in SKETCHES}
+_NUMBER_OF_NUMBER = {quantity.number: quantity for quantity in NUMBERS}
+
+_DAMAGE = (AttributeError, EOFError, IndexError, KeyError, OSError, TypeError, ValueError)
+"""What JSON and NumPy raise for a payload that is not what it should be."""
+
+
+class FormatVersionError(ValueError):
+    """A log was written by a newer version of vg_keras than the one that reads it."""
+
+
+class CorruptPayloadError(ValueError):
+    """A payload is not what the encoder of its tag writes."""
+
+
+def tag(kind: str, path: str) -> str:
+    """Returns the tag of a chart.
+
+    Args:
+        kind: The prefix of its tags, one of `quantities.CHARTS`.
+        path: The path of a variable or a layer, or empty if it shows the model as a whole.
+    """
+    return f"{kind}/{path}" if path else kind
+
+
+def encode_training(training: Training) -> bytes:
+    """Returns the payload of `TRAINING_TAG`: UTF-8 JSON of all but the records and the cost."""
+    fields = dataclasses.asdict(dataclasses.replace(training, records=(), cost=None))
+    del fields["records"], fields["cost"]
+    return json.dumps({"format_version": FORMAT_VERSION, **fields}).encode()
+
+
+def parse_training(payload: bytes) -> Training:
+    """Returns the training run that `encode_training` encoded, without its records.
+
+    Raises:
+        FormatVersionError: If a newer version of vg_keras wrote it.
+        CorruptPayloadError: If it is not such a payload.
+    """
+    try:
+        fields = _json_of_known_version(payload)
+        settings = fields["settings"]
+        optimizers = (OptimizerDescription(**one) for one in settings.pop("optimizers"))
+        quantities = tuple(settings.pop("quantities"))
+        return Training(
+            id=fields["id"],
+            began=fields["began"],
+            model=_parse_model(fields["model"]),
+            settings=Settings(tuple(optimizers), quantities=quantities, **settings),
+            resumed_from=fields["resumed_from"],
+        )
+    except _DAMAGE as error:
+        raise _corrupt("description of the training run", error) from error
+
+
+def parse_model(payload: bytes, training_id: str, began: float) -> Training:
+    """Returns what a log of format version 1 or 2 says of a training run, without its records.
+
+    Args:
+        payload: The payload of `MODEL_TAG`.
+        training_id: The id of the training run.
+        began: When it began, in seconds since 1970.
+
+    Raises:
+        CorruptPayloadError: If it is not such a payload.
+    """
+    try:
+        fields = _json_of_known_version(payload)
+        settings = Settings(versions=fields["versions"])
+        return Training(training_id, began, _parse_model(fields), settings)
+    except _DAMAGE as error:
+        raise _corrupt("description of the model", error) from error
+
+
+def _json_of_known_version(payload: bytes) -> Any:
+    fields = json.loads(payload)
+    version = fields["format_version"]
+    if version > FORMAT_VERSION:
+        raise FormatVersionError(
+            f"This log has format version {version}, and the installed vg_keras reads versions up "
+            f"to {FORMAT_VERSION}. Upgrade vg_keras to read it."
+        )
+    return fields
+
+
+def _corrupt(what: str, error: Exception) -> ValueError:
+    if isinstance(error, FormatVersionError):
+        return error
+    return CorruptPayloadError(f"The {what} is damaged: {error!r}.")
+
+
+def _parse_model(model: Mapping[str, Any]) -> ModelDescription:
+    return ModelDescription(model["name"], tuple(map(_parse_layer, model["layers"])))
+
+
+def _parse_layer(layer: dict[str, Any]) -> LayerDescription:
+    variables = tuple(
+        VariableDescription(v["path"], tuple(v["shape"]), v["dtype"]) for v in layer["variables"]
+    )
+    shape = layer.get("output_shape")  # version 1 has none
+    return LayerDescription(
+        layer["path"],
+        layer["type"],
+        layer["activation"],
+        variables,
+        None if shape is None else tuple(shape),
+    )
+
+
+def encode_cost(cost: Cost) -> bytes:
+    """Returns the payload of `COST_TAG`: UTF-8 JSON, with null for a fraction that is unknown."""
+    fraction = None if math.isnan(cost.fraction) else cost.fraction
+    return json.dumps({**dataclasses.asdict(cost), "fraction": fraction}).encode()
+
+
+def parse_cost(payload: bytes) -> Cost:
+    """Returns the cost that `encode_cost` encoded.
+
+    Raises:
+        CorruptPayloadError: If it is not such a payload.
+    """
+    try:
+        cost = Cost(**json.loads(payload))
+        return cost if cost.fraction is not None else dataclasses.replace(cost, fraction=math.nan)
+    except _DAMAGE as error:
+        raise _corrupt("cost of recording", error) from error
+
+
+def encode_record(record: Record, model: ModelDescription) -> bytes:
+    """Returns the payload of `RECORD_TAG`: named arrays, as `packed` puts them together.
+
+    Args:
+        record: What was measured.
+        model: The model, to whose variables and layers the payload refers by number.
+    """
+    numbers = _Numbers(model)
+    sketches = [
+        (quantity.number, numbers.of(quantity, path), sketch)
+        for quantity in SKETCHES
+        for path, sketch in getattr(record, quantity.name).items()
+    ]
+    values = [
+        (quantity.number, numbers.of(quantity, path), value)
+        for quantity in NUMBERS
+        for path, value in getattr(record, quantity.name).items()
+    ]
+    without_gradient = [numbers.of(BY_NAME["gradients"], path) for path in record.without_gradient]
+    arrays = {
+        "step": np.int64(record.step),
+        "wall_time": np.float64(record.wall_time),
+        "without_gradient": np.array(without_gradient, np.int32),
+        "sketch_kinds": np.array([kind for kind, _, _ in sketches], np.uint8),
+        "sketch_paths": np.array([number for _, number, _ in sketches], np.int32),
+        "aggregates": np.array([sketch.aggregates for *_, sketch in sketches], np.float64),
+        "num_buckets": np.array([len(sketch.nonzero_buckets) for *_, sketch in sketches], np.int32),
+        "buckets": _joined([s.nonzero_buckets for *_, s in sketches], np.uint16),
+        "counts": _joined([s.nonzero_counts for *_, s in sketches], np.int64),
+        "value_kinds": np.array([kind for kind, _, _ in values], np.uint8),
+        "value_paths": np.array([number for _, number, _ in values], np.int32),
+        "values": np.array([value for *_, value in values], np.float64),
+    }
+    return packed({name: np.asarray(array) for name, array in arrays.items()})
+
+
+def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+    return np.concatenate([np.zeros(0, dtype), *arrays])
+
+
+def packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Returns named arrays of at most two dimensions in as few bytes as possible.
+
+    Of each column first all first bytes, then all second bytes, and so on: numbers of similar size
+    have similar first bytes, which so compress to little. Then all arrays in NumPy's own format,
+    compressed as one stream: an .npz, which compresses each by itself, takes twice as long.
+    """
+    names = [f"{name} {array.dtype.str} {array.ndim}" for name, array in arrays.items()]
+    file = io.BytesIO()
+    for array in (np.array(names), *map(_planes, arrays.values())):
+        np.save(file, array, allow_pickle=False)
+    return zlib.compress(file.getvalue(), level=6)
+
+
+def unpacked(payload: bytes) -> dict[str, NDArray[Any]]:
+    """Returns the arrays that `packed` has packed, or a payload of an earlier version has."""
+    file = io.BytesIO(zlib.decompress(payload))
+    arrays = {}
+    for entry in np.load(file, allow_pickle=False).tolist():
+        name, *how = entry.split()
+        array = np.load(file, allow_pickle=False)
+        arrays[name] = _from_planes(array, np.dtype(how[0]), int(how[1])) if how else array
+    return arrays
+
+
+def _planes(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Returns the bytes of an array `[rows, columns]` as `[columns, bytes, rows]`."""
+    columns = np.ascontiguousarray(np.atleast_2d(array.T))
+    as_bytes = columns.view(np.uint8).reshape(*columns.shape, array.dtype.itemsize)
+    return np.ascontiguousarray(as_bytes.transpose(0, 2, 1))
+
+
+def _from_planes(planes: NDArray[np.uint8], dtype: np.dtype[Any], ndim: int) -> NDArray[Any]:
+    columns = np.ascontiguousarray(planes.transpose(0, 2, 1)).view(dtype)[:, :, 0]
+    return columns.T if ndim == 2 else columns[0] if ndim == 1 else columns[0, 0]
+
+
+class _Numbers:
+    """Numbers the variables and the layers of a model."""
+
+    def __init__(self, model: ModelDescription) -> None:
+        self._paths = {"layers": model.outputs, "variables": model.variables}
+        self._number = {
+            of: {path: number for number, path in enumerate(paths)}
+            for of, paths in self._paths.items()
+        }
+
+    def of(self, quantity: Quantity, path: str) -> int:
+        return self._number[quantity.of][path]
+
+    def path(self, quantity: Quantity, number: int) -> str:
+        return self._paths[quantity.of][number]
+
+
+def parse_record(payload: bytes, model: ModelDescription) -> Record:
+    """Returns the record that `encode_record` encoded.
+
+    Raises:
+        CorruptPayloadError: It is not such a payload, or its checksum does not match.
+    """
+    try:
+        arrays = _as_of_version_3(unpacked(payload))
+        numbers = _Numbers(model)
+        found: dict[str, dict[str, Any]] = {quantity.name: {} for quantity in SKETCHES + NUMBERS}
+        for kind, number, sketch in _parsed_sketches(arrays):
+            quantity = _SKETCH_OF_NUMBER[kind]
+            found[quantity.name][numbers.path(quantity, number)] = sketch
+        values = (arrays[name].tolist() for name in ("value_kinds", "value_paths", "values"))
+        for kind, number, value in zip(*values, strict=True):
+            quantity = _NUMBER_OF_NUMBER[kind]
+            value = int(value) if quantity.form == "count" else value
+            found[quantity.name][numbers.path(quantity, number)] = value
+        return Record(
+            step=int(arrays["step"]),
+            wall_time=float(arrays["wall_time"]),
+            without_gradient=tuple(model.variables[i] for i in arrays["without_gradient"]),
+            **found,
+        )
+    except (*_DAMAGE, zlib.error) as error:
+        raise CorruptPayloadError(f"The record is damaged: {error!r}.") from error
+
+
+def _parsed_sketches(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[int, int, Sketch]]:
+    ends = np.cumsum(arrays["num_buckets"])[:-1]
+    buckets, counts = np.split(arrays["buckets"], ends), np.split(arrays["counts"], ends)
+    kinds, numbers = arrays["sketch_kinds"].tolist(), arrays["sketch_paths"].tolist()
+    rows = zip(kinds, numbers, arrays["aggregates"], buckets, counts, strict=False)
+    for kind, number, aggregates, of_sketch, of_bucket in rows:
+        yield kind, number, Sketch.of_nonzero(of_sketch, of_bucket, aggregates)
+
+
+_NAMES_OF_VERSION_2 = {
+    "moments": "aggregates",
+    "num_occupied": "num_buckets",
+    "occupied": "buckets",
+    "occupied_counts": "counts",
+}
+
+
+def _as_of_version_3(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Returns the arrays of a record of any version under the names of version 3."""
+    arrays = {_NAMES_OF_VERSION_2.get(name, name): array for name, array in arrays.items()}
+    if "variables" in arrays:  # version 1 has gradients alone
+        kinds = np.full(len(arrays["variables"]), BY_NAME["gradients"].number, np.uint8)
+        nothing = dict.fromkeys(("value_kinds", "value_paths", "values"), np.zeros(0, np.int64))
+        arrays |= {"sketch_kinds": kinds, "sketch_paths": arrays["variables"], **nothing}
+    return arrays

@@ -1,0 +1,138 @@
+"""Where logs are: a local disk, or whatever TensorFlow or fsspec can reach, such as "gs://".
+
+Local files are Python's own, so that reading and writing them needs no TensorFlow. A remote path is
+handled by `tf.io.gfile`, or by the part of it that TensorBoard brings where TensorFlow is missing.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Storage(Protocol):
+    """The file system of a path."""
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is such a file."""
+
+    def event_files(self, directory: str) -> list[str]:
+        """Returns the paths of the event files in a directory, in order; none if it is missing."""
+
+    def open(self, path: str, mode: str) -> Any:
+        """Opens a file as Python's `open` does."""
+
+    def make_directory(self, path: str) -> bool:
+        """Makes a directory and those above it, and returns whether it is new."""
+
+    def remove(self, path: str) -> None:
+        """Removes a file."""
+
+
+class _Local:
+    def is_file(self, path: str) -> bool:
+        # Unlike `Path.is_file` False, and no error, where a directory may not be entered.
+        return os.path.isfile(path)  # noqa: PTH113
+
+    def event_files(self, directory: str) -> list[str]:
+        return sorted(str(p) for p in Path(directory).glob("*tfevents*") if p.is_file())
+
+    def open(self, path: str, mode: str) -> Any:
+        return Path(path).open(mode)
+
+    def make_directory(self, path: str) -> bool:
+        there = next(parent for parent in Path(path).absolute().parents if parent.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{there} is not a directory")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(path).mkdir()  # of two processes one fails
+        except FileExistsError:
+            return False
+        return True
+
+    def remove(self, path: str) -> None:
+        Path(path).unlink()
+
+
+class _Remote:
+    def __init__(self) -> None:
+        from tensorboard.compat import tf  # takes seconds where it is TensorFlow
+
+        self._gfile = tf.io.gfile
+
+    def is_file(self, path: str) -> bool:
+        return self._gfile.exists(path) and not self._gfile.isdir(path)
+
+    def event_files(self, directory: str) -> list[str]:
+        return sorted(self._gfile.glob(os.path.join(directory, "*tfevents*")))
+
+    def open(self, path: str, mode: str) -> Any:
+        return self._gfile.GFile(path, mode)
+
+    def make_directory(self, path: str) -> bool:
+        is_new = not self._gfile.exists(path)
+        self._gfile.makedirs(path)
+        return is_new
+
+    def remove(self, path: str) -> None:
+        self._gfile.remove(path)
+
+
+def storage_of(path: str) -> Storage:
+    """Returns the file system of a path."""
+    return _Remote() if is_remote(path) else _Local()
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path has a scheme, such as "gs://"."""
+    return "://" in path
+
+
+def absolute(path: str) -> str:
+    """Returns the absolute path, because the working directory may change during training."""
+    return path if is_remote(path) else os.path.abspath(path)
+
+
+def file_errors() -> tuple[type[Exception], ...]:
+    """Returns the exceptions that a file system raises."""
+    if "tensorflow" not in sys.modules:
+        return (OSError,)
+    from tensorflow.errors import OpError
+
+    return OSError, OpError
+
+
+def reason_of(error: Exception) -> str:
+    """Returns what the error of a file system says, without a period at the end."""
+    message = getattr(error, "message", None) or getattr(error, "strerror", None) or error
+    return str(message).rstrip(".")
+
+
+def unwritable(log_dir: str, error: Exception) -> ValueError:
+    """Returns the error for a log directory that can't be used."""
+    return ValueError(
+        "`log_dir` must be a directory that can be made and written to. "
+        f"Received: log_dir={log_dir!r}. {reason_of(error)}. Use another directory."
+    )
+
+
+def directory_of_copy(log_dir: str) -> str:
+    """Creates the log directory of a copied monitor: the first free one of `copy_1`, `copy_2`, ...
+
+    Args:
+        log_dir: The log directory of the original.
+
+    Raises:
+        ValueError: If no directory can be made there.
+    """
+    try:
+        storage = storage_of(log_dir)
+        paths = (os.path.join(log_dir, f"copy_{number}") for number in itertools.count(1))
+        return next(path for path in paths if storage.make_directory(path))
+    except file_errors() as error:
+        raise unwritable(log_dir, error) from error

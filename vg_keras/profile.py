@@ -1,0 +1,106 @@
+"""One quantity of a training run as an array: what rules, figures and reports compute with.
+
+Neither TensorFlow nor Keras.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vg_keras.quantities import BY_NAME, CHARTS, Quantity
+from vg_keras.record import Record, Training
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One quantity of a training run.
+
+    Args:
+        quantity: Its name.
+        steps: int64 `[s]`, the recorded steps, rising.
+        paths: The `p` variables or layers, from the input to the output; one empty path for a
+            quantity of the model as a whole.
+        values: float64 `[s, p]`. NaN where nothing was recorded, and where a tensor held NaN or
+            infinities.
+        recorded: bool `[s, p]`, whether something was recorded: it tells these two apart.
+    """
+
+    quantity: str
+    steps: NDArray[np.int64]
+    paths: tuple[str, ...]
+    values: NDArray[np.float64]
+    recorded: NDArray[np.bool_]
+
+
+def profile(training: Training, quantity: str, statistic: str = "rms") -> Profile:
+    """Returns one quantity of a training run as an array.
+
+    Args:
+        training: The training run.
+        quantity: The name of a quantity of the catalogue, such as "gradients" or
+            "saturated_units", or of a chart that shows a number, such as "update_ratio" or
+            "gradient_norm"; see `vg_keras.quantities`.
+        statistic: For a quantity that is a sketch, the attribute of `Sketch` to take.
+
+    Raises:
+        ValueError: If there is no such quantity.
+
+    Example:
+        >>> found = profile(read_run("logs").latest, "update_ratio")  # doctest: +SKIP
+        >>> found.values[-1]  # of the last record, layer by layer
+    """
+    of, read = _reader(quantity, statistic)
+    by_record = [_values(record, of, read) for record in training.records]
+    paths = _paths(training, of, by_record)
+    column = {path: number for number, path in enumerate(paths)}
+    values = np.full([len(by_record), len(paths)], math.nan)
+    recorded = np.zeros(values.shape, bool)
+    for row, found in enumerate(by_record):
+        columns = [column[path] for path in found]
+        values[row, columns] = list(found.values())
+        recorded[row, columns] = True
+    steps = np.array([record.step for record in training.records], np.int64)
+    return Profile(quantity, steps, paths, values, recorded)
+
+
+Read = Callable[[Record, str], float]
+
+
+def _reader(name: str, statistic: str) -> tuple[Quantity, Read]:
+    """Returns the quantity behind a name, and what reads a number of it off a record."""
+    if name in BY_NAME and BY_NAME[name].form == "sketch":
+        return BY_NAME[name], lambda record, path: _statistic(record, name, path, statistic)
+    if name in CHARTS and (read := CHARTS[name][1].read) is not None:
+        return CHARTS[name][0], read
+    if name in BY_NAME and BY_NAME[name].number is not None:
+        return BY_NAME[name], lambda record, path: float(getattr(record, name)[path])
+    numbers = [tag for tag, (_, chart) in CHARTS.items() if chart.read is not None]
+    names = sorted({*numbers, *(q.name for q in BY_NAME.values() if q.number is not None)})
+    raise ValueError(f"`quantity` must be one of {', '.join(names)}. Received: quantity={name!r}.")
+
+
+def _statistic(record: Record, name: str, path: str, statistic: str) -> float:
+    sketch = getattr(record, name)[path]
+    return math.nan if sketch.nonfinite else float(getattr(sketch, statistic))
+
+
+def _values(record: Record, of: Quantity, read: Read) -> dict[str, float]:
+    if of.of == "model":
+        return {"": read(record, "")} if record.gradients else {}
+    return {path: read(record, path) for path in getattr(record, of.name)}
+
+
+def _paths(
+    training: Training, of: Quantity, by_record: Iterable[dict[str, float]]
+) -> tuple[str, ...]:
+    """Returns the paths that any record has, in the order of the model."""
+    found = {path for values in by_record for path in values}
+    if of.of == "model":
+        return ("",)
+    model = training.model
+    return tuple(p for p in (model.outputs if of.of == "layers" else model.variables) if p in found)

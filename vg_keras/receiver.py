@@ -1,0 +1,289 @@
+"""Receives what observers kept, and passes the records to their logs.
+
+Whatever goes wrong here is one warning and never the end of a training run. `recording.py` decides
+when a step is due.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import weakref
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from vg_keras.background import Background
+from vg_keras.capture.decode import Decoder, Observation
+from vg_keras.capture.devices import suffix_of_worker
+from vg_keras.capture.observer import Observer
+from vg_keras.capture.probe_pass import ProbePass
+from vg_keras.cost import Cost
+from vg_keras.log.chart_rhythm import HistogramRhythm
+from vg_keras.log.format import RUN_NAME
+from vg_keras.log.storage import directory_of_copy
+from vg_keras.notices import Notices
+from vg_keras.probe import Probe
+from vg_keras.training_log import Beginning, TrainingLog
+
+RECORDS_THAT_SHOW_ALL = {True: 3, False: 100}
+"""Records after which anything unseen counts as missing, by whether `fit` runs a traced step. In
+eager steps and custom loops, the parts of a GAN may be trained unequally often."""
+
+
+class Receiver:
+    """Takes the records of one model's steps to their logs.
+
+    Args:
+        log_dir: Directory of the TensorBoard log, or None to write nothing.
+        kinds: Which charts to write, out of `charts.KINDS`.
+        probe: The probe, or None.
+        histograms: Decides which records have histograms.
+
+    Attributes:
+        log: The log of the training batches.
+        probe_log: The log of the probe, or None.
+        num_records: Number of records since `reset`.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | None,
+        kinds: Collection[str],
+        probe: Probe | None,
+        histograms: HistogramRhythm,
+    ) -> None:
+        self.log_dir = log_dir
+        self.histograms = histograms
+        self.note_seconds: Callable[[float], None] = _ignored
+        """Called by the background thread with the seconds that it spent on a record."""
+        self.num_records = 0
+        self.is_copy = False
+        self.log = TrainingLog(RUN_NAME, kinds)
+        self.probe_log = TrainingLog(probe.name, kinds) if probe else None
+        self.notices = Notices()
+        self._background = Background()
+        self._probe_pass: ProbePass | None = None
+        self._makers: weakref.WeakKeyDictionary[Observer, Decoder] = weakref.WeakKeyDictionary()
+        self._received_from: Observer | None = None
+        self._num_in_training = 0
+        self._has_failed = False
+
+    @property
+    def logs(self) -> list[TrainingLog]:
+        """The logs, with all records that have been received."""
+        self._background.wait()
+        return [log for log in (self.log, self.probe_log) if log is not None]
+
+    def reset(self) -> None:
+        """Prepares for another model."""
+        self.num_records = 0
+        self._probe_pass = None
+        self._makers.clear()
+        for log in self.logs:
+            log.reset()
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes written to event files since `reset`."""
+        return sum(log.num_bytes for log in self.logs)
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether a probe pass has been set."""
+        return self._probe_pass is not None
+
+    def probe_by(self, probe_pass: ProbePass) -> None:
+        """Sets the probe pass."""
+        self._probe_pass = probe_pass
+
+    def open(self, strategy: tf.distribute.Strategy) -> None:
+        """Prepares to write event files.
+
+        Args:
+            strategy: The strategy that the model is trained under.
+
+        Raises:
+            ValueError: If one can't be written.
+        """
+        if self.log_dir is None:
+            return
+        if self.is_copy:
+            self.log_dir = directory_of_copy(self.log_dir)
+            self.is_copy = False
+        try:
+            for log in self.logs:
+                log.open(self.log_dir, suffix_of_worker(strategy), self.notices.post)
+        except ValueError:
+            self.close()
+            raise
+
+    def begin(self, beginning: Beginning) -> None:
+        """Begins a training run, or goes on with one of the same id."""
+        self._background.wait()
+        self.log.begin(beginning)
+        if self.probe_log is not None and self._probe_pass is not None:
+            quantities = self._probe_pass.choice.quantities
+            settings = dataclasses.replace(beginning.settings, quantities=quantities)
+            self.probe_log.begin(dataclasses.replace(beginning, settings=settings))
+
+    def wait(self) -> None:
+        """Returns when all records are in the logs, and warns if that has failed."""
+        self._background.wait()
+        self.notices.give()
+
+    def close(self, cost: Cost | None = None) -> None:
+        """Closes the event files, and warns of whatever no record has shown.
+
+        Args:
+            cost: What recording has cost, to be kept with the training run.
+        """
+        self._background.close()
+        with self._never_failing():
+            if self._num_in_training:
+                self._warn_of_absences(is_final=True)
+            else:
+                self.warn_of_nothing()
+        self._received_from, self._num_in_training, self._has_failed = None, 0, False
+        self.log.close(cost)
+        if self.probe_log is not None:
+            self.probe_log.close()
+        self.notices.give()
+
+    def run_probe(self, step: int) -> None:
+        """Takes the gradients of the probe before a step that is recorded.
+
+        Args:
+            step: The number of the step.
+
+        Raises:
+            ValueError: If the model can't take the probe at all.
+        """
+        if self._probe_pass is None or self.probe_log is None:
+            return
+        try:
+            self._probe_pass.run(step)
+        except Exception as error:
+            self._background.wait()
+            if not self.probe_log.records:
+                raise ValueError(
+                    "`probe` must be a batch that the model takes and has a loss for. "
+                    f"Received one with which it fails: {error}"
+                ) from error
+            self._probe_pass = None
+            self.notices.warn_once(f"The probe failed and is not taken any more: {error!r}.")
+
+    def receive(self, observer: Observer) -> int | None:
+        """Takes what an execution has left in the observer.
+
+        Returns:
+            The last step of which there is a record, or None if there is none.
+        """
+        with self._never_failing():
+            self._received_from = observer
+            self.notices.give()
+            self._warn_of_failures(observer)
+            has_histograms = self.histograms.is_next
+            steps = self._add(observer, self.log, has_histograms)
+            self._num_in_training += len(steps)
+            self.num_records += len(steps)
+            if steps:
+                self.histograms.pass_on()
+                self._add_probe(has_histograms)
+                self._warn_of_absences(
+                    is_final=self._num_in_training >= RECORDS_THAT_SHOW_ALL[observer.was_traced]
+                )
+                return steps[-1]
+        return None
+
+    def warn_of_nothing(self) -> None:
+        """Warns why the steps that were to be recorded have left no record."""
+        observer = self._received_from
+        if observer is None:
+            return
+        if observer.was_handed_nothing:
+            self.notices.warn_once(
+                f"The train step of the model {observer.model_name!r} handed no gradient of a "
+                "monitored variable to the `apply` of a Keras optimizer: nothing is recorded. "
+                "What a concrete function or a SavedModel runs can't be seen."
+            )
+        elif not (self._num_in_training or self._has_failed or observer.failures):
+            self.notices.warn_once(
+                f"In the steps of the model {observer.model_name!r} that were to be recorded, no "
+                "optimizer was applied to a monitored variable: nothing is recorded."
+            )
+
+    def _warn_of_absences(self, is_final: bool) -> None:
+        if self._received_from is not None:
+            for sentence in self._received_from.absences(is_final):
+                self.notices.warn_once(sentence)
+
+    @contextmanager
+    def _never_failing(self) -> Iterator[None]:
+        """Turns an error of the monitor itself into one warning: the training goes on."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
+            self._has_failed = True
+            self.notices.warn_once(_failure(error))
+
+    def _add_probe(self, has_histograms: bool) -> None:
+        """Adds what the probe has shown before a step of which there is a record."""
+        if self._probe_pass is not None and self.probe_log is not None:
+            self._warn_of_failures(self._probe_pass.observer)
+            self._add(self._probe_pass.observer, self.probe_log, has_histograms)
+
+    def _warn_of_failures(self, observer: Observer) -> None:
+        for sentence in observer.failures:
+            self.notices.warn_once(sentence)
+
+    def _add(self, observer: Observer, log: TrainingLog, has_histograms: bool) -> list[int]:
+        """Adds what an observer has to a log; returns the numbers of the steps."""
+        kept = observer.read()
+        if not kept:
+            return []
+        if observer not in self._makers:
+            self._makers[observer] = observer.decoder()
+        observation = Observation(
+            self._makers[observer], kept, frozenset(observer.without_gradient), time.time()
+        )
+        # Another thread turns rows into records and charts: that takes longer than reading them,
+        # and keeps no device waiting.
+        self._background.run(self._finish, observation, log, has_histograms, done=self.note_seconds)
+        return observation.steps
+
+    def _finish(self, observation: Observation, log: TrainingLog, has_histograms: bool) -> None:
+        """Adds the records of an observation to a log."""
+        try:
+            for record in observation.records():
+                log.add(record, observation.model, has_histograms)
+                has_histograms = has_histograms and self.histograms.are_in_all
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
+            self._has_failed = True
+            self.notices.post(_failure(error))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy takes over: settings and records, and nothing of the model."""
+        log, *probe_logs = [log.copied() for log in self.logs]
+        return {
+            "log_dir": self.log_dir,
+            "log": log,
+            "probe_log": probe_logs[0] if probe_logs else None,
+            "histograms": self.histograms.copied(),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restores a copy."""
+        Receiver.__init__(self, state["log_dir"], (), None, state["histograms"])
+        self.log, self.probe_log = state["log"], state["probe_log"]
+        self.is_copy = True
+
+
+def _failure(error: Exception) -> str:
+    return f"GradientMonitor could not take the record of a step: {error!r}. Training goes on."
+
+
+def _ignored(seconds: float) -> None:
+    pass

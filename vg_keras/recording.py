@@ -1,0 +1,117 @@
+"""What a monitor does around the steps of one model, whoever runs them: `fit` or a custom loop.
+
+It numbers the steps, decides which are due, keeps the cost within the budget and begins and ends
+training runs in the log. `callback.py` and `loop.py` connect it to the steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import keras
+
+from vg_keras.capture.describe import settings_of
+from vg_keras.capture.observer import Observer
+from vg_keras.cost import Cost, CostMeter
+from vg_keras.due_executions import DueExecutions
+from vg_keras.receiver import Receiver
+from vg_keras.schedule import Schedule
+from vg_keras.step_count import StepCount
+from vg_keras.training_log import Beginning, new_id
+
+
+class Recording:
+    """The recording of one model's steps by one monitor.
+
+    Args:
+        update_freq: When to record; see `Schedule`.
+        budget: With "auto", the fraction of the training time that recording may take.
+        receiver: Takes the records.
+
+    Attributes:
+        schedule: Decides which steps are due.
+        count: Numbers the steps.
+        due: Passes on what due executions leave.
+    """
+
+    def __init__(self, update_freq: int | str, budget: float, receiver: Receiver) -> None:
+        self.receiver = receiver
+        self.schedule = Schedule(update_freq)
+        self.count = StepCount()
+        self._meter = CostMeter(budget)
+        receiver.note_seconds = self._meter.note_elsewhere
+        self.due = DueExecutions(receiver, self.schedule, self._meter)
+        self._beginning: Beginning | None = None
+
+    @property
+    def cost(self) -> Cost:
+        """What recording has cost since the present model was first monitored."""
+        return Cost(
+            fraction=self._meter.fraction,
+            tracing_seconds=self._meter.tracing_seconds,
+            num_records=self.receiver.num_records,
+            num_bytes=self.receiver.num_bytes,
+            interval=self.schedule.interval,
+        )
+
+    def reset(self) -> None:
+        """Prepares for another model."""
+        self.count = StepCount()
+        self.schedule.reset()
+        self.schedule.interval = None
+        self._meter.reset()
+        self.receiver.reset()
+        self._beginning = None
+
+    def retrace(self) -> None:
+        """Prepares for a train function that has not been recorded before."""
+        self.schedule.reset()
+        self._meter.begin()
+
+    def open(self, model: keras.Model) -> None:
+        """Prepares the log.
+
+        Args:
+            model: The model that is going to be trained.
+
+        Raises:
+            ValueError: If the log can't be written.
+        """
+        self.receiver.open(model.distribute_strategy)
+        self.due.reset(model.distribute_strategy)
+
+    def begin(
+        self,
+        observer: Observer,
+        model: keras.Model,
+        optimizers: Sequence[keras.optimizers.Optimizer],
+        goes_on: bool = False,
+    ) -> None:
+        """Begins a training run.
+
+        Args:
+            observer: Observes its steps.
+            model: The model that it trains.
+            optimizers: The optimizers that train it.
+            goes_on: Whether it is still the same training run, if the steps go on where it stopped.
+        """
+        stopped_at = self.count.next
+        is_resumed = self.count.begin(observer.counts) and self.count.next > 0
+        if self._beginning is None or not goes_on or self.count.next != stopped_at:
+            began = time.time()
+            quantities = observer.choice.quantities
+            settings = settings_of(model, optimizers, self.schedule.update_freq, quantities)
+            resumed_from = self.count.next if is_resumed else None
+            self._beginning = Beginning(new_id(began), began, settings, resumed_from)
+        self.receiver.begin(self._beginning)
+
+    def close(self, observer: Observer | None) -> None:
+        """Ends the training run and closes the log.
+
+        Args:
+            observer: What observed the steps, or None if there were none.
+        """
+        if observer is not None:
+            self.count.end(observer.counts)
+        self.receiver.close(self.cost)

@@ -1,0 +1,275 @@
+"""Where records go: into memory, and to the event files of their training run.
+
+A log is one TensorBoard run. It takes the records of one training run after the other, each with a
+description of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import secrets
+import warnings
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vg_keras.cost import Cost
+from vg_keras.log.reader import read_training
+from vg_keras.log.storage import is_remote, storage_of
+from vg_keras.log.writer import RecordWriter
+from vg_keras.quantities import SKETCHES
+from vg_keras.record import ModelDescription, Record, Run, Settings, Training
+
+MAX_BYTES = 100_000_000
+"""Memory that the records of a log may take. A record of 8 layers takes 80 kB, one of 200 layers
+2 MB."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What is known of a training run before its first record; see `Training`."""
+
+    id: str
+    began: float
+    settings: Settings
+    resumed_from: int | None = None
+
+
+def new_id(began: float) -> str:
+    """Returns an id for a training run: its UTC time and four random digits."""
+    time = datetime.datetime.fromtimestamp(began, datetime.UTC)
+    return f"{time:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@dataclass
+class _Kept:
+    """A training run in memory.
+
+    Args:
+        training: Its description, without records.
+        records: Its records, or some of them.
+        num_records: The number of its records.
+        paths: Its event files.
+    """
+
+    training: Training
+    records: list[Record] = field(default_factory=list)
+    num_records: int = 0
+    paths: list[str] = field(default_factory=list)
+
+    def as_training(self) -> Training:
+        """Returns the training run with all records that there are, in memory or on disk."""
+        kept = dataclasses.replace(self.training, records=tuple(self.records))
+        if len(self.records) == self.num_records or not self.paths:
+            return kept
+        try:
+            read = read_training(self.paths)
+        except (OSError, ValueError):
+            return kept
+        return read if read is not None and len(read.records) > len(kept.records) else kept
+
+
+class TrainingLog:
+    """The training runs of one TensorBoard run.
+
+    Args:
+        run_name: Its subdirectory of the log directory.
+        kinds: Which charts to write, out of `charts.KINDS`.
+    """
+
+    def __init__(self, run_name: str, kinds: Collection[str]) -> None:
+        self.run_name = run_name
+        self._kinds = kinds
+        self._kept: list[_Kept] = []
+        self._beginning: Beginning | None = None
+        self._directory: str | None = None
+        self._warn: Callable[[str], None] = warnings.warn
+        self._writer: RecordWriter | None = None
+        self._bytes = 0
+        self._bytes_closed = 0
+        self._num_of_earlier_models = 0
+        self._introduced: set[str] = set()
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes written to event files since `reset`."""
+        return self._bytes_closed + (self._writer.num_bytes if self._writer else 0)
+
+    @property
+    def run(self) -> Run:
+        """All training runs. Records that were dropped from memory are read from the log."""
+        directory = self._directory
+        path = directory if directory is None or is_remote(directory) else Path(directory)
+        return Run(path, tuple(kept.as_training() for kept in self._kept))
+
+    @property
+    def records(self) -> list[Record]:
+        """The records of the present model that are in memory.
+
+        Where a training run was resumed, the steps that it repeats are those of the later run.
+        """
+        found: list[Record] = []
+        for kept in self._kept[self._num_of_earlier_models :]:
+            resumed_from = kept.training.resumed_from
+            if resumed_from is not None:
+                found = [record for record in found if record.step < resumed_from]
+            found += kept.records
+        return found
+
+    def open(
+        self, log_dir: str, suffix: str = "", warn: Callable[[str], None] = warnings.warn
+    ) -> None:
+        """Prepares to write event files.
+
+        Args:
+            log_dir: Directory of the TensorBoard log.
+            suffix: What is appended to the name of the run.
+            warn: Takes a sentence for the user.
+
+        Raises:
+            ValueError: If no event file can be created there.
+        """
+        self.close()
+        self._directory, self._warn = os.path.join(log_dir, self.run_name + suffix), warn
+        self._writer = RecordWriter(self._directory, self._kinds, warn)
+
+    def introduction(self) -> str | None:
+        """Returns a sentence that tells where the log is, the first time it is asked for."""
+        directory = self._directory
+        if directory is None or directory in self._introduced:
+            return None
+        self._introduced.add(directory)
+        num_others = len(storage_of(directory).event_files(directory))
+        files = "event file" if num_others == 1 else "event files"
+        others = f", which already holds {num_others} {files} of earlier training runs"
+        separately = (
+            " TensorBoard draws all of them in the same charts; use another `log_dir` to keep them "
+            "apart. `read_run` keeps them apart in any case."
+        )
+        return (
+            f"GradientMonitor writes to {directory}{others if num_others else ''}."
+            f"{separately if num_others else ''} "
+            f"To look at it: tensorboard --logdir {os.path.dirname(directory)}"
+        )
+
+    def reset(self) -> None:
+        """Prepares for another model."""
+        self._num_of_earlier_models = len(self._kept)
+        self._beginning = None
+        self._bytes_closed = 0
+
+    def begin(self, beginning: Beginning) -> None:
+        """Begins a training run, or goes on with one of the same id."""
+        self._beginning = beginning
+
+    def add(self, record: Record, model: ModelDescription, has_histograms: bool = True) -> None:
+        """Takes a record. Every second one is dropped from memory where they are too many.
+
+        Args:
+            record: What was measured.
+            model: The model that it describes.
+            has_histograms: Whether it is written with histograms.
+        """
+        kept = self._kept_of(record, model)
+        kept.records.append(record)
+        kept.num_records += 1
+        self._bytes += bytes_of(record)
+        self._drop_some()
+        if self._writer is not None:
+            if self._writer.path not in kept.paths:
+                kept.paths.append(self._writer.path)
+            self._writer.write(record, kept.training, has_histograms)
+
+    def close(self, cost: Cost | None = None) -> None:
+        """Closes the event file.
+
+        Args:
+            cost: What recording has cost, to be kept with the training run.
+        """
+        if cost is not None and self._kept and self._is_present(self._kept[-1]):
+            self._kept[-1].training = dataclasses.replace(self._kept[-1].training, cost=cost)
+            if self._writer is not None:
+                self._writer.write_cost(cost)
+        if self._writer is not None:
+            self._writer.close()
+            self._bytes_closed += self._writer.num_bytes
+            self._writer = None
+
+    def _is_present(self, kept: _Kept) -> bool:
+        return self._beginning is not None and kept.training.id == self._beginning.id
+
+    def _kept_of(self, record: Record, model: ModelDescription) -> _Kept:
+        """Returns what keeps the present training run, which begins with its first record."""
+        beginning = self._beginning or _unknown(record)
+        last = self._kept[-1] if self._kept else None
+        if last is None or not self._is_present(last):
+            return self._keep(beginning, record, model)
+        if last.training.model is not model and last.training.model != model:
+            self._begin_file()
+            return self._keep(_next(beginning, record), record, model)
+        return last
+
+    def _keep(self, beginning: Beginning, record: Record, model: ModelDescription) -> _Kept:
+        self._beginning = beginning
+        examples = record.examples.get(model.outputs[0]) if model.outputs else None
+        training = Training(
+            beginning.id,
+            beginning.began,
+            model,
+            dataclasses.replace(beginning.settings, batch_size=examples),
+            resumed_from=beginning.resumed_from,
+        )
+        self._kept.append(_Kept(training))
+        return self._kept[-1]
+
+    def _begin_file(self) -> None:
+        """Goes on in another event file: one holds records of a single training run."""
+        if self._writer is not None and self._directory is not None:
+            self._writer.close()
+            self._bytes_closed += self._writer.num_bytes
+            self._writer = RecordWriter(self._directory, self._kinds, self._warn)
+
+    def _drop_some(self) -> None:
+        while self._bytes > MAX_BYTES and any(len(kept.records) > 2 for kept in self._kept):
+            for kept in self._kept:
+                if len(kept.records) > 2:
+                    del kept.records[1:-1:2]  # but for the first and the last
+            self._bytes = sum(bytes_of(record) for kept in self._kept for record in kept.records)
+
+    def copied(self) -> TrainingLog:
+        """Returns what a copy of the monitor takes over: the records, and no open file."""
+        copy = TrainingLog(self.run_name, self._kinds)
+        copy._kept = [
+            dataclasses.replace(kept, records=list(kept.records), paths=list(kept.paths))
+            for kept in self._kept
+        ]
+        copy._num_of_earlier_models = self._num_of_earlier_models
+        copy._bytes = self._bytes
+        return copy
+
+
+def _next(beginning: Beginning, record: Record) -> Beginning:
+    """Returns the beginning of what follows when a model is compiled again during `fit`."""
+    first, _, number = beginning.id.partition(".")
+    return dataclasses.replace(
+        beginning, id=f"{first}.{int(number or 1) + 1}", began=record.wall_time, resumed_from=None
+    )
+
+
+def _unknown(record: Record) -> Beginning:
+    return Beginning(new_id(record.wall_time), record.wall_time, Settings())
+
+
+_BYTES_OF_RECORD, _BYTES_OF_SKETCH = 2500, 700
+"""Bytes of Python objects per record, and per sketch besides its two arrays (on Python 3.11)."""
+
+
+def bytes_of(record: Record) -> int:
+    """Returns roughly how many bytes of memory a record takes."""
+    sketches = [
+        sketch for quantity in SKETCHES for sketch in getattr(record, quantity.name).values()
+    ]
+    contents = sum(s.nonzero_buckets.nbytes + s.nonzero_counts.nbytes for s in sketches)
+    return contents + _BYTES_OF_RECORD + _BYTES_OF_SKETCH * len(sketches)
