@@ -3,12 +3,16 @@
 # make test-lowest  run the tests on the lowest versions that pyproject.toml allows
 # make results  run all experiments and write what they found into experiments/ (half an hour)
 # make format   let ruff rewrite what it can
+# make dist     build what a release publishes, and check it
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PACKAGE := ".[tensorflow,figures]"
+REQUIREMENTS := -r experiments/requirements.txt
+REQUIREMENTS_DEV := -r tests/requirements.txt
 
-.PHONY: demo test test-lowest results lint format clean
+.PHONY: demo test test-lowest results lint format dist clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m experiments.sigmoid_vs_relu
@@ -21,7 +25,7 @@ test-lowest: $(VENV)/.created pyproject.toml
 	@$(PYTHON) -m venv $(VENV)-lowest
 	@$(VENV)-lowest/bin/pip install --quiet --disable-pip-version-check uv
 	@$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python \
-		--resolution lowest-direct --editable ".[dev]"
+		--resolution lowest-direct --editable $(PACKAGE) $(REQUIREMENTS) $(REQUIREMENTS_DEV)
 	@$(VENV)-lowest/bin/python -m pytest
 
 # On all of MNIST, where it can be had, and on the digits that are installed.
@@ -39,20 +43,25 @@ format: $(VENV)/.installed-dev
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+dist: $(VENV)/.created
+	@$(BIN)/pip install --quiet --disable-pip-version-check build twine
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist .
+	@$(BIN)/twine check --strict dist/*
+
 clean:
-	rm -rf $(VENV) $(VENV)-lowest
+	rm -rf $(VENV) $(VENV)-lowest dist
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vg_keras needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.created pyproject.toml
+$(VENV)/.installed: $(VENV)/.created pyproject.toml experiments/requirements.txt
 	@echo "Installing into $(VENV); TensorFlow makes this take a minute or two ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[experiments]"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable $(PACKAGE) $(REQUIREMENTS)
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
-	@echo "Installing into $(VENV); TensorFlow makes this take a minute or two ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
-	@touch $@ $(VENV)/.installed
+$(VENV)/.installed-dev: $(VENV)/.installed tests/requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(REQUIREMENTS_DEV)
+	@touch $@

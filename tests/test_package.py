@@ -1,6 +1,8 @@
 """The package: its public names, what importing it costs, and what a wheel of it holds."""
 
+import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -9,9 +11,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from small_models import compiled, fit, mlp, regression_data
 
 import vg_keras
+from vg_keras.arguments import OLDEST_TESTED
 
 ROOT = Path(vg_keras.__file__).parent.parent
 HEAVY = "{name.partition('.')[0] for name in sys.modules} & {'tensorflow', 'keras', 'matplotlib'}"
@@ -155,3 +159,127 @@ def test_a_wheel_is_installed_into_an_empty_environment_and_imports_there(wheel,
 
     assert version == vg_keras.__version__
     assert file.startswith(str(tmp_path / "empty"))
+
+
+def requirements_of(wheel):
+    """The distributions that a wheel requires, with all that these require, without extras."""
+    metadata = importlib.metadata.PathDistribution(zipfile.Path(wheel, info_of(wheel)))
+    ahead, found = list(metadata.requires or ()), {}
+    while ahead:
+        requirement = Requirement(ahead.pop())
+        name = requirement.name.lower()
+        if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        found[name] = importlib.metadata.distribution(name)
+        ahead += found[name].requires or ()
+    return found
+
+
+def info_of(wheel):
+    return f"vg_keras-{vg_keras.__version__}.dist-info/"
+
+
+@pytest.fixture(scope="module")
+def without_tensorflow(wheel, tmp_path_factory):
+    """The Python of an environment with the wheel and what it requires, and nothing else."""
+    directory = tmp_path_factory.mktemp("reader")
+    venv.create(directory / "venv", with_pip=True)
+    python = directory / "venv" / "bin" / "python"
+    install = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(wheel)]
+    subprocess.run([python, *install], check=True, timeout=120)
+    (site,) = (directory / "venv" / "lib").glob("python*/site-packages")
+    for distribution in requirements_of(wheel).values():
+        for file in distribution.files or ():
+            source = Path(distribution.locate_file(file))
+            if ".." not in file.parts and source.suffix != ".pyc" and source.is_file():
+                target = site / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if not target.exists():
+                    target.symlink_to(source)
+    return python
+
+
+def test_the_wheel_requires_neither_tensorflow_nor_keras_nor_matplotlib(wheel):
+    found = requirements_of(wheel)
+
+    assert {"numpy", "protobuf", "tensorboard"} <= found.keys()
+    assert not {"tensorflow", "keras", "matplotlib", "pandas"} & found.keys()
+
+
+READING = """
+import importlib.util, sys
+from vg_keras import follow, iter_records, profile, read_run
+from vg_keras.theory import predict
+
+assert not any(map(importlib.util.find_spec, ["tensorflow", "keras", "matplotlib"]))
+training = read_run(sys.argv[1]).latest
+print(len(training.records), training.model.name, training.settings.loss)
+print(profile(training, "update_ratio").values.shape, len(list(iter_records(sys.argv[1]))))
+print(sum(1 for _ in follow(sys.argv[1]).poll()))
+print(round(predict("relu", "he_normal").factor_per_layer, 6))
+try:
+    from vg_keras import GradientMonitor
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_without_tensorflow_a_log_is_read_and_theory_predicts(without_tensorflow, tmp_path):
+    monitor = vg_keras.GradientMonitor(tmp_path / "logs", "batch")
+    fit(compiled(mlp(depth=1)), *regression_data(3), [monitor])
+    process = subprocess.run(
+        [without_tensorflow, "-I", "-c", READING, str(tmp_path / "logs")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert process.returncode == 0, process.stderr
+    *read, refused = process.stdout.splitlines()
+    assert read == ["3 sequential mse", "(3, 4) 3", "3", "1.0"]
+    assert refused == (
+        "`vg_keras.GradientMonitor` needs Keras and TensorFlow, and the package 'keras' is not "
+        'installed. Install them: pip install "vg_keras[tensorflow]"'
+    )
+
+
+def test_on_a_package_index_no_link_of_the_readme_is_relative(wheel):
+    text = zipfile.ZipFile(wheel).read(f"{info_of(wheel)}METADATA").decode()
+    _, _, readme = text.partition("\n\n")
+    targets = re.findall(r"\]\(([^)]+)\)", readme)
+
+    assert len(targets) > 5
+    assert [t for t in targets if not t.startswith(("https://", "#"))] == []
+    images = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme)
+    assert images
+    assert all(image.startswith("https://raw.") for image in images)
+
+
+def test_the_address_of_the_project_is_the_same_everywhere():
+    pyproject, citation = ((ROOT / n).read_text() for n in ("pyproject.toml", "CITATION.cff"))
+    addresses = re.findall(r"(?:github|raw\.githubusercontent)\.com/([\w-]+/[\w-]+)", pyproject)
+
+    assert len(set(addresses)) == 1
+    assert f"github.com/{addresses[0]}" in citation
+    assert f"\nversion: {vg_keras.__version__}\n" in citation
+
+
+@pytest.mark.parametrize(("package", "version"), [("keras", "3.12.9"), ("tensorflow", "2.9.1")])
+def test_an_older_keras_or_tensorflow_than_those_tested_is_a_warning(monkeypatch, package, version):
+    monkeypatch.setattr(f"{package}.__version__", version)
+    oldest = {"keras": "3.13", "tensorflow": "2.20"}[package]
+    with pytest.warns(UserWarning, match="is tested with") as caught:
+        vg_keras.GradientMonitor(None)
+
+    (warning,) = caught
+    assert str(warning.message) == (
+        f"GradientMonitor is tested with {package} {oldest} and newer. "
+        f"Received: {package} {version}. Upgrade it: pip install --upgrade {package}"
+    )
+
+
+def test_the_oldest_versions_are_those_of_pyproject():
+    text = (ROOT / "pyproject.toml").read_text()
+
+    assert all(f'"{name}>={oldest}"' in text for name, oldest in OLDEST_TESTED.items())

@@ -3,7 +3,7 @@
     model.fit(x, y, callbacks=[vg_keras.GradientMonitor()])
 
 The names here are the public ones. They are resolved when they are first used: importing the
-package imports neither TensorFlow nor Keras, and reading a log needs neither.
+package imports neither TensorFlow nor Keras, and reading a log needs neither of them.
 """
 
 from importlib import import_module
@@ -55,7 +55,15 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    try:
+        value = getattr(import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("keras", "tensorflow"):
+            raise
+        raise ImportError(
+            f"`vg_keras.{name}` needs Keras and TensorFlow, and the package {error.name!r} is not "
+            'installed. Install them: pip install "vg_keras[tensorflow]"'
+        ) from error
     globals()[name] = value
     return value
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import numbers
 import os
+import re
+import warnings
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -11,6 +14,9 @@ import keras
 
 from vg_keras.capture.optimizers import optimizers_of
 from vg_keras.log.charts import KINDS
+
+OLDEST_TESTED = {"keras": "3.13", "tensorflow": "2.20"}
+"""As in pyproject.toml, whose required dependencies don't include them, so pip doesn't check."""
 
 
 def check_backend() -> None:
@@ -22,6 +28,23 @@ def check_backend() -> None:
             f"Received: backend {backend!r}. "
             "Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported."
         )
+
+
+def warn_of_old_versions() -> None:
+    """Warns if Keras or TensorFlow is older than the versions that are tested."""
+    for package, oldest in OLDEST_TESTED.items():
+        found = importlib.import_module(package).__version__
+        if _numbers_of(found) < _numbers_of(oldest):
+            warnings.warn(
+                f"GradientMonitor is tested with {package} {oldest} and newer. "
+                f"Received: {package} {found}. Upgrade it: pip install --upgrade {package}",
+                stacklevel=3,
+            )
+
+
+def _numbers_of(version: str) -> tuple[int, ...]:
+    """Returns the first two numbers of a version, such as "2.21.0rc1"."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
 def check_model(model: Any) -> None:

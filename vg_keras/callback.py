@@ -21,6 +21,7 @@ from vg_keras.arguments import (
     checked_optimizers,
     checked_path,
     checked_patterns,
+    warn_of_old_versions,
 )
 from vg_keras.capture import claims
 from vg_keras.capture.fit import FitCapture, capture_of
@@ -137,6 +138,7 @@ class GradientMonitor(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         check_backend()
+        warn_of_old_versions()
         self.update_freq = update_freq
         self.budget = checked_budget(budget)
         self.probe = as_probe(probe)
