@@ -5,6 +5,7 @@ import pytest
 from keras import layers
 from small_models import begin_afresh
 
+from vg_keras import activations
 from vg_keras.capture.layers import (
     activation_of,
     inner_layers,
@@ -15,7 +16,6 @@ from vg_keras.capture.layers import (
     saturation_bounds,
     unit_axis,
 )
-from vg_keras.statistics.saturation import BOUNDS
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +137,7 @@ def test_a_unit_can_die_where_the_layer_ends_in_a_rectifier(case):
 def test_a_layer_has_the_bounds_of_the_activation_that_it_ends_in(case):
     make, _, _, bounds = ACTIVATIONS[case]
 
-    assert saturation_bounds(make()) == (bounds and BOUNDS[bounds])
+    assert saturation_bounds(make()) == (bounds and activations.ACTIVATIONS[bounds].saturation)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from keras import layers
 from small_models import begin_afresh
 
+from vg_keras.activations import ACTIVATIONS
 from vg_keras.capture.plan import (
     ACTIVATION,
     ACTIVATION_GRADIENT,
@@ -15,7 +16,6 @@ from vg_keras.capture.plan import (
     Choice,
     Plan,
 )
-from vg_keras.statistics.saturation import BOUNDS
 
 PATHS = ["model/a/kernel", "model/a/bias", "model/b/kernel"]
 
@@ -162,7 +162,7 @@ def test_what_the_outputs_of_a_layer_mean_is_known(model):
 
     assert [(at.is_rectifier, at.bounds, at.unit_axis) for at in plan.layers.values()] == [
         (True, None, -1),
-        (False, BOUNDS["tanh"], -1),
+        (False, ACTIVATIONS["tanh"].saturation, -1),
         (True, None, -1),
     ]
 

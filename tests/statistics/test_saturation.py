@@ -1,4 +1,4 @@
-"""Where an activation function is saturated, and how much of a layer's output is."""
+"""Which fraction of a layer's outputs is saturated."""
 
 import math
 
@@ -9,56 +9,15 @@ import pytest
 import tensorflow as tf
 from sketches import in_modes
 
-from vg_keras.statistics.saturation import BOUNDS, Bounds, saturated_fraction
+from vg_keras.activations import ACTIVATIONS, Bounds
+from vg_keras.statistics.saturation import saturated_fraction
 
 INF, NAN = math.inf, math.nan
-SLOPE_LEFT = 1 - 0.97**2  # of tanh where it is 0.97, relative to zero
 BOTH, UPPER, LOWER = Bounds(-0.97, 0.97), Bounds(-INF, 6.0), Bounds(-0.94, INF)
 OF_BOUNDS = {
     bounds: in_modes(lambda outputs, b=bounds: saturated_fraction(outputs, b))
     for bounds in (BOTH, UPPER, LOWER)
 }
-
-
-def curve(name):
-    """A Keras activation function and its slope relative to that just below zero, in float64."""
-    x = np.linspace(-20, 20, 400_001)
-    y = keras.activations.get(name)(tf.constant(x)).numpy()
-    slope = np.gradient(y, x)
-    return x, y, slope / slope[np.searchsorted(x, -2e-4)]
-
-
-@pytest.mark.parametrize("name", sorted(set(BOUNDS) - {"relu6"}))
-def test_a_unit_is_saturated_where_its_slope_is_that_of_tanh_at_0_97(name):
-    _, y, slope = curve(name)
-    lower, upper = BOUNDS[name]
-    is_beyond = (y <= lower) | (y >= upper)
-    is_clear = np.abs(slope - SLOPE_LEFT) > 1e-4
-    is_clear &= np.convolve(np.abs(np.gradient(slope)) > 0.1, np.ones(5), "same") == 0  # no corner
-
-    assert is_clear.mean() > 0.99
-    assert np.all((slope < SLOPE_LEFT)[is_clear] == is_beyond[is_clear])
-
-
-@pytest.mark.parametrize("name", sorted(set(BOUNDS) - {"hard_sigmoid", "hard_tanh", "relu6"}))
-def test_at_each_bound_the_slope_has_just_fallen_so_low(name):
-    _, y, slope = curve(name)
-    for bound in filter(math.isfinite, BOUNDS[name]):
-        assert slope[np.argmin(np.abs(y - bound))] == pytest.approx(SLOPE_LEFT, rel=1e-3)
-
-
-def test_relu6_is_level_from_its_bound_on_and_its_zeros_are_none_of_this():
-    x = np.linspace(-20, 20, 40_001)
-    y = keras.activations.get("relu6")(tf.constant(x)).numpy()
-    lower, upper = BOUNDS["relu6"]
-
-    assert np.all((y >= upper) == (x >= 6 - 1e-9))
-    assert not np.any(y <= lower)
-
-
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "gelu", "silu", "softplus", "linear"])
-def test_a_function_that_does_not_saturate_has_no_bounds(name):
-    assert name not in BOUNDS
 
 
 def twin(values, bounds):
@@ -122,7 +81,7 @@ def test_the_share_is_a_float64_scalar():
 def test_of_saturated_units_keras_says_the_same():
     layer = keras.layers.Dense(64, activation="tanh")
     outputs = layer(3 * tf.random.normal([50, 8]))
-    share = float(saturated_fraction(outputs, BOUNDS["tanh"]))
+    share = float(saturated_fraction(outputs, ACTIVATIONS["tanh"].saturation))
 
     assert share == np.mean(np.abs(outputs.numpy()) >= np.float32(0.97))
     assert 0.1 < share < 0.9

@@ -121,12 +121,12 @@ def test_between_layers_of_other_widths_the_signal_of_a_unit_changes_by_their_ra
 
 
 def test_an_unknown_activation_is_refused():
-    with pytest.raises(ValueError, match="`activation` must be out of linear, sigmoid, tanh"):
+    with pytest.raises(ValueError, match="`activation` must be one of linear, sigmoid, tanh"):
         theory.predict("mish")
 
 
 def test_a_relu_with_a_ceiling_is_refused():
-    with pytest.raises(ValueError, match="`activation` must be out of linear, sigmoid, tanh"):
+    with pytest.raises(ValueError, match="`activation` must be one of linear, sigmoid, tanh"):
         theory.predict(keras.layers.ReLU(max_value=6))
 
 

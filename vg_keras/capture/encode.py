@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import tensorflow as tf
 
+from vg_keras.activations import Bounds
 from vg_keras.capture.buffer import NO_EXTRAS, NUM_EXTRAS, Buffer
 from vg_keras.capture.calls import Call
 from vg_keras.capture.copies import copies
@@ -28,7 +29,7 @@ from vg_keras.statistics.active_units import active_units
 from vg_keras.statistics.blocks import in_order, measured_together, traced_once
 from vg_keras.statistics.indexed_slices import sketch_slices
 from vg_keras.statistics.norms import update_norms
-from vg_keras.statistics.saturation import Bounds, saturated_fraction, saturated_fractions
+from vg_keras.statistics.saturation import saturated_fraction, saturated_fractions
 from vg_keras.statistics.tensor_sketch import (
     TensorSketch,
     as_real,

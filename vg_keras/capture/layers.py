@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import keras
 
-from vg_keras.statistics.saturation import BOUNDS, Bounds
+from vg_keras.activations import ACTIVATIONS, Activation, Bounds
 
 _ACTIVATION_LAYERS = (
     keras.layers.Activation,
@@ -17,9 +17,6 @@ _ACTIVATION_LAYERS = (
     keras.layers.ReLU,
     keras.layers.Softmax,
 )
-
-_RECTIFIERS = ("relu", "relu6")
-"""The activations whose output is zero, not merely small, for half of all inputs."""
 
 
 def inner_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
@@ -81,12 +78,19 @@ def saturation_bounds(layer: keras.layers.Layer) -> Bounds | None:
     """Returns where a layer's outputs are saturated, or None where nothing can be said."""
     if isinstance(layer, keras.layers.ELU) and layer.alpha != 1:
         return None
-    return BOUNDS.get(activation_of(layer) or "") if _ends_in_activation(layer) else None
+    activation = _final_activation(layer)
+    return activation.saturation if activation is not None else None
 
 
 def is_rectifier(layer: keras.layers.Layer) -> bool:
     """Tells whether a layer's units can die: whether they are zero for half of all inputs."""
-    return _ends_in_activation(layer) and activation_of(layer) in _RECTIFIERS
+    activation = _final_activation(layer)
+    return activation is not None and activation.is_rectifier
+
+
+def _final_activation(layer: keras.layers.Layer) -> Activation | None:
+    """Returns the activation whose output is that of a layer, if it is known."""
+    return ACTIVATIONS.get(activation_of(layer) or "") if _ends_in_activation(layer) else None
 
 
 def _ends_in_activation(layer: keras.layers.Layer) -> bool:

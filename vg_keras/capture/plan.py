@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from vg_keras.activations import Bounds
 from vg_keras.capture.layers import is_rectifier, saturation_bounds, unit_axis
 from vg_keras.capture.model_map import ModelMap
 from vg_keras.filters import Filter, FilterError, matching, select, without
 from vg_keras.quantities import QUANTITIES
-from vg_keras.statistics.saturation import Bounds
 
 GRADIENT = "gradients"
 DATA_LOSS_GRADIENT = "data_loss_gradients"

@@ -4,10 +4,11 @@
 
     print(predict("sigmoid", "glorot_uniform"))
 
-NumPy alone: neither Keras nor TensorFlow is needed to ask.
+Neither TensorFlow nor Keras.
 """
 
-from vg_keras.theory.activations import ACTIVATIONS, Activation, elu, leaky_relu
+from vg_keras.activations import PREDICTED as ACTIVATIONS
+from vg_keras.activations import Activation, elu, leaky_relu
 from vg_keras.theory.initializers import bias_variance_of, weight_variance_of
 from vg_keras.theory.prediction import (
     Prediction,

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vg_keras.theory import activations
-from vg_keras.theory.activations import Function
+from vg_keras import activations
+from vg_keras.activations import Function
 from vg_keras.theory.initializers import bias_variance_of, weight_variance_of
 
 _SMALLEST, _LARGEST = 1e-11, 1e11
