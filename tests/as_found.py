@@ -1,12 +1,12 @@
-"""All that a monitor could leave behind in a model: taken before, compared after."""
+"""Snapshots of everything that a monitor could leave behind in a model, to compare afterwards."""
 
 import types
 
 
 def attributes(model):
-    """Every attribute of every layer and of the optimizer, and the regulariser of every variable.
+    """Every attribute of every layer and of the optimizer, and the regularizer of every variable.
 
-    Without the `history` of the model, which each `fit` makes anew.
+    Excludes the `history` of the model, which each `fit` replaces.
     """
     layers = [model, *(layer for layer in model._flatten_layers() if layer is not model)]
     found = {"train_step of the model": model.train_step}
@@ -18,7 +18,7 @@ def attributes(model):
 
 
 def changes(before, after):
-    """The names of all attributes that are not the very same any more, or gone, or new."""
+    """Returns the names of all attributes that were replaced, removed or added."""
     nothing = object()
     return [
         name
@@ -28,6 +28,6 @@ def changes(before, after):
 
 
 def _same(one, other):
-    if isinstance(one, types.MethodType):  # Python makes another one at each look
+    if isinstance(one, types.MethodType):  # Python creates a new object at each access
         return one == other
     return one is other

@@ -9,18 +9,18 @@ import keras
 import pytest
 import tensorflow as tf
 
-# Before TensorFlow starts its devices: a strategy over two replicas needs two of them.
+# Before TensorFlow initializes its devices: a strategy over two replicas needs two of them.
 _cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 @pytest.fixture(autouse=True)
 def only_new_objects_are_searched_for_garbage():
-    """Has the garbage collector pass over all that was there before the test.
+    """Excludes all objects that existed before the test from garbage collection.
 
     `keras.utils.clear_session` collects garbage, which takes 0.2 seconds for the 400,000 objects of
-    the libraries alone, and ever longer with the graphs that TensorFlow keeps until the end: each
-    that has a `tf.custom_gradient` in it.
+    the libraries alone, and longer and longer because TensorFlow never frees graphs that contain a
+    `tf.custom_gradient`.
     """
     gc.collect()
     gc.freeze()
@@ -35,7 +35,7 @@ def fixed_seed():
 def two_replicas():
     """A strategy over both virtual devices.
 
-    One for all tests: a second one in the same process would number its sums over replicas from the
-    start again, and TensorFlow takes equal numbers for the same sum.
+    Shared by all tests: a second strategy in the same process would number its all-reduces from the
+    start again, and TensorFlow treats equal numbers as the same all-reduce.
     """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

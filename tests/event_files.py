@@ -1,4 +1,4 @@
-"""Looks into event files with TensorBoard's own loader, not with vg_keras."""
+"""Reads event files with TensorBoard's own loader, not with vg_keras."""
 
 import os
 from pathlib import Path
@@ -25,13 +25,13 @@ def tags_in(log_dir):
 
 
 def accumulated(log_dir):
-    """The run as TensorBoard's tabs are given it, nothing dropped."""
+    """Returns the run as TensorBoard's tabs see it, with nothing dropped."""
     accumulator = EventAccumulator(os.path.join(log_dir, "gradients"), {"tensors": 0})
     return accumulator.Reload()
 
 
 def frames(file):
-    """Where each TFRecord of an event file begins and ends."""
+    """Returns where each TFRecord of an event file begins and ends."""
     contents = Path(file).read_bytes()
     bounds, start = [], 0
     while start < len(contents):
@@ -42,7 +42,7 @@ def frames(file):
 
 
 def tags_by_step(log_dir):
-    """The tags of the events that have any, by step."""
+    """Returns the tags of all events that have any, by step."""
     tags = {}
     for event in events_in(log_dir):
         tags.setdefault(event.step, []).extend(value.tag for value in event.summary.value)

@@ -3,7 +3,7 @@
 Each function in `NETWORKS` returns a compiled model and its data. Layer widths such as 13 are not
 multiples of a vector register, so the kernels' remainder loops run too. Most networks train with
 plain SGD: it multiplies a gradient by the learning rate and nothing else, so TensorFlow can merge
-that product with the operations that computed the gradient. What is compared is up to the tests,
+that product with the operations that computed the gradient. What to compare is left to the tests,
 see `test_same_weights_of_many_networks.py`.
 """
 
@@ -35,7 +35,7 @@ def trained(name: str, callbacks: Sequence[keras.callbacks.Callback] = ()) -> ke
     """Trains a network for two epochs of five batches and returns its model."""
     begin_afresh()
     model, x, y = NETWORKS[name]()
-    if not model.optimizer.built:  # an optimizer without variables has the step traced twice
+    if not model.optimizer.built:  # an unbuilt optimizer has the step traced twice
         model.optimizer.build(model.trainable_variables)
     fit(model, x, y, callbacks, epochs=2)
     return model
@@ -427,7 +427,7 @@ def _moving_average() -> TrainingSet:
 
 
 class _CustomStep(keras.Sequential):
-    """A perceptron whose subclasses have a train step of their own."""
+    """A perceptron whose subclasses define their own train step."""
 
     def __init__(self, outputs: int = 2, activation: str = "tanh", name: str = "step") -> None:
         hidden: list[keras.layers.Layer] = [layers.Dense(19), layers.Activation(activation)]

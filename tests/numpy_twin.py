@@ -1,6 +1,6 @@
-"""The statistics and the bucket counts of an array by their definition, in NumPy float64.
+"""The statistics and bucket counts of an array, straight from their definitions, in NumPy float64.
 
-Shares no code with vg_keras, and takes other ways: exponents by `frexp`, sums by `math.fsum`.
+Shares no code with vg_keras and computes differently: exponents by `frexp`, sums by `math.fsum`.
 """
 
 import math
@@ -12,7 +12,7 @@ SMALLEST_NORMAL = 2.0**-126
 
 
 def statistics(values):
-    """Returns every statistic by name. All but the counts speak of the finite elements."""
+    """Returns every statistic by name. All but the counts cover the finite elements only."""
     values = np.asarray(values).ravel()
     finite = values[np.isfinite(values)].astype(np.float64)
     magnitudes = np.abs(finite)
@@ -55,7 +55,7 @@ def bucket_counts(values):
 
 def _of_number(numbers):
     magnitudes = np.abs(numbers)
-    fraction, exponent = np.frexp(magnitudes)  # fraction from 0.5 up to 1
+    fraction, exponent = np.frexp(magnitudes)  # the mantissa is from 0.5 up to 1
     normal = 4 * (exponent + 126) + np.floor(8 * fraction - 4)
     subnormal = np.floor(np.minimum(magnitudes, SMALLEST_NORMAL) / SMALLEST_NORMAL * 4)
     index = np.where(magnitudes < SMALLEST_NORMAL, subnormal, normal)

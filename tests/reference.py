@@ -1,4 +1,4 @@
-"""What the gradients should be, computed without any part of vg_keras."""
+"""Reference gradients, computed without any part of vg_keras."""
 
 import keras
 import numpy as np
@@ -7,9 +7,9 @@ import tensorflow as tf
 
 
 def norms_by_weight_changes(model, x, y, learning_rate, batch_size, epochs=1):
-    """Norms of the gradients of each step, from what plain SGD does to the weights.
+    """Returns the gradient norms of each step, derived from what plain SGD does to the weights.
 
-    Trains the model batch by batch. Returns one dictionary a step, by path.
+    Trains the model batch by batch. Returns one dictionary per step, by path.
     """
     steps = []
     for _ in range(epochs):
@@ -27,7 +27,7 @@ def norms_by_weight_changes(model, x, y, learning_rate, batch_size, epochs=1):
 
 
 def gradients_by_tape(model, x, y, sample_weight=None, training=True):
-    """Gradients of the compiled loss at the present weights, dense, in float64, by path."""
+    """Returns dense float64 gradients of the compiled loss at the current weights, by path."""
     with tf.GradientTape() as tape:
         predictions = model(x, training=training)
         loss = model.compute_loss(x, y, predictions, sample_weight)
@@ -40,9 +40,9 @@ def gradients_by_tape(model, x, y, sample_weight=None, training=True):
 
 
 def sigmoid_gradients(weights, x, y):
-    """Backpropagates the mean squared error through sigmoid layers and a linear last one.
+    """Backpropagates the mean squared error through sigmoid layers and a linear output layer.
 
-    Everything in float64. `weights` are kernel, bias, kernel, bias, ...; so are the gradients.
+    Everything is float64. `weights` are kernel, bias, kernel, bias, ..., and so are the gradients.
     """
     kernels, biases = weights[::2], weights[1::2]
     activations = [x.astype(np.float64)]
@@ -59,7 +59,7 @@ def sigmoid_gradients(weights, x, y):
 
 
 def assert_is_sketch_of(sketch, gradient, rel=1e-4):
-    """Checks everything that a sketch says of the elements of a gradient."""
+    """Checks everything that a sketch contains against the elements of a gradient."""
     gradient = np.asarray(gradient, np.float64)
     scale = np.abs(gradient).max()
     assert sketch.count == gradient.size
@@ -71,7 +71,7 @@ def assert_is_sketch_of(sketch, gradient, rel=1e-4):
 
 
 def weights_of(model):
-    """The bytes of all weights and of the optimizer's state, to compare bit for bit."""
+    """Returns the bytes of all weights and of the optimizer's state, for bitwise comparison."""
     optimizer = model.optimizer
     optimizers = [optimizer] if isinstance(optimizer, keras.optimizers.Optimizer) else []
     variables = [*model.variables, *(v for o in optimizers for v in o.variables)]

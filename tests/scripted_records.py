@@ -1,4 +1,4 @@
-"""Models and records made by hand: nothing is trained and TensorFlow is not asked."""
+"""Handmade models and records: nothing is trained, and TensorFlow is not used."""
 
 import dataclasses
 import math
@@ -52,7 +52,7 @@ def training_of(*records, model=MODEL, **how):
 
 
 def full_record(step=3):
-    """A record of MODEL that holds something of every kind, each with a number of its own."""
+    """Returns a record of MODEL with every kind of content, each with a distinct number."""
     variable, layer = "dense/kernel", "dense"
     return Record(
         step=step,
@@ -75,7 +75,7 @@ def full_record(step=3):
 
 
 def contents(thing):
-    """All of a record, sketches too, in a form that tells every bit and has NaN equal to NaN."""
+    """Returns a whole record, sketches too, in a form that compares bitwise, with NaN == NaN."""
     if isinstance(thing, Sketch):
         nonzero_buckets = [
             (a.dtype.name, a.tolist()) for a in (thing.nonzero_buckets, thing.nonzero_counts)
@@ -89,5 +89,5 @@ def contents(thing):
 
 
 def all_contents(records):
-    """The contents of several records."""
+    """Returns the contents of several records."""
     return [contents(record) for record in records]

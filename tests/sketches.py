@@ -1,4 +1,4 @@
-"""What the tests of statistics share: three ways to run a function, and sketches by either side."""
+"""Helpers for the tests of statistics: three ways to run a function, sketches of both kinds."""
 
 import tensorflow as tf
 from numpy_twin import bucket_counts, statistics
@@ -22,7 +22,7 @@ EXACT = (
 
 
 def in_modes(function):
-    """The function as it runs eagerly, in a graph and under XLA."""
+    """Returns the function as run eagerly, in a graph and under XLA."""
     return {
         "eager": function,
         "graph": tf.function(function),
@@ -34,21 +34,21 @@ MODES = in_modes(sketch)
 
 
 def sketch_in(mode, values):
-    """The sketch of an array, as TensorFlow makes it."""
+    """Returns the sketch of an array, computed by TensorFlow."""
     return Sketch.of(*MODES[mode](tf.constant(values)))
 
 
 def sketch_of(values):
-    """The sketch of an array, as the NumPy twin makes it."""
+    """Returns the sketch of an array, computed by the NumPy twin."""
     known = statistics(values)
     return Sketch.of(bucket_counts(values), [known[name] for name in AGGREGATES])
 
 
 def values_of(name, things):
-    """One statistic of several sketches."""
+    """Returns one statistic of several sketches."""
     return {case: getattr(thing, name) for case, thing in things.items()}
 
 
 def twins_of(name, cases):
-    """The same of the twin."""
+    """Returns one statistic of several arrays, computed by the twin."""
     return {case: statistics(values)[name] for case, values in cases.items()}

@@ -10,7 +10,7 @@ BATCH_SIZE = 8
 
 
 def regression_data(num_batches=7, inputs=4, outputs=2, seed=0):
-    """Data of so many full batches, in float32; those of fewer are the first of those of more."""
+    """Returns that many full batches in float32; smaller data is a prefix of larger data."""
     x = np.random.default_rng(seed).normal(size=[num_batches * BATCH_SIZE, inputs])
     mix = np.random.default_rng(seed + 1).normal(size=[inputs, outputs])
     x, y = x.astype(np.float32), np.tanh(x @ mix).astype(np.float32)
@@ -18,13 +18,13 @@ def regression_data(num_batches=7, inputs=4, outputs=2, seed=0):
 
 
 def begin_afresh():
-    """Has Keras count names from the start, and initialise weights as ever."""
+    """Resets Keras's name counters and seeds, so that names and initial weights repeat."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
 
 
 def mlp(depth=1, units=8, activation="relu", outputs=2, inputs=4, policy=None):
-    """A Sequential model, always with the same weights and names.
+    """Returns a Sequential model, always with the same weights and names.
 
     The paths are sequential/dense/kernel, sequential/dense/bias, sequential/dense_1/kernel, ...
     """
@@ -33,7 +33,7 @@ def mlp(depth=1, units=8, activation="relu", outputs=2, inputs=4, policy=None):
 
 
 def mlp_of_next_name(depth=1, units=8, activation="relu", outputs=2, inputs=4, policy=None):
-    """The same, named as what is there already lets it; the one to use in a strategy's scope."""
+    """Returns the same model with the next free name; for use in a strategy's scope."""
     hidden = [layers.Dense(units, activation=activation, dtype=policy) for _ in range(depth)]
     model = keras.Sequential([keras.Input([inputs]), *hidden, layers.Dense(outputs, dtype=policy)])
     if policy:
@@ -49,7 +49,7 @@ def compiled(model, optimizer=None, **how):
 
 
 def fit(model, x, y=None, callbacks=(), **how):
-    """Fits quietly and in the order of the data."""
+    """Fits silently, without shuffling."""
     defaults = {"batch_size": BATCH_SIZE, "shuffle": False, "verbose": 0}
     return model.fit(x, y, callbacks=list(callbacks), **{**defaults, **how})
 

@@ -1,4 +1,4 @@
-"""The table of activation functions agrees with Keras: values, slopes and where they are flat."""
+"""The table of activation functions agrees with Keras: values, slopes and saturation bounds."""
 
 import math
 
@@ -15,7 +15,7 @@ SATURATING = sorted(name for name, found in ACTIVATIONS.items() if found.saturat
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_values_and_slopes_are_those_of_keras(name):
+def test_values_and_slopes_equal_kerass(name):
     x = tf.constant(np.random.default_rng(0).normal(scale=4, size=2000))
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -34,7 +34,7 @@ def test_a_rectifier_is_zero_for_half_of_all_inputs(name):
 
 
 def curve(name):
-    """A Keras activation function and its slope relative to that just below zero, in float64."""
+    """Returns a Keras activation and its slope relative to that just below zero, in float64."""
     x = np.linspace(-20, 20, 400_001)
     y = keras.activations.get(name)(tf.constant(x)).numpy()
     slope = np.gradient(y, x)
@@ -42,7 +42,7 @@ def curve(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(SATURATING) - {"relu6"}))
-def test_a_unit_is_saturated_where_its_slope_is_that_of_tanh_at_0_97(name):
+def test_a_unit_is_saturated_where_its_slope_is_at_most_tanhs_at_0_97(name):
     _, y, slope = curve(name)
     lower, upper = ACTIVATIONS[name].saturation
     is_beyond = (y <= lower) | (y >= upper)
@@ -54,13 +54,13 @@ def test_a_unit_is_saturated_where_its_slope_is_that_of_tanh_at_0_97(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(SATURATING) - {"hard_sigmoid", "hard_tanh", "relu6"}))
-def test_at_each_bound_the_slope_has_just_fallen_to_the_criterion(name):
+def test_at_each_bound_the_slope_just_meets_the_criterion(name):
     _, y, slope = curve(name)
     for bound in filter(math.isfinite, ACTIVATIONS[name].saturation):
         assert slope[np.argmin(np.abs(y - bound))] == pytest.approx(SLOPE_LEFT, rel=1e-3)
 
 
-def test_relu6_is_flat_from_its_bound_on_and_its_zeros_are_not_saturation():
+def test_relu6_saturates_at_its_upper_bound_but_not_at_zero():
     x = np.linspace(-20, 20, 40_001)
     y = keras.activations.get("relu6")(tf.constant(x)).numpy()
     lower, upper = ACTIVATIONS["relu6"].saturation
@@ -70,11 +70,11 @@ def test_relu6_is_flat_from_its_bound_on_and_its_zeros_are_not_saturation():
 
 
 @pytest.mark.parametrize("name", ["relu", "leaky_relu", "gelu", "silu", "linear"])
-def test_a_function_that_does_not_saturate_has_no_bounds(name):
+def test_a_nonsaturating_function_has_no_bounds(name):
     assert ACTIVATIONS[name].saturation is None
 
 
-def test_theory_knows_the_functions_that_were_tested():
+def test_theory_supports_exactly_the_tested_functions():
     assert theory.ACTIVATIONS is PREDICTED
     assert set(ACTIVATIONS) - set(PREDICTED) == {"celu", "hard_sigmoid", "hard_tanh", "relu6"}
     with pytest.raises(ValueError, match="`activation` must be one of linear, sigmoid, tanh"):

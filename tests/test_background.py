@@ -1,4 +1,4 @@
-"""Tasks that run beside the training."""
+"""Tasks that run in the background of training."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ def ignore(seconds):
     pass
 
 
-def test_tasks_run_in_another_thread_in_their_order():
+def test_tasks_run_in_another_thread_in_order():
     background, seen = Background(), []
     for number in range(10):
         background.run(lambda n: seen.append((n, threading.current_thread())), number, done=ignore)
@@ -21,7 +21,7 @@ def test_tasks_run_in_another_thread_in_their_order():
     background.close()
 
 
-def test_whoever_hands_in_too_many_waits():
+def test_submitting_too_many_tasks_blocks():
     background, gate, begun = Background(), threading.Event(), []
 
     def task(number):
@@ -42,7 +42,7 @@ def test_whoever_hands_in_too_many_waits():
     assert begun == [*range(MAX_WAITING + 1), 9]
 
 
-def test_the_cpu_time_of_a_task_is_told():
+def test_the_cpu_time_of_a_task_is_reported():
     background, told = Background(), []
     background.run(lambda: sum(range(10**6)), done=told.append)
     background.run(lambda: time.sleep(0.2), done=told.append)
@@ -52,7 +52,7 @@ def test_the_cpu_time_of_a_task_is_told():
     assert told[1] < 0.1
 
 
-def test_a_closed_one_runs_again_and_has_no_thread():
+def test_a_closed_one_has_no_thread_and_can_run_again():
     background, seen, before = Background(), [], threading.active_count()
     for number in range(2):
         background.run(seen.append, number, done=ignore)

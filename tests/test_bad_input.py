@@ -1,4 +1,4 @@
-"""What is wrong is said before training begins, and says how to mend it."""
+"""Invalid input raises before training begins, with a message that says how to fix it."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ EXPECTED_FREQ = "`update_freq` must be 'auto', 'epoch', 'batch' or a positive in
         ([1], TypeError, "Use update_freq='auto'."),
     ],
 )
-def test_an_update_freq_that_is_none_is_refused(update_freq, error, mend):
+def test_an_invalid_update_freq_raises(update_freq, error, mend):
     with pytest.raises(error) as caught:
         GradientMonitor(None, update_freq)
 
@@ -37,7 +37,7 @@ def test_an_update_freq_that_is_none_is_refused(update_freq, error, mend):
 
 
 @pytest.mark.parametrize("update_freq", [True, False])
-def test_a_bool_is_no_update_freq(update_freq):
+def test_a_bool_update_freq_raises(update_freq):
     with pytest.raises(TypeError) as caught:
         GradientMonitor(None, update_freq)
 
@@ -46,7 +46,7 @@ def test_a_bool_is_no_update_freq(update_freq):
     )
 
 
-def test_an_integer_of_numpy_is_an_update_freq():
+def test_a_numpy_integer_is_a_valid_update_freq():
     monitor = GradientMonitor(None, np.int64(2))
     fit(compiled(mlp(depth=0)), *regression_data(3), [monitor])
 
@@ -54,7 +54,7 @@ def test_an_integer_of_numpy_is_an_update_freq():
 
 
 @pytest.mark.parametrize("log_dir", [5, "", b"logs", 2.5, ["logs"], False])
-def test_a_log_dir_that_is_no_path_is_refused(log_dir):
+def test_a_log_dir_that_is_not_a_path_raises(log_dir):
     with pytest.raises(TypeError) as caught:
         GradientMonitor(log_dir)
 
@@ -65,7 +65,7 @@ def test_a_log_dir_that_is_no_path_is_refused(log_dir):
 
 
 def message_of_log_dir(log_dir):
-    """Tries to train with this log_dir and returns the error; nothing may have been trained."""
+    """Tries to train with this log_dir, checks that nothing was trained, and returns the error."""
     model = compiled(mlp(depth=0))
     before = weights_of(model)
     with pytest.raises(ValueError, match="log_dir") as caught:
@@ -75,7 +75,7 @@ def message_of_log_dir(log_dir):
     return str(caught.value)
 
 
-def test_a_log_dir_beneath_a_file_is_refused(tmp_path):
+def test_a_log_dir_below_a_file_raises(tmp_path):
     (tmp_path / "file").write_text("")
     log_dir = str(tmp_path / "file" / "sub")
 
@@ -85,7 +85,7 @@ def test_a_log_dir_beneath_a_file_is_refused(tmp_path):
     )
 
 
-def test_a_log_dir_that_is_a_file_is_refused(tmp_path):
+def test_a_log_dir_that_is_a_file_raises(tmp_path):
     (tmp_path / "file").write_text("")
     log_dir = str(tmp_path / "file")
 
@@ -95,7 +95,7 @@ def test_a_log_dir_that_is_a_file_is_refused(tmp_path):
     )
 
 
-def test_a_log_dir_whose_run_is_a_file_is_refused(tmp_path):
+def test_a_log_dir_whose_run_is_a_file_raises(tmp_path):
     (tmp_path / "gradients").write_text("")
 
     assert message_of_log_dir(str(tmp_path)).startswith(
@@ -105,7 +105,7 @@ def test_a_log_dir_whose_run_is_a_file_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a directory none can write to")
-def test_a_log_dir_that_cannot_be_written_to_is_refused():
+def test_an_unwritable_log_dir_raises():
     message = message_of_log_dir("/proc/self/logs")
 
     assert message.startswith(
@@ -121,7 +121,7 @@ EXPECTED_VARIABLES = (
 
 
 @pytest.mark.parametrize("variables", ["kernel", ["conv*", "x"], []])
-def test_a_filter_that_matches_nothing_is_told_what_there_is(variables):
+def test_a_filter_that_matches_nothing_raises_and_lists_the_choices(variables):
     model = compiled(mlp(depth=1))
     before = weights_of(model)
     with pytest.raises(ValueError, match="`variables`") as caught:
@@ -136,7 +136,7 @@ def test_a_filter_that_matches_nothing_is_told_what_there_is(variables):
 
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
-def test_a_filter_that_matches_nothing_is_told_at_the_first_step_of_an_unbuilt_model(how):
+def test_a_filter_that_matches_nothing_in_an_unbuilt_model_raises_at_step_one(how):
     keras.utils.clear_session()
     model = compiled(keras.Sequential([keras.layers.Dense(2)]), **how)
     with pytest.raises(ValueError, match="`variables`") as caught:
@@ -150,7 +150,7 @@ def test_a_filter_that_matches_nothing_is_told_at_the_first_step_of_an_unbuilt_m
 
 
 @pytest.mark.parametrize("variables", [5, [5]])
-def test_a_filter_of_the_wrong_type_is_refused(variables):
+def test_a_variable_filter_of_the_wrong_type_raises(variables):
     with pytest.raises(TypeError) as caught:
         GradientMonitor(None, variables=variables)
 
@@ -161,7 +161,7 @@ def test_a_filter_of_the_wrong_type_is_refused(variables):
 
 
 @pytest.mark.parametrize("activations", [5, [5]])
-def test_a_filter_of_layers_of_the_wrong_type_is_refused(activations):
+def test_a_layer_filter_of_the_wrong_type_raises(activations):
     with pytest.raises(TypeError) as caught:
         GradientMonitor(None, activations=activations)
 
@@ -171,7 +171,7 @@ def test_a_filter_of_layers_of_the_wrong_type_is_refused(activations):
     )
 
 
-def test_a_filter_of_layers_that_matches_nothing_is_told_what_there_is():
+def test_a_layer_filter_that_matches_nothing_raises_and_lists_the_choices():
     model = compiled(mlp(depth=1))
     before = weights_of(model)
     with pytest.raises(ValueError, match="`activations`") as caught:
@@ -185,7 +185,7 @@ def test_a_filter_of_layers_that_matches_nothing_is_told_what_there_is():
 
 
 @pytest.mark.parametrize("charts", ["gradients", 5, True])
-def test_charts_that_are_no_list_are_refused(charts):
+def test_charts_that_are_not_a_list_raise(charts):
     with pytest.raises(TypeError) as caught:
         GradientMonitor(None, charts=charts)
 
@@ -194,7 +194,7 @@ def test_charts_that_are_no_list_are_refused(charts):
     )
 
 
-def test_charts_that_there_are_not_are_refused():
+def test_unknown_charts_raise():
     with pytest.raises(ValueError, match="`charts`") as caught:
         GradientMonitor(None, charts=["gradients", "norms", 5])
 
@@ -203,7 +203,7 @@ def test_charts_that_there_are_not_are_refused():
     )
 
 
-def test_a_model_without_an_optimizer_is_refused():
+def test_a_model_without_an_optimizer_raises():
     class NoOptimizer(keras.Model):
         def train_step(self, data):
             return {}
@@ -220,8 +220,8 @@ def test_a_model_without_an_optimizer_is_refused():
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch", "numpy"])
-def test_another_backend_is_refused(monkeypatch, backend):
-    # Keras imports no backend that is not installed, and TensorFlow is the only one here.
+def test_another_backend_raises(monkeypatch, backend):
+    # Keras can import installed backends only, and TensorFlow is the only one here.
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     with pytest.raises(RuntimeError) as caught:
         GradientMonitor(None)
@@ -232,7 +232,7 @@ def test_another_backend_is_refused(monkeypatch, backend):
     )
 
 
-def test_a_model_with_a_train_step_that_applies_nothing_is_told_once():
+def test_a_train_step_that_applies_nothing_warns_once():
     class Idle(keras.Model):
         def train_step(self, data):
             return {"loss": tf.zeros([])}

@@ -1,4 +1,4 @@
-"""What a probe may be, and what is said of one that is none."""
+"""Which values are accepted as a probe, and the errors for all others."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from vg_keras.probe import as_probe
 X, Y = regression_data(1)
 
 
-def test_a_tuple_stands_for_a_probe():
+def test_a_tuple_is_converted_to_a_probe():
     probe = as_probe((X, Y))
 
     assert np.array_equal(probe.x, X)
@@ -25,27 +25,27 @@ def test_a_tuple_stands_for_a_probe():
     )
 
 
-def test_a_tuple_of_three_has_weights():
+def test_a_tuple_of_three_includes_sample_weights():
     weights = np.arange(len(X))
 
     assert np.array_equal(as_probe((X, Y, weights)).sample_weight, weights)
 
 
-def test_a_probe_stands_for_itself():
+def test_a_probe_is_returned_unchanged():
     probe = Probe(X, Y)
 
     assert as_probe(probe) is probe
     assert as_probe(None) is None
 
 
-def test_structures_of_arrays_are_taken():
+def test_nested_structures_of_arrays_are_accepted():
     probe = Probe({"a": X, "b": [X, X]}, (Y, Y))
 
     assert [part.shape for part in keras.tree.flatten(probe.x)] == [X.shape] * 3
     assert isinstance(probe.y, tuple)
 
 
-def test_what_becomes_of_an_array_later_is_nothing_to_the_probe():
+def test_later_changes_of_an_array_do_not_affect_the_probe():
     x = X.copy()
     probe = Probe(x, Y)
     x[:] = 0
@@ -54,7 +54,7 @@ def test_what_becomes_of_an_array_later_is_nothing_to_the_probe():
 
 
 @pytest.mark.parametrize("probe", [5, [X, Y], (X,), (X, Y, Y, Y), {"x": X}])
-def test_what_is_no_probe_is_refused(probe):
+def test_an_invalid_probe_raises(probe):
     with pytest.raises(TypeError) as caught:
         GradientMonitor(None, probe=probe)
 
@@ -74,7 +74,7 @@ def test_what_is_no_probe_is_refused(probe):
         ((1.0, Y), "0, 8"),
     ],
 )
-def test_a_probe_without_examples_or_of_different_lengths_is_refused(parts, lengths):
+def test_a_probe_without_examples_or_with_unequal_lengths_raises(parts, lengths):
     with pytest.raises(ValueError, match="`probe`") as caught:
         GradientMonitor(None, probe=parts)
 
@@ -85,7 +85,7 @@ def test_a_probe_without_examples_or_of_different_lengths_is_refused(parts, leng
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".", "./a", "gradients", "train", "validation"])
-def test_a_name_that_is_no_directory_of_its_own_is_refused(name):
+def test_a_name_that_is_not_a_directory_of_its_own_raises(name):
     with pytest.raises(ValueError, match="`name`") as caught:
         Probe(X, Y, name=name)
 
@@ -96,7 +96,7 @@ def test_a_name_that_is_no_directory_of_its_own_is_refused(name):
 
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
-def test_a_probe_that_the_model_does_not_take_is_told_before_anything_is_trained(how):
+def test_a_probe_that_does_not_fit_the_model_raises_before_training(how):
     model = compiled(mlp(depth=0), **how)
     before = weights_of(model)
     with pytest.raises(ValueError, match="`probe`") as caught:

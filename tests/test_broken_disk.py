@@ -1,7 +1,7 @@
-"""Whatever happens to the disk, each log warns once and the training ends with the same weights.
+"""Whatever happens to the disk, each log warns once and training ends with the same weights.
 
-Each trouble befalls a training in a process of its own, with a probe, that is with two logs; those
-of a single log stand in `test_writer.py`.
+Each failure is provoked in a training run in a process of its own, with a probe, that is, with two
+logs. `test_writer.py` covers a single log.
 """
 
 import json
@@ -31,7 +31,7 @@ TRAINING = """
         return hashlib.sha256(repr(weights_of(model)).encode()).hexdigest()
 
     def trouble(model):
-        assert len(monitor.records) == 3  # which waits until they are written
+        assert len(monitor.records) == 3  # blocks until they are written
         {trouble}
 
     {beforehand}
@@ -51,7 +51,7 @@ NOBODY = "os.setuid(65534)  # permissions mean nothing to root"
 
 
 def trained_in(log_dir, trouble, beforehand="pass"):
-    """Trains in a process whose disk is troubled after the third step; returns what it says."""
+    """Trains in a process whose disk fails after the third step; returns its output."""
     script = textwrap.dedent(TRAINING).format(trouble=trouble, beforehand=beforehand)
     paths = [*sys.path, str(Path(vg_keras.__file__).parents[1]), str(Path(__file__).parent)]
     result = subprocess.run(
@@ -81,8 +81,8 @@ def steps_read_from(*run_dirs):
     return [[record.step for record in run.latest.records] for run in runs]
 
 
-def test_a_file_that_may_grow_no_more(tmp_path):
-    """What a full disk, or a quota, does: a write ends half-way, in the middle of an event."""
+def test_a_file_that_may_not_grow_warns_once(tmp_path):
+    """A full disk or a quota ends a write half-way, in the middle of an event."""
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))"
     told = trained_in(tmp_path, limit)
 
@@ -90,7 +90,7 @@ def test_a_file_that_may_grow_no_more(tmp_path):
     assert steps_read_from(tmp_path, tmp_path / "probe") == [[0, 1, 2]] * 2
 
 
-def test_an_event_cut_off_in_its_middle_spoils_none_before_it(tmp_path):
+def test_a_truncated_event_does_not_damage_earlier_ones(tmp_path):
     probe_size = "max(os.path.getsize(f) for _, f in files)"
     limit = (
         "files = [(d, os.path.join(d, f)) for d, _, fs in os.walk(log_dir) for f in fs]; "
@@ -104,7 +104,7 @@ def test_an_event_cut_off_in_its_middle_spoils_none_before_it(tmp_path):
         assert 3 <= len(steps) < 8
 
 
-def test_a_log_directory_that_is_removed(tmp_path):
+def test_a_removed_log_directory_warns_once(tmp_path):
     log_dir = tmp_path / "logs"
     told = trained_in(log_dir, "shutil.rmtree(log_dir)")
 
@@ -112,11 +112,11 @@ def test_a_log_directory_that_is_removed(tmp_path):
     assert not log_dir.exists()
 
 
-def test_a_log_directory_that_is_moved_away_keeps_what_was_written(tmp_path):
+def test_a_moved_log_directory_keeps_what_was_written(tmp_path):
     log_dir, moved = tmp_path / "logs", tmp_path / "moved"
     told = trained_in(log_dir, f"os.rename(log_dir, {str(moved)!r})")
 
-    # The record that finds the file gone was written to it all the same.
+    # The record that detects the missing file was still written to it.
     assert_told_once_and_trained_alike(told, log_dir, "The event file is gone")
     assert steps_read_from(moved, moved / "probe") == [[0, 1, 2, 3]] * 2
     assert not log_dir.exists()
@@ -124,11 +124,11 @@ def test_a_log_directory_that_is_moved_away_keeps_what_was_written(tmp_path):
 
 @pytest.fixture
 def others_directory(tmp_path):
-    """A directory that another user owns."""
+    """Returns a directory that another user owns."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     for directory in [tmp_path, *tmp_path.parents]:
-        if not directory.stat().st_mode & stat.S_IXOTH:  # pytest keeps its directories to itself
+        if not directory.stat().st_mode & stat.S_IXOTH:  # pytest's directories are private
             directory.chmod(0o755)
     log_dir = tmp_path / "logs"
     log_dir.mkdir()
@@ -136,7 +136,7 @@ def others_directory(tmp_path):
     return log_dir
 
 
-def test_a_log_directory_that_may_not_be_entered_any_more(others_directory):
+def test_a_log_directory_that_becomes_inaccessible_warns_once(others_directory):
     told = trained_in(others_directory, "os.chmod(log_dir, 0)", NOBODY)
     others_directory.chmod(0o755)
 
@@ -144,8 +144,8 @@ def test_a_log_directory_that_may_not_be_entered_any_more(others_directory):
     assert steps_read_from(others_directory, others_directory / "probe") == [[0, 1, 2, 3]] * 2
 
 
-def test_files_that_may_not_be_opened_any_more_are_written_to_the_end(others_directory):
-    """The permission to write is that of the moment when the file was opened."""
+def test_open_files_are_written_even_if_permission_to_open_is_withdrawn(others_directory):
+    """Write permission is checked when a file is opened."""
     lock = "[os.chmod(os.path.join(d, f), 0) for d, _, fs in os.walk(log_dir) for f in fs]"
     told = trained_in(others_directory, lock, NOBODY)
 

@@ -1,4 +1,4 @@
-"""GradientMonitor by what it keeps and what reaches the disk."""
+"""GradientMonitor, tested by the records it keeps and by what reaches the disk."""
 
 import os
 import pickle
@@ -45,14 +45,14 @@ USUAL |= {"global_gradient_norm", "largest_gradients"}
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory):
-    """A monitor that recorded and wrote every step, as it does by default, and its directory."""
+    """A monitor that recorded every step and wrote the default charts, and its directory."""
     log_dir = tmp_path_factory.mktemp("usual")
     return trained(GradientMonitor(log_dir, "batch")), log_dir
 
 
 @pytest.fixture(scope="module")
 def without_charts(tmp_path_factory):
-    """The same of a monitor without charts."""
+    """The same for a monitor without charts."""
     log_dir = tmp_path_factory.mktemp("without_charts")
     return trained(GradientMonitor(log_dir, "batch", charts=[])), log_dir
 
@@ -74,13 +74,13 @@ def test_without_charts_no_chart_reaches_the_disk(without_charts):
         (KINDS, USUAL),
     ],
 )
-def test_only_the_charts_asked_for_reach_the_disk(tmp_path, charts, expected):
+def test_only_the_requested_charts_reach_the_disk(tmp_path, charts, expected):
     trained(GradientMonitor(tmp_path, "batch", charts=charts))
 
     assert tags_in(tmp_path) == expected | PAYLOADS
 
 
-def test_without_charts_the_records_are_written_all_the_same(without_charts):
+def test_without_charts_the_records_are_still_written(without_charts):
     monitor, log_dir = without_charts
 
     assert all_contents(read_run(log_dir).latest.records) == all_contents(monitor.records)
@@ -97,7 +97,7 @@ def test_without_charts_the_records_are_written_all_the_same(without_charts):
         (lambda layer: layer.units == 2, LAYERS[1:]),
     ],
 )
-def test_layers_are_chosen(tmp_path, activations, expected):
+def test_layers_can_be_selected(tmp_path, activations, expected):
     monitor = trained(GradientMonitor(tmp_path, "batch", activations=activations))
     record = monitor.records[-1]
 
@@ -107,7 +107,7 @@ def test_layers_are_chosen(tmp_path, activations, expected):
     assert rms == all_tags(["activation_gradient_rms"], expected)
 
 
-def test_without_updates_their_norms_are_left_out(tmp_path):
+def test_without_updates_update_norms_are_left_out(tmp_path):
     monitor = trained(GradientMonitor(tmp_path, "batch", updates=False))
 
     assert [dict(r.update_norms) | dict(r.weight_norms) for r in monitor.records] == [{}, {}, {}]
@@ -124,7 +124,7 @@ def test_weights_are_recorded_on_request(tmp_path):
     assert tags_in(tmp_path) == USUAL | all_tags(["weights"]) | PAYLOADS
 
 
-def test_a_probe_has_a_run_of_its_own(tmp_path):
+def test_a_probe_has_its_own_run(tmp_path):
     x, y = regression_data(1)
     monitor = trained(GradientMonitor(tmp_path, "batch", probe=Probe(x, y, name="fixed")))
     run = read_run(tmp_path / "fixed")
@@ -136,11 +136,11 @@ def test_a_probe_has_a_run_of_its_own(tmp_path):
     assert tags_in(tmp_path / "fixed") == expected
 
 
-def test_without_a_probe_there_are_no_records_of_it(usual):
+def test_without_a_probe_there_are_no_probe_records(usual):
     assert usual[0].probe_records == []
 
 
-def test_records_begin_anew_with_another_model():
+def test_records_are_reset_for_another_model():
     monitor = GradientMonitor(None, "batch", probe=regression_data(1))
     trained(monitor, 3)
     trained(monitor, 2)
@@ -160,7 +160,7 @@ def test_records_begin_anew_with_another_model():
         (lambda variable: len(variable.shape) == 2, [PATHS[0], PATHS[2]]),
     ],
 )
-def test_variables_are_chosen(tmp_path, variables, expected):
+def test_variables_can_be_selected(tmp_path, variables, expected):
     monitor = trained(GradientMonitor(tmp_path, "batch", variables))
 
     assert list(monitor.records[0].gradients) == expected
@@ -179,13 +179,13 @@ def test_each_recorded_step_is_one_event_with_all_its_values(usual):
     assert {value.tag for value in cost.summary.value} == {"vg_keras/cost"}
     assert [event.step for event in records] == [0, 1, 2]
     assert [len(event.summary.value) for event in records] == [
-        1 + len(USUAL) - 1,  # at the first step no unit can be called dead
+        1 + len(USUAL) - 1,  # at the first step no unit can be dead yet
         1 + len(USUAL),
         1 + len(USUAL),
     ]
 
 
-def test_each_fit_has_a_file_of_its_own_in_one_run(tmp_path):
+def test_each_fit_has_its_own_file_in_one_run(tmp_path):
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(tmp_path, 2)
     for _ in range(3):
@@ -221,7 +221,7 @@ def test_without_a_log_dir_nothing_is_written(tmp_path, monkeypatch):
     assert len(monitor.records) == 3
 
 
-def test_a_relative_log_dir_stays_where_it_was_when_training_began(tmp_path, monkeypatch):
+def test_a_relative_log_dir_is_resolved_when_training_begins(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     move = CallAt("on_train_batch_end", lambda model: os.chdir(tmp_path / "elsewhere"))
@@ -230,7 +230,7 @@ def test_a_relative_log_dir_stays_where_it_was_when_training_began(tmp_path, mon
     assert len(events_in(tmp_path / "logs")) == 2 + 3 + 1
 
 
-def test_making_a_monitor_writes_nothing(tmp_path):
+def test_creating_a_monitor_writes_nothing(tmp_path):
     GradientMonitor(tmp_path / "logs")
 
     assert list(tmp_path.iterdir()) == []
@@ -254,7 +254,7 @@ def test_records_can_be_pickled(usual):
     assert all_contents(records) == all_contents(monitor.records)
 
 
-def test_of_two_monitors_the_second_says_once_that_it_records_nothing():
+def test_the_second_of_two_monitors_warns_once_that_it_records_nothing():
     def trained_with(monitors):
         model = compiled(mlp(depth=0))
         fit(model, *regression_data(3), monitors)
@@ -267,14 +267,14 @@ def test_of_two_monitors_the_second_says_once_that_it_records_nothing():
     (warning,) = caught
     assert str(warning.message) == (
         "Another GradientMonitor records a step of the model 'sequential', so this one does not. "
-        "Give `fit` one monitor, or let them record at different steps."
+        "Pass one monitor to `fit`, or let them record at different steps."
     )
     assert [record.step for record in first.records] == [0, 1, 2]
     assert second.records == []
     assert weights == trained_with([])
 
 
-def test_two_monitors_may_record_at_different_steps():
+def test_two_monitors_can_record_at_different_steps():
     first, second = GradientMonitor(None, 2), GradientMonitor(None, 3)
     with pytest.warns(UserWarning, match="Another GradientMonitor"):
         fit(compiled(mlp(depth=0)), *regression_data(6), [first, second])
@@ -283,7 +283,7 @@ def test_two_monitors_may_record_at_different_steps():
     assert [record.step for record in second.records] == [3]
 
 
-def test_one_monitor_after_another_is_fine():
+def test_one_monitor_can_follow_another():
     model = compiled(mlp(depth=0))
     first, second = GradientMonitor(None, "batch"), GradientMonitor(None, "batch")
     fit(model, *regression_data(2), [first])

@@ -1,4 +1,4 @@
-"""Copies of a monitor, many fits and several workers: each training run has a run of its own."""
+"""Copies of a monitor, many fits and several workers each write a run of their own."""
 
 import copy
 import json
@@ -32,7 +32,7 @@ def steps_of(records):
 
 
 @copies
-def test_a_monitor_that_was_used_is_copied_with_its_settings_and_records(tmp_path, copied):
+def test_a_used_monitor_is_copied_with_its_settings_and_records(tmp_path, copied):
     x, y = regression_data(3)
     monitor = GradientMonitor(
         tmp_path, 2, "*/kernel", activations=False, weights=True, probe=(x[:4], y[:4])
@@ -53,7 +53,7 @@ def test_a_monitor_that_was_used_is_copied_with_its_settings_and_records(tmp_pat
 
 
 @copies
-def test_a_copy_keeps_nothing_of_the_model(copied):
+def test_a_copy_holds_no_reference_to_the_model(copied):
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(None)
     fit(model, *regression_data(1), [monitor])
@@ -63,7 +63,7 @@ def test_a_copy_keeps_nothing_of_the_model(copied):
     assert size < 2000
 
 
-def test_each_copy_has_a_run_of_its_own(tmp_path):
+def test_each_copy_has_its_own_run(tmp_path):
     original = GradientMonitor(tmp_path, 100, probe=regression_data(1))
     for monitor in (copy.deepcopy(original), copy.deepcopy(original), original):
         model = compiled(mlp(depth=0))
@@ -78,7 +78,7 @@ def test_each_copy_has_a_run_of_its_own(tmp_path):
 RUNS = ("gradients", "probe")
 
 
-def test_a_shallow_copy_is_a_copy_too(tmp_path):
+def test_a_shallow_copy_has_its_own_run_too(tmp_path):
     monitor = GradientMonitor(tmp_path)
     twin = copy.copy(monitor)
     fit(compiled(mlp(depth=0)), *regression_data(1), [monitor])
@@ -87,21 +87,21 @@ def test_a_shallow_copy_is_a_copy_too(tmp_path):
     assert steps_of(monitor.records) == [0]
 
 
-def test_a_copy_passes_over_directories_that_are_there(tmp_path):
+def test_a_copy_skips_existing_directories(tmp_path):
     (tmp_path / "copy_1").mkdir()
     (tmp_path / "copy_2").write_text("a file")
 
     assert directory_of_copy(str(tmp_path)) == str(tmp_path / "copy_3")
 
 
-def test_a_copy_that_can_not_make_its_directory_says_so(tmp_path):
+def test_a_copy_that_cannot_create_its_directory_warns(tmp_path):
     (tmp_path / "file").write_text("")
     monitor = copy.deepcopy(GradientMonitor(tmp_path / "file"))
     with pytest.raises(ValueError, match="`log_dir` must be a directory that can be made"):
         fit(compiled(mlp(depth=0)), *regression_data(1), [monitor])
 
 
-def test_fits_that_have_nothing_to_write_leave_no_file(tmp_path):
+def test_fits_with_nothing_to_write_leave_no_file(tmp_path):
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(tmp_path, 100)
     for _ in range(20):
@@ -112,14 +112,14 @@ def test_fits_that_have_nothing_to_write_leave_no_file(tmp_path):
     assert [steps_of(t.records) for t in read_run(tmp_path).trainings] == [[0], [100]]
 
 
-def test_a_log_directory_that_can_not_be_written_is_told_before_training(tmp_path):
+def test_an_unwritable_log_directory_raises_before_training(tmp_path):
     (tmp_path / "gradients").write_text("a file")
     with pytest.raises(ValueError, match="Use another directory"):
         fit(compiled(mlp(depth=0)), *regression_data(1), [GradientMonitor(tmp_path)])
 
 
 class Worker:
-    """Stands in for the strategy of one worker."""
+    """Fakes the strategy of one worker."""
 
     def __init__(self, task_type, task_id, jobs=("worker",)):
         spec = tf.train.ClusterSpec({job: ["localhost:1", "localhost:2"] for job in jobs})
@@ -138,13 +138,13 @@ class Worker:
         (Worker("worker", 0, ("chief", "worker")), "_worker_0"),
     ],
 )
-def test_of_several_workers_the_chief_writes_the_run_and_the_others_runs_of_their_own(
+def test_the_chief_worker_writes_the_run_and_the_others_their_own(
     strategy, suffix
 ):
     assert suffix_of_worker(strategy) == suffix
 
 
-def test_clones_of_scikit_learn_get_a_run_each(tmp_path):
+def test_each_scikit_learn_clone_has_its_own_run(tmp_path):
     base = pytest.importorskip("sklearn.base")
 
     class Estimator(base.BaseEstimator):
@@ -162,7 +162,7 @@ def test_clones_of_scikit_learn_get_a_run_each(tmp_path):
     assert runs_in(tmp_path) == ["copy_1/gradients", "copy_2/gradients", "gradients"]
 
 
-def test_trials_of_keras_tuner_get_a_run_each(tmp_path):
+def test_each_keras_tuner_trial_has_its_own_run(tmp_path):
     keras_tuner = pytest.importorskip("keras_tuner")
 
     def build(hp):
@@ -183,7 +183,7 @@ def test_trials_of_keras_tuner_get_a_run_each(tmp_path):
         assert record.step == 0
 
 
-def test_several_monitors_and_fits_of_one_model_share_what_was_traced():
+def test_several_monitors_and_fits_of_one_model_share_traces():
     model = compiled(mlp(depth=0))
     calls = []
     call = model.layers[0].call
@@ -200,7 +200,7 @@ def test_several_monitors_and_fits_of_one_model_share_what_was_traced():
     assert other_again == other
 
 
-def test_monitors_that_share_a_trace_have_records_of_their_own(tmp_path):
+def test_monitors_that_share_a_trace_have_separate_records(tmp_path):
     x, y = regression_data(6)
     first, second = GradientMonitor(tmp_path / "1", 2), GradientMonitor(tmp_path / "2", 3)
     with pytest.warns(UserWarning, match="Another GradientMonitor"):
@@ -209,12 +209,12 @@ def test_monitors_that_share_a_trace_have_records_of_their_own(tmp_path):
     for monitor, steps in ((first, [0, 2, 4]), (second, [3])):
         assert steps_of(monitor.records) == steps
         assert steps_of(read_run(monitor.log_dir).latest.records) == steps
-    # What a monitor says of units looks back on its own records alone.
+    # A monitor derives dead units from its own records only.
     assert [len(r.dead_units) for r in first.records] == [0, 1, 1]
     assert [len(r.dead_units) for r in second.records] == [0]
 
 
-def test_the_settings_of_a_cluster_in_the_environment_alone_change_nothing(tmp_path, monkeypatch):
+def test_cluster_settings_in_the_environment_alone_have_no_effect(tmp_path, monkeypatch):
     cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
     fit(compiled(mlp(depth=0)), *regression_data(1), [GradientMonitor(tmp_path)])

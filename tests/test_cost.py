@@ -1,4 +1,4 @@
-"""What recording costs and how often a budget allows it, with a clock that the test sets."""
+"""The cost of recording and how often a budget allows it, with a clock set by the test."""
 
 import copy
 import itertools
@@ -15,7 +15,7 @@ from vg_keras.schedule import Schedule
 
 
 class Training:
-    """A training whose steps take so long, on a clock of its own."""
+    """A fake training run with given step times, on its own clock."""
 
     def __init__(self, plain=1.0, extra=3.0, budget=0.01, tracing=50.0):
         self.now = 0.0
@@ -26,7 +26,7 @@ class Training:
         self._is_first_recorded = self._is_first_plain = True
 
     def run(self, num_steps):
-        """Runs so many steps as the callback does, and returns which were recorded."""
+        """Runs that many steps the way the callback does, and returns which were recorded."""
         begin = self.steps[-1] + 1 if self.steps else 0
         self.schedule.begin_or_resume(begin)
         recorded = []
@@ -64,7 +64,7 @@ FIRST = [0, 1, 2, 5, 10, 20, 50, 100]
         (0.0001, 0.01, 1),
     ],
 )
-def test_the_interval_is_the_shortest_of_the_list_within_the_budget(extra, budget, interval):
+def test_the_interval_is_the_shortest_listed_one_within_the_budget(extra, budget, interval):
     training = Training(extra=extra, budget=budget)
     recorded = training.run(200)
 
@@ -72,19 +72,19 @@ def test_the_interval_is_the_shortest_of_the_list_within_the_budget(extra, budge
     assert training.schedule.interval == interval
 
 
-def test_records_lie_ever_farther_apart_until_they_lie_an_interval_apart():
+def test_gaps_between_records_grow_until_they_reach_the_interval():
     assert Training(extra=3.0).run(3000) == [*FIRST, 200, 500, 1000, 1500, 2000, 2500]
 
 
-def test_with_a_short_interval_the_first_hundred_steps_are_the_same():
+def test_a_short_interval_does_not_change_the_first_hundred_steps():
     assert Training(extra=0.19).run(180) == [*FIRST, 120, 140, 160]
 
 
-def test_a_training_of_thirty_steps_has_several_records():
+def test_a_training_run_of_thirty_steps_has_several_records():
     assert Training().run(30) == [0, 1, 2, 5, 10, 20]
 
 
-def test_the_first_steps_of_a_resumed_training_are_counted_from_its_first_one():
+def test_the_first_steps_of_a_resumed_run_are_counted_from_its_own_start():
     schedule = Schedule("auto")
     schedule.begin(1007)
 
@@ -94,7 +94,7 @@ def test_the_first_steps_of_a_resumed_training_are_counted_from_its_first_one():
 
 
 @pytest.mark.parametrize("budget", [0.001, 0.01, 0.1])
-def test_a_long_training_stays_within_the_budget(budget):
+def test_a_long_training_run_stays_within_the_budget(budget):
     training = Training(extra=1.8, budget=budget)
     training.run(101)
     before = training.now
@@ -104,7 +104,7 @@ def test_a_long_training_stays_within_the_budget(budget):
     assert budget / 3 < fraction <= budget
 
 
-def test_the_fraction_is_what_was_spent_of_the_whole_but_for_tracing():
+def test_the_fraction_is_recording_time_over_total_time_excluding_tracing():
     training = Training(extra=3.0)
     num_records = len(training.run(1000)) - 1  # without the one that was traced
     extra = 3.0 * num_records
@@ -113,7 +113,7 @@ def test_the_fraction_is_what_was_spent_of_the_whole_but_for_tracing():
     assert training.meter.tracing_seconds == pytest.approx(54.0)
 
 
-def test_one_slow_step_changes_no_interval():
+def test_one_slow_step_does_not_change_the_interval():
     training = Training(extra=3.0)
     training.run(1000)
     training.extra = 300.0
@@ -125,7 +125,7 @@ def test_one_slow_step_changes_no_interval():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_noise_changes_no_interval(seed):
+def test_noise_does_not_change_the_interval(seed):
     random = np.random.default_rng(seed)
     training = Training(extra=4.0)  # needs 400
     intervals = set()
@@ -139,7 +139,7 @@ def test_noise_changes_no_interval(seed):
     assert intervals == {500}
 
 
-def test_the_interval_follows_what_has_changed_for_good():
+def test_the_interval_follows_lasting_changes():
     training = Training(extra=3.0)
     training.run(1000)
     training.extra = 12.0
@@ -148,10 +148,10 @@ def test_the_interval_follows_what_has_changed_for_good():
     training.extra = 0.5
     training.run(40_000)
 
-    assert (longer, training.schedule.interval) == (2000, 100)  # 50 would just do, without a margin
+    assert (longer, training.schedule.interval) == (2000, 100)  # no margin at 50
 
 
-def test_time_between_epochs_is_no_training_time():
+def test_time_between_epochs_is_not_training_time():
     training = Training(extra=3.0)
     for _ in range(20):
         training.run(100)
@@ -160,7 +160,7 @@ def test_time_between_epochs_is_no_training_time():
     assert training.schedule.interval == 500
 
 
-def test_what_another_thread_spends_counts_too():
+def test_time_spent_in_another_thread_counts():
     meter = CostMeter(0.01, itertools.count().__next__)
     for _ in range(4):
         meter.begin_record()
@@ -173,7 +173,7 @@ def test_what_another_thread_spends_counts_too():
     assert meter.relative_cost >= 5.0 / 1.0
 
 
-def test_nothing_is_known_before_anything_was_measured():
+def test_the_cost_is_unknown_before_any_measurement():
     meter = CostMeter(0.01)
 
     assert math.isnan(meter.relative_cost)
@@ -182,7 +182,7 @@ def test_nothing_is_known_before_anything_was_measured():
     assert meter.interval(50) == 50
 
 
-def test_a_cost_reads_as_a_sentence():
+def test_a_cost_prints_as_a_sentence():
     assert str(Cost(0.0081, 1.26, 1200, 3_400_000, 500)) == (
         "1,200 records, one every 500 steps, 0.81% of the training time, 1.3 s for tracing, 3.4 MB"
     )
@@ -191,7 +191,7 @@ def test_a_cost_reads_as_a_sentence():
     )
 
 
-def test_the_default_records_the_first_steps_and_says_what_they_cost(tmp_path):
+def test_the_default_records_the_first_steps_and_reports_their_cost(tmp_path):
     monitor = GradientMonitor(tmp_path)
     fit(compiled(mlp()), *regression_data(30), [monitor], epochs=2)
     cost = monitor.cost
@@ -207,7 +207,7 @@ def test_the_default_records_the_first_steps_and_says_what_they_cost(tmp_path):
     assert 0 < cost.num_bytes - of_run.num_bytes < 1000  # the event that holds it
 
 
-def test_the_cost_stands_in_the_log(tmp_path):
+def test_the_cost_is_written_to_the_log(tmp_path):
     monitor = GradientMonitor(tmp_path)
     fit(compiled(mlp()), *regression_data(30), [monitor])
     found, cost = read_run(tmp_path).latest.cost, monitor.cost
@@ -216,7 +216,7 @@ def test_the_cost_stands_in_the_log(tmp_path):
     assert found.fraction == pytest.approx(cost.fraction)
 
 
-def test_another_model_costs_anew():
+def test_another_model_resets_the_cost():
     monitor = GradientMonitor(None)
     fit(compiled(mlp()), *regression_data(5), [monitor])
     fit(compiled(mlp()), *regression_data(2), [monitor])
@@ -224,7 +224,7 @@ def test_another_model_costs_anew():
     assert monitor.cost.num_records == 2
 
 
-def test_a_copy_counts_its_own_cost():
+def test_a_copy_measures_its_own_cost():
     monitor = GradientMonitor(None)
     fit(compiled(mlp()), *regression_data(6), [monitor])
     other = copy.deepcopy(monitor)
@@ -234,14 +234,14 @@ def test_a_copy_counts_its_own_cost():
 
 
 @pytest.mark.parametrize("budget", [0, -1, 1.5, math.nan, True, "1 %", None])
-def test_a_budget_is_a_share(budget):
+def test_a_budget_must_be_a_fraction(budget):
     with pytest.raises((TypeError, ValueError), match="`budget` must be a share") as caught:
         GradientMonitor(None, budget=budget)
 
     assert f"Received: budget={budget!r}." in str(caught.value)
 
 
-def test_steps_of_an_execution_are_at_most_one_record():
+def test_an_execution_has_at_most_one_record():
     keras.utils.set_random_seed(0)
     monitor = GradientMonitor(None)
     fit(compiled(mlp(), steps_per_execution=4), *regression_data(28), [monitor], epochs=4)

@@ -1,4 +1,4 @@
-"""Whatever fails in the monitor itself is one warning, and training goes on as without it."""
+"""Any failure of the monitor itself causes one warning, and training continues unchanged."""
 
 import threading
 import warnings
@@ -42,11 +42,11 @@ ERRORS = [MemoryError("by the test"), ValueError("message too large"), KeyError(
 
 @pytest.mark.parametrize("error", ERRORS, ids=[type(error).__name__ for error in ERRORS])
 @pytest.mark.parametrize("place", HOST_HALF)
-def test_an_error_after_the_step_is_one_warning(tmp_path, monkeypatch, place, error):
+def test_an_error_after_the_step_warns_once(tmp_path, monkeypatch, place, error):
     monitor = GradientMonitor(tmp_path, "batch")
     owner, name = HOST_HALF[place]
 
-    def break_it(logs):  # when the event file is open
+    def break_it(logs):  # once the event file is open
         monkeypatch.setattr(owner, name, failing(error))
 
     begin = keras.callbacks.LambdaCallback(on_train_begin=break_it)
@@ -58,7 +58,7 @@ def test_an_error_after_the_step_is_one_warning(tmp_path, monkeypatch, place, er
 
 
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}, {"jit_compile": True}])
-def test_an_error_within_the_step_is_one_warning(monkeypatch, how):
+def test_an_error_within_the_step_warns_once(monkeypatch, how):
     monkeypatch.setattr(Measurement, "store", failing(MemoryError("by the test")))
     with pytest.warns(UserWarning, match="could not measure a step") as caught:
         weights = trained([GradientMonitor(None, "batch")], **how)
@@ -71,7 +71,7 @@ def test_an_error_within_the_step_is_one_warning(monkeypatch, how):
 
 
 @pytest.mark.parametrize("update_freq", ["batch", 2])
-def test_where_the_recording_step_can_not_be_traced_the_own_one_runs(monkeypatch, update_freq):
+def test_if_the_recording_step_cannot_be_traced_the_models_own_runs(monkeypatch, update_freq):
     monkeypatch.setattr(
         "vg_keras.capture.observer.Observer.begin_step", failing(MemoryError("by the test"))
     )
@@ -88,8 +88,8 @@ def exhausting(*args):
     raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
 
-def test_where_memory_is_short_for_a_recorded_step_the_own_one_runs(monkeypatch):
-    # As where XLA finds no memory for the compiled step: before anything of it has run.
+def test_if_a_recorded_step_runs_out_of_memory_the_models_own_runs(monkeypatch):
+    # As when XLA cannot allocate memory for the compiled step, before any of it has run.
     monkeypatch.setattr("vg_keras.capture.train_function.trace", lambda *args: (None, False))
     recording = "vg_keras.capture.train_function.RecordingTrainFunction._make_recording"
     monkeypatch.setattr(recording, lambda self: exhausting)
@@ -100,7 +100,7 @@ def test_where_memory_is_short_for_a_recorded_step_the_own_one_runs(monkeypatch)
     assert len(caught) == 1
 
 
-def test_where_memory_is_short_after_a_variable_was_assigned_the_error_is_raised(monkeypatch):
+def test_running_out_of_memory_after_a_variable_was_assigned_raises(monkeypatch):
     model = compiled(mlp())
 
     def half_done(*args):
@@ -121,7 +121,7 @@ def numerics_checked():
 
 
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
-def test_a_healthy_training_stays_healthy_where_numerics_are_checked(numerics_checked, how):
+def test_numerics_checks_do_not_fail_a_healthy_training_run(numerics_checked, how):
     x, y = regression_data(3)
     model = compiled(mlp(), **how)
     monitor = GradientMonitor(None, "batch", weights=True, probe=(x[:8], y[:8]))
@@ -134,8 +134,8 @@ def test_a_healthy_training_stays_healthy_where_numerics_are_checked(numerics_ch
 
 
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
-def test_large_values_are_measured_where_numerics_are_checked(numerics_checked, how):
-    # Their squares are beyond float32, which is nobody's fault.
+def test_numerics_checks_do_not_prevent_measuring_large_values(numerics_checked, how):
+    # Their squares overflow float32, which is not an error of the model.
     x, y = regression_data(1)
     model = compiled(mlp(activation="linear"), keras.optimizers.SGD(0.0), loss="mae", **how)
     monitor = GradientMonitor(None)
@@ -146,7 +146,7 @@ def test_large_values_are_measured_where_numerics_are_checked(numerics_checked, 
 
 
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
-def test_a_sick_training_still_ends_where_numerics_are_checked(numerics_checked, how):
+def test_numerics_checks_still_stop_a_sick_training_run(numerics_checked, how):
     x, y = regression_data(2)
     x[0, 0] = np.nan
     with pytest.raises(tf.errors.InvalidArgumentError, match="had NaN values"):
@@ -154,7 +154,7 @@ def test_a_sick_training_still_ends_where_numerics_are_checked(numerics_checked,
 
 
 def in_two_threads(*functions):
-    """Runs functions at the same time; the errors that they raise."""
+    """Runs functions concurrently and returns the errors that they raise."""
     errors = []
     barrier = threading.Barrier(len(functions))
 
@@ -162,7 +162,7 @@ def in_two_threads(*functions):
         barrier.wait()
         try:
             function()
-        except Exception as error:  # noqa: BLE001 - the test looks at it
+        except Exception as error:  # noqa: BLE001 - the test inspects it
             errors.append(error)
 
     threads = [threading.Thread(target=run, args=[function]) for function in functions]
@@ -173,7 +173,7 @@ def in_two_threads(*functions):
     return errors
 
 
-def test_two_threads_that_train_one_model_are_told():
+def test_two_threads_that_train_one_model_get_an_error():
     model = compiled(mlp())
     x, y = regression_data(4)
     fits = [lambda: fit(model, x, y, [GradientMonitor(None, "batch")], epochs=20) for _ in range(2)]
@@ -186,7 +186,7 @@ def test_two_threads_that_train_one_model_are_told():
     assert vars(model.layers[0]).get("call") is before
 
 
-def test_two_threads_that_share_a_monitor_are_told():
+def test_two_threads_that_share_a_monitor_get_an_error():
     models = [compiled(mlp()), compiled(mlp())]
     monitor = GradientMonitor(None, "batch")
     errors = in_two_threads(
@@ -197,7 +197,7 @@ def test_two_threads_that_share_a_monitor_are_told():
     assert {type(error) for error in errors} == {RuntimeError}
 
 
-def test_two_threads_with_a_model_and_a_monitor_each_train_as_ever():
+def test_two_threads_each_with_a_model_and_a_monitor_train_normally():
     models = [compiled(mlp()), compiled(mlp())]
     monitors = [GradientMonitor(None, "batch") for _ in models]
     errors = in_two_threads(
@@ -211,7 +211,7 @@ def test_two_threads_with_a_model_and_a_monitor_each_train_as_ever():
     assert [[len(r.gradients) for r in m.records] for m in monitors] == [[4] * 12] * 2
 
 
-def test_a_thread_may_take_over_from_one_whose_training_has_raised_an_error():
+def test_a_thread_can_take_over_after_another_threads_training_failed():
     model = compiled(mlp())
     monitor = GradientMonitor(None, "batch")
     x, y = regression_data(2)

@@ -1,4 +1,4 @@
-"""Whatever raises while a model is monitored, every attribute of it is afterwards as it was."""
+"""If anything raises while a model is monitored, all attributes of the model are restored."""
 
 import keras
 import numpy as np
@@ -12,11 +12,11 @@ from vg_keras import GradientMonitor, Probe
 
 
 class TroubleError(Exception):
-    """Raised by these tests alone."""
+    """Raised by these tests only."""
 
 
 class Fuse(layers.Layer):
-    """Hands on what it is given, and raises in the one call, of Python's, that it is set to."""
+    """Passes its input through, and raises in one chosen call by Python."""
 
     def __init__(self, raises=TroubleError):
         super().__init__(name="fuse")
@@ -32,7 +32,7 @@ class Fuse(layers.Layer):
 
 
 def fused_model(raises=TroubleError, is_trained=True, **how):
-    """A model with regularisers and a fuse behind its first layer, which has been trained once."""
+    """A model with regularizers and a fuse behind its first layer, which has been trained once."""
     begin_afresh()
     fuse = Fuse(raises)
     hidden = layers.Dense(4, "relu", kernel_regularizer="l2")
@@ -67,7 +67,7 @@ ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 
 
 @ways
-def test_data_that_raise(how):
+def test_data_that_raises(how):
     model, _ = fused_model(**how)
     before = attributes(model)
     with pytest.raises(Exception, match="by the test"):
@@ -100,14 +100,14 @@ def test_a_layer_that_raises_while_the_step_is_traced(how, update_freq):
         fit(model, *regression_data(3), [GradientMonitor(None, update_freq)])
     fuse.calls_left = None
 
-    # Keras makes the `_eval_epoch_iterator` in the first `fit` of a model.
+    # Keras creates the `_eval_epoch_iterator` in the first `fit` of a model.
     of_others = ("calls_left", "_eval_epoch_iterator")
     found = changes(before, attributes(model))
     assert [name for name in found if not name.startswith(of_others)] == []
 
 
 @pytest.mark.parametrize("how", [WAYS["graph"], WAYS["xla"]], ids=["graph", "xla"])
-def test_a_layer_that_would_raise_if_it_were_traced_again_raises_as_little_as_without_monitor(how):
+def test_a_layer_that_raises_when_traced_again_trains_as_without_a_monitor(how):
     model, fuse = fused_model(**how)
     fuse.calls_left = 0
     before = attributes(model)
@@ -151,7 +151,7 @@ def test_an_interrupt_during_a_recorded_step(how):
 
 
 def exploding_loss(truth, prediction):
-    """Raises where the third batch is, also in a graph."""
+    """Raises at the third batch, also in a graph."""
     loss = tf.reduce_mean(tf.square(truth - prediction), axis=-1)
     with tf.control_dependencies([tf.debugging.assert_less(truth, 100.0, "by the test")]):
         return tf.identity(loss)
@@ -185,7 +185,7 @@ def test_an_optimizer_that_raises():
     assert changes(before, attributes(model)) == []
 
 
-def test_an_optimizers_own_apply_is_put_back():
+def test_an_optimizers_own_apply_is_restored():
     model, _ = fused_model(run_eagerly=True)
     apply, calls = model.optimizer.apply, []
 
@@ -236,7 +236,7 @@ def test_a_probe_that_fails_at_its_first_step():
     assert changes(before, attributes(model)) == []
 
 
-def test_a_probe_that_fails_at_a_later_step_is_told_once_and_ends_no_training():
+def test_a_probe_that_fails_at_a_later_step_warns_once_and_training_goes_on():
     model, _ = fused_model(run_eagerly=True)
     calls = []
 

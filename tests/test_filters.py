@@ -1,4 +1,4 @@
-"""Filters choose variables and layers by their paths, and say so where they choose nothing."""
+"""Filters choose variables and layers by path, and raise if they match nothing."""
 
 import pytest
 from small_models import compiled, fit, mlp, regression_data
@@ -31,7 +31,7 @@ def test_patterns_choose_paths(chosen, expected):
 
 
 @pytest.mark.parametrize("chosen", ["kernel", "A/*", [], ["x", "y"]])
-def test_a_pattern_that_matches_none_is_an_error(chosen):
+def test_a_pattern_that_matches_nothing_raises(chosen):
     with pytest.raises(ValueError, match="`variables`") as caught:
         selected(chosen)
 
@@ -42,7 +42,7 @@ def test_a_pattern_that_matches_none_is_an_error(chosen):
     )
 
 
-def test_the_error_names_the_argument_and_what_it_chooses():
+def test_the_error_names_the_argument_and_what_it_selects():
     with pytest.raises(ValueError, match="`activations`") as caught:
         select(PATHS, "x", "activations", "layer")
 
@@ -51,29 +51,29 @@ def test_the_error_names_the_argument_and_what_it_chooses():
     )
 
 
-def test_a_function_chooses_variables():
+def test_a_function_can_choose_variables():
     variables = ModelMap(mlp(depth=1)).variables
 
     assert selected(lambda v: v.shape == (2,), variables) == {"sequential/dense_1/bias"}
 
 
-def test_where_there_is_nothing_to_choose_from_nothing_is_chosen():
+def test_from_nothing_nothing_is_chosen():
     assert selected("a/*", {}) == set()
 
 
 @pytest.mark.parametrize("chosen", [None, "a/*", print, ["a", "b"], []])
-def test_a_filter_is_taken_as_it_is(chosen):
+def test_a_filter_is_kept_unchanged(chosen):
     assert checked_filter(chosen, "variables", "variable") == chosen
 
 
-def test_patterns_of_any_collection_are_kept():
+def test_patterns_can_be_given_in_any_collection():
     patterns = checked_filter((name for name in ("a", "b")), "variables", "variable")
 
     assert patterns == ["a", "b"]
 
 
 @pytest.mark.parametrize("chosen", [5, [5], ["a", None], True])
-def test_what_is_no_filter_is_refused(chosen):
+def test_an_invalid_filter_raises(chosen):
     with pytest.raises(TypeError) as caught:
         checked_filter(chosen, "activations", "layer")
 
@@ -91,7 +91,7 @@ def test_what_is_no_filter_is_refused(chosen):
         ((), {"kernel", "bias", "kernel_1", "bias_1"}, {"dense", "dense_1"}),
     ],
 )
-def test_what_is_excluded_is_not_monitored(exclude, variables, layers):
+def test_excluded_variables_and_layers_are_not_monitored(exclude, variables, layers):
     monitor = GradientMonitor(None, "batch", exclude=exclude)
     fit(compiled(mlp(depth=1)), *regression_data(1), [monitor])
     (record,) = monitor.records
@@ -104,14 +104,14 @@ def test_what_is_excluded_is_not_monitored(exclude, variables, layers):
     assert {path.rpartition("/")[2] for path in record.activations} == layers
 
 
-def test_what_is_excluded_is_taken_from_what_is_chosen():
+def test_exclusions_apply_to_the_chosen_ones():
     monitor = GradientMonitor(None, "batch", "*/kernel", exclude="*/dense/*")
     fit(compiled(mlp(depth=1)), *regression_data(1), [monitor])
 
     assert list(monitor.records[0].gradients) == ["sequential/dense_1/kernel"]
 
 
-def test_a_pattern_that_excludes_nothing_is_an_error():
+def test_a_pattern_that_excludes_nothing_raises():
     with pytest.raises(ValueError, match="`exclude` must be patterns that match") as caught:
         fit(compiled(mlp()), *regression_data(1), [GradientMonitor(None, exclude=["bias"])])
 
@@ -119,6 +119,6 @@ def test_a_pattern_that_excludes_nothing_is_an_error():
 
 
 @pytest.mark.parametrize("exclude", [3, [1], None, {"a": 1}])
-def test_patterns_to_exclude_are_strings(exclude):
+def test_patterns_to_exclude_must_be_strings(exclude):
     with pytest.raises(TypeError, match="`exclude` must be a pattern"):
         GradientMonitor(None, exclude=exclude)

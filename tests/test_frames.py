@@ -1,4 +1,4 @@
-"""Records as a table."""
+"""Records as a pandas table."""
 
 import sys
 
@@ -8,7 +8,7 @@ from scripted_records import full_record
 from vg_keras.frames import to_pandas
 
 
-def test_a_row_is_a_step_and_a_variable_or_a_layer():
+def test_each_row_is_a_step_and_a_variable_or_layer():
     table = to_pandas([full_record(3), full_record(4)])
 
     assert table.index.names == ["step", "path"]
@@ -20,7 +20,7 @@ def test_a_row_is_a_step_and_a_variable_or_a_layer():
     ]
 
 
-def test_the_numbers_are_those_of_the_record():
+def test_the_numbers_equal_the_records():
     record = full_record()
     table = to_pandas([record])
     of_variable, of_layer = table.loc[3, "dense/kernel"], table.loc[3, "dense"]
@@ -33,11 +33,11 @@ def test_the_numbers_are_those_of_the_record():
     assert (table["wall_time"] == 12.5).all()
 
 
-def test_no_records_are_an_empty_table():
+def test_no_records_give_an_empty_table():
     assert to_pandas([]).empty
 
 
-def test_pandas_is_asked_for_only_when_it_is_needed(monkeypatch):
+def test_pandas_is_required_only_when_used(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install pandas"):
         to_pandas([full_record()])

@@ -17,7 +17,7 @@ def fresh_names():
 
 
 def first_record(model, x, y, **how):
-    """Trains one batch of all data, and returns its record and the gradients of a tape before."""
+    """Trains on all data as one batch; returns the record, and a tape's gradients before the step."""
     expected = gradients_by_tape(model, x, y, how.get("sample_weight"))
     monitor = GradientMonitor(None)
     fit(model, x, y, [monitor], batch_size=len(y), **how)
@@ -30,7 +30,7 @@ def assert_agree(record, expected):
         assert_is_sketch_of(record.gradients[path], gradient)
 
 
-def test_a_sequential_model_without_input_is_recorded_from_its_first_step(tmp_path):
+def test_a_sequential_model_without_an_input_is_recorded_from_its_first_step(tmp_path):
     model = compiled(keras.Sequential([layers.Dense(3, activation="relu"), layers.Dense(2)]))
     monitor = GradientMonitor(tmp_path, "batch")
     fit(model, *regression_data(3), [monitor])
@@ -47,7 +47,7 @@ def test_a_sequential_model_without_input_is_recorded_from_its_first_step(tmp_pa
 
 
 @pytest.mark.parametrize("how", [{"jit_compile": True}, {"run_eagerly": True}])
-def test_an_unbuilt_model_is_recorded_in_other_ways_of_training(how):
+def test_an_unbuilt_model_is_recorded_under_other_ways_of_training(how):
     x, y = regression_data(1)
     keras.utils.set_random_seed(0)
     built = compiled(keras.Sequential([keras.Input([4]), layers.Dense(3), layers.Dense(2)]))
@@ -82,7 +82,7 @@ class Subclassed(keras.Model):
         return self.out(x * self.scale)
 
 
-def test_a_subclassed_model():
+def test_a_subclassed_model_is_recorded():
     x, y = regression_data(1)
     model = Subclassed()
     model(x)
@@ -94,7 +94,7 @@ def test_a_subclassed_model():
         assert_is_sketch_of(record.gradients[path], gradient)
 
 
-def test_a_subclassed_model_that_is_not_built():
+def test_an_unbuilt_subclassed_model_is_recorded():
     x, y = regression_data(1)
     model = Subclassed()
     monitor = GradientMonitor(None)
@@ -104,7 +104,7 @@ def test_a_subclassed_model_that_is_not_built():
 
 
 @pytest.mark.parametrize("kind", [list, tuple, lambda pair: dict(zip("ab", pair, strict=True))])
-def test_layers_within_an_attribute_of_any_kind(kind):
+def test_layers_in_attributes_of_any_kind_are_recorded(kind):
     class Model(keras.Model):
         def __init__(self):
             super().__init__()
@@ -133,7 +133,7 @@ def test_frozen_layers_are_absent():
     assert_agree(record, expected)
 
 
-def test_layers_frozen_between_two_fits_are_absent_from_then_on():
+def test_layers_frozen_between_fits_are_absent_from_then_on():
     model = compiled(mlp(depth=1))
     monitor = GradientMonitor(None, "batch")
     fit(model, *regression_data(1), [monitor])
@@ -156,7 +156,7 @@ class WithUnusedLayer(keras.Model):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_variables_without_a_gradient_are_named(tmp_path, jit_compile):
+def test_variables_without_a_gradient_are_listed(tmp_path, jit_compile):
     model = compiled(WithUnusedLayer(), jit_compile=jit_compile)
     monitor = GradientMonitor(tmp_path, "batch")
     with pytest.warns(UserWarning, match="Gradients do not exist for variables"):
@@ -174,7 +174,7 @@ def test_variables_without_a_gradient_are_named(tmp_path, jit_compile):
 
 
 @pytest.mark.parametrize("how", [{"jit_compile": True}, {"run_eagerly": True}])
-def test_an_embedding_whose_rows_repeat(how):
+def test_an_embedding_with_repeated_rows_is_recorded(how):
     x = np.array([[1, 1, 5], [5, 1, 7], [0, 5, 5]])
     y = np.random.default_rng(0).normal(size=[3, 2]).astype(np.float32)
     model = keras.Sequential(
@@ -191,7 +191,7 @@ def test_an_embedding_whose_rows_repeat(how):
     assert_agree(record, expected)
 
 
-def test_a_recurrent_network_under_xla():
+def test_a_recurrent_network_is_recorded_under_xla():
     x = np.random.default_rng(0).normal(size=[4, 5, 3]).astype(np.float32)
     y = np.ones([4, 2], np.float32)
     model = keras.Sequential([keras.Input([5, 3]), layers.LSTM(4), layers.Dense(2)])
@@ -201,7 +201,7 @@ def test_a_recurrent_network_under_xla():
     assert_agree(record, expected)
 
 
-def test_a_convolution_with_batch_normalisation():
+def test_a_convolution_with_batch_normalization_is_recorded():
     x = np.random.default_rng(0).normal(size=[6, 8, 8, 1]).astype(np.float32)
     y = np.arange(6) % 3
     model = keras.Sequential(
@@ -214,7 +214,7 @@ def test_a_convolution_with_batch_normalisation():
             layers.Dense(3, activation="softmax"),
         ]
     )
-    # The bias of the convolution has a gradient of zero but for rounding: leave it out.
+    # The gradient of the convolution's bias is zero apart from rounding, so it is left out.
     compiled(model, loss="sparse_categorical_crossentropy", jit_compile=True)
     record, expected = first_record(model, x, y)
 
@@ -225,7 +225,7 @@ def test_a_convolution_with_batch_normalisation():
         assert_is_sketch_of(record.gradients[path], expected[path])
 
 
-def test_variables_of_the_same_path_are_told_apart(tmp_path):
+def test_variables_with_equal_paths_are_distinguished(tmp_path):
     first, second = layers.Dense(3, name="same"), layers.Dense(2, name="same")
 
     class Twice(keras.Model):
@@ -280,7 +280,7 @@ KINDS_OF_DATA = {
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_DATA.values(), ids=KINDS_OF_DATA)
-def test_other_kinds_of_data_are_recorded_alike(kind):
+def test_other_kinds_of_data_give_the_same_records(kind):
     def norms(*data, **how):
         monitor = GradientMonitor(None, "batch")
         fit(compiled(mlp(depth=1)), *data, callbacks=[monitor], epochs=2, **how)

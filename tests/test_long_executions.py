@@ -16,7 +16,7 @@ ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 
 @pytest.fixture
 def parts(monkeypatch):
-    """The number of steps that each part has kept, of a buffer that has room for few."""
+    """Returns the number of steps recorded in each part, with a buffer that has room for few."""
     monkeypatch.setattr(observer, "MAX_BUFFER_BYTES", 1 << 20)
     kept = []
     read = observer.Observer.read
@@ -38,7 +38,7 @@ def trained(num_batches, monitors, steps_per_execution=12, **how):
 
 @ways
 @pytest.mark.parametrize("num_batches", [24, 22, 18, 15])
-def test_every_step_is_recorded_and_trains_the_same(parts, num_batches, how):
+def test_every_step_is_recorded_and_weights_are_unchanged(parts, num_batches, how):
     monitor = GradientMonitor(None, "batch")
     ours = trained(num_batches, [monitor], **how)
     plain = trained(num_batches, [], **how)
@@ -51,7 +51,7 @@ def test_every_step_is_recorded_and_trains_the_same(parts, num_batches, how):
     assert ours[0] == plain[0]
 
 
-def test_the_rhythm_goes_on_from_part_to_part(parts, monkeypatch):
+def test_the_schedule_continues_from_part_to_part(parts, monkeypatch):
     monkeypatch.setattr(observer, "MAX_BUFFER_BYTES", 1 << 19)
     monitor = GradientMonitor(None, 2)
     trained(24, [monitor])
@@ -60,7 +60,7 @@ def test_the_rhythm_goes_on_from_part_to_part(parts, monkeypatch):
     assert len(parts) > 4
 
 
-def test_few_due_steps_need_no_parts(parts):
+def test_few_due_steps_are_not_split(parts):
     monitor = GradientMonitor(None, 10)
     trained(24, [monitor])
 
@@ -68,7 +68,7 @@ def test_few_due_steps_need_no_parts(parts):
     assert len(parts) == 4
 
 
-def test_a_number_of_steps_without_divisors_is_run_at_once(parts):
+def test_a_prime_number_of_steps_is_run_at_once(parts):
     monitor = GradientMonitor(None, "batch")
     trained(22, [monitor], steps_per_execution=11)
 
@@ -76,7 +76,7 @@ def test_a_number_of_steps_without_divisors_is_run_at_once(parts):
     assert parts == [11, 11, 11, 11]
 
 
-def test_the_model_keeps_its_own_steps_per_execution(parts):
+def test_the_models_steps_per_execution_is_unchanged(parts):
     begin_afresh()
     model = compiled(mlp(), steps_per_execution=12)
     seen = []
@@ -93,7 +93,7 @@ def test_the_model_keeps_its_own_steps_per_execution(parts):
     assert set(seen) == {12}
 
 
-def test_what_the_steps_show_does_not_depend_on_the_parts(parts, monkeypatch):
+def test_records_do_not_depend_on_the_parts(parts, monkeypatch):
     def norms():
         monitor = GradientMonitor(None, "batch")
         trained(24, [monitor])

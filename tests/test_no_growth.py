@@ -1,4 +1,4 @@
-"""However long a training is, and however many models there are, nothing piles up in memory."""
+"""Memory does not grow with the length of training or the number of models."""
 
 import gc
 import tracemalloc
@@ -23,7 +23,7 @@ def tensors_and_graphs():
 
 
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
-def test_no_tensor_or_graph_is_kept_of_a_recorded_step(how, tmp_path):
+def test_a_recorded_step_leaves_no_tensor_or_graph_behind(how, tmp_path):
     model = compiled(mlp(), **how)
     x, y = regression_data(20)
     monitor = GradientMonitor(tmp_path, "batch", probe=(x[:8], y[:8]), charts=[])
@@ -38,7 +38,7 @@ def test_no_tensor_or_graph_is_kept_of_a_recorded_step(how, tmp_path):
 
 
 @pytest.mark.parametrize(("units", "depth"), [(4, 0), (16, 6)])
-def test_the_memory_of_records_is_known(units, depth):
+def test_the_memory_size_of_records_is_known(units, depth):
     model = compiled(mlp(depth, units))
     monitor = GradientMonitor(None, "batch", weights=True)
     fit(model, *regression_data(5), [monitor])
@@ -53,7 +53,7 @@ def test_the_memory_of_records_is_known(units, depth):
     assert sum(map(bytes_of, monitor.records[5:])) == pytest.approx(taken, rel=0.25)
 
 
-def test_records_that_take_too_much_memory_are_thinned_out(monkeypatch):
+def test_records_that_exceed_the_memory_limit_are_thinned_out(monkeypatch):
     model = compiled(mlp())
     monitor = GradientMonitor(None, "batch")
     fit(model, *regression_data(1), [monitor])
@@ -88,7 +88,7 @@ def test_a_model_that_was_monitored_is_freed(how):
 
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}], ids=["graph", "xla"])
-def test_no_more_graphs_are_kept_of_a_monitored_model_than_of_another(how):
+def test_a_monitored_model_keeps_no_more_graphs_than_another(how):
     def graphs(monitors):
         for _ in range(3):
             fit(compiled(mlp(), **how), *regression_data(2), monitors())

@@ -1,7 +1,7 @@
-"""Whatever ends or shares a training, the records on disk are whole.
+"""Records on disk are complete, however a training run ends and whatever else writes there.
 
-The bound: records are written by a thread of their own, which is at most two of them behind, so
-that a process that is killed loses no more than that and the step that it was in.
+The bound: a separate thread writes the records and is at most two records behind, so a killed
+process loses at most these and the step that it was in.
 """
 
 import os
@@ -36,7 +36,7 @@ TRAINING = """
 
 
 def training(log_dir, num_steps):
-    """Begins, in a process of its own, a training that prints the number of each finished step."""
+    """Starts a training run in a process of its own that prints the number of each finished step."""
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(TRAINING), str(log_dir), str(num_steps)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -47,7 +47,7 @@ def training(log_dir, num_steps):
 
 
 def steps_of(run):
-    """The steps of the only training run."""
+    """Returns the steps of the only training run."""
     (training,) = run.trainings
     return [record.step for record in training.records]
 
@@ -57,7 +57,7 @@ def steps_of_each(run):
 
 
 @pytest.mark.parametrize("after", [5, 40])
-def test_a_process_killed_from_outside_loses_at_most_two_records(tmp_path, after):
+def test_a_process_killed_from_outside_loses_at_most_two_records_on_disk(tmp_path, after):
     with training(tmp_path, num_steps=100_000) as process:
         for line in process.stdout:
             if int(line) >= after:
@@ -66,7 +66,7 @@ def test_a_process_killed_from_outside_loses_at_most_two_records(tmp_path, after
         last_finished = max([after, *map(int, process.stdout)])
     run, probe = read_run(tmp_path), read_run(tmp_path / "probe")
 
-    # The step after the last one that was told of may have been recorded and not told of.
+    # The step after the last printed one may have been recorded but not yet printed.
     assert process.returncode == -signal.SIGKILL
     assert steps_of(run) == list(range(len(run.latest.records)))
     assert steps_of(probe) == list(range(len(probe.latest.records)))
@@ -75,7 +75,7 @@ def test_a_process_killed_from_outside_loses_at_most_two_records(tmp_path, after
     assert run.damage == probe.damage == ()
 
 
-def test_two_processes_in_one_directory_keep_all_of_their_records(tmp_path):
+def test_two_processes_in_one_directory_keep_all_records(tmp_path):
     with training(tmp_path, num_steps=30) as first, training(tmp_path, num_steps=30) as second:
         first.communicate()
         second.communicate()
@@ -88,7 +88,7 @@ def test_two_processes_in_one_directory_keep_all_of_their_records(tmp_path):
     assert run.damage == probe.damage == ()
 
 
-def test_two_monitors_one_after_another_in_one_directory_keep_all_of_their_records(tmp_path):
+def test_two_successive_monitors_in_one_directory_keep_all_records(tmp_path):
     model = compiled(mlp())
     for _ in range(2):
         fit(model, *regression_data(3), [GradientMonitor(tmp_path, "batch")])
@@ -98,7 +98,7 @@ def test_two_monitors_one_after_another_in_one_directory_keep_all_of_their_recor
     assert run.damage == ()
 
 
-def test_a_fit_within_a_callback_of_another_in_one_directory_keeps_all_records(tmp_path):
+def test_a_nested_fit_in_one_directory_keeps_all_records(tmp_path):
     outer, inner = compiled(mlp()), compiled(mlp_of_next_name(depth=2))
 
     def train_inner(_):
@@ -114,7 +114,7 @@ def test_a_fit_within_a_callback_of_another_in_one_directory_keeps_all_records(t
 
 
 @pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end", "on_epoch_end"])
-def test_a_fit_of_the_same_model_within_a_callback_leaves_the_outer_one_recording(hook):
+def test_a_nested_fit_of_the_same_model_does_not_stop_the_outer_recording(hook):
     model = compiled(mlp())
     outer, inner = GradientMonitor(None, "batch"), GradientMonitor(None, "batch")
     train = CallAt(hook, lambda model: fit(model, *regression_data(2), [inner]))
@@ -125,7 +125,7 @@ def test_a_fit_of_the_same_model_within_a_callback_leaves_the_outer_one_recordin
     assert model.train_function is outer._capture._function._own
 
 
-def test_a_training_that_is_stopped_early_keeps_its_last_step(tmp_path):
+def test_a_training_run_that_is_stopped_early_keeps_its_last_step(tmp_path):
     def stop(model):
         model.stop_training = True
 
@@ -138,7 +138,7 @@ def test_a_training_that_is_stopped_early_keeps_its_last_step(tmp_path):
     assert steps_of(read_run(tmp_path)) == [0, 1, 2]
 
 
-def test_what_was_recorded_before_the_loss_became_nan_is_kept_and_so_is_what_follows(tmp_path):
+def test_records_before_and_after_a_nan_loss_are_kept(tmp_path):
     x, y = regression_data(5)
     x[2 * BATCH_SIZE] = np.nan
     monitor = GradientMonitor(tmp_path, "batch")

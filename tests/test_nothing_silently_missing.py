@@ -1,4 +1,4 @@
-"""What of a model is not recorded is named, with the reason; and little is not recorded."""
+"""Almost everything is recorded; whatever is not is named, with the reason."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ def messages(caught):
 
 @ways
 @pytest.mark.parametrize("activation", ["sigmoid", tf.nn.sigmoid, tf.sigmoid, tf.nn.softmax])
-def test_hidden_layers_of_any_activation_have_activation_gradients(activation, how):
+def test_hidden_layers_with_any_activation_have_activation_gradients(activation, how):
     begin_afresh()
     hidden = [layers.Dense(8, activation) for _ in range(3)]
     model = keras.Sequential([keras.Input([4]), *hidden, layers.Dense(2)])
@@ -42,7 +42,7 @@ def test_hidden_layers_of_any_activation_have_activation_gradients(activation, h
     ]
 
 
-# Eagerly Keras does not know the logits behind an output of `tf.nn`.
+# In eager mode Keras does not know the logits behind an output of `tf.nn`.
 @pytest.mark.parametrize(
     ("activation", "how"),
     [
@@ -51,8 +51,8 @@ def test_hidden_layers_of_any_activation_have_activation_gradients(activation, h
         (tf.nn.sigmoid, WAYS["xla"]),
     ],
 )
-def test_an_output_whose_loss_and_penalty_differ_in_what_they_are_made_of(activation, how):
-    # The loss is made of the logits, and the penalty of the output: only the loss has a meaning.
+def test_an_output_with_a_loss_on_logits_and_a_penalty_has_no_gradient(activation, how):
+    # The loss is computed from the logits and the penalty from the output.
     begin_afresh()
     out = layers.Dense(1, activation, activity_regularizer=keras.regularizers.L2(1e-6))
     model = compiled(keras.Sequential([keras.Input([4]), out]), loss="binary_crossentropy", **how)
@@ -65,7 +65,7 @@ def test_an_output_whose_loss_and_penalty_differ_in_what_they_are_made_of(activa
 
 
 class Parts(keras.Model):
-    """A critic and a generator, each trained by an optimizer that a subclass keeps somewhere."""
+    """A critic and a generator, each trained by an optimizer that a subclass stores somewhere."""
 
     def __init__(self):
         super().__init__(name="parts")
@@ -120,7 +120,7 @@ PLACES = {"global": InGlobal, "part": InPart, "nested dictionary": InNestedDicti
 
 @ways
 @pytest.mark.parametrize("kind", PLACES.values(), ids=PLACES)
-def test_an_optimizer_is_found_wherever_it_is_kept(kind, how):
+def test_an_optimizer_is_found_wherever_it_is_stored(kind, how):
     begin_afresh()
     GLOBAL["generator"] = keras.optimizers.SGD(0.1)
     model = compiled(kind(), loss=None, **how)
@@ -131,14 +131,14 @@ def test_an_optimizer_is_found_wherever_it_is_kept(kind, how):
 
 
 @ways
-def test_two_optimizers_of_a_loss_scale_count_once(how):
+def test_two_loss_scale_optimizers_are_counted_once(how):
     begin_afresh()
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=8.0)
     GLOBAL["generator"] = scaled
     model = compiled(InGlobal(), loss=None, **how)
     record = monitored(model).records[0]
 
-    # The loss was not scaled, and the optimizer takes it for scaled.
+    # The loss was not scaled, but the optimizer assumes that it was.
     assert len(record.gradients) == 4
     assert record.gradients["parts/generator/kernel"].norm > 0
 
@@ -158,7 +158,7 @@ def test_the_output_of_a_quantized_layer_is_recorded(how):
 
 
 class LooksUp(keras.Model):
-    """Looks rows of a layer's output up, as graph networks do."""
+    """Looks up rows of a layer's output, as graph networks do."""
 
     def __init__(self):
         super().__init__(name="model")
@@ -170,7 +170,7 @@ class LooksUp(keras.Model):
 
 
 @ways
-def test_an_activation_gradient_that_is_sparse_is_recorded_as_if_it_were_dense(how):
+def test_a_sparse_activation_gradient_is_recorded_as_if_dense(how):
     begin_afresh()
     model = compiled(LooksUp(), **how)
     indices = np.array([3, 5, 3, 3, 0, 1, 5, 2])
@@ -200,7 +200,7 @@ class Filter(layers.Layer):
 
 
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
-def test_a_complex_variable_is_recorded_by_its_real_and_imaginary_parts(how):
+def test_a_complex_variable_is_recorded_as_real_and_imaginary_parts(how):
     begin_afresh()
     model = keras.Sequential([keras.Input([4]), layers.Dense(4), Filter(name="filter")])
     model = compiled(model, keras.optimizers.SGD(0.5), **how)
@@ -242,8 +242,8 @@ class UsesTheKernelAlone(Hides):
 
 
 HIDDEN = (
-    "called in a loop or a function of their own (tf.while_loop, tf.function, tf.vectorized_map), "
-    "they can't be seen from outside of it"
+    "the layers are called inside a loop or function (tf.while_loop, tf.function, "
+    "tf.vectorized_map), where they can't be observed"
 )
 
 
@@ -260,7 +260,7 @@ HIDDEN = (
     ],
     ids=["in a function that was traced before", "trained and not called"],
 )
-def test_a_layer_whose_output_can_not_be_seen_is_named(make, is_trained_before, reason, how):
+def test_a_layer_whose_output_cannot_be_observed_is_named(make, is_trained_before, reason, how):
     begin_afresh()
     model = compiled(make(), **how)
     if is_trained_before:
@@ -277,7 +277,7 @@ def test_a_layer_whose_output_can_not_be_seen_is_named(make, is_trained_before, 
 
 
 class TrainsOnePart(Parts):
-    """Trains its critic, and leaves the generator to nobody."""
+    """Trains its critic only; nothing trains the generator."""
 
     def train_step(self, data):
         with tf.GradientTape() as tape:
@@ -289,7 +289,7 @@ class TrainsOnePart(Parts):
 
 @ways
 @pytest.mark.parametrize("freq", ["batch", "epoch"])
-def test_variables_that_no_optimizer_is_handed_are_named_once(freq, how):
+def test_variables_that_no_optimizer_receives_are_named_once(freq, how):
     begin_afresh()
     model = compiled(TrainsOnePart(), loss=None, **how)
     with pytest.warns(UserWarning, match="not recorded") as caught:
@@ -298,12 +298,12 @@ def test_variables_that_no_optimizer_is_handed_are_named_once(freq, how):
     (message,) = messages(caught)
     assert message == (
         "The gradients of parts/generator/kernel, parts/generator/bias are not recorded: no Keras "
-        "optimizer was handed any for them. Everything else is recorded."
+        "optimizer received any. Everything else is recorded."
     )
 
 
 class TrainsEverySecond(Parts):
-    """Trains its generator in every second step alone."""
+    """Trains its generator in every second step only."""
 
     def train_step(self, data):
         parts = [self.critic] + ([self.generator] if self.optimizer.iterations % 2 else [])
@@ -315,7 +315,7 @@ class TrainsEverySecond(Parts):
         return {"loss": loss}
 
 
-def test_what_the_second_step_shows_is_not_complained_of(recwarn):
+def test_variables_recorded_in_the_second_step_cause_no_warning(recwarn):
     begin_afresh()
     model = compiled(TrainsEverySecond(), loss=None, run_eagerly=True)
     model.optimizer.build(model.trainable_variables)
@@ -349,7 +349,7 @@ def test_a_layer_without_floating_point_outputs_is_named():
 
 
 @ways
-def test_one_tensor_that_can_not_be_measured_costs_that_tensor_alone(monkeypatch, how):
+def test_one_unmeasurable_tensor_does_not_affect_the_others(monkeypatch, how):
     sketch_all = encode.sketch_all
 
     def sketch_most(tensors):

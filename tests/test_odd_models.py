@@ -1,4 +1,4 @@
-"""Models and data that are anything but ordinary train as ever, and what can be is recorded."""
+"""Unusual models and data train unchanged, and as much as possible is recorded."""
 
 import threading
 from collections import namedtuple
@@ -17,7 +17,7 @@ Pair = namedtuple("Pair", "first second")
 
 
 class Scale(layers.Layer):
-    """Multiplies by its weights, and puts out whatever the given function makes of that."""
+    """Multiplies by its weights, and outputs what a given function makes of the product."""
 
     def __init__(self, outputs):
         super().__init__()
@@ -31,7 +31,7 @@ class Scale(layers.Layer):
 
 
 class Around(keras.Model):
-    """A Scale, of whose outputs a function makes what the last layer is given."""
+    """A Scale layer, a function of its outputs, and a last layer."""
 
     def __init__(self, outputs, then):
         super().__init__()
@@ -42,7 +42,7 @@ class Around(keras.Model):
 
 
 def without_shape(x):
-    """The same values, of which TensorFlow does not know even the rank."""
+    """Returns the same values with a rank that is unknown to TensorFlow."""
 
     @tf.custom_gradient
     def hidden(x):
@@ -75,7 +75,7 @@ def trained(make, data, eagerly, monitors):
 
 
 def monitored(make, data, eagerly):
-    """Trains with and without a monitor, checks that it is all one, and returns the monitor."""
+    """Trains with and without a monitor, checks that both agree, and returns the monitor."""
     monitor = GradientMonitor(None, "batch", weights=True)
     weights = trained(make, data, eagerly, [monitor])
 
@@ -85,7 +85,7 @@ def monitored(make, data, eagerly):
 
 @both_ways
 @pytest.mark.parametrize(("outputs", "then"), OUTPUTS.values(), ids=OUTPUTS)
-def test_a_layer_that_puts_out(outputs, then, eagerly):
+def test_a_layer_with_an_unusual_output_trains_unchanged(outputs, then, eagerly):
     monitor = monitored(lambda: Around(outputs, then), regression_data(3), eagerly)
 
     assert [len(record.gradients) for record in monitor.records] == [3, 3, 3]
@@ -93,7 +93,7 @@ def test_a_layer_that_puts_out(outputs, then, eagerly):
 
 
 @both_ways
-def test_a_layer_that_puts_out_ragged_tensors(eagerly):
+def test_a_layer_with_ragged_outputs_trains_unchanged(eagerly):
     rows = tf.RaggedTensor.from_row_lengths(tf.ones([48, 4]), 8 * [1, 2, 3])
     data = tf.data.Dataset.from_tensor_slices((rows, np.zeros([24, 2]))).batch(8)
 
@@ -115,7 +115,7 @@ def test_a_layer_that_puts_out_ragged_tensors(eagerly):
 
 @both_ways
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
-def test_a_batch_without_examples(eagerly):
+def test_a_batch_without_examples_trains_unchanged(eagerly):
     def batches():
         x, y = regression_data(1)
         for size in (8, 0, 8):
@@ -130,7 +130,7 @@ def test_a_batch_without_examples(eagerly):
 
 @both_ways
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_inputs_that_are_not_finite(value, eagerly):
+def test_nonfinite_inputs_train_unchanged(value, eagerly):
     x, y = regression_data(3)
     x[0, 0] = value
     monitor = monitored(mlp, (x, y), eagerly)
@@ -140,14 +140,14 @@ def test_inputs_that_are_not_finite(value, eagerly):
 
 
 @pytest.mark.parametrize("policy", ["float16", "bfloat16", "float64"])
-def test_a_model_all_of_one_type(policy):
+def test_a_model_of_a_single_dtype_is_recorded(policy):
     monitor = monitored(lambda: mlp(policy=policy), regression_data(3), False)
 
     assert [len(record.activation_gradients) for record in monitor.records] == [2, 2, 2]
 
 
 @both_ways
-def test_an_activation_layer_called_on_several_types_and_widths(eagerly):
+def test_an_activation_layer_can_be_called_on_several_dtypes_and_widths(eagerly):
     class Shared(keras.Model):
         def __init__(self):
             super().__init__()
@@ -161,7 +161,7 @@ def test_an_activation_layer_called_on_several_types_and_widths(eagerly):
     monitor = monitored(Shared, regression_data(3), eagerly)
 
     assert monitor.records[0].activations["shared/re_lu"].count == 8 * (8 + 4)
-    # One and the same unit of both widths there is not.
+    # No unit is the same in both widths.
     assert "shared/re_lu" not in monitor.records[-1].dead_units
 
 
@@ -177,7 +177,7 @@ def frozen_model():
 
 @pytest.mark.parametrize("make", [model_without_weights, frozen_model])
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights:UserWarning")
-def test_a_model_with_nothing_to_train_is_told_once(make):
+def test_a_model_with_nothing_to_train_warns_once(make):
     x, y = regression_data(3, outputs=make().output_shape[-1])
     with pytest.warns(UserWarning, match="GradientMonitor|The train step") as caught:
         monitor = monitored(make, (x, y), eagerly=False)
@@ -189,7 +189,7 @@ def test_a_model_with_nothing_to_train_is_told_once(make):
 
 
 @pytest.mark.filterwarnings("ignore:Another `fit`, of the model:UserWarning")
-def test_a_fit_of_another_model_with_the_same_monitor_within_a_callback_leaves_both_as_found():
+def test_a_nested_fit_of_another_model_with_the_same_monitor_restores_both():
     outer, inner = compiled(mlp()), compiled(mlp(depth=2))
     for model in (outer, inner):
         fit(model, *regression_data(1))
@@ -201,7 +201,7 @@ def test_a_fit_of_another_model_with_the_same_monitor_within_a_callback_leaves_b
     assert [model.train_function for model in (outer, inner)] == functions
 
 
-def test_two_models_are_trained_and_monitored_in_two_threads_at_once():
+def test_two_models_can_be_monitored_in_two_threads_at_once():
     monitors = [GradientMonitor(None, "batch") for _ in range(2)]
     models = [compiled(mlp(depth=depth)) for depth in (1, 2)]
     x, y = regression_data(40)
@@ -219,7 +219,7 @@ def test_two_models_are_trained_and_monitored_in_two_threads_at_once():
         assert [len(r.activations) for r in monitor.records] == 40 * [len(model.layers)]
 
 
-def test_a_model_called_in_another_thread_during_a_recorded_step_disturbs_nothing():
+def test_calling_the_model_in_another_thread_does_not_disturb_a_recorded_step():
     model = compiled(mlp(), run_eagerly=True)
     x, y = regression_data(20)
     is_over = threading.Event()

@@ -1,4 +1,4 @@
-"""What other tools see of a log, and what a user of Keras 2 is told."""
+"""What other tools read from a log, and the errors for users of Keras 2."""
 
 import importlib.util
 import os
@@ -47,7 +47,7 @@ def test_wandb_syncs_scalars_and_histograms(tmp_path):
     assert [record.step for record in read_run(tmp_path / "logs").latest.records] == [0, 2, 4]
 
 
-def test_wandb_is_told_of_the_run_directory_where_it_is_imported(tmp_path, monkeypatch):
+def test_an_imported_wandb_is_told_the_run_directory(tmp_path, monkeypatch):
     from tensorboard.summary.writer import event_file_writer
 
     told = []
@@ -71,7 +71,7 @@ def test_wandb_is_told_of_the_run_directory_where_it_is_imported(tmp_path, monke
 
 
 def legacy_model():
-    """Looks like a model of Keras 2 to whoever does not import it."""
+    """Looks like a model of Keras 2 without importing it."""
     return type("Sequential", (), {"__module__": "tf_keras.src.engine.sequential"})()
 
 
@@ -91,14 +91,14 @@ ADVICE = (
     ],
     ids=["fit", "watch"],
 )
-def test_a_model_of_keras_2_is_refused_in_a_sentence(use):
+def test_a_model_of_keras_2_raises_a_clear_error(use):
     with pytest.raises(TypeError) as caught:
         use(legacy_model())
 
     assert str(caught.value) == ADVICE
 
 
-def test_a_model_of_tf_keras_is_refused_in_a_sentence():
+def test_a_model_of_tf_keras_raises_a_clear_error():
     tf_keras = pytest.importorskip("tf_keras")
     model = tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(4,))])
     model.compile("sgd", "mse")
@@ -106,7 +106,7 @@ def test_a_model_of_tf_keras_is_refused_in_a_sentence():
         model.fit(np.ones([8, 4]), np.ones(8), verbose=0, callbacks=[GradientMonitor(None)])
 
 
-def test_anything_else_is_refused_too():
+def test_any_other_object_raises_too():
     with pytest.raises(TypeError) as caught:
         GradientMonitor(None).watch("a model")
 

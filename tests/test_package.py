@@ -1,4 +1,4 @@
-"""The package: its public names, what importing it costs, and what a wheel of it holds."""
+"""The package: its public names, the cost of importing it, and the contents of its wheel."""
 
 import importlib.metadata
 import os
@@ -81,7 +81,7 @@ def test_every_public_name_resolves():
     }
 
 
-def test_the_public_names_are_these():
+def test_the_public_names_are_as_listed():
     assert sorted(vg_keras.__all__) == [
         "Cost",
         "FormatVersionError",
@@ -104,7 +104,7 @@ def test_every_public_name_is_listed_before_it_is_used():
     assert output_of(script) == "True"
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_raises_an_attribute_error():
     with pytest.raises(AttributeError) as caught:
         vg_keras.GradientMonitors  # noqa: B018
 
@@ -113,14 +113,14 @@ def test_an_unknown_name_is_an_attribute_error():
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """A wheel of the package, made by its own build system without asking the network."""
+    """A wheel of the package, built by its own build system without network access."""
     directory = tmp_path_factory.mktemp("wheel")
     script = "import sys, hatchling.build; print(hatchling.build.build_wheel(sys.argv[1]))"
     name = output_of(script, directory, cwd=ROOT)
     return directory / name.splitlines()[-1]
 
 
-def test_a_wheel_holds_the_package_and_nothing_else(wheel):
+def test_a_wheel_contains_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     sources = {str(file.relative_to(ROOT)) for file in (ROOT / "vg_keras").rglob("*.py")}
 
@@ -132,10 +132,10 @@ def test_a_wheel_holds_the_package_and_nothing_else(wheel):
     }
 
 
-def test_a_wheel_that_is_installed_imports_and_reads_a_log(wheel, tmp_path):
+def test_an_installed_wheel_imports_and_reads_a_log(wheel, tmp_path):
     fit(compiled(mlp(depth=0)), *regression_data(1), [vg_keras.GradientMonitor(tmp_path / "logs")])
     installed = tmp_path / "installed"
-    zipfile.ZipFile(wheel).extractall(installed)  # what an installer does to a pure wheel
+    zipfile.ZipFile(wheel).extractall(installed)  # what an installer does with a pure wheel
     script = (
         "import sys, vg_keras; from vg_keras import *; from vg_keras.capture import fit; "
         "print(vg_keras.__file__, len(vg_keras.read_run(sys.argv[1]).latest.records))"
@@ -146,7 +146,7 @@ def test_a_wheel_that_is_installed_imports_and_reads_a_log(wheel, tmp_path):
     assert output == f"{installed / 'vg_keras' / '__init__.py'} 1"
 
 
-def test_a_wheel_is_installed_into_an_empty_environment_and_imports_there(wheel, tmp_path):
+def test_a_wheel_can_be_installed_and_imported_in_an_empty_environment(wheel, tmp_path):
     venv.create(tmp_path / "empty", with_pip=True)
     python = tmp_path / "empty" / "bin" / "python"
     install = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(wheel)]
@@ -162,7 +162,7 @@ def test_a_wheel_is_installed_into_an_empty_environment_and_imports_there(wheel,
 
 
 def requirements_of(wheel):
-    """The distributions that a wheel requires, with all that these require, without extras."""
+    """Returns the distributions that a wheel requires, transitively, without extras."""
     metadata = importlib.metadata.PathDistribution(zipfile.Path(wheel, info_of(wheel)))
     ahead, found = list(metadata.requires or ()), {}
     while ahead:
@@ -181,7 +181,7 @@ def info_of(wheel):
 
 @pytest.fixture(scope="module")
 def without_tensorflow(wheel, tmp_path_factory):
-    """The Python of an environment with the wheel and what it requires, and nothing else."""
+    """The Python of an environment with only the wheel and its requirements."""
     directory = tmp_path_factory.mktemp("reader")
     venv.create(directory / "venv", with_pip=True)
     python = directory / "venv" / "bin" / "python"
@@ -224,7 +224,7 @@ except ImportError as error:
 """
 
 
-def test_without_tensorflow_a_log_is_read_and_theory_predicts(without_tensorflow, tmp_path):
+def test_logs_and_theory_work_without_tensorflow(without_tensorflow, tmp_path):
     monitor = vg_keras.GradientMonitor(tmp_path / "logs", "batch")
     fit(compiled(mlp(depth=1)), *regression_data(3), [monitor])
     process = subprocess.run(
@@ -244,7 +244,7 @@ def test_without_tensorflow_a_log_is_read_and_theory_predicts(without_tensorflow
     )
 
 
-def test_on_a_package_index_no_link_of_the_readme_is_relative(wheel):
+def test_no_readme_link_is_relative_on_a_package_index(wheel):
     text = zipfile.ZipFile(wheel).read(f"{info_of(wheel)}METADATA").decode()
     _, _, readme = text.partition("\n\n")
     targets = re.findall(r"\]\(([^)]+)\)", readme)
@@ -256,7 +256,7 @@ def test_on_a_package_index_no_link_of_the_readme_is_relative(wheel):
     assert all(image.startswith("https://raw.") for image in images)
 
 
-def test_the_address_of_the_project_is_the_same_everywhere():
+def test_the_project_url_is_the_same_everywhere():
     pyproject, citation = ((ROOT / n).read_text() for n in ("pyproject.toml", "CITATION.cff"))
     addresses = re.findall(r"(?:github|raw\.githubusercontent)\.com/([\w-]+/[\w-]+)", pyproject)
 
@@ -266,7 +266,7 @@ def test_the_address_of_the_project_is_the_same_everywhere():
 
 
 @pytest.mark.parametrize(("package", "version"), [("keras", "3.12.9"), ("tensorflow", "2.9.1")])
-def test_an_older_keras_or_tensorflow_than_those_tested_is_a_warning(monkeypatch, package, version):
+def test_an_untested_old_keras_or_tensorflow_warns(monkeypatch, package, version):
     monkeypatch.setattr(f"{package}.__version__", version)
     oldest = {"keras": "3.13", "tensorflow": "2.20"}[package]
     with pytest.warns(UserWarning, match="is tested with") as caught:
@@ -279,7 +279,7 @@ def test_an_older_keras_or_tensorflow_than_those_tested_is_a_warning(monkeypatch
     )
 
 
-def test_the_oldest_versions_are_those_of_pyproject():
+def test_the_oldest_versions_match_pyproject():
     text = (ROOT / "pyproject.toml").read_text()
 
     assert all(f'"{name}>={oldest}"' in text for name, oldest in OLDEST_TESTED.items())

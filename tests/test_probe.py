@@ -74,7 +74,9 @@ def test_a_probe_shows_the_gradients_of_its_batch_at_the_weights_of_the_step(tmp
     expected[2] = gradients_by_tape(model, *PROBE)
     fit(model, X, Y, [monitor])
 
-    for records in (monitor.probe_records, read_run(tmp_path / "probe").latest.records):
+    trainings = read_run(tmp_path / "probe").trainings
+    read = [record for training in trainings for record in training.records]
+    for records in (monitor.probe_records, read):
         by_step = {record.step: record for record in records}
         for step, gradients in expected.items():
             assert list(by_step[step].gradients) == list(gradients)

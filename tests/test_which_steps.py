@@ -157,7 +157,13 @@ def test_compiled_again_the_steps_of_before_are_kept_for_good(tmp_path):
         fit(model, *regression_data(4), [monitor])
 
     assert steps_of(monitor) == [0, 3, 6, 0, 3, 6, 9]
-    assert [record.step for record in read_run(tmp_path).latest.records] == steps_of(monitor)
+    trainings = read_run(tmp_path).trainings
+    assert [[record.step for record in training.records] for training in trainings] == [
+        [0, 3, 6],
+        [0, 3],
+        [6],
+        [9],
+    ]
 
 
 def test_compiled_again_with_the_same_optimizer_the_steps_go_on():

@@ -2,8 +2,8 @@
 
     model.fit(x, y, callbacks=[vg_keras.GradientMonitor()])
 
-The names here are the public ones. They are resolved when they are first used: importing the
-package imports neither TensorFlow nor Keras, and reading a log needs neither of them.
+The names exported here are the public API. They are resolved lazily: importing the package imports
+neither TensorFlow nor Keras, and reading a log needs neither.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
-"""One table of activation functions, by the names that Keras gives them.
+"""The table of activation functions, by Keras name.
 
-What theory integrates (function and derivative), where their outputs are saturated, and whether
-their units can die. Neither TensorFlow nor Keras.
+Each entry holds the function and the derivative that `vg_keras.theory` integrates, the outputs at
+which a unit is saturated, and whether units can die. Imports neither TensorFlow nor Keras.
 
 A saturated unit hardly responds to its input, because its activation function is almost flat there.
 The same criterion is used for all functions: the slope is at most 0.0591 of the slope at zero,
@@ -10,7 +10,7 @@ which for tanh is the usual |a| > 0.97 (1 - 0.97**2 = 0.0591).
 References:
     tanh: A. Karpathy, Neural Networks: Zero to Hero, part 4, 2022, whose histograms of activations
     call |a| > 0.97 saturated. The other bounds are the outputs at which the slope is the same
-    fraction of the slope at zero; hard functions are flat from their ends on.
+    fraction of the slope at zero; hard functions are flat beyond their ends.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SLOPE = 1 - 0.97**2
 
 
 class Bounds(NamedTuple):
-    """A unit is saturated if its output is at most `lower` or at least `upper`."""
+    """Saturation bounds: a unit is saturated if its output is <= `lower` or >= `upper`."""
 
     lower: float
     upper: float
@@ -44,12 +44,12 @@ class Activation:
     """An activation function.
 
     Args:
-        function: Takes and returns float64 `[n]`.
-        derivative: Likewise.
-        saturation: Where its outputs are saturated. None for a function that does not saturate, or
-            not at a level that its output shows: the zeros of ReLU are counted as dead units.
-        is_rectifier: Whether its output is zero, not just small, for half of all inputs, so that
-            its units can die.
+        function: The function, from float64 `[n]` to float64 `[n]`.
+        derivative: Its derivative, of the same signature.
+        saturation: The outputs at which a unit is saturated. None for a function that does not
+            saturate, or whose output does not show it: zeros of ReLU are counted as dead units.
+        is_rectifier: Whether the output is exactly zero for half of all inputs, so that units can
+            die.
     """
 
     function: Function
@@ -59,7 +59,7 @@ class Activation:
 
 
 def leaky_relu(negative_slope: float) -> Activation:
-    """Returns LeakyReLU with that slope below zero; 0 is ReLU."""
+    """Returns LeakyReLU with this slope below zero; a slope of 0 gives ReLU."""
     return Activation(
         lambda x: np.where(x > 0, x, negative_slope * x),
         lambda x: np.where(x > 0, 1.0, negative_slope),
@@ -78,7 +78,7 @@ def elu(alpha: float, scale: float = 1.0) -> Activation:
 
 
 def _clipped(lower: float, upper: float, slope: float = 1.0, offset: float = 0.0) -> Activation:
-    """Returns a straight line that is cut off at both ends."""
+    """Returns a linear function clipped at both ends."""
 
     def function(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.clip(slope * x + offset, lower, upper)
@@ -138,12 +138,12 @@ ACTIVATIONS = {
         _clipped(0.0, 6.0), saturation=Bounds(-math.inf, 6.0), is_rectifier=True
     ),
 }
-"""By the name of the Keras activation, with the defaults of `keras.activations`."""
+"""Activation functions by Keras name, with the defaults of `keras.activations`."""
 
 _UNTESTED = ("celu", "hard_sigmoid", "hard_tanh", "relu6")
 
 PREDICTED = {name: found for name, found in ACTIVATIONS.items() if name not in _UNTESTED}
-"""Those whose mean-field predictions are tested against networks."""
+"""Activation functions whose mean-field predictions are tested against real networks."""
 
 _ALIASES = {"swish": "silu"}
 
@@ -152,8 +152,8 @@ def get(activation: Any) -> Activation:
     """Returns an activation function with its derivative.
 
     Args:
-        activation: What a Keras layer takes: a name in `PREDICTED`, None for linear, a
-            function of `keras.activations`, a ReLU, LeakyReLU, ELU or Activation layer; or an
+        activation: Anything a Keras layer takes (a name in `PREDICTED`, None for linear, a
+            function of `keras.activations`), a ReLU, LeakyReLU, ELU or Activation layer, or an
             `Activation` of this module.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Checks what a user hands to `GradientMonitor`, and says what is wrong with it."""
+"""Validates the arguments of `GradientMonitor`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from vg_keras.capture.optimizers import optimizers_of
 from vg_keras.log.charts import KINDS
 
 OLDEST_TESTED = {"keras": "3.13", "tensorflow": "2.20"}
-"""As in pyproject.toml, whose required dependencies don't include them, so pip doesn't check."""
+"""Oldest tested versions, as in pyproject.toml, where they are optional, so pip does not check."""
 
 
 def check_backend() -> None:
-    """Raises a RuntimeError if Keras runs on another backend than TensorFlow."""
+    """Raises a RuntimeError unless Keras runs on the TensorFlow backend."""
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise RuntimeError(
@@ -31,7 +31,7 @@ def check_backend() -> None:
 
 
 def warn_of_old_versions() -> None:
-    """Warns if Keras or TensorFlow is older than the versions that are tested."""
+    """Warns if Keras or TensorFlow is older than the oldest tested version."""
     for package, oldest in OLDEST_TESTED.items():
         found = importlib.import_module(package).__version__
         if _numbers_of(found) < _numbers_of(oldest):
@@ -48,14 +48,14 @@ def _numbers_of(version: str) -> tuple[int, ...]:
 
 
 def check_model(model: Any) -> None:
-    """Raises a TypeError if a model is not one of Keras 3."""
+    """Raises a TypeError unless `model` is a Keras 3 model."""
     if isinstance(model, keras.Model):
         return
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     is_legacy = any(base.__module__.startswith("tf_keras.") for base in type(model).__mro__)
     advice = (
-        "That is a model of Keras 2. Build it with the package `keras`, version 3; where `tf.keras`"
-        " is used, do not set the environment variable TF_USE_LEGACY_KERAS."
+        "This is a Keras 2 model. Build it with the package `keras`, version 3; if you use "
+        "`tf.keras`, do not set the environment variable TF_USE_LEGACY_KERAS."
         if is_legacy
         else "Build it with the package `keras`."
     )
@@ -63,7 +63,7 @@ def check_model(model: Any) -> None:
 
 
 def checked_path(log_dir: str | os.PathLike[str]) -> str:
-    """Returns the path of a log directory; raises a TypeError if it is none."""
+    """Returns the path of a log directory; raises a TypeError if it is not a path."""
     try:
         path = os.fspath(log_dir)
     except TypeError:
@@ -77,7 +77,7 @@ def checked_path(log_dir: str | os.PathLike[str]) -> str:
 
 
 def checked_patterns(patterns: str | Sequence[str], argument: str) -> list[str]:
-    """Returns patterns of paths; raises a TypeError if they are none."""
+    """Returns path patterns as a list; raises a TypeError if they are not strings."""
     found = [patterns] if isinstance(patterns, str) else patterns
     if not isinstance(found, Sequence) or not all(isinstance(one, str) for one in found):
         raise TypeError(
@@ -88,8 +88,8 @@ def checked_patterns(patterns: str | Sequence[str], argument: str) -> list[str]:
 
 
 def checked_budget(budget: float) -> float:
-    """Returns a budget; raises a TypeError or a ValueError if it is none."""
-    expected = "`budget` must be a share of the training time, more than 0 and at most 1."
+    """Returns the budget; raises a TypeError or a ValueError if it is invalid."""
+    expected = "`budget` must be a fraction of the training time, more than 0 and at most 1."
     received = f"Received: budget={budget!r}. Use budget=0.01."
     if isinstance(budget, bool) or not isinstance(budget, numbers.Real):
         raise TypeError(f"{expected} {received}")
@@ -99,7 +99,7 @@ def checked_budget(budget: float) -> float:
 
 
 def checked_charts(charts: Collection[str] | None) -> list[str]:
-    """Returns the kinds of charts; raises a TypeError or a ValueError if they are none."""
+    """Returns the kinds of charts; raises a TypeError or a ValueError if one is invalid."""
     if charts is None:
         return list(KINDS)
     if isinstance(charts, str) or not isinstance(charts, Collection):
@@ -110,7 +110,7 @@ def checked_charts(charts: Collection[str] | None) -> list[str]:
     unknown = [kind for kind in charts if kind not in KINDS]
     if unknown:
         raise ValueError(
-            f"`charts` must be out of {', '.join(KINDS)}. "
+            f"`charts` must be a subset of {', '.join(KINDS)}. "
             f"Received: {', '.join(map(repr, unknown))}."
         )
     return [kind for kind in KINDS if kind in charts]
@@ -124,8 +124,8 @@ def checked_optimizers(model: keras.Model, optimizer: Any) -> list[keras.optimiz
         optimizer: A Keras optimizer, several of them, or None for those of the model.
 
     Raises:
-        TypeError: It is something else.
-        ValueError: There is none.
+        TypeError: If `optimizer` is none of these.
+        ValueError: If there is no optimizer.
     """
     if optimizer is None:
         optimizers = optimizers_of(model)
@@ -140,6 +140,6 @@ def checked_optimizers(model: keras.Model, optimizer: Any) -> list[keras.optimiz
     if not optimizers:
         raise ValueError(
             f"Expected an optimizer. The model {model.name!r} has none of its own. "
-            "Hand the one of your loop over: `monitor.watch(model, optimizer)`."
+            "Pass the optimizer of your loop: `monitor.watch(model, optimizer)`."
         )
     return optimizers

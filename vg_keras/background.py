@@ -1,4 +1,4 @@
-"""Runs tasks beside the training, one after another, in a thread of their own."""
+"""Runs tasks one after another in a background thread, while training goes on."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 MAX_WAITING = 1
-"""Tasks that may wait for the one that is running. Whoever hands in another waits for its turn, so
-a process that is killed loses no more than two tasks."""
+"""Tasks that may wait behind the running one. `Background.run` blocks while there are more, so a
+process that is killed loses at most two tasks."""
 
 
 class Background:
-    """A thread that runs tasks in the order in which they are handed in.
+    """A thread that runs tasks in the order in which they are submitted.
 
-    The thread ends with `close`, or when nothing refers to this any more. A program that ends, by
-    an exception or a KeyboardInterrupt too, waits for what was handed in.
+    The thread ends on `close`, or when this object is garbage-collected. A program that exits, even
+    by an exception or a KeyboardInterrupt, waits for the submitted tasks.
     """
 
     def __init__(self) -> None:
@@ -25,12 +25,12 @@ class Background:
         self._tasks: deque[Future[None]] = deque()
 
     def run(self, task: Callable[..., None], *args: Any, done: Callable[[float], None]) -> None:
-        """Has a task run when those before it have been.
+        """Submits a task, to run after all earlier ones.
 
         Args:
-            task: What is run. It raises nothing.
-            args: What it is called with.
-            done: Is called after it, in the same thread, with the CPU-seconds that it has taken.
+            task: The function to run. It must not raise.
+            args: Its arguments.
+            done: Called after the task, in the same thread, with the CPU seconds that it took.
         """
         while len(self._tasks) > MAX_WAITING:
             self._end_first()
@@ -39,13 +39,13 @@ class Background:
         self._tasks.append(self._executor.submit(_timed, task, args, done))
 
     def wait(self) -> None:
-        """Returns when all tasks have been run."""
+        """Waits until all tasks have run."""
         while self._tasks:
             self._end_first()
 
     def _end_first(self) -> None:
         self._tasks[0].result()
-        self._tasks.popleft()  # not before: the wait may be interrupted
+        self._tasks.popleft()  # not earlier: the wait may be interrupted
 
     def close(self) -> None:
         """Waits for all tasks, and ends the thread."""

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SETTINGS = ("update_freq", "budget", "probe", "_choice")
-"""Attributes that a copy takes over."""
+"""Attributes that a copy keeps."""
 
 
 class GradientMonitor(keras.callbacks.Callback):
@@ -53,12 +53,12 @@ class GradientMonitor(keras.callbacks.Callback):
 
     It records what actually trains the model, inside the train step, without a second pass and
     without changing the training: each variable's gradient and update, each layer's output and its
-    backpropagated gradient. Of each tensor it keeps a sketch (`vg_keras.Sketch`), and TensorBoard
-    shows all of it. By default it records steps 0, 1, 2, 5, 10, 20, 50 and 100, and then as many as
-    cost 1 % of the training time; `cost` reports the actual cost.
+    backpropagated gradient. It keeps a sketch of each tensor (`vg_keras.Sketch`), and TensorBoard
+    shows all of them. By default it records steps 0, 1, 2, 5, 10, 20, 50 and 100, and then as many
+    as 1 % of the training time allows; `cost` reports the actual cost.
 
-    The gradient is that of the whole batch, as it is passed to the optimizer: before its clipping
-    and without loss scale. With `gradient_accumulation_steps` it is that of each single batch. If
+    The gradient is that of the whole batch, as passed to the optimizer: before the optimizer's own
+    clipping and without loss scale. With `gradient_accumulation_steps` it is that of each batch. If
     no optimizer is applied in a due step, the next step that applies one is recorded instead.
 
     Each `fit` is a training run of its own. Several of them, of one or more models and processes,
@@ -67,13 +67,13 @@ class GradientMonitor(keras.callbacks.Callback):
     `copy_2`, and so on.
 
     Args:
-        log_dir: Directory of the TensorBoard log, local or one that `tf.io.gfile` can write to;
-            its run is the subdirectory `gradients`. None keeps records in memory only.
+        log_dir: Directory of the TensorBoard log, local or any that `tf.io.gfile` can write to. The
+            TensorBoard run is its subdirectory `gradients`. None keeps records in memory only.
         update_freq: "auto" records as many steps as the budget allows: the first one, those 1, 2,
             5, 10, 20, 50 and 100 later, and so on up to an interval of 1, 2, 5, 10, 20, 50, ...
             steps, and then the multiples of that interval. If several workers train together, the
-            interval is 100. "epoch" records the first step of each epoch, "batch"
-            every step, and a positive integer the first step and its multiples.
+            interval is 100. "epoch" records the first step of each epoch, "batch" every step, and a
+            positive integer the first step and every multiple of that number.
         variables: Which trainable variables to monitor: None for all of them, a shell pattern of
             `variable.path` such as `"*/kernel"`, a list of patterns, or a function from a
             `keras.Variable` to bool.
@@ -86,9 +86,9 @@ class GradientMonitor(keras.callbacks.Callback):
         updates: Whether to monitor how far each update moves each variable.
         weights: Whether to monitor the values of the variables too.
         optimizer_state: Whether to monitor the "momentum" and "velocity" that the optimizer keeps
-            of each variable: for Adam, the first and second moments of the gradient.
-        probe: A fixed batch whose gradients are taken at each recorded step, `(x, y)` or
-            `(x, y, sample_weight)` or a `vg_keras.Probe`; its run is the subdirectory `probe`.
+            for each variable: for Adam, the first and second moments of the gradient.
+        probe: A fixed batch whose gradients are computed at each recorded step: `(x, y)`,
+            `(x, y, sample_weight)` or a `vg_keras.Probe`. Its run is the subdirectory `probe`.
         charts: Which kinds of charts to write, out of `vg_keras.log.charts.KINDS`; None for all.
             What `read_run` reads is always written. In a long training run only some records have
             charts, since TensorBoard would not keep more of them.
@@ -97,19 +97,19 @@ class GradientMonitor(keras.callbacks.Callback):
             that has charts.
 
     Attributes:
-        run: The training runs of this monitor: a `vg_keras.Run`, the same as
-            `vg_keras.read_run(log_dir)` returns.
-        records: The `vg_keras.Record`s of the present model that are in memory, over several calls
-            of `fit`. If they would take more than 100 MB, every second one is dropped from memory;
+        run: The training runs of this monitor: a `vg_keras.Run`, as `vg_keras.read_run(log_dir)`
+            returns it.
+        records: The `vg_keras.Record`s of the current model that are in memory, over all calls of
+            `fit`. If they would take more than 100 MB, every second one is dropped from memory;
             `run` reads it back from the log.
-        probe_run: As `run`, for the probe.
-        probe_records: As `records`, for the probe.
-        cost: What recording has cost: a `vg_keras.Cost`. It is in the log too.
+        probe_run: The same as `run`, for the probe.
+        probe_records: The same as `records`, for the probe.
+        cost: The cost of recording so far: a `vg_keras.Cost`. It is written to the log too.
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If `update_freq`, `budget`, `charts`, `histogram_freq` or `probe` is none of the
-            above. At the beginning of `fit`: if `log_dir` can't be written to, or a filter matches
+        ValueError: If `update_freq`, `budget`, `charts`, `histogram_freq` or `probe` has an invalid
+            value. At the beginning of `fit`: if `log_dir` can't be written to, or a filter matches
             nothing.
         RuntimeError: If Keras does not run on the TensorFlow backend.
 
@@ -166,7 +166,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._has_given_up = self._is_over = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns what a copy takes over: the settings and the records, and nothing of a model."""
+        """Returns what a copy keeps: the settings and the records, but no model."""
         kept = {name: getattr(self, name) for name in _SETTINGS}
         return kept | {"_receiver": self._receiver.__getstate__()}
 
@@ -180,7 +180,7 @@ class GradientMonitor(keras.callbacks.Callback):
 
     @property
     def log_dir(self) -> str | None:
-        """Directory of the TensorBoard log. A copy gets its own when training begins."""
+        """The directory of the TensorBoard log. A copy gets its own when training begins."""
         return self._receiver.log_dir
 
     @property
@@ -190,7 +190,7 @@ class GradientMonitor(keras.callbacks.Callback):
 
     @property
     def records(self) -> list[Record]:
-        """The records of the present model that are in memory, in step order."""
+        """The records of the current model that are in memory, in step order."""
         return self._receiver.logs[0].records
 
     @property
@@ -217,7 +217,7 @@ class GradientMonitor(keras.callbacks.Callback):
 
     @property
     def cost(self) -> Cost:
-        """What recording has cost since the present model was first monitored."""
+        """The cost of recording since the current model was first monitored."""
         return self._recording.cost
 
     def set_model(self, model: keras.Model) -> None:
@@ -252,7 +252,7 @@ class GradientMonitor(keras.callbacks.Callback):
         recording.schedule.begin_or_resume(recording.count.next)
         self._receiver.histograms.begin_epoch(epoch)
 
-    # Without an `on_train_batch_end`: if a callback has one, Keras waits for each step to finish.
+    # No `on_train_batch_end`: if any callback has one, Keras waits for each step to finish.
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Arms the recording of this execution if one of its steps is due.
 
@@ -286,7 +286,7 @@ class GradientMonitor(keras.callbacks.Callback):
         self._recording.due.pause()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Ends the epoch, before other callbacks may stop training because of its result."""
+        """Ends the epoch before other callbacks may stop training because of its results."""
         if self._capture is not None and not self._is_over:
             self._recording.due.pause()
             self._receiver.wait()
@@ -311,10 +311,10 @@ class GradientMonitor(keras.callbacks.Callback):
         if not count.is_in_epoch:
             return
         num_steps = self.model.steps_per_execution
-        # Reading what the optimizers have counted waits for the last step.
+        # Reading the optimizers' step counts waits for the last step to finish.
         counts = capture.observer.counts if num_steps > 1 else {}
         params = self.params or {}
-        # Without "steps" it is not Keras's own `fit`, which alone runs into the end of the data.
+        # Without "steps" this is not Keras's own `fit`, the only loop that can run out of data.
         is_stopped = "steps" not in params or bool(self.model.stop_training)
         count.end_epoch(num_steps, params.get("steps"), is_stopped, counts)
 
@@ -344,13 +344,13 @@ class GradientMonitor(keras.callbacks.Callback):
     ) -> Watch:
         """Attaches the monitor to a model that a custom training loop trains.
 
-        It may be called once for the whole loop or once per epoch: as long as the steps go on
-        where they stopped, it is the same training run.
+        It may be called once for the whole loop or once per epoch: as long as each loop continues
+        where the previous one stopped, it is the same training run.
 
         Args:
             model: The model. Under a distribution strategy it must be built.
-            optimizer: The optimizer, or several of them. By default those that the model is
-                compiled with or keeps as attributes.
+            optimizer: The optimizer, or a list of them. By default those that the model is compiled
+                with or holds as attributes.
 
         Returns:
             A context manager whose `step()` is a context manager for each train step.
@@ -359,7 +359,7 @@ class GradientMonitor(keras.callbacks.Callback):
             TypeError: If `model` is not a Keras 3 model, or `optimizer` is not a Keras optimizer.
             ValueError: If there is no optimizer, or a filter matches nothing. On entering: if
                 `log_dir` can't be written to.
-            RuntimeError: If this monitor watches another model at the moment.
+            RuntimeError: If this monitor is already watching another model.
 
         Example:
             >>> with monitor.watch(model, optimizer) as watch:  # doctest: +SKIP
@@ -371,8 +371,8 @@ class GradientMonitor(keras.callbacks.Callback):
         optimizers = checked_optimizers(model, optimizer)
         if self._watch is not None and self._watch.is_open and self._watch.model is not model:
             raise RuntimeError(
-                f"This GradientMonitor watches the model {self._watch.model.name!r} already. "
-                "Use one monitor per model, or leave the other watch first."
+                f"This GradientMonitor is already watching the model {self._watch.model.name!r}. "
+                "Use one monitor per model, or exit the other watch first."
             )
         self._begin_with(model)
         strategy = model.distribute_strategy
@@ -388,7 +388,7 @@ class GradientMonitor(keras.callbacks.Callback):
         return self._watch
 
     def _begin_with(self, model: keras.Model) -> None:
-        """Resets everything unless it is the model that was trained last."""
+        """Resets everything unless `model` is the one that was trained last."""
         if self._trains is None or self._trains() is not model:
             self._capture = None
             self._recording.reset()
@@ -399,7 +399,7 @@ class GradientMonitor(keras.callbacks.Callback):
             self._receiver.probe_by(ProbePass(model, self.probe, self._choice))
 
     def _follow_model(self) -> FitCapture:
-        """Returns what records the model as it is compiled now."""
+        """Returns the capture for the model as it is compiled now."""
         if self._capture is None or not self._capture.serves(self.model):
             self._capture = capture_of(self.model, self._choice, self._recording.schedule.every)
             self._recording.retrace()

@@ -1,10 +1,10 @@
-"""What recording costs, measured while the model trains, and how often a budget allows it.
+"""Measures the cost of recording while the model trains, and how often a budget allows it.
 
-The time of a recorded execution of the train function is compared with that of the others. A device
-may work behind the host's back, so both kinds are timed between moments at which it has nothing
-left to do: before a recorded execution and after it, when its results have been read.
+Compares the time of recorded executions of the train function with that of the others. Devices run
+asynchronously, so both kinds are timed between moments at which the device is idle: before a
+recorded execution, and after it, when its results have been read.
 
-Numbers alone, and a clock: neither Keras nor TensorFlow.
+Imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -20,27 +20,26 @@ from dataclasses import dataclass
 from vg_keras.schedule import intervals
 
 _NUM_SAMPLES = 7
-"""The latest executions and pauses between records whose median counts: a single one that another
-program has slowed down does not."""
+"""Samples of the moving median: one execution slowed down by another program has no effect."""
 
 _MARGIN = 1.25
-"""By how much the cost must have left the range of an interval before another is taken, so that
-noise alone does not change it."""
+"""Hysteresis: the factor by which the cost must leave the range of an interval before the interval
+changes, so that noise alone does not change it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cost:
-    """What a monitor has cost so far.
+    """The cost of a monitor so far.
 
     Args:
-        fraction: Time that recording took, divided by the time of the training steps, those with a
-            record among them, tracing and validation left out. NaN where it is not known yet.
+        fraction: Time spent on recording, as a fraction of the time of all training steps, recorded
+            ones included, without tracing and validation. NaN if not known yet.
         tracing_seconds: Time of the executions in which the recording train function was traced,
             compiled and run for the first time.
         num_records: Number of records.
-        num_bytes: Bytes written to event files, those of a probe included.
-        interval: With `update_freq="auto"` the number of steps between two records that the budget
-            has led to, or None while it is not known or where another number was asked for.
+        num_bytes: Bytes written to event files, including those of a probe.
+        interval: With `update_freq="auto"`, the number of steps between two records that the budget
+            allows. None if not known yet, or with any other `update_freq`.
     """
 
     fraction: float
@@ -50,13 +49,13 @@ class Cost:
     interval: int | None
 
     def __eq__(self, other: object) -> bool:
-        """Whether all numbers are the same, NaN counting as equal to NaN."""
+        """Whether all numbers are equal, with NaN equal to NaN."""
         if not isinstance(other, Cost):
             return NotImplemented
         return self._key() == other._key()
 
     def __hash__(self) -> int:
-        """Returns a hash that agrees with `==`."""
+        """Returns a hash consistent with `==`."""
         return hash(self._key())
 
     def _key(self) -> tuple[object, ...]:
@@ -64,8 +63,8 @@ class Cost:
         return None if math.isnan(fraction) else fraction, *rest
 
     def __str__(self) -> str:
-        """Returns a sentence."""
-        share = "an unknown share" if math.isnan(self.fraction) else f"{self.fraction:.2%}"
+        """Returns the cost as readable text."""
+        share = "an unknown fraction" if math.isnan(self.fraction) else f"{self.fraction:.2%}"
         every = f", one every {self.interval:,} steps" if self.interval else ""
         return (
             f"{self.num_records:,} records{every}, {share} of the training time, "
@@ -74,11 +73,11 @@ class Cost:
 
 
 class CostMeter:
-    """Times what is recorded and what is not.
+    """Times recorded and plain executions of the train function.
 
     Args:
-        budget: The share of the training time that recording may take.
-        clock: Returns seconds.
+        budget: The fraction of the training time that recording may take.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, budget: float, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -88,7 +87,7 @@ class CostMeter:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything: another model is trained."""
+        """Discards all measurements, for another model."""
         self.tracing_seconds = 0.0
         self._elsewhere = 0.0
         self._recorded = 0.0
@@ -98,7 +97,7 @@ class CostMeter:
         self.begin()
 
     def begin(self) -> None:
-        """Says that a training begins, whose train function may be another than before."""
+        """Discards the samples, for a train function that may be a new one; totals are kept."""
         self._samples_recorded: deque[float] = deque(maxlen=_NUM_SAMPLES)
         self._samples_plain: deque[float] = deque(maxlen=_NUM_SAMPLES)
         self._samples_elsewhere: deque[float] = deque(maxlen=_NUM_SAMPLES)
@@ -115,13 +114,13 @@ class CostMeter:
         return self._since is not None
 
     def run(self) -> None:
-        """Says that an execution without a record is going to run."""
+        """Notes that an execution without a record is about to run."""
         if self._since is None:
             self._since = self._clock(), self._executions
         self._executions += 1
 
     def pause(self) -> None:
-        """Says that they are over, and the device has nothing left to do."""
+        """Stops timing executions without a record. The device must be idle."""
         if self._since is None:
             return
         since, before = self._since
@@ -130,11 +129,11 @@ class CostMeter:
         self._since = None
 
     def begin_record(self) -> None:
-        """Says that an execution is going to be recorded, and the device has nothing left to do."""
+        """Starts timing an execution with a record. The device must be idle."""
         self.pause()
         seconds, number = self._between
         if number:
-            # The first execution without a record prepares the model's own train function.
+            # The first execution without a record traces the model's own train function.
             if not self._is_first_plain:
                 self._samples_plain.append(seconds / number)
                 self._plain += seconds
@@ -144,11 +143,11 @@ class CostMeter:
         self._start = self._clock()
 
     def end_record(self, seconds_on_host: float, was_traced: bool) -> None:
-        """Says that the execution is over, and that its results have been read.
+        """Ends an execution with a record, after its results have been read.
 
         Args:
-            seconds_on_host: What of it was certainly spent on recording.
-            was_traced: Whether the recording function was traced for it.
+            seconds_on_host: The part of its time that was certainly spent on recording.
+            was_traced: Whether the recording function was traced in it.
         """
         if self._start is None:
             return
@@ -162,7 +161,7 @@ class CostMeter:
         self._num_recorded += 1
 
     def note_elsewhere(self, seconds: float) -> None:
-        """Adds time that another thread has spent on a record. It may be called by that thread."""
+        """Adds time that another thread spent on a record. Any thread may call this."""
         self._arrived.append(seconds)
 
     def _collect(self) -> None:
@@ -173,7 +172,7 @@ class CostMeter:
 
     @property
     def relative_cost(self) -> float:
-        """What a record costs, in executions without one; NaN where that is not known yet."""
+        """The cost of a record, in units of a plain execution; NaN if not known yet."""
         if not self._samples_plain or not self._samples_recorded:
             return math.nan
         self._collect()
@@ -183,14 +182,14 @@ class CostMeter:
         return (extra + elsewhere) / max(plain, 1e-9)
 
     def interval(self, current: int | None, steps_per_execution: int = 1) -> int | None:
-        """Returns how many steps apart records may be to stay within the budget.
+        """Returns the number of steps between records that keeps within the budget.
 
         Args:
-            current: The number so far, which is kept unless it is clearly wrong.
-            steps_per_execution: Steps of an execution.
+            current: The current interval, which is kept unless it is clearly wrong.
+            steps_per_execution: Steps per execution.
 
         Returns:
-            One of `intervals`, or the current number where the cost is not known.
+            One of `intervals`, or `current` if the cost is not known.
         """
         needed = self.relative_cost * steps_per_execution / self.budget
         if math.isnan(needed):
@@ -202,14 +201,14 @@ class CostMeter:
 
     @property
     def fraction(self) -> float:
-        """The share of the training time that recording has taken; NaN where it is not known."""
+        """The fraction of the training time spent on recording; NaN if not known."""
         seconds, number = (0.0, 0) if self._is_first_plain else self._between
         plain, num_plain = self._plain + seconds, self._num_plain + number
         if not num_plain or not self._num_recorded:
             return math.nan
         self._collect()
         extra = self._recorded - self._num_recorded * plain / num_plain
-        # What another thread does takes its own time, beside that of the training.
+        # Time of the other thread comes on top: it is not part of the timed executions.
         return (max(extra, 0.0) + self._elsewhere) / (self._recorded + plain)
 
 

@@ -1,4 +1,4 @@
-"""Executions of the train function that contain a due step."""
+"""Handles the executions of the train function that contain a due step."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from vg_keras.receiver import Receiver
 from vg_keras.schedule import Schedule
 
 INTERVAL_OF_WORKERS = 100
-"""With "auto", steps between two records where several workers train in step."""
+"""With "auto", steps between two records if several workers train in lockstep."""
 
 MAX_FRUITLESS = 1000
-"""Consecutive executions to try without a record before giving up: with gradient accumulation in
-the train step, most apply no optimizer. After that, only steps that are due by themselves are
-tried."""
+"""Consecutive executions without a record after which to give up and try only regularly due steps.
+With gradient accumulation in the train step, most executions apply no optimizer."""
 
 
 class DueExecutions:
     """Passes what an execution recorded to the receiver, and reports to the schedule.
 
     Args:
-        receiver: Takes the records.
-        schedule: Says which steps are due.
-        meter: Times what is recorded and what is not.
+        receiver: Receives the records.
+        schedule: Decides which steps are due.
+        meter: Times recorded and plain executions.
 
     Attributes:
-        last: The last step of the present execution of which there is a record, or None.
+        last: The last recorded step of the current execution, or None.
     """
 
     def __init__(self, receiver: Receiver, schedule: Schedule, meter: CostMeter) -> None:
@@ -49,8 +48,8 @@ class DueExecutions:
 
         Args:
             start: Its first step.
-            num_steps: The number of its steps.
-            observer: What is going to observe it.
+            num_steps: Its number of steps.
+            observer: The observer that will observe it.
         """
         self._start, self._end = start, start + num_steps
         self.last = None
@@ -60,37 +59,37 @@ class DueExecutions:
         self._meter.begin_record()
 
     def pass_over(self) -> None:
-        """Says that an execution is going to run without being recorded."""
+        """Notes that an execution is about to run without being recorded."""
         self._meter.run()
 
     def pause(self) -> None:
-        """Says that what follows is no training."""
+        """Stops the clock: what follows is not training."""
         if self._meter.is_running:
             self._wait()
             self._meter.pause()
 
     def _wait(self) -> None:
-        # Among several workers it is not for one of them to ask devices of the others.
+        # One of several workers must not wait for devices of the others.
         if not self._is_in_step_with_others:
             wait_for_devices()
 
     def reset(self, strategy: tf.distribute.Strategy) -> None:
-        """Begins a training: forgets how often executions were tried without a record.
+        """Begins a training run: clears the count of executions tried without a record.
 
         Args:
-            strategy: The strategy that the model is trained under.
+            strategy: The distribution strategy of the model.
         """
         self._num_fruitless = 0
         self._is_in_step_with_others = is_one_of_several_workers(strategy)
 
     def run_probe(self) -> None:
-        """Runs the probe. Called before the execution."""
+        """Runs the probe. Call this before the execution."""
         start = time.perf_counter()
         self._receiver.run_probe(self._start)
         self._seconds_on_probe = time.perf_counter() - start
 
     def receive(self, observer: Observer) -> None:
-        """Takes what the observer kept. Called after each part of the execution."""
+        """Takes the observations of the observer. Call this after each part of the execution."""
         start = time.perf_counter()
         last = self._receiver.receive(observer)
         on_host = self._seconds_on_probe + time.perf_counter() - start
@@ -106,14 +105,14 @@ class DueExecutions:
             self._schedule.settle(self.last, self._end)
 
     def _set_interval(self) -> None:
-        """Lets the schedule follow what records cost, once the first ones have shown it."""
+        """Adapts the schedule to the cost of records, once the startup records have shown it."""
         if self._is_in_step_with_others:
-            # What one worker alone measures must not part its steps from those of the others.
+            # All workers must record the same steps, so none may follow its own measurement.
             self._schedule.interval = INTERVAL_OF_WORKERS
         elif not self._schedule.is_starting(self._end):
             current, num_steps = self._schedule.interval, self._end - self._start
             self._schedule.interval = self._meter.interval(current, num_steps)
 
     def warn_once(self, message: str) -> None:
-        """Warns the user, unless that has been said."""
+        """Warns the user, unless the same warning was given before."""
         self._receiver.notices.warn_once(message)

@@ -1,4 +1,4 @@
-"""Selects variables and layers by path. Neither TensorFlow nor Keras."""
+"""Selects variables and layers by path. Imports neither TensorFlow nor Keras."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, TypeAlias, TypeVar
 T = TypeVar("T")
 
 Filter: TypeAlias = str | Sequence[str] | Callable[[Any], bool] | None
-"""Selects by path: a shell pattern (`"*/kernel"`), several of them, a function from the Keras
-object to bool, or None for all."""
+"""A shell pattern of paths (`"*/kernel"`), a list of patterns, a function from the Keras object to
+bool, or None for all."""
 
 
 class FilterError(ValueError):
-    """A filter of the user matches nothing."""
+    """A filter matches no variable or no layer."""
 
 
 def checked_filter(chosen: Filter, argument: str, what: str) -> Filter:
@@ -26,7 +26,7 @@ def checked_filter(chosen: Filter, argument: str, what: str) -> Filter:
         what: What it selects, such as "variable".
 
     Raises:
-        TypeError: If it is not a filter.
+        TypeError: If `chosen` is not a filter.
     """
     if chosen is None or isinstance(chosen, str) or callable(chosen):
         return chosen
@@ -53,7 +53,7 @@ def select(candidates: Mapping[str, Any], chosen: Filter, argument: str, what: s
         what: What it selects, such as "trainable variable".
 
     Raises:
-        FilterError: If the filter matches none.
+        FilterError: If the filter matches nothing.
     """
     if chosen is None:
         return set(candidates)
@@ -63,7 +63,7 @@ def select(candidates: Mapping[str, Any], chosen: Filter, argument: str, what: s
         selected = matching(candidates, [chosen] if isinstance(chosen, str) else chosen)
     if candidates and not selected:
         raise FilterError(
-            f"`{argument}` must let through at least one {what} of the model. "
+            f"`{argument}` must match at least one {what} of the model. "
             f"Received: {argument}={chosen!r}, which matches none of {', '.join(candidates)}."
         )
     return selected

@@ -1,6 +1,6 @@
-"""Records as a pandas DataFrame, for whoever works with tables. pandas is not required otherwise.
+"""Converts records to a pandas DataFrame.
 
-Neither TensorFlow nor Keras.
+pandas is needed only here. Imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _OF_SKETCH = ("norm", "rms", "mean", "min", "max", "zeros", "nonfinite")
 
 
 def to_pandas(records: Iterable[Record]) -> pd.DataFrame:
-    """Returns records as a table: a row for each step and variable or layer.
+    """Returns records as a table, with one row for each step and each variable or layer.
 
     Args:
         records: The records.
@@ -27,10 +27,10 @@ def to_pandas(records: Iterable[Record]) -> pd.DataFrame:
         A DataFrame whose index is (`step`, `path`). Its columns are `wall_time`; for each kind of
         sketch `norm`, `rms`, `mean`, `min`, `max`, `zeros` and `nonfinite`, such as
         `gradients_norm` and `activations_rms`; `update_ratio`; and each number of a record, such as
-        `saturated_units`. A column is there if any row has it, and NaN where a row has not.
+        `saturated_units`. A column exists if any row has a value for it; the other rows hold NaN.
 
     Raises:
-        ImportError: pandas is not installed.
+        ImportError: If pandas is not installed.
     """
     try:
         import pandas as pd

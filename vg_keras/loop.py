@@ -1,4 +1,4 @@
-"""Monitors a custom training loop: the steps of `GradientMonitor.watch`."""
+"""Monitors custom training loops: implements `GradientMonitor.watch`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from vg_keras.recording import Recording
 
 
 class Watch:
-    """Monitors the steps of a loop; made by `GradientMonitor.watch`.
+    """Monitors the steps of a loop. Created by `GradientMonitor.watch`.
 
-    It is a context manager, and so is each step in it. A step that is not due runs as if there were
-    no monitor.
+    A context manager, as is each `step()` in it. A step that is not due runs as if there were no
+    monitor.
 
     Args:
-        user: The monitor, which no other thread may use meanwhile.
-        model: The model, which no other thread may train meanwhile.
-        optimizers: The optimizers that train it.
+        user: The monitor, which no other thread may use at the same time.
+        model: The model, which no other thread may train at the same time.
+        optimizers: The optimizers that train the model.
         observer: Observes the steps.
         recording: The recording that the steps belong to.
-        introduce: Tells the user where the log is. Called once the log is open.
+        introduce: Called once the log is open, to tell the user where it is.
 
     Attributes:
-        model: The model that is watched.
+        model: The watched model.
         is_open: Whether the loop is running.
     """
 
@@ -53,7 +53,7 @@ class Watch:
         self._epoch = 0
 
     def __enter__(self) -> Self:
-        """Opens the log, and begins a training run or goes on with the one before."""
+        """Opens the log, and begins a training run or continues the previous one."""
         recording = self._recording
         claims.claim(self._user, self.model)
         recording.open(self.model)
@@ -87,8 +87,8 @@ class Watch:
         """Runs one step of the loop, and records it if it is due.
 
         Raises:
-            RuntimeError: If another thread trains the same model or uses the same monitor, or the
-                watch has not been entered.
+            RuntimeError: If another thread trains the same model or uses the same monitor, or if
+                the watch has not been entered.
         """
         if not self.is_open:
             raise RuntimeError("Enter the watch first: `with monitor.watch(model) as watch:`.")
@@ -106,7 +106,7 @@ class Watch:
             with self._observer.watching() if is_due else nullcontext():
                 yield
         except BaseException:
-            count.next = step  # it was not trained
+            count.next = step  # the step did not train
             if is_due:
                 schedule.settle(None, step)
             raise

@@ -1,4 +1,4 @@
-"""Warnings for the user, each given once."""
+"""Gives the user each warning once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 
 
 class Notices:
-    """Warns of each thing once. Another thread can post a notice, which is given later."""
+    """Issues each warning once. Other threads can post warnings, to be issued later."""
 
     def __init__(self) -> None:
         self._given: set[str] = set()
@@ -20,10 +20,10 @@ class Notices:
             warnings.warn(message, stacklevel=2)
 
     def post(self, message: str) -> None:
-        """Leaves a notice for `give`. It may be called by any thread."""
+        """Queues a warning for `give`. Any thread may call this."""
         self._posted.append(message)
 
     def give(self) -> None:
-        """Warns of what was posted, in the thread of the user."""
+        """Issues the posted warnings, in the thread of the user."""
         while self._posted:
             self.warn_once(self._posted.popleft())

@@ -1,4 +1,4 @@
-"""A fixed batch on which a model is looked at again and again, beside the batches it trains on."""
+"""The probe: a fixed batch on which a model is observed again and again while it trains."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from vg_keras.log import format as log_format
 
 
 class Probe:
-    """A fixed batch whose gradients are taken at each recorded step, without training on it.
+    """A fixed batch whose gradients are computed at each recorded step, without training on it.
 
-    Two models, or two moments of one, can then be compared on the same data. The probe changes
-    nothing in the training: neither the statistics of batch normalization nor the state of random
-    seeds, metrics or optimizers. Its dropout masks are the same at every step.
+    It allows comparing two models, or two moments of one model, on the same data. The probe does
+    not affect training: batch statistics, random seeds, metrics and optimizers keep their state.
+    Its dropout masks are the same at every step.
 
     Args:
-        x: A batch as the model takes it: an array, or a structure of arrays.
-        y: Its targets, or None where the loss takes none.
-        sample_weight: Their weights, or None.
-        training: Whether the model runs as in training, with dropout and the statistics of the
-            batch, or as in evaluation.
-        loss: A function of the model, x and y that returns the loss, a scalar, for a model whose
-            train step computes its own. By default it is the loss that the model is compiled with.
-        name: The TensorBoard run that the probe's records go to, a directory in `log_dir`.
+        x: A batch of inputs for the model: an array, or a structure of arrays.
+        y: The targets, or None if the loss takes none.
+        sample_weight: The sample weights, or None.
+        training: Whether the model runs in training mode, with dropout and batch statistics, or in
+            inference mode.
+        loss: A function of the model, x and y that returns a scalar loss, for models whose train
+            step computes its own. By default the loss that the model is compiled with.
+        name: The TensorBoard run of the probe's records, a subdirectory of `log_dir`.
 
     Raises:
-        ValueError: The batch is empty, or its parts are of different lengths, or the name is not
-            one of a directory or that of another run.
+        ValueError: If the batch is empty, its parts differ in length, or `name` is not a plain
+            directory name or is that of another run.
 
     Example:
         >>> GradientMonitor(probe=Probe(x[:256], y[:256]))  # doctest: +SKIP
@@ -53,19 +53,19 @@ class Probe:
         _check_lengths([self.x, self.y, self.sample_weight])
         if not name or name != name.strip("./") or "/" in name or name in log_format.OTHER_RUNS:
             raise ValueError(
-                "`name` must be the name of a directory of its own, other than "
+                "`name` must be a plain directory name, other than "
                 f"{', '.join(log_format.OTHER_RUNS)}. Received: name={name!r}."
             )
 
 
 def as_probe(probe: Any) -> Probe | None:
-    """Returns what the argument `probe` stands for.
+    """Converts the argument `probe` to a Probe, or None.
 
     Args:
         probe: A Probe, `(x, y)`, `(x, y, sample_weight)`, or None.
 
     Raises:
-        TypeError: It is none of these.
+        TypeError: If it is none of these.
     """
     if probe is None or isinstance(probe, Probe):
         return probe

@@ -1,6 +1,6 @@
-"""One quantity of a training run as an array: what rules, figures and reports compute with.
+"""Returns one quantity of a training run as an array, for rules, figures and reports.
 
-Neither TensorFlow nor Keras.
+Imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from vg_keras.record import Record, Training
 
 @dataclass(frozen=True)
 class Profile:
-    """One quantity of a training run.
+    """The values of one quantity over a training run.
 
     Args:
-        quantity: Its name.
-        steps: int64 `[s]`, the recorded steps, rising.
-        paths: The `p` variables or layers, from the input to the output; one empty path for a
+        quantity: The name of the quantity.
+        steps: int64 `[s]`, the recorded steps, ascending.
+        paths: The `p` variables or layers, from the input to the output; a single empty path for a
             quantity of the model as a whole.
-        values: float64 `[s, p]`. NaN where nothing was recorded, and where a tensor held NaN or
+        values: float64 `[s, p]`. NaN if nothing was recorded, or if the tensor held NaN or
             infinities.
-        recorded: bool `[s, p]`, whether something was recorded: it tells these two apart.
+        recorded: bool `[s, p]`, whether a value was recorded, to tell these two cases apart.
     """
 
     quantity: str
@@ -42,17 +42,16 @@ def profile(training: Training, quantity: str, statistic: str = "rms") -> Profil
 
     Args:
         training: The training run.
-        quantity: The name of a quantity of the catalogue, such as "gradients" or
-            "saturated_units", or of a chart that shows a number, such as "update_ratio" or
-            "gradient_norm"; see `vg_keras.quantities`.
-        statistic: For a quantity that is a sketch, the attribute of `Sketch` to take.
+        quantity: The name of a quantity, such as "gradients" or "saturated_units", or of a scalar
+            chart, such as "update_ratio" or "gradient_norm"; see `vg_keras.quantities`.
+        statistic: If the quantity is a sketch, the attribute of `Sketch` to return.
 
     Raises:
         ValueError: If there is no such quantity.
 
     Example:
         >>> found = profile(read_run("logs").latest, "update_ratio")  # doctest: +SKIP
-        >>> found.values[-1]  # of the last record, layer by layer
+        >>> found.values[-1]  # the last record, layer by layer
     """
     of, read = _reader(quantity, statistic)
     by_record = [_values(record, of, read) for record in training.records]
@@ -72,7 +71,7 @@ Read = Callable[[Record, str], float]
 
 
 def _reader(name: str, statistic: str) -> tuple[Quantity, Read]:
-    """Returns the quantity behind a name, and what reads a number of it off a record."""
+    """Returns the quantity behind a name, and a function that reads its value from a record."""
     if name in BY_NAME and BY_NAME[name].form == "sketch":
         return BY_NAME[name], lambda record, path: _statistic(record, name, path, statistic)
     if name in CHARTS and (read := CHARTS[name][1].read) is not None:
@@ -98,7 +97,7 @@ def _values(record: Record, of: Quantity, read: Read) -> dict[str, float]:
 def _paths(
     training: Training, of: Quantity, by_record: Iterable[dict[str, float]]
 ) -> tuple[str, ...]:
-    """Returns the paths that any record has, in the order of the model."""
+    """Returns the paths that occur in any record, in the order of the model."""
     found = {path for values in by_record for path in values}
     if of.of == "model":
         return ("",)

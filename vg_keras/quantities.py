@@ -1,8 +1,8 @@
-"""The catalogue: one row for each quantity that is measured.
+"""The catalogue of measured quantities, one entry for each.
 
-What a record holds, how it is numbered on disk, which charts show it and how these are described:
-all of that follows from here. `record.py` keeps an attribute for each row, and a test holds the two
-together. Neither TensorFlow nor Keras.
+It defines what a record holds, the numbers used on disk, and the charts with their descriptions.
+`record.py` has an attribute for each entry; a test checks that the two agree. Imports neither
+TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from vg_keras.sketch.sketch import Sketch
 
 
 def norm_to_plot(sketch: Sketch) -> float:
-    """Returns the L2 norm as a chart should show it: NaN where any element is not finite."""
-    # A diverged gradient must not look like one that vanished. TensorBoard marks NaN by a triangle.
+    """Returns the L2 norm for a chart: NaN if any element is not finite."""
+    # A diverged gradient must not look like a vanished one. TensorBoard marks NaN with a triangle.
     return math.nan if sketch.nonfinite else sketch.norm
 
 
 def rms_to_plot(sketch: Sketch) -> float:
-    """Returns the root mean square as a chart should show it, like `norm_to_plot`."""
+    """Returns the root mean square for a chart: NaN if any element is not finite."""
     return math.nan if sketch.nonfinite else sketch.rms
 
 
@@ -32,10 +32,10 @@ class Chart:
     """A kind of chart in TensorBoard.
 
     Args:
-        tag: What its tags begin with; the path of the variable or layer follows.
-        form: How it is drawn. The bars of a "log10_histogram" are log10 of magnitudes.
-        description: What TensorBoard says of it.
-        read: Returns the number at a path of a record, for a "scalar".
+        tag: The prefix of its tags, which the path of the variable or layer follows.
+        form: How it is drawn. A "log10_histogram" shows log10 of the absolute values.
+        description: The description that TensorBoard shows.
+        read: For a "scalar", a function from a record and a path to the value.
     """
 
     tag: str
@@ -46,16 +46,16 @@ class Chart:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A quantity that is measured.
+    """A measured quantity.
 
     Args:
         name: The attribute of `Record`, and the key on disk.
-        of: What has one: each variable, each layer, or the model as a whole.
-        form: Whether it is a sketch, a number or a whole number.
+        of: Whether each variable, each layer or the model as a whole has a value.
+        form: Whether a value is a sketch, a float or an integer.
         unit: Its unit; "1" for a ratio or a fraction.
-        number: Its number on disk, among the sketches or among the others; None for what follows
-            from other quantities and is not stored.
-        since: The format version that has it first.
+        number: Its number on disk, unique among sketches or among the others. None if it is derived
+            from other quantities and not stored.
+        since: The first format version that contains it.
         charts: The charts that show it.
     """
 
@@ -85,19 +85,19 @@ QUANTITIES = (
             Chart(
                 "gradients",
                 "histogram",
-                "Values of the gradient that trained this variable at this step.",
+                "The values of this variable's gradient at this step.",
             ),
             Chart(
                 "log10_gradients",
                 "log10_histogram",
-                "log10 of the magnitudes of the gradient's values, zeros left out: -6 stands for "
+                "log10 of the absolute values of this variable's gradient, without zeros: -6 means "
                 "0.000001. One unit on this axis is a factor of ten.",
             ),
             Chart(
                 "gradient_norm",
                 "scalar",
-                "L2 norm of the gradient that trained this variable at this step, before clipping. "
-                "NaN where any of its values is not finite.",
+                "L2 norm of this variable's gradient, before the optimizer's clipping. NaN if any "
+                "value is not finite.",
                 lambda record, path: norm_to_plot(record.gradients[path]),
             ),
         ),
@@ -113,15 +113,15 @@ QUANTITIES = (
             Chart(
                 "global_gradient_norm",
                 "scalar",
-                "L2 norm of the gradients of all monitored variables together, before clipping. "
-                "NaN where any value is not finite.",
+                "L2 norm of the gradients of all monitored variables together, before the "
+                "optimizer's clipping. NaN if any value is not finite.",
                 lambda record, _: record.global_gradient_norm,
             ),
             Chart(
                 "largest_gradients",
                 "text",
-                "The variables with the largest gradients, and those whose gradient differs most "
-                "from what was usual for it: the median of the records before.",
+                "The variables with the largest gradient norms, and those whose norm differs most "
+                "from their usual norm, the median of earlier records.",
             ),
         ),
     ),
@@ -136,7 +136,7 @@ QUANTITIES = (
             Chart(
                 "data_loss_gradient_norm",
                 "scalar",
-                "L2 norm of the gradient of the loss without this variable's regularizer.",
+                "L2 norm of this variable's gradient without the part that its regularizer adds.",
                 lambda record, path: norm_to_plot(record.data_loss_gradients[path]),
             ),
         ),
@@ -152,8 +152,8 @@ QUANTITIES = (
             Chart(
                 "regularization_gradient_norm",
                 "scalar",
-                "L2 norm of what its regularizer adds to this variable's gradient. Where that is "
-                "all there is of the gradient, the loss teaches this layer nothing.",
+                "L2 norm of the part of this variable's gradient that its regularizer adds. If it "
+                "is nearly the whole gradient, this variable learns nothing from the data.",
                 lambda record, path: norm_to_plot(record.regularization_gradients[path]),
             ),
         ),
@@ -169,8 +169,8 @@ QUANTITIES = (
             Chart(
                 "update_ratio",
                 "scalar",
-                "L2 norm of new minus old value of this variable, relative to that of the old "
-                "value: what the optimizer really did. About 0.001 is healthy.",
+                "How far the optimizer moved this variable in this step, relative to its size: "
+                "||new - old|| / ||old||. About 0.001 is healthy.",
                 Record.update_ratio,
             ),
         ),
@@ -183,7 +183,7 @@ QUANTITIES = (
         unit=_VARIABLE,
         number=3,
         since=2,
-        charts=(Chart("weights", "histogram", "Values of this variable before the update."),),
+        charts=(Chart("weights", "histogram", "The values of this variable before the update."),),
     ),
     Quantity(
         name="first_moments",
@@ -196,7 +196,8 @@ QUANTITIES = (
             Chart(
                 "first_moments",
                 "histogram",
-                "Values of what the optimizer keeps of this variable as momentum.",
+                "The optimizer's momentum for this variable: for Adam, the running mean of the "
+                "gradient.",
             ),
         ),
     ),
@@ -211,7 +212,8 @@ QUANTITIES = (
             Chart(
                 "second_moments",
                 "histogram",
-                "Values of what the optimizer keeps of this variable as velocity.",
+                "The optimizer's velocity for this variable: for Adam, the running mean of the "
+                "squared gradient.",
             ),
         ),
     ),
@@ -222,7 +224,7 @@ QUANTITIES = (
         unit=_OUTPUT,
         number=4,
         since=2,
-        charts=(Chart("activations", "histogram", "Values of this layer's output."),),
+        charts=(Chart("activations", "histogram", "The values of this layer's output."),),
     ),
     Quantity(
         name="activation_gradients",
@@ -235,27 +237,27 @@ QUANTITIES = (
             Chart(
                 "activation_gradients",
                 "histogram",
-                "Values of dL/d(output) at this layer, the backpropagated signal, where L is the "
-                "mean loss of the batch.",
+                "The backpropagated gradient at this layer: the values of dL/d(output), where L is "
+                "the mean loss of the batch.",
             ),
             Chart(
                 "log10_activation_gradients",
                 "log10_histogram",
-                "log10 of the magnitudes of dL/d(output), zeros left out. One unit on this axis is "
-                "a factor of ten.",
+                "log10 of the absolute values of dL/d(output), without zeros: -6 means 0.000001. "
+                "One unit on this axis is a factor of ten.",
             ),
             Chart(
                 "activation_gradient_rms",
                 "scalar",
-                "Root mean square of dL/d(output): how strong the backpropagated signal is at this "
-                "layer.",
+                "Root mean square of dL/d(output): the size of the backpropagated gradient at this "
+                "layer. Gradients vanish if it is much smaller in the first layers.",
                 lambda record, path: rms_to_plot(record.activation_gradients[path]),
             ),
             Chart(
                 "activation_gradient_rms_per_example",
                 "scalar",
-                "The same times the number of examples in the batch: that of one example's own "
-                "loss, which does not depend on the size of the batch.",
+                "Root mean square of dL/d(output) for the loss of one example: comparable between "
+                "different batch sizes.",
                 lambda record, path: (
                     rms_to_plot(record.activation_gradients[path]) * record.examples[path]
                 ),
@@ -274,8 +276,8 @@ QUANTITIES = (
             Chart(
                 "saturated_units",
                 "scalar",
-                "Fraction of units whose activation function is almost flat where they are, "
-                "averaged over the examples.",
+                "Fraction of units in the flat part of their activation function, such as tanh "
+                "beyond 0.97, averaged over the batch. They pass almost no gradient.",
                 lambda record, path: record.saturated_units[path],
             ),
         ),
@@ -291,8 +293,8 @@ QUANTITIES = (
             Chart(
                 "dead_units",
                 "scalar",
-                "Fraction of units that were zero on every example of the last records, up to ten "
-                "of them.",
+                "Fraction of units whose output was zero for every example of the last records, up "
+                "to ten. They pass no gradient.",
                 lambda record, path: record.dead_units[path],
             ),
         ),
@@ -304,12 +306,12 @@ QUANTITIES = (
 """Every quantity, in the order in which TensorBoard and tables show them."""
 
 SKETCHES = tuple(q for q in QUANTITIES if q.form == "sketch")
-"""Those that are sketches of tensors."""
+"""The quantities that are sketches of tensors."""
 
 NUMBERS = tuple(q for q in QUANTITIES if q.form != "sketch" and q.number is not None)
-"""The stored ones that are numbers by path."""
+"""The stored quantities that are one number for each path."""
 
 BY_NAME = {quantity.name: quantity for quantity in QUANTITIES}
 
 CHARTS = {chart.tag: (quantity, chart) for quantity in QUANTITIES for chart in quantity.charts}
-"""The charts, and the quantities that they show, by tag."""
+"""For each tag, the quantity that is shown and the chart."""

@@ -1,6 +1,6 @@
-"""Which variables stand out: those with the largest gradients, and those unlike their own past.
+"""Ranks variables by their gradient norm, and by its change from earlier records.
 
-Neither TensorFlow nor Keras.
+Imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import NamedTuple
 from vg_keras.record import Record
 
 PAST = 20
-"""Earlier records that tell what is usual for a variable."""
+"""Number of earlier records whose median is the usual norm of a variable."""
 
 _MIN_PAST = 3
 
 
 class Ranked(NamedTuple):
-    """A variable that stands out.
+    """A variable with its gradient norm and its usual gradient norm.
 
     Attributes:
-        path: Its path.
-        norm: The L2 norm of its gradient; NaN where any element is not finite.
-        usual_norm: The median of those of the records before, or NaN where there are too few.
+        path: The path of the variable.
+        norm: The L2 norm of its gradient; NaN if any element is not finite.
+        usual_norm: The median norm in earlier records; NaN if there are too few.
     """
 
     path: str
@@ -34,9 +34,9 @@ class Ranked(NamedTuple):
 
     @property
     def decades(self) -> float:
-        """log10 of the norm relative to the usual one: 1 for ten times as much.
+        """log10 of the norm divided by the usual norm: 1 means ten times as large.
 
-        Infinite where one of the two is zero or not finite, and NaN where the usual norm is not
+        Infinite if one of the two is zero or the norm is not finite; NaN if the usual norm is not
         known.
         """
         if self.norm == self.usual_norm:
@@ -49,7 +49,7 @@ class Ranked(NamedTuple):
 
 
 class NormHistory:
-    """The gradient norms of the latest records, by variable.
+    """The gradient norms of the latest records of each variable.
 
     Example:
         >>> history = NormHistory()
@@ -62,21 +62,21 @@ class NormHistory:
         self._norms: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=PAST))
 
     def add(self, record: Record) -> None:
-        """Takes a record into the history."""
+        """Adds a record to the history."""
         for path, norm in norms_of(record).items():
             if math.isfinite(norm):
                 self._norms[path].append(norm)
 
     def ranked(self, record: Record) -> list[Ranked]:
-        """Returns all variables of a record beside their history, in the order of the record."""
+        """Returns all variables of a record with their usual norms, in the order of the record."""
         return [Ranked(path, norm, self._usual(path)) for path, norm in norms_of(record).items()]
 
     def most_changed(self, record: Record, num: int) -> list[Ranked]:
-        """Returns the variables whose gradient differs most from what was usual for it.
+        """Returns the variables whose gradient norm differs most from their usual one.
 
         Args:
             record: A record that is not yet in the history.
-            num: How many, at most. Variables without enough of a past are left out.
+            num: Maximum number of variables. Those with too short a history are left out.
         """
         known = [one for one in self.ranked(record) if not math.isnan(one.decades)]
         return sorted(known, key=lambda one: -abs(one.decades))[:num]
@@ -87,7 +87,7 @@ class NormHistory:
 
 
 def norms_of(record: Record) -> Mapping[str, float]:
-    """Returns the L2 norm of each gradient; NaN where any element is not finite."""
+    """Returns the L2 norm of each gradient; NaN if any element is not finite."""
     return {
         path: math.nan if sketch.nonfinite else sketch.norm
         for path, sketch in record.gradients.items()
@@ -95,10 +95,10 @@ def norms_of(record: Record) -> Mapping[str, float]:
 
 
 def largest(ranked: Iterable[Ranked], num: int) -> list[Ranked]:
-    """Returns the variables with the largest gradients, those that are not finite first.
+    """Returns the variables with the largest gradient norms, non-finite ones first.
 
     Args:
-        ranked: Variables.
-        num: How many, at most.
+        ranked: The variables to choose from.
+        num: Maximum number of variables.
     """
     return sorted(ranked, key=lambda one: (not math.isnan(one.norm), -one.norm))[:num]

@@ -1,7 +1,7 @@
-"""Receives what observers kept, and passes the records to their logs.
+"""Turns the observations of a step into records, and passes them to their logs.
 
-Whatever goes wrong here is one warning and never the end of a training run. `recording.py` decides
-when a step is due.
+Any failure here is a single warning and never ends a training run. `recording.py` decides when a
+step is due.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from vg_keras.probe import Probe
 from vg_keras.training_log import Beginning, TrainingLog
 
 RECORDS_THAT_SHOW_ALL = {True: 3, False: 100}
-"""Records after which anything unseen counts as missing, by whether `fit` runs a traced step. In
-eager steps and custom loops, the parts of a GAN may be trained unequally often."""
+"""Records after which anything not yet observed counts as missing, by whether `fit` runs a traced
+step. In eager steps and custom loops, the parts of a GAN may be trained at different rates."""
 
 
 class Receiver:
-    """Takes the records of one model's steps to their logs.
+    """Passes the records of one model's steps to their logs.
 
     Args:
         log_dir: Directory of the TensorBoard log, or None to write nothing.
-        kinds: Which charts to write, out of `charts.KINDS`.
+        kinds: Which charts to write, a subset of `charts.KINDS`.
         probe: The probe, or None.
         histograms: Decides which records have histograms.
 
@@ -73,7 +73,7 @@ class Receiver:
 
     @property
     def logs(self) -> list[TrainingLog]:
-        """The logs, with all records that have been received."""
+        """The logs, with all records received so far."""
         self._background.wait()
         return [log for log in (self.log, self.probe_log) if log is not None]
 
@@ -92,7 +92,7 @@ class Receiver:
 
     @property
     def is_probing(self) -> bool:
-        """Whether a probe pass has been set."""
+        """Whether there is a probe pass."""
         return self._probe_pass is not None
 
     def probe_by(self, probe_pass: ProbePass) -> None:
@@ -103,10 +103,10 @@ class Receiver:
         """Prepares to write event files.
 
         Args:
-            strategy: The strategy that the model is trained under.
+            strategy: The distribution strategy of the model.
 
         Raises:
-            ValueError: If one can't be written.
+            ValueError: If no event file can be created.
         """
         if self.log_dir is None:
             return
@@ -121,7 +121,7 @@ class Receiver:
             raise
 
     def begin(self, beginning: Beginning) -> None:
-        """Begins a training run, or goes on with one of the same id."""
+        """Begins a training run, or continues the one with the same id."""
         self._background.wait()
         self.log.begin(beginning)
         if self.probe_log is not None and self._probe_pass is not None:
@@ -130,15 +130,15 @@ class Receiver:
             self.probe_log.begin(dataclasses.replace(beginning, settings=settings))
 
     def wait(self) -> None:
-        """Returns when all records are in the logs, and warns if that has failed."""
+        """Waits until all records are in the logs, and warns if that failed."""
         self._background.wait()
         self.notices.give()
 
     def close(self, cost: Cost | None = None) -> None:
-        """Closes the event files, and warns of whatever no record has shown.
+        """Closes the event files, and warns of anything that no record contained.
 
         Args:
-            cost: What recording has cost, to be kept with the training run.
+            cost: The cost of recording, to be stored with the training run.
         """
         self._background.close()
         with self._never_failing():
@@ -153,13 +153,13 @@ class Receiver:
         self.notices.give()
 
     def run_probe(self, step: int) -> None:
-        """Takes the gradients of the probe before a step that is recorded.
+        """Computes the gradients of the probe, before a recorded step.
 
         Args:
             step: The number of the step.
 
         Raises:
-            ValueError: If the model can't take the probe at all.
+            ValueError: If the model fails on the probe the first time.
         """
         if self._probe_pass is None or self.probe_log is None:
             return
@@ -169,17 +169,17 @@ class Receiver:
             self._background.wait()
             if not self.probe_log.records:
                 raise ValueError(
-                    "`probe` must be a batch that the model takes and has a loss for. "
-                    f"Received one with which it fails: {error}"
+                    "`probe` must be a batch that the model can compute a loss for. "
+                    f"Received a batch on which it fails: {error}"
                 ) from error
             self._probe_pass = None
-            self.notices.warn_once(f"The probe failed and is not taken any more: {error!r}.")
+            self.notices.warn_once(f"The probe failed and is disabled from now on: {error!r}.")
 
     def receive(self, observer: Observer) -> int | None:
-        """Takes what an execution has left in the observer.
+        """Takes the observations of an execution.
 
         Returns:
-            The last step of which there is a record, or None if there is none.
+            The last recorded step, or None if no step was recorded.
         """
         with self._never_failing():
             self._received_from = observer
@@ -199,20 +199,20 @@ class Receiver:
         return None
 
     def warn_of_nothing(self) -> None:
-        """Warns why the steps that were to be recorded have left no record."""
+        """Warns why the due steps left no record."""
         observer = self._received_from
         if observer is None:
             return
         if observer.was_handed_nothing:
             self.notices.warn_once(
-                f"The train step of the model {observer.model_name!r} handed no gradient of a "
+                f"The train step of the model {observer.model_name!r} passed no gradient of a "
                 "monitored variable to the `apply` of a Keras optimizer: nothing is recorded. "
                 "What a concrete function or a SavedModel runs can't be seen."
             )
         elif not (self._num_in_training or self._has_failed or observer.failures):
             self.notices.warn_once(
-                f"In the steps of the model {observer.model_name!r} that were to be recorded, no "
-                "optimizer was applied to a monitored variable: nothing is recorded."
+                f"In the due steps of the model {observer.model_name!r}, no optimizer was applied "
+                "to a monitored variable: nothing is recorded."
             )
 
     def _warn_of_absences(self, is_final: bool) -> None:
@@ -222,15 +222,15 @@ class Receiver:
 
     @contextmanager
     def _never_failing(self) -> Iterator[None]:
-        """Turns an error of the monitor itself into one warning: the training goes on."""
+        """Turns an error of the monitor itself into one warning, so that training goes on."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
+        except Exception as error:  # noqa: BLE001 - any error here is ours
             self._has_failed = True
             self.notices.warn_once(_failure(error))
 
     def _add_probe(self, has_histograms: bool) -> None:
-        """Adds what the probe has shown before a step of which there is a record."""
+        """Adds the record of the probe that belongs to a recorded step."""
         if self._probe_pass is not None and self.probe_log is not None:
             self._warn_of_failures(self._probe_pass.observer)
             self._add(self._probe_pass.observer, self.probe_log, has_histograms)
@@ -240,7 +240,7 @@ class Receiver:
             self.notices.warn_once(sentence)
 
     def _add(self, observer: Observer, log: TrainingLog, has_histograms: bool) -> list[int]:
-        """Adds what an observer has to a log; returns the numbers of the steps."""
+        """Adds the observations of an observer to a log; returns the step numbers."""
         kept = observer.read()
         if not kept:
             return []
@@ -249,23 +249,23 @@ class Receiver:
         observation = Observation(
             self._makers[observer], kept, frozenset(observer.without_gradient), time.time()
         )
-        # Another thread turns rows into records and charts: that takes longer than reading them,
-        # and keeps no device waiting.
+        # Another thread turns rows into records and charts: this takes longer than reading them,
+        # and no device should wait for it.
         self._background.run(self._finish, observation, log, has_histograms, done=self.note_seconds)
         return observation.steps
 
     def _finish(self, observation: Observation, log: TrainingLog, has_histograms: bool) -> None:
-        """Adds the records of an observation to a log."""
+        """Adds the records of an observation to a log. Runs in the background thread."""
         try:
             for record in observation.records():
                 log.add(record, observation.model, has_histograms)
                 has_histograms = has_histograms and self.histograms.are_in_all
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
+        except Exception as error:  # noqa: BLE001 - any error here is ours
             self._has_failed = True
             self.notices.post(_failure(error))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns what a copy takes over: settings and records, and nothing of the model."""
+        """Returns what a copy keeps: the settings and the records, but no model."""
         log, *probe_logs = [log.copied() for log in self.logs]
         return {
             "log_dir": self.log_dir,
@@ -282,7 +282,7 @@ class Receiver:
 
 
 def _failure(error: Exception) -> str:
-    return f"GradientMonitor could not take the record of a step: {error!r}. Training goes on."
+    return f"GradientMonitor could not record a step: {error!r}. Training goes on."
 
 
 def _ignored(seconds: float) -> None:

@@ -1,8 +1,8 @@
-"""What was measured: the record of one step, the training run of many, and the runs of a log.
+"""The measured data: the record of one step, a training run of many, and the runs of a log.
 
-One of the two contracts between the half that measures and the half that reads (the other is
-`log/format.py`): a rule or a figure takes a `Training` and cannot tell a running `fit` from last
-year's log. Plain frozen data; neither TensorFlow nor Keras.
+One of the two interfaces between measuring and reading (the other is `log/format.py`): a rule or a
+figure takes a `Training`, which is the same for a running `fit` and for last year's log. Plain
+frozen data. Imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -23,42 +23,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What was measured at one training step.
+    """Everything measured at one train step.
 
-    Each mapping goes by path, that of a variable (`sequential/dense_3/kernel`) or of a layer
-    (`sequential/dense_3`), in the order in which the forward pass calls the layers. One is empty
-    where its kind was not measured.
+    Each mapping is keyed by the path of a variable (`sequential/dense_3/kernel`) or of a layer
+    (`sequential/dense_3`), in the order in which the forward pass calls the layers. A mapping is
+    empty if its quantity was not measured.
 
     Args:
         step: The number of the train step. The gradient at step t belongs to the weights before
-            its update. The first step is 0, or in resumed training what the optimizer has counted.
-        wall_time: When it was measured, in seconds since 1970.
-        gradients: For each variable the sketch of its gradient: that of the whole batch, as the
-            optimizer is handed it, before its clipping and without loss scale.
-        without_gradient: Paths of the variables to which the loss has no connection: the optimizer
-            was given None for them.
-        data_loss_gradients: For each variable with a regularizer of its own, the sketch of the
-            gradient of the loss without that regularizer. For any other variable it is the
-            gradient; see `data_loss_gradient`.
-        regularization_gradients: For the same variables the sketch of what the regularizer adds.
-        update_norms: For each variable the L2 norm of new minus old value: what the optimizer
-            really did, with clipping, weight decay, averaging and constraints.
-        weight_norms: For each variable the L2 norm of its value before the update.
-        weights: For each variable the sketch of its value before the update.
-        first_moments: For each variable the sketch of what the optimizer keeps as its momentum,
-            after the update that it made.
-        second_moments: The same of what it keeps as the velocity: of Adam and RMSprop, the running
-            mean of the squared gradient.
-        activations: For each layer the sketch of its output, of the first one if it has several.
-        activation_gradients: For each layer the sketch of dL/d(output), where L is the loss that
-            trains: the mean over the batch, for Keras's own losses. Where Keras computes the loss
-            from the logits of a softmax or sigmoid output, it is dL/d(logits) for that layer.
-        examples: For each layer the number of examples in the batch that its output holds.
-        saturated_units: For each layer whose activation saturates, the fraction of units that are
-            saturated, averaged over the examples; see `vg_keras.statistics.saturation`.
-        dead_units: For each rectifying layer the fraction of units that were zero on every example
-            of this record and of those before it, up to ten altogether. Absent at the first record.
-        dead_unit_examples: For the same layers the number of these examples.
+            its update. The first step is 0, or the optimizer's step count if training is resumed.
+        wall_time: When the step was measured, in seconds since 1970.
+        gradients: For each variable, the sketch of its gradient: that of the whole batch, as passed
+            to the optimizer, before its clipping and without loss scale.
+        without_gradient: Paths of the variables that the loss does not depend on: the optimizer
+            received None for them.
+        data_loss_gradients: For each variable with its own regularizer, the sketch of the gradient
+            of the loss without that regularizer. For any other variable this is the gradient
+            itself; see `data_loss_gradient`.
+        regularization_gradients: For the same variables, the sketch of what the regularizer adds.
+        update_norms: For each variable, the L2 norm of new minus old value: the actual update,
+            including clipping, weight decay, averaging and constraints.
+        weight_norms: For each variable, the L2 norm of its value before the update.
+        weights: For each variable, the sketch of its value before the update.
+        first_moments: For each variable, the sketch of the optimizer's momentum after the update.
+        second_moments: For each variable, the sketch of the optimizer's velocity after the update:
+            for Adam and RMSprop, the running mean of the squared gradient.
+        activations: For each layer, the sketch of its output (the first one if it has several).
+        activation_gradients: For each layer, the sketch of dL/d(output), where L is the training
+            loss: for Keras's own losses, the mean over the batch. If Keras computes the loss from
+            the logits of a softmax or sigmoid output, it is dL/d(logits) for that layer.
+        examples: For each layer, the number of examples in the batch of its output.
+        saturated_units: For each layer whose activation saturates, the fraction of saturated units,
+            averaged over the examples; see `vg_keras.activations`.
+        dead_units: For each layer with a rectifier, the fraction of units that were zero on every
+            example of this record and the previous ones, up to ten in all. Absent at the first
+            record.
+        dead_unit_examples: For the same layers, the number of these examples.
     """
 
     step: int
@@ -80,22 +80,22 @@ class Record:
     dead_unit_examples: Mapping[str, int] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
-        """Whether all numbers are the same, NaN counting as equal to NaN."""
+        """Whether all numbers are equal, with NaN equal to NaN."""
         if not isinstance(other, Record):
             return NotImplemented
         names = [f.name for f in dataclasses.fields(self)]
         return all(_same(getattr(self, name), getattr(other, name)) for name in names)
 
     def __hash__(self) -> int:
-        """Returns a hash that agrees with `==`."""
+        """Returns a hash consistent with `==`."""
         return hash((self.step, self.wall_time))
 
     def data_loss_gradient(self, path: str) -> Sketch:
         """Returns the sketch of a variable's gradient without what its regularizer adds.
 
         References:
-            He et al., Delving Deep into Rectifiers, ICCV 2015, footnote 2: under weight decay the
-            gradient does not vanish when the loss's does.
+            He et al., Delving Deep into Rectifiers, ICCV 2015, footnote 2: with weight decay, the
+            gradient does not vanish even if the gradient of the data loss does.
         """
         return self.data_loss_gradients.get(path) or self.gradients[path]
 
@@ -103,8 +103,8 @@ class Record:
     def global_gradient_norm(self) -> float:
         """The L2 norm of the gradients of all monitored variables together.
 
-        That is what clipping by the global norm compares with its limit, where all variables are
-        monitored. NaN where any number is not finite, or there are no gradients.
+        If all variables are monitored, this is the norm that clipping by global norm limits. NaN if
+        any element is not finite, or if there are no gradients.
         """
         if not self.gradients or any(gradient.nonfinite for gradient in self.gradients.values()):
             return math.nan
@@ -113,11 +113,14 @@ class Record:
     def update_ratio(self, path: str) -> float:
         """Returns ||w_after - w_before|| / ||w_before|| of a variable.
 
-        About 1e-3 is healthy, says A. Karpathy, CS231n course notes, "Ratio of weights:updates".
+        About 1e-3 is healthy.
 
         Returns:
-            Infinity for a variable that was zero and was moved, as a bias is in the first step, and
-            NaN for one that was zero and stayed.
+            The ratio; infinity if the variable was zero and changed, as biases do in the first
+            step; NaN if it was zero and did not change.
+
+        References:
+            A. Karpathy, CS231n course notes, "Ratio of weights:updates".
         """
         update, weight = self.update_norms[path], self.weight_norms[path]
         if weight:
@@ -127,8 +130,8 @@ class Record:
     def activation_gradient_rms_per_example(self, path: str) -> float:
         """Returns the root mean square of d(loss of one example)/d(output) at a layer.
 
-        The mean over a batch of B examples makes every dL/d(output) B times smaller. This takes
-        that out, so that trainings with different batch sizes can be compared.
+        The mean over a batch of B examples makes every dL/d(output) B times smaller. This value is
+        multiplied by B, so that training runs with different batch sizes can be compared.
         """
         return self.activation_gradients[path].rms * self.examples[path]
 
@@ -138,7 +141,7 @@ class VariableDescription:
     """A monitored variable.
 
     Args:
-        path: Its tag: the Keras `variable.path`, made unique where two variables share one.
+        path: The Keras `variable.path`, made unique if two variables share one.
         shape: Its shape.
         dtype: The name of its dtype.
     """
@@ -153,11 +156,11 @@ class LayerDescription:
     """A layer that owns monitored variables or whose output is monitored.
 
     Args:
-        path: Its tag: the Keras `layer.path`, made unique where two layers share one.
+        path: The Keras `layer.path`, made unique if two layers share one.
         type: Its class name.
-        activation: The name of its activation function, or None where it has none.
-        variables: Its own monitored variables.
-        output_shape: The shape of its output with None for a size that varies, or None where its
+        activation: The name of its activation function, or None if it has none.
+        variables: The monitored variables that it owns.
+        output_shape: The shape of its output, with None for a dimension that varies, or None if its
             output is not monitored.
     """
 
@@ -175,7 +178,7 @@ class ModelDescription:
     Args:
         name: The Keras `model.name`.
         layers: The monitored layers, in the order in which the forward pass first calls them. If
-            activations are not monitored, that order is known only for Sequential and functional
+            activations are not monitored, this order is known only for Sequential and functional
             models; the layers of other models are in the order of construction.
     """
 
@@ -200,7 +203,7 @@ class OptimizerDescription:
     Args:
         type: Its class name.
         learning_rate: The learning rate when the run began, or None if it is not a number.
-        config: What its `get_config` returned, as far as JSON can hold it.
+        config: The result of its `get_config`, as far as it is JSON-serializable.
     """
 
     type: str
@@ -210,17 +213,17 @@ class OptimizerDescription:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a training run was set up. Logs of format versions 1 and 2 hold only `versions`.
+    """The settings of a training run. Logs of format versions 1 and 2 hold only `versions`.
 
     Args:
         optimizers: The optimizers.
-        loss: The loss that the model was compiled with: a name, or the names of several. None if
-            there is none, as in a custom training loop.
-        batch_size: Examples in the batch of the first recorded step, over all replicas, or None if
-            no activations are monitored.
-        update_freq: When steps were recorded: the argument of `GradientMonitor`.
-        quantities: The names of the quantities that were recorded; see `vg_keras.quantities`.
-        versions: The versions of the packages that measured, by name.
+        loss: The name of the loss that the model was compiled with, or the names of several. None
+            if there is none, as in a custom training loop.
+        batch_size: Number of examples in the batch of the first recorded step, over all replicas,
+            or None if no activations are monitored.
+        update_freq: The argument `update_freq` of `GradientMonitor`.
+        quantities: The names of the recorded quantities; see `vg_keras.quantities`.
+        versions: The versions of the packages in use, by package name.
     """
 
     optimizers: tuple[OptimizerDescription, ...] = ()
@@ -236,17 +239,17 @@ class Training:
     """One training run: one `fit`, or one custom training loop, of one model.
 
     Args:
-        id: Identifies the run: the UTC time at which it began and random digits. The run of a probe
-            has the id of the training run that it belongs to.
+        id: The id of the run: the UTC time at which it began and random digits. A probe's run has
+            the id of the training run that it belongs to.
         began: When it began, in seconds since 1970.
         model: The model.
-        settings: How it was set up.
-        records: What was recorded. The steps only rise.
-        resumed_from: The step from which it goes on with an earlier training run, if the optimizer
-            was restored from a backup, and None otherwise. What the earlier run recorded from this
-            step on describes weights that were discarded.
-        cost: What recording had cost when the run ended: over all training runs of the model with
-            the same monitor. None if it has not ended.
+        settings: The settings.
+        records: The records, with ascending steps.
+        resumed_from: If the optimizer was restored from a backup, the step at which this run
+            continues an earlier one; None otherwise. Records of the earlier run from this step on
+            describe discarded weights.
+        cost: The cost of recording when the run ended, over all training runs of the model with the
+            same monitor. None if it has not ended.
     """
 
     id: str
@@ -258,7 +261,7 @@ class Training:
     cost: Cost | None = None
 
     def __repr__(self) -> str:
-        """Says which training run it is, and how much of it was recorded."""
+        """Returns the id, the model, and how much was recorded."""
         number = f"{len(self.records)} record{'' if len(self.records) == 1 else 's'}"
         steps = sorted({record.step for record in (*self.records[:1], *self.records[-1:])})
         of_steps = f", step {' to '.join(map(str, steps))}" if steps else ""
@@ -276,10 +279,10 @@ class Run:
     """The training runs in a log directory, or of a monitor.
 
     Args:
-        path: The directory or file that was read: a string if it is remote, and None if a monitor
-            writes no log.
+        path: The directory or file of the log: a string if it is remote, None if the monitor writes
+            no log.
         trainings: The training runs, in the order in which they began.
-        damage: A sentence for each place that could not be read. An incomplete last event, as of a
+        damage: One sentence for each part that could not be read. An incomplete last event, as in a
             file that is still being written, is not damage.
     """
 
@@ -292,14 +295,14 @@ class Run:
         """The training run that began last.
 
         Raises:
-            LookupError: If there is none.
+            LookupError: If there is no training run.
         """
         if not self.trainings:
             raise LookupError(f"No training run has been recorded yet. Received: path={self.path}.")
         return self.trainings[-1]
 
     def __repr__(self) -> str:
-        """Lists the training runs."""
+        """Returns a list of the training runs."""
         number = len(self.trainings)
         lines = [f"<Run {self.path}: {number} training run{'' if number == 1 else 's'}"]
         lines += [*map(repr, self.trainings), *(f"damage: {place}" for place in self.damage)]

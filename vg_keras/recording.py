@@ -1,6 +1,6 @@
-"""What a monitor does around the steps of one model, whoever runs them: `fit` or a custom loop.
+"""The part of a monitor that `fit` and custom training loops share.
 
-It numbers the steps, decides which are due, keeps the cost within the budget and begins and ends
+Numbers the steps, decides which are due, keeps the cost within the budget, and begins and ends
 training runs in the log. `callback.py` and `loop.py` connect it to the steps.
 """
 
@@ -27,12 +27,12 @@ class Recording:
     Args:
         update_freq: When to record; see `Schedule`.
         budget: With "auto", the fraction of the training time that recording may take.
-        receiver: Takes the records.
+        receiver: Receives the records.
 
     Attributes:
         schedule: Decides which steps are due.
         count: Numbers the steps.
-        due: Passes on what due executions leave.
+        due: Handles the executions that contain a due step.
     """
 
     def __init__(self, update_freq: int | str, budget: float, receiver: Receiver) -> None:
@@ -46,7 +46,7 @@ class Recording:
 
     @property
     def cost(self) -> Cost:
-        """What recording has cost since the present model was first monitored."""
+        """The cost of recording since the current model was first monitored."""
         return Cost(
             fraction=self._meter.fraction,
             tracing_seconds=self._meter.tracing_seconds,
@@ -65,7 +65,7 @@ class Recording:
         self._beginning = None
 
     def retrace(self) -> None:
-        """Prepares for a train function that has not been recorded before."""
+        """Prepares for a new train function of the same model."""
         self.schedule.reset()
         self._meter.begin()
 
@@ -73,10 +73,10 @@ class Recording:
         """Prepares the log.
 
         Args:
-            model: The model that is going to be trained.
+            model: The model that will be trained.
 
         Raises:
-            ValueError: If the log can't be written.
+            ValueError: If no event file can be created.
         """
         self.receiver.open(model.distribute_strategy)
         self.due.reset(model.distribute_strategy)
@@ -91,10 +91,11 @@ class Recording:
         """Begins a training run.
 
         Args:
-            observer: Observes its steps.
+            observer: The observer of its steps.
             model: The model that it trains.
-            optimizers: The optimizers that train it.
-            goes_on: Whether it is still the same training run, if the steps go on where it stopped.
+            optimizers: The optimizers that train the model.
+            goes_on: Whether to continue the previous training run if the steps continue where it
+                stopped.
         """
         stopped_at = self.count.next
         is_resumed = self.count.begin(observer.counts) and self.count.next > 0
@@ -110,7 +111,7 @@ class Recording:
         """Ends the training run and closes the log.
 
         Args:
-            observer: What observed the steps, or None if there were none.
+            observer: The observer of the steps, or None if there were no steps.
         """
         if observer is not None:
             self.count.end(observer.counts)

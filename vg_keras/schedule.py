@@ -1,7 +1,7 @@
-"""When to record: which steps are due.
+"""Decides which steps to record.
 
-Numbers alone: neither Keras nor TensorFlow. `step_count.py` numbers the steps, and `cost.py` says
-how often the cost of recording allows it.
+`step_count.py` numbers the steps, and `cost.py` computes the interval that the budget allows.
+Imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -11,62 +11,62 @@ import operator
 from collections.abc import Iterator
 
 NEVER = 2**62
-"""A step that is not reached."""
+"""A step number that is never reached."""
 
 STARTUP = 100
-"""With "auto", the steps within which records grow rarer whatever they cost."""
+"""With "auto", the number of steps at the start whose records do not depend on the cost."""
 
 
 class Schedule:
-    """Tells which steps are due.
+    """Decides which steps are due.
 
     Args:
-        update_freq: "auto" for steps 1, 2, 5, 10, 20, 50, ... after the first one, until they lie
-            `interval` apart, and then every multiple of `interval`; "epoch" for the first step of
-            each epoch, "batch" for every step, or a positive integer for the first step and every
-            multiple of it.
+        update_freq: "auto" for the first step and those 1, 2, 5, 10, 20, 50, ... later, until they
+            are `interval` apart, and then every multiple of `interval`; "epoch" for the first step
+            of each epoch, "batch" for every step, or a positive integer for the first step and
+            every multiple of it.
 
     Raises:
-        TypeError: It is neither a string nor an integer.
-        ValueError: It is another string or not positive.
+        TypeError: If `update_freq` is neither a string nor an integer.
+        ValueError: If it is another string or not positive.
     """
 
     def __init__(self, update_freq: int | str) -> None:
         self.update_freq = _checked(update_freq)
         self.interval: int | None = None
-        """With "auto", the number of steps between two records after the first ones: one of
-        `intervals`, or None while it is not known."""
+        """With "auto", the number of steps between two records after the startup: one of
+        `intervals`, or None if not known yet."""
         self.reset()
 
     def reset(self) -> None:
-        """Forgets the schedule: no step is due until `begin`."""
+        """Resets the schedule: no step is due until `begin`."""
         self._has_begun = False
         self._first = 0
         self._next_due = NEVER
 
     @property
     def every(self) -> int:
-        """A step is due when it is a multiple of this, besides those known before an execution."""
+        """Every multiple of this number is due, besides steps known before an execution."""
         if self.update_freq in ("auto", "epoch"):
             return NEVER
         return 1 if self.update_freq == "batch" else int(self.update_freq)
 
     def begin(self, step: int) -> None:
-        """Makes a step the first one, which is due in any case."""
+        """Begins the schedule at a step, which is always due."""
         self._has_begun = True
         self._first = self._next_due = step
 
     def begin_or_resume(self, step: int) -> None:
-        """Begins with a step, or begins an epoch if already begun."""
+        """Begins the schedule at a step, or only an epoch if the schedule has begun."""
         if self._has_begun:
             self.begin_epoch(step)
         else:
             self.begin(step)
 
     def begin_epoch(self, step: int) -> None:
-        """Says with which step an epoch begins.
+        """Begins an epoch at a step.
 
-        The last execution of an epoch may have run fewer steps than `due` took as done.
+        The last execution of an epoch may have run fewer steps than `due` assumed.
         """
         if self.update_freq == "epoch":
             self._next_due = step
@@ -77,11 +77,11 @@ class Schedule:
         """Returns the first due step of an execution, and marks the whole execution as done.
 
         Args:
-            step: First step of the execution.
-            num_steps: Number of its steps.
+            step: The first step of the execution.
+            num_steps: The number of steps in it.
         """
         end = step + num_steps
-        if self._next_due < step:  # steps went by unseen
+        if self._next_due < step:  # steps have passed unnoticed
             self._next_due = self._due_from(step)
         if self._next_due >= end:
             return None
@@ -103,11 +103,11 @@ class Schedule:
             self._next_due = max(self._due_from(last + 1), end)
 
     def is_starting(self, step: int) -> bool:
-        """Whether a step lies before the end of the first ones."""
+        """Whether a step belongs to the startup."""
         return step < self._first + STARTUP
 
     def _due_from(self, step: int) -> int:
-        """Returns the first due step from this one on."""
+        """Returns the first due step at or after this one."""
         if self.update_freq != "auto":
             return _multiple_from(step, self.every)
         spacing = max(self.interval or NEVER, STARTUP)
@@ -120,7 +120,7 @@ class Schedule:
 
 
 def intervals() -> Iterator[int]:
-    """Yields 1, 2, 5, 10, 20, 50, 100, ..., without end."""
+    """Yields 1, 2, 5, 10, 20, 50, 100, ... endlessly."""
     for power in itertools.count():
         yield from (10**power, 2 * 10**power, 5 * 10**power)
 
@@ -136,7 +136,7 @@ def _checked(update_freq: int | str) -> int | str:
         try:
             if isinstance(update_freq, bool):
                 raise TypeError
-            update_freq = operator.index(update_freq)  # NumPy's integers are taken too
+            update_freq = operator.index(update_freq)  # accepts NumPy integers too
         except TypeError:
             raise TypeError(f"{expected} {received} Use update_freq='auto'.") from None
     if isinstance(update_freq, str):

@@ -1,10 +1,10 @@
 """Numbers the train steps of a model.
 
-The first number is what the optimizers have counted, so that a resumed training run goes on where
-it was saved. From there on train steps are counted, whatever they do to any optimizer: it may be
-applied several times in a step, in every tenth step, or never.
+The first number is the step count of the optimizers, so that a resumed training run continues where
+it was saved. From then on train steps are counted, however often each applies an optimizer: several
+times per step, in every tenth step, or never.
 
-Numbers alone: neither Keras nor TensorFlow.
+Imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 Counts = Mapping[int, int]
-"""What each optimizer has counted, by a key that stands for the optimizer."""
+"""The step count of each optimizer, by a key that identifies the optimizer."""
 
 
 class StepCount:
     """The number of the next train step of one model.
 
     Attributes:
-        next: The number of the step that comes next.
+        next: The number of the next step.
     """
 
     def __init__(self) -> None:
@@ -31,16 +31,16 @@ class StepCount:
         self._executions = 0
 
     def begin(self, counts: Counts) -> bool:
-        """Begins to train, or goes on.
+        """Begins or continues training.
 
-        If the optimizers have moved on since `end`, or since the last `begin` where training was
-        interrupted, the number moves with them. If one was set back, or they are others, the number
-        is what they have counted.
+        If the optimizers have advanced since `end` (or since the last `begin`, if training was
+        interrupted), the number advances with them. If one was set back, or they are different
+        optimizers, the number is taken from their counts.
 
         Returns:
-            Whether records from this step on, if there are any, are void: those of a training run
-            that was aborted and is resumed from a backup. After another `compile`, records of the
-            optimizer of before have such numbers too, and are not.
+            Whether existing records from this step on, if any, are void, because they belong to an
+            aborted training run that is resumed from a backup. After another `compile`, records of
+            the previous optimizer may have these step numbers too, but are not void.
         """
         saved, before = self._saved or (0, {})
         moved = [counts[key] - before[key] for key in counts if key in before]
@@ -65,7 +65,7 @@ class StepCount:
         return self._executions > 0
 
     def take(self, num_steps: int) -> int:
-        """Counts an execution of so many steps, and returns the number of its first step."""
+        """Counts an execution of `num_steps` steps, and returns the number of its first step."""
         first, self.next = self.next, self.next + num_steps
         self._highest = max(self._highest, self.next)
         self._executions += 1
@@ -77,11 +77,11 @@ class StepCount:
         """Corrects the number after an epoch, whose last execution may have run fewer steps.
 
         Args:
-            num_steps: Steps of an execution.
-            num_batches: Batches of the epoch, if that is known.
+            num_steps: Steps per execution.
+            num_batches: Batches in the epoch, if known.
             is_stopped: Whether `model.stop_training` ended the epoch, or the loop is not Keras's
                 own `fit`.
-            counts: What the optimizers have counted.
+            counts: The step counts of the optimizers.
         """
         first, before = self._epoch
         moved = [counts[key] - before[key] for key in counts if key in before]
@@ -101,27 +101,27 @@ def steps_run(
     is_stopped: bool,
     moved: Iterable[int] = (),
 ) -> int:
-    """Returns how many steps an epoch has run.
+    """Returns the number of steps that an epoch has run.
 
     With one step per execution the number is known. Otherwise the last execution ends with the
-    data: at the last batch if their number is known, else where an optimizer's count says.
+    data: at the last batch if their number is known, else where the optimizers' counts indicate.
 
     Args:
-        executions: How often the train function was called.
-        num_steps: Steps of an execution.
-        num_batches: Batches of the epoch, if that is known.
-        is_stopped: Whether the epoch was ended before its data were.
-        moved: How far each optimizer has counted in this epoch.
+        executions: Number of calls of the train function.
+        num_steps: Steps per execution.
+        num_batches: Batches in the epoch, if known.
+        is_stopped: Whether the epoch ended before its data did.
+        moved: By how much the count of each optimizer advanced in this epoch.
     """
     most = executions * num_steps
     has_run_out = not is_stopped and (num_batches is None or most < num_batches)
     if has_run_out:
-        most = max(most - num_steps, 0)  # the last execution has found no data
+        most = max(most - num_steps, 0)  # the last execution found no data
     if num_steps == 1:
         return most
     expected = most if num_batches is None else min(most, num_batches)
     counted = [n for n in moved if most - num_steps < n <= most]
     if is_stopped or has_run_out or expected <= most - num_steps:
         return max(counted, default=most)
-    # With `steps_per_epoch` the data may go on after the last step, and Keras does too.
+    # With `steps_per_epoch` the data, and so the last execution, may go on past the last step.
     return max([n for n in counted if n > expected], default=expected)

@@ -1,7 +1,7 @@
-"""Where records go: into memory, and to the event files of their training run.
+"""Keeps records in memory and writes them to the event files of their training run.
 
-A log is one TensorBoard run. It takes the records of one training run after the other, each with a
-description of its own.
+A log is one TensorBoard run. It receives the records of one training run after another, each with
+its own description.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from vg_keras.quantities import SKETCHES
 from vg_keras.record import ModelDescription, Record, Run, Settings, Training
 
 MAX_BYTES = 100_000_000
-"""Memory that the records of a log may take. A record of 8 layers takes 80 kB, one of 200 layers
-2 MB."""
+"""Bytes of memory that the records of a log may take. A record of 8 layers takes 80 kB, one of 200
+layers 2 MB."""
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What is known of a training run before its first record; see `Training`."""
+    """The fields of a `Training` that are known before its first record."""
 
     id: str
     began: float
@@ -48,10 +48,10 @@ class _Kept:
     """A training run in memory.
 
     Args:
-        training: Its description, without records.
-        records: Its records, or some of them.
-        num_records: The number of its records.
-        paths: Its event files.
+        training: The description of the training run, without records.
+        records: The records that are in memory.
+        num_records: The number of all its records.
+        paths: The paths of its event files.
     """
 
     training: Training
@@ -60,7 +60,7 @@ class _Kept:
     paths: list[str] = field(default_factory=list)
 
     def as_training(self) -> Training:
-        """Returns the training run with all records that there are, in memory or on disk."""
+        """Returns the training run with all its records, in memory or on disk."""
         kept = dataclasses.replace(self.training, records=tuple(self.records))
         if len(self.records) == self.num_records or not self.paths:
             return kept
@@ -75,8 +75,8 @@ class TrainingLog:
     """The training runs of one TensorBoard run.
 
     Args:
-        run_name: Its subdirectory of the log directory.
-        kinds: Which charts to write, out of `charts.KINDS`.
+        run_name: The name of the TensorBoard run, a subdirectory of the log directory.
+        kinds: Which charts to write, a subset of `charts.KINDS`.
     """
 
     def __init__(self, run_name: str, kinds: Collection[str]) -> None:
@@ -106,9 +106,9 @@ class TrainingLog:
 
     @property
     def records(self) -> list[Record]:
-        """The records of the present model that are in memory.
+        """The records of the current model that are in memory.
 
-        Where a training run was resumed, the steps that it repeats are those of the later run.
+        Steps that a resumed training run repeated come from the later run.
         """
         found: list[Record] = []
         for kept in self._kept[self._num_of_earlier_models :]:
@@ -125,18 +125,18 @@ class TrainingLog:
 
         Args:
             log_dir: Directory of the TensorBoard log.
-            suffix: What is appended to the name of the run.
-            warn: Takes a sentence for the user.
+            suffix: Appended to the name of the run.
+            warn: Called with a message for the user.
 
         Raises:
-            ValueError: If no event file can be created there.
+            ValueError: If no event file can be created in `log_dir`.
         """
         self.close()
         self._directory, self._warn = os.path.join(log_dir, self.run_name + suffix), warn
         self._writer = RecordWriter(self._directory, self._kinds, warn)
 
     def introduction(self) -> str | None:
-        """Returns a sentence that tells where the log is, the first time it is asked for."""
+        """Returns a message with the location of the log, the first time it is called."""
         directory = self._directory
         if directory is None or directory in self._introduced:
             return None
@@ -161,16 +161,16 @@ class TrainingLog:
         self._bytes_closed = 0
 
     def begin(self, beginning: Beginning) -> None:
-        """Begins a training run, or goes on with one of the same id."""
+        """Begins a training run, or continues the one with the same id."""
         self._beginning = beginning
 
     def add(self, record: Record, model: ModelDescription, has_histograms: bool = True) -> None:
-        """Takes a record. Every second one is dropped from memory where they are too many.
+        """Adds a record. If there are too many, every second one is dropped from memory.
 
         Args:
-            record: What was measured.
+            record: The record.
             model: The model that it describes.
-            has_histograms: Whether it is written with histograms.
+            has_histograms: Whether to write it with histograms.
         """
         kept = self._kept_of(record, model)
         kept.records.append(record)
@@ -186,7 +186,7 @@ class TrainingLog:
         """Closes the event file.
 
         Args:
-            cost: What recording has cost, to be kept with the training run.
+            cost: The cost of recording, to be stored with the training run.
         """
         if cost is not None and self._kept and self._is_present(self._kept[-1]):
             self._kept[-1].training = dataclasses.replace(self._kept[-1].training, cost=cost)
@@ -201,7 +201,7 @@ class TrainingLog:
         return self._beginning is not None and kept.training.id == self._beginning.id
 
     def _kept_of(self, record: Record, model: ModelDescription) -> _Kept:
-        """Returns what keeps the present training run, which begins with its first record."""
+        """Returns the current training run in memory, which begins with its first record."""
         beginning = self._beginning or _unknown(record)
         last = self._kept[-1] if self._kept else None
         if last is None or not self._is_present(last):
@@ -225,7 +225,7 @@ class TrainingLog:
         return self._kept[-1]
 
     def _begin_file(self) -> None:
-        """Goes on in another event file: one holds records of a single training run."""
+        """Continues in a new event file: each holds the records of a single training run."""
         if self._writer is not None and self._directory is not None:
             self._writer.close()
             self._bytes_closed += self._writer.num_bytes
@@ -235,11 +235,11 @@ class TrainingLog:
         while self._bytes > MAX_BYTES and any(len(kept.records) > 2 for kept in self._kept):
             for kept in self._kept:
                 if len(kept.records) > 2:
-                    del kept.records[1:-1:2]  # but for the first and the last
+                    del kept.records[1:-1:2]  # except the first and the last
             self._bytes = sum(bytes_of(record) for kept in self._kept for record in kept.records)
 
     def copied(self) -> TrainingLog:
-        """Returns what a copy of the monitor takes over: the records, and no open file."""
+        """Returns the log for a copy of the monitor: the records, but no open file."""
         copy = TrainingLog(self.run_name, self._kinds)
         copy._kept = [
             dataclasses.replace(kept, records=list(kept.records), paths=list(kept.paths))
@@ -251,7 +251,7 @@ class TrainingLog:
 
 
 def _next(beginning: Beginning, record: Record) -> Beginning:
-    """Returns the beginning of what follows when a model is compiled again during `fit`."""
+    """Returns the beginning of the next training run, if `fit` compiles the model again."""
     first, _, number = beginning.id.partition(".")
     return dataclasses.replace(
         beginning, id=f"{first}.{int(number or 1) + 1}", began=record.wall_time, resumed_from=None
@@ -267,7 +267,7 @@ _BYTES_OF_RECORD, _BYTES_OF_SKETCH = 2500, 700
 
 
 def bytes_of(record: Record) -> int:
-    """Returns roughly how many bytes of memory a record takes."""
+    """Returns roughly the number of bytes that a record takes in memory."""
     sketches = [
         sketch for quantity in SKETCHES for sketch in getattr(record, quantity.name).values()
     ]

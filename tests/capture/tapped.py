@@ -1,4 +1,4 @@
-"""Steps with taps installed: eagerly, in a graph and under XLA."""
+"""Runs steps with taps installed: eagerly, in a graph and under XLA."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""What is kept in a buffer is read from it, slot by slot and replica by replica, and no longer."""
+"""The buffer returns what was stored, per slot and per replica, until it is emptied."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def norms_of(rows, which):
     return [sketch.norm for sketch in rows.sketches(which)]
 
 
-def test_what_is_stored_is_read():
+def test_stored_values_are_read_back():
     buffer = Buffer(2, 0, 1)
     store(buffer, 7, [A, B])
     ((rows,),) = buffer.read()
@@ -34,11 +34,11 @@ def test_what_is_stored_is_read():
     assert (second.count, second.norm, second.zeros) == (4, 5, 2)
 
 
-def test_nothing_stored_is_nothing_read():
+def test_an_unused_buffer_reads_as_empty():
     assert list(Buffer(2, 1, 1).read()) == []
 
 
-def test_emptied_it_holds_nothing():
+def test_an_emptied_buffer_holds_nothing():
     buffer = Buffer(2, 0, 2)
     store(buffer, 0, [A, B], slot=1)
     buffer.empty()
@@ -47,7 +47,7 @@ def test_emptied_it_holds_nothing():
 
 
 @pytest.mark.parametrize("num_slots", [1, 2])
-def test_after_it_was_emptied_nothing_of_before_is_left(num_slots):
+def test_emptying_the_buffer_removes_all_earlier_values(num_slots):
     buffer = Buffer(2, 0, num_slots)
     store(buffer, 0, [A, B])
     buffer.empty()
@@ -60,7 +60,7 @@ def test_after_it_was_emptied_nothing_of_before_is_left(num_slots):
 
 
 @pytest.mark.parametrize("num_slots", [1, 3])
-def test_rows_may_come_in_any_order(num_slots):
+def test_rows_can_be_stored_in_any_order(num_slots):
     buffer = Buffer(3, 0, num_slots)
     extras = [[1, 2], [3, 4], [5, 6]]
     store(buffer, 0, [A, B, [9.0]], rows=[2, 0, 1], extras=extras)
@@ -70,7 +70,7 @@ def test_rows_may_come_in_any_order(num_slots):
     assert [rows.extras(row) for row in range(3)] == [[3, 4], [5, 6], [1, 2]]
 
 
-def test_rows_may_come_by_parts():
+def test_rows_can_be_stored_in_parts():
     buffer = Buffer(2, 0, 1)
     store(buffer, 0, [B], rows=[1])
     store(buffer, 0, [A], rows=[0])
@@ -79,7 +79,7 @@ def test_rows_may_come_by_parts():
     assert norms_of(rows, [0, 1]) == [3, 5]
 
 
-def test_sketches_are_read_in_the_order_asked_for():
+def test_sketches_are_read_in_the_requested_order():
     buffer = Buffer(3, 0, 1)
     store(buffer, 0, [A, B, np.zeros(0)])
     ((rows,),) = buffer.read()
@@ -88,7 +88,7 @@ def test_sketches_are_read_in_the_order_asked_for():
     assert [sketch.count for sketch in rows.sketches([2, 1, 2])] == [0, 4, 0]
 
 
-def test_each_slot_is_a_step():
+def test_each_slot_holds_one_step():
     buffer = Buffer(1, 0, 3)
     store(buffer, 8, [B], slot=2)
     store(buffer, 4, [A], slot=tf.constant(0, tf.int64))
@@ -97,7 +97,7 @@ def test_each_slot_is_a_step():
     assert steps == [(4, [3]), (8, [5])]
 
 
-def test_the_step_may_be_larger_than_an_int32():
+def test_the_step_number_may_exceed_an_int32():
     buffer = Buffer(2, 0, 1)
     store(buffer, 2**40 + 1, [A], rows=[1])
     ((rows,),) = buffer.read()
@@ -105,7 +105,7 @@ def test_the_step_may_be_larger_than_an_int32():
     assert rows.step == 2**40 + 1
 
 
-def test_active_units_are_kept_by_slot_and_layer():
+def test_active_units_are_stored_per_slot_and_layer():
     buffer = Buffer(1, 3, 2)
     active = np.zeros([2, MAX_UNITS], np.bool_)
     active[0, 5] = active[1, MAX_UNITS - 1] = True
@@ -119,7 +119,7 @@ def test_active_units_are_kept_by_slot_and_layer():
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_it_is_stored_in_a_graph_and_under_xla_too(jit_compile):
+def test_values_are_stored_in_a_graph_and_under_xla_too(jit_compile):
     buffer = Buffer(2, 1, 2)
 
     @tf.function(jit_compile=jit_compile)
@@ -135,7 +135,7 @@ def test_it_is_stored_in_a_graph_and_under_xla_too(jit_compile):
     assert rows.active.all()
 
 
-def test_each_replica_keeps_its_own(two_replicas):
+def test_each_replica_keeps_its_own_values(two_replicas):
     with two_replicas.scope():
         buffer = Buffer(1, 1, 1)
 

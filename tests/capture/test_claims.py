@@ -1,4 +1,4 @@
-"""One thread at a time trains a model, or with a monitor."""
+"""Only one thread at a time may train a model or use a monitor."""
 
 import threading
 
@@ -26,30 +26,30 @@ def in_another_thread(function):
     return errors
 
 
-def test_a_thread_may_claim_and_check_as_often_as_it_likes():
+def test_a_thread_may_claim_and_check_repeatedly():
     used = Used()
     for _ in range(2):
         claims.claim(used)
         claims.check(used)
 
 
-def test_who_has_claimed_last_goes_on_and_the_other_one_is_told():
+def test_the_latest_claim_wins_and_the_other_thread_gets_an_error():
     used = Used()
     claims.claim(used)
     errors = in_another_thread(lambda: (claims.claim(used), claims.check(used)))
 
     assert errors == []
-    with pytest.raises(RuntimeError, match="Another thread has begun to train the same model"):
+    with pytest.raises(RuntimeError, match="Another thread started training the same model"):
         claims.check(used)
 
 
-def test_what_was_released_is_free():
+def test_a_released_object_can_be_claimed_again():
     used = Used()
     in_another_thread(lambda: (claims.claim(used), claims.release(used)))
     claims.check(used)
 
 
-def test_what_another_thread_has_claimed_is_not_released():
+def test_a_thread_cannot_release_the_claim_of_another():
     used = Used()
     in_another_thread(lambda: claims.claim(used))
     claims.release(used)
@@ -57,7 +57,7 @@ def test_what_another_thread_has_claimed_is_not_released():
         claims.check(used)
 
 
-def test_only_one_thread_watches_a_model():
+def test_only_one_thread_can_watch_a_model():
     used = Used()
 
     def watch():
@@ -65,16 +65,16 @@ def test_only_one_thread_watches_a_model():
             pass
 
     with claims.alone_with(used):
-        watch()  # the same thread, within
+        watch()  # nested, in the same thread
         during = in_another_thread(watch)
     after = in_another_thread(watch)
 
     assert len(during) == 1
-    assert during[0].startswith("Another thread records a step of the model 'used'")
+    assert during[0].startswith("Another thread is recording a step of the model 'used'")
     assert after == []
 
 
-def test_a_model_is_free_after_an_error():
+def test_a_model_is_released_after_an_error():
     used = Used()
     with pytest.raises(KeyError), claims.alone_with(used):
         raise KeyError

@@ -1,4 +1,4 @@
-"""Tensors are computed once more where a reader would keep Grappler from fusing them."""
+"""Tensors are recomputed where an additional reader would prevent Grappler from fusing them."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_a_copy_has_the_values_of_the_original(activation, chosen):
 
 
 @pytest.mark.parametrize(("chosen", "is_copied"), [("biased", True), ("output", False)])
-def test_what_only_an_activation_reads_is_copied_and_what_the_backward_pass_reads_is_not(
+def test_only_tensors_that_the_backward_pass_does_not_read_are_copied(
     chosen, is_copied
 ):
     assert step(tf.tanh, chosen)[0] is is_copied
@@ -60,7 +60,7 @@ def test_random_numbers_are_not_drawn_twice():
     assert np.array_equal(copy, noise)
 
 
-def test_tensors_may_come_twice_and_by_the_dozen():
+def test_tensors_may_be_repeated_and_numerous():
     @tf.function(autograph=False)
     def train(x):
         parts = [x + float(i) for i in range(70)]

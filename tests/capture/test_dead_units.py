@@ -1,4 +1,4 @@
-"""Which units are called dead: by a twin that keeps every mask, and at the edges of the window."""
+"""Which units count as dead, against a twin that keeps every mask, and at the window's edges."""
 
 import numpy as np
 import pytest
@@ -9,14 +9,14 @@ from vg_keras.capture.dead_units import WINDOW, DeadUnits
 
 
 def follow(masks, examples=None):
-    """What is said after each record."""
+    """Returns the result after each record."""
     units = DeadUnits()
     examples = examples or [8] * len(masks)
     pairs = zip(masks, examples, strict=True)
     return [units.add(np.array(mask, np.bool_), count) for mask, count in pairs]
 
 
-def test_at_the_first_record_nothing_is_said():
+def test_the_first_record_reports_nothing():
     assert follow([[False, True]]) == [None]
 
 
@@ -32,37 +32,37 @@ def test_all_units_may_be_dead():
     assert follow([[False] * 3] * 2)[-1] == (1.0, 16)
 
 
-def test_the_examples_of_all_records_are_counted():
+def test_examples_of_all_records_are_counted():
     assert follow([[True]] * 3, [8, 8, 3]) == [None, (0.0, 16), (0.0, 19)]
 
 
-def test_a_record_of_no_examples_says_nothing_of_a_unit():
+def test_a_record_without_examples_does_not_affect_a_unit():
     assert follow([[True, False], [False, False]], [8, 0])[-1] == (0.5, 8)
 
 
-def test_a_unit_is_dead_once_its_last_activity_has_left_the_window():
+def test_a_unit_is_dead_once_its_last_activity_leaves_the_window():
     said = follow([[True]] + [[False]] * WINDOW)
 
     assert said[WINDOW - 1] == (0.0, 8 * WINDOW)
     assert said[WINDOW] == (1.0, 8 * WINDOW)
 
 
-def test_a_dead_unit_that_is_active_again_is_dead_no_more():
+def test_a_dead_unit_that_becomes_active_is_no_longer_dead():
     assert follow([[False]] * 20 + [[True]])[-1] == (0.0, 8 * WINDOW)
 
 
-def test_layers_are_followed_apart():
+def test_layers_are_tracked_separately():
     one, other = DeadUnits(), DeadUnits()
     one.add(np.array([False]), 8)
 
     assert other.add(np.array([False]), 8) is None
 
 
-def test_the_window_is_ten_records():
+def test_the_window_is_ten_records_long():
     assert WINDOW == 10
 
 
-def test_a_rare_unit_is_silent_for_the_whole_window_as_seldom_as_is_said():
+def test_a_rare_unit_is_silent_for_a_whole_window_as_rarely_as_documented():
     # "one case out of four, and in ten of them in one case out of 400,000"
     silent = 0.99**128
 
@@ -80,7 +80,7 @@ def test_a_rare_unit_is_silent_for_the_whole_window_as_seldom_as_is_said():
         )
     )
 )
-def test_any_records_are_followed_as_by_the_twin(records):
+def test_arbitrary_records_agree_with_the_twin(records):
     masks, examples = zip(*records, strict=True)
     said = follow(masks, examples)
 

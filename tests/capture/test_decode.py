@@ -1,4 +1,4 @@
-"""Records made of rows that are filled by hand: order, replicas, updates, units."""
+"""Decoding rows that are filled by hand: order, replicas, updates, units."""
 
 import dataclasses
 import math
@@ -51,7 +51,7 @@ def maker_of(plan, units=4, called=()):
 
 
 def rows_of(plan, filled, step=5, active=()):
-    """The rows of one replica; `filled` has values and extras by kind and path."""
+    """Returns the rows of one replica; `filled` maps kind and path to values and extras."""
     counts = np.zeros([len(plan.row_of), 2048], np.int64)
     numbers = np.full([len(plan.row_of), 11], math.nan)
     for key, (values, *extras) in filled.items():
@@ -68,7 +68,7 @@ def norms_in(sketches):
     return {path: of_path.norm for path, of_path in sketches.items()}
 
 
-def test_each_kind_of_row_goes_to_its_place(plan):
+def test_each_kind_of_row_is_decoded_into_its_field(plan):
     rows = rows_of(
         plan,
         {
@@ -94,7 +94,7 @@ def test_each_kind_of_row_goes_to_its_place(plan):
     assert (record.dead_units, record.dead_unit_examples) == ({}, {})
 
 
-def test_rows_that_are_not_filled_are_left_out(plan):
+def test_unfilled_rows_are_left_out(plan):
     record = maker_of(plan).record([rows_of(plan, {(GRADIENT, BIAS): ([1.0], 0.5, 2)})], [], 0.0)
     mappings = {
         field.name: list(getattr(record, field.name))
@@ -105,14 +105,14 @@ def test_rows_that_are_not_filled_are_left_out(plan):
     assert mappings == {"gradients": [BIAS], "update_norms": [BIAS], "weight_norms": [BIAS]}
 
 
-def test_without_updates_there_are_no_norms_of_them(plan):
+def test_without_updates_there_are_no_update_norms(plan):
     plan.choice = Choice(updates=False)
     record = maker_of(plan).record([rows_of(plan, {(GRADIENT, BIAS): ([1.0],)})], [], 0.0)
 
     assert (record.update_norms, record.weight_norms) == ({}, {})
 
 
-def test_an_update_that_diverged_is_not_left_out(plan):
+def test_a_diverged_update_is_not_left_out(plan):
     rows = rows_of(plan, {(GRADIENT, BIAS): ([1.0], math.nan, 3.0)})
     record = maker_of(plan).record([rows], [], 0.0)
 
@@ -120,7 +120,7 @@ def test_an_update_that_diverged_is_not_left_out(plan):
     assert record.weight_norms == {BIAS: 3}
 
 
-def test_everything_is_in_the_order_of_the_calls(plan):
+def test_results_are_in_the_order_of_the_calls(plan):
     kinds = {GRADIENT: plan.variables, WEIGHT: plan.variables, ACTIVATION: plan.layers}
     filled = {(k, p): ([1.0], 0.5, 8) for k, paths in kinds.items() for p in paths}
     record = maker_of(plan, called=[B, A]).record([rows_of(plan, filled)], [], 0.0)
@@ -132,7 +132,7 @@ def test_everything_is_in_the_order_of_the_calls(plan):
     assert list(record.saturated_units) == [B, A]
 
 
-def test_variables_without_gradient_are_named_in_the_order_of_the_model(plan):
+def test_variables_without_a_gradient_are_listed_in_model_order(plan):
     rows = rows_of(plan, {(GRADIENT, BIAS): ([1.0],)})
     record = maker_of(plan).record([rows], {"model/b/kernel", KERNEL, "unknown"}, 0.0)
 
@@ -156,7 +156,7 @@ def two_replicas(plan, *examples, shares=(0.5, 0.5), active=((), ())):
     ]
 
 
-def test_replicas_are_alike_in_their_gradients_and_add_up_in_their_outputs(plan):
+def test_replicas_share_their_gradients_and_add_up_their_outputs(plan):
     record = maker_of(plan).record(two_replicas(plan, 8, 4), [], 0.0)
 
     assert norms_in(record.gradients) == {KERNEL: 7}
@@ -168,26 +168,26 @@ def test_replicas_are_alike_in_their_gradients_and_add_up_in_their_outputs(plan)
     assert record.examples == {A: 12, B: 12}
 
 
-def test_replicas_count_by_their_examples_in_what_is_saturated(plan):
+def test_saturation_weights_replicas_by_their_examples(plan):
     record = maker_of(plan).record(two_replicas(plan, 6, 2, shares=(1.0, 0.0)), [], 0.0)
 
     assert record.saturated_units == {B: 0.75}
 
 
-def test_a_replica_without_examples_does_not_count_in_what_is_saturated(plan):
+def test_saturation_ignores_a_replica_without_examples(plan):
     record = maker_of(plan).record(two_replicas(plan, 6, 0, shares=(0.5, math.nan)), [], 0.0)
 
     assert record.saturated_units == {B: 0.5}
 
 
-def test_without_any_example_nothing_is_said_of_saturation(plan):
+def test_without_examples_saturation_is_not_reported(plan):
     record = maker_of(plan).record(two_replicas(plan, 0, 0, shares=(math.nan, math.nan)), [], 0.0)
 
     assert record.saturated_units == {}
     assert record.examples == {A: 0, B: 0}
 
 
-def test_a_unit_is_dead_where_it_is_silent_in_every_replica(plan):
+def test_a_unit_is_dead_only_if_silent_in_every_replica(plan):
     maker = maker_of(plan)
     maker.record(two_replicas(plan, 8, 4, active=([0], [])), [], 0.0)
     record = maker.record(two_replicas(plan, 8, 2, active=([], [2])), [], 0.0)
@@ -196,7 +196,7 @@ def test_a_unit_is_dead_where_it_is_silent_in_every_replica(plan):
     assert record.dead_unit_examples == {A: 22}
 
 
-def test_dead_units_are_counted_among_those_that_there_are(plan):
+def test_dead_units_are_counted_among_existing_units_only(plan):
     maker = maker_of(plan, units=MAX_UNITS + 10)
     maker.record(two_replicas(plan, 8, 4), [], 0.0)
     record = maker.record(two_replicas(plan, 8, 4, active=(range(MAX_UNITS // 4), [])), [], 0.0)
@@ -205,14 +205,14 @@ def test_dead_units_are_counted_among_those_that_there_are(plan):
 
 
 @pytest.mark.parametrize("units", [None, 0])
-def test_of_a_layer_of_no_known_units_nothing_is_said(plan, units):
+def test_a_layer_with_unknown_units_is_not_reported(plan, units):
     maker = maker_of(plan, units=units)
     maker.record(two_replicas(plan, 8, 4), [], 0.0)
 
     assert maker.record(two_replicas(plan, 8, 4), [], 0.0).dead_units == {}
 
 
-def test_a_record_without_a_layer_leaves_its_window_as_it_is(plan):
+def test_a_record_without_a_layer_does_not_change_its_window(plan):
     maker = maker_of(plan)
     maker.record(two_replicas(plan, 8, 4), [], 0.0)
     between = maker.record([rows_of(plan, {(GRADIENT, KERNEL): ([1.0],)})], [], 0.0)

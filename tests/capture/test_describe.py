@@ -1,4 +1,4 @@
-"""What the log says of a model and of how it is trained."""
+"""How the log describes a model and its training settings."""
 
 import keras
 import pytest
@@ -83,7 +83,7 @@ def test_a_shared_layer_is_described_once():
     assert described(model).variables == ("shared/kernel", "shared/bias")
 
 
-def test_variables_of_layers_that_the_model_does_not_show_come_last():
+def test_variables_of_layers_hidden_from_the_model_are_listed_last():
     class Hides(keras.Model):
         def __init__(self):
             super().__init__(name="hides")
@@ -118,7 +118,7 @@ def test_a_weight_of_the_model_itself_is_described_as_its_own():
     assert (layer.type, [v.shape for v in layer.variables]) == ("Own", [(3,)])
 
 
-def test_a_layer_whose_output_is_monitored_is_described_with_its_shape():
+def test_a_monitored_layer_is_described_with_its_output_shape():
     model = keras.Sequential(
         [keras.Input([3]), layers.Dense(4), layers.ReLU(), layers.Dropout(0.1)]
     )
@@ -133,7 +133,7 @@ def test_a_layer_whose_output_is_monitored_is_described_with_its_shape():
 
 
 def calling_order(order, called=None):
-    """The layers as described where they are called in this order."""
+    """Returns the layers as described when they are called in this order."""
     model = Calls([layers.Dense(2, name=name) for name in "abc"], order)
     model(keras.ops.zeros([1, 2]))
     called = order if called is None else called
@@ -151,7 +151,7 @@ def test_layers_are_described_in_the_order_of_their_calls(order, expected):
 @pytest.mark.parametrize(
     ("called", "expected"), [([], "abc"), ([2], "abc"), ([2, 0], "cab"), ([1, 0], "bca")]
 )
-def test_a_layer_that_was_not_called_keeps_its_place_behind_the_one_before_it(called, expected):
+def test_an_uncalled_layer_stays_behind_its_predecessor(called, expected):
     assert calling_order([0, 1, 2], called) == expected
 
 
@@ -161,7 +161,7 @@ def settings(model, optimizers=None, loss=None):
     return settings_of(model, optimizers or [model.optimizer], "auto", ("gradients",))
 
 
-def test_settings_name_the_optimizer_with_its_learning_rate_and_all_else_that_it_is_made_of():
+def test_settings_contain_the_optimizer_with_its_whole_configuration():
     found = settings(compiled(mlp(), keras.optimizers.Adam(0.25, beta_1=0.5)))
     (optimizer,) = found.optimizers
 
@@ -171,7 +171,7 @@ def test_settings_name_the_optimizer_with_its_learning_rate_and_all_else_that_it
     assert set(found.versions) == {"keras", "tensorflow"}
 
 
-def test_the_learning_rate_of_a_schedule_is_that_of_its_first_step():
+def test_the_learning_rate_of_a_schedule_is_its_value_at_the_first_step():
     schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.9)
     (optimizer,) = settings(compiled(mlp(), keras.optimizers.SGD(schedule))).optimizers
 
@@ -179,7 +179,7 @@ def test_the_learning_rate_of_a_schedule_is_that_of_its_first_step():
     assert optimizer.config["learning_rate"]["class_name"] == "ExponentialDecay"
 
 
-def test_an_optimizer_that_can_not_be_described_is_named():
+def test_an_optimizer_without_a_configuration_is_named():
     class Odd:
         def get_config(self):
             raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Which steps are kept, and in which slot: eagerly and decided inside of a graph."""
+"""Which steps are recorded, and in which slot: eagerly and inside a graph."""
 
 import keras
 import pytest
@@ -9,7 +9,7 @@ from vg_keras.schedule import NEVER
 
 
 def kept_of(slots, steps, first, in_graph):
-    """The slot of each step that is kept, by the step, as an execution of these steps keeps it."""
+    """Maps each step that an execution of these steps records to its slot."""
     kept = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
 
     def step(number):
@@ -32,7 +32,7 @@ def in_graph(request):
     return request.param
 
 
-def test_every_step_is_kept_in_the_only_slot(in_graph):
+def test_every_step_is_recorded_in_the_only_slot(in_graph):
     assert EveryStep.num_slots == 1
     assert kept_of(EveryStep(), [0, 5, 6], 0, in_graph) == {0: 0, 5: 0, 6: 0}
 
@@ -52,7 +52,7 @@ def test_every_step_is_kept_in_the_only_slot(in_graph):
         (2, 2**40, [2**40, 2**40 + 1, 2**40 + 2], {2**40: 0, 2**40 + 2: 1}),
     ],
 )
-def test_of_an_execution_of_four_steps_those_that_are_due_are_kept(
+def test_an_execution_of_four_steps_records_the_due_ones(
     every, first, steps, expected, in_graph
 ):
     assert kept_of(StepsOfExecution(4, every), steps, first, in_graph) == expected
@@ -69,14 +69,14 @@ def test_no_two_steps_of_an_execution_share_a_slot(every, first):
     assert max(kept.values()) < slots.num_slots
 
 
-def test_a_step_beyond_the_slots_is_not_kept(in_graph):
-    # A train step that counts its optimizer up more than once runs past the end.
+def test_a_step_beyond_the_last_slot_is_not_recorded(in_graph):
+    # A train step that increments its optimizer's counter more than once runs past the end.
     assert kept_of(StepsOfExecution(2, 1), [0, 1, 2, 3, 4], 0, in_graph) == {0: 0, 1: 1, 2: 2}
 
 
-def test_the_next_execution_has_a_first_step_of_its_own():
+def test_the_next_execution_has_its_own_first_step():
     slots = StepsOfExecution(4, 3)
-    slots.begin_execution(1)  # before there are variables
+    slots.begin_execution(1)  # before any variables exist
     slots.make_variables()
     kept = []
     for first in (None, 5):
@@ -98,7 +98,7 @@ def test_the_next_execution_has_a_first_step_of_its_own():
         (NEVER, 0, {0, 1, 2, 3, 4, 5}, []),
     ],
 )
-def test_a_due_step_in_which_nothing_is_applied_stays_due(
+def test_a_due_step_that_applies_nothing_stays_due(
     every, first, fruitless, expected, in_graph
 ):
     slots = StepsOfExecution(6, every)
@@ -109,7 +109,7 @@ def test_a_due_step_in_which_nothing_is_applied_stays_due(
     assert list(kept.values()) == list(range(len(expected)))
 
 
-def test_each_optimizer_that_is_applied_in_a_step_is_kept_in_its_slot(in_graph):
+def test_all_optimizers_applied_in_a_step_use_its_slot(in_graph):
     assert kept_of(StepsOfExecution(3, 2), [0, 0, 1, 2, 2], 0, in_graph) == {0: 0, 2: 1}
 
 
@@ -141,7 +141,7 @@ def test_a_step_is_numbered_from_the_start_of_its_execution(in_graph):
         (13, 1, 5, 13),
     ],
 )
-def test_an_execution_that_would_keep_too_much_is_divided(steps, every, max_slots, expected):
+def test_an_execution_that_would_record_too_much_is_split(steps, every, max_slots, expected):
     slots = StepsOfExecution(steps, every)
     slots.fit_into(max_slots)
 
@@ -150,7 +150,7 @@ def test_an_execution_that_would_keep_too_much_is_divided(steps, every, max_slot
 
 
 @pytest.mark.parametrize("counted", [0, 5])
-def test_a_loop_numbers_by_its_own_count_and_by_how_far_the_optimizer_moves(counted, in_graph):
+def test_a_loop_numbers_steps_by_its_own_count_and_the_optimizers(counted, in_graph):
     counter = keras.Variable(counted, dtype="int64", trainable=False)
     slots = StepOfLoop(counter)
     slots.make_variables()

@@ -1,4 +1,4 @@
-"""What was seen of a step becomes rows of a buffer: the right tensors, numbers and units."""
+"""Observations of a step are encoded as buffer rows: the right tensors, numbers and units."""
 
 import math
 
@@ -49,13 +49,13 @@ def call(value, gradient=None, **how):
 
 
 def stored(model, weights=False, num_slots=1, slot=0, mode="eager", **seen):
-    """The plan of a model, and the rows that a measurement fills."""
+    """Returns the plan of a model, and the rows that a measurement fills."""
     plan = Plan(model, Choice(weights=weights))
     buffer = Buffer(len(plan.row_of), len(plan.mask_of), num_slots)
     nothing = {name: {} for name in ("gradients", "penalties", "calls", "before", "after")}
 
     def store():
-        # What is a constant to the test is none to XLA.
+        # A constant in the test must not be a constant to XLA.
         measurement = Measurement(tf.constant(6, tf.int64), **{**nothing, "scale": None, **seen})
         measurement.store(slot, plan, buffer)
 
@@ -69,7 +69,7 @@ def stored(model, weights=False, num_slots=1, slot=0, mode="eager", **seen):
 
 
 def norms_of(plan, rows):
-    """The norms of all rows that are filled."""
+    """Returns the norms of all filled rows."""
     found = {key: row for key, row in plan.row_of.items() if rows.filled[row]}
     sketches = rows.sketches(list(found.values()))
     return dict(zip(found, [sketch.norm for sketch in sketches], strict=True))
@@ -88,7 +88,7 @@ def test_gradients_are_sketched_in_their_rows(model, mode):
     assert norms_of(plan, rows) == {(GRADIENT, A): 13, (GRADIENT, B): 3}
 
 
-def test_everything_of_a_step_is_sketched_in_its_row(model, mode):
+def test_every_tensor_of_a_step_is_sketched_in_its_row(model, mode):
     kinds = {
         "gradients": {A: tf.fill([4, 3], 4.0)},
         "penalties": {A: tf.fill([4, 3], 1.0)},
@@ -121,7 +121,7 @@ def test_slices_have_the_sketch_of_the_dense_gradient(model, mode):
     assert (sketch.count, sketch.zeros) == (10, 8)
 
 
-def test_slices_are_freed_of_what_a_regulariser_adds(model):
+def test_the_regularizers_part_is_removed_from_slices(model):
     slices = tf.IndexedSlices(tf.constant([[2.0, 0.0]]), tf.constant([3]), tf.constant([5, 2]))
     plan = Plan(model, Choice())
     plan.row_of |= {(kind, E): len(plan.row_of) + i for i, kind in enumerate(ADDED)}
@@ -132,13 +132,13 @@ def test_slices_are_freed_of_what_a_regulariser_adds(model):
     )
     ((rows,),) = buffer.read()
 
-    assert norms_of(plan, rows)[DATA_LOSS_GRADIENT, E] == pytest.approx(6)  # nine elements of -2
+    assert norms_of(plan, rows)[DATA_LOSS_GRADIENT, E] == pytest.approx(6)  # nine times -2
 
 
 ADDED = (DATA_LOSS_GRADIENT, REGULARIZATION_GRADIENT)
 
 
-def test_a_large_tensor_has_the_sketch_of_a_small_one(model, mode):
+def test_a_large_tensor_is_sketched_like_a_small_one(model, mode):
     large = np.zeros([2, 1 << 17], np.float32)
     large[0, 0], large[1, -1] = 3, 4
     gradients = {A: tf.constant(large), B: tf.constant([7.0]), E: tf.constant([9.0])}
@@ -159,15 +159,15 @@ def test_the_calls_of_a_layer_are_sketched_together(model, mode):
     assert (upstream.count, upstream.sum) == (6, 6)
 
 
-def test_a_layer_that_nothing_was_backpropagated_to_has_no_row_for_that(model):
+def test_a_layer_without_a_backpropagated_signal_has_no_row_for_it(model):
     plan, rows = stored(model, calls={RELU: [call([[1.0]])]})
 
     assert norms_of(plan, rows) == {(ACTIVATION, RELU): 1}
 
 
-def test_what_is_backpropagated_is_freed_of_the_loss_scale(model, mode):
+def test_the_loss_scale_is_removed_from_the_backpropagated_signal(model, mode):
     calls = {RELU: [call([[1.0]], [[6.0]])]}
-    gradients = {A: tf.constant([5.0])}  # is without it already
+    gradients = {A: tf.constant([5.0])}  # is already unscaled
     plan, rows = stored(model, calls=calls, gradients=gradients, scale=tf.constant(4.0), mode=mode)
 
     assert norms_of(plan, rows) == {
@@ -177,7 +177,7 @@ def test_what_is_backpropagated_is_freed_of_the_loss_scale(model, mode):
     }
 
 
-def test_updates_stand_beside_their_gradients(model, mode):
+def test_updates_are_stored_next_to_their_gradients(model, mode):
     before = {B: tf.constant([3.0, 4.0]), A: tf.constant([[0.0], [2.0]])}
     after = {B: tf.constant([3.0, 4.5]), A: tf.constant([[5.0], [-10.0]])}
     gradients = {A: tf.constant([1.0]), B: tf.constant([1.0])}
@@ -188,13 +188,13 @@ def test_updates_stand_beside_their_gradients(model, mode):
     assert found[B] == pytest.approx([0.5, 5], rel=1e-6)
 
 
-def test_where_updates_are_not_measured_there_is_nan_beside_the_gradient(model):
+def test_without_update_measurement_the_update_norm_is_nan(model):
     plan, rows = stored(model, gradients={A: tf.ones([2])}, before={A: tf.ones([2])})
 
     assert np.isnan(rows.extras(plan.row_of[GRADIENT, A])).all()
 
 
-def test_the_share_of_saturated_outputs_and_the_examples_stand_beside_the_outputs(model, mode):
+def test_saturated_fraction_and_example_count_are_stored_with_the_outputs(model, mode):
     calls = {
         TANH: [call([[0.99, 0.0], [-0.98, 0.5]]), call([[0.0, 1.0]])],
         RELU: [call(np.ones([4, 3]))],
@@ -206,7 +206,7 @@ def test_the_share_of_saturated_outputs_and_the_examples_stand_beside_the_output
     assert found[RELU] == pytest.approx([math.nan, 4], nan_ok=True)
 
 
-def test_a_scalar_output_is_one_example(model):
+def test_a_scalar_output_counts_as_one_example(model):
     plan, rows = stored(model, calls={TANH: [call(0.5)]})
 
     assert rows.extras(plan.row_of[ACTIVATION, TANH]) == [0, 1]
@@ -241,25 +241,25 @@ def active_units(model, values, axis=-1, mode="eager"):
         ([3.0], []),
     ],
 )
-def test_a_unit_is_active_where_it_is_not_zero_on_every_example(model, values, expected, mode):
+def test_a_unit_is_active_unless_zero_on_every_example(model, values, expected, mode):
     assert active_units(model, values, mode=mode) == expected
 
 
-def test_channels_that_come_first_are_units_too(model):
+def test_channels_first_layers_have_channels_as_units(model):
     images = np.zeros([2, 3, 4, 4])
     images[1, 2, 0, 3] = 1
 
     assert active_units(model, [images], axis=1) == [2]
 
 
-def test_a_measurement_goes_to_its_slot(model):
+def test_a_measurement_is_stored_in_its_slot(model):
     gradients = {A: tf.constant([2.0])}
     plan, rows = stored(model, gradients=gradients, num_slots=3, slot=2)
 
     assert norms_of(plan, rows) == {(GRADIENT, A): 2}
 
 
-def test_without_a_loss_scale_a_gradient_is_what_it_was():
+def test_without_a_loss_scale_a_gradient_is_unchanged():
     gradient = tf.ones([2], tf.float16)
 
     assert divided(gradient, None) is gradient
@@ -269,14 +269,14 @@ def test_without_a_loss_scale_a_gradient_is_what_it_was():
     ("dtype", "expected"),
     [("float16", "float32"), ("bfloat16", "float32"), ("float32", "float32"), ("float64",) * 2],
 )
-def test_a_gradient_is_divided_in_float32_at_least(dtype, expected):
+def test_a_gradient_is_unscaled_in_at_least_float32(dtype, expected):
     found = divided(tf.constant([3.0], dtype), tf.constant(2.0**30))
 
     assert found.dtype == expected
     assert found.numpy() == [3 * 2.0**-30]
 
 
-def test_slices_of_half_precision_are_divided_without_loss():
+def test_half_precision_slices_are_unscaled_without_loss():
     values = tf.constant([[1.0, 0.0], [2.0, 0.0]], tf.float16)
     slices = tf.IndexedSlices(values, tf.constant([3, 3]), tf.constant([5, 2]))
     found = divided(slices, tf.constant(2.0**30))
@@ -287,7 +287,7 @@ def test_slices_of_half_precision_are_divided_without_loss():
 
 
 @pytest.mark.parametrize("shape", [[None, 3], [None, None], [None], None])
-def test_the_examples_are_counted_in_a_batch_of_any_size(model, shape):
+def test_examples_are_counted_in_a_batch_of_any_size(model, shape):
     plan = Plan(model, Choice())
     buffer = Buffer(len(plan.row_of), len(plan.mask_of), 1)
     nothing = {"gradients": {}, "penalties": {}, "before": {}, "after": {}, "scale": None}

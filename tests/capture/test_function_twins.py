@@ -1,4 +1,4 @@
-"""A `tf.function` of the user's is recorded by a twin, and contains nothing of the monitor."""
+"""A user's `tf.function` is recorded through a twin and stays free of monitoring code."""
 
 import gc
 import random
@@ -60,7 +60,7 @@ def graphs_of(function):
 
 
 @kinds
-def test_the_function_is_that_of_a_loop_without_a_monitor(kind):
+def test_the_function_is_the_same_as_without_a_monitor(kind):
     def operations(is_watched):
         model, optimizer, train_step = model_and_step(kind)
         if is_watched:
@@ -73,7 +73,7 @@ def test_the_function_is_that_of_a_loop_without_a_monitor(kind):
 
 
 @kinds
-def test_a_watch_that_is_opened_again_goes_on(kind):
+def test_a_reopened_watch_continues(kind):
     model, optimizer, train_step = model_and_step(kind)
     monitor = GradientMonitor(None, 3)
     for _ in range(3):
@@ -83,7 +83,7 @@ def test_a_watch_that_is_opened_again_goes_on(kind):
     assert all(len(record.activation_gradients) == 2 for record in monitor.records)
 
 
-def test_a_second_monitor_records_too_and_nothing_is_traced_for_it():
+def test_a_second_monitor_records_without_further_tracing():
     model, optimizer, train_step = model_and_step()
     run(GradientMonitor(None, 2), model, optimizer, train_step)
     calls = []
@@ -112,11 +112,11 @@ def test_the_loop_trains_the_same_with_and_without_the_monitor(kind):
     assert trained(GradientMonitor(None, 2)) == trained(None)
 
 
-def test_a_function_that_is_no_longer_what_was_traced_is_left_to_itself():
+def test_a_function_that_changed_since_its_trace_is_left_alone():
     def trained(monitor):
         model, optimizer, train_step = model_and_step()
         train_step(X[:8], Y[:8])
-        model.layers[1].rate = 0.1  # TensorFlow does not see that
+        model.layers[1].rate = 0.1  # TensorFlow does not notice the change
         if monitor:
             run(monitor, model, optimizer, train_step)
         else:
@@ -133,8 +133,8 @@ def test_a_function_that_is_no_longer_what_was_traced_is_left_to_itself():
     (message,) = [str(warning.message) for warning in caught]
     assert message.startswith("The tf.function 'train_step' is no longer the one that was traced: ")
     assert message.endswith(
-        ". Such a change takes effect only in a new tf.function. Nothing of this one is recorded, "
-        "because a recorded step would train differently: make it anew with `tf.function`."
+        ". Such a change takes effect only in a new tf.function. This one is not recorded, because "
+        "a recorded step would train differently: create it again with `tf.function`."
     )
 
 
@@ -175,7 +175,7 @@ def test_a_train_step_that_is_a_function_is_recorded(is_trained_before, update_f
 
 
 @ways
-def test_a_train_step_that_is_a_function_records_nothing_after_the_monitor_has_gone(how):
+def test_a_train_step_that_is_a_function_stops_recording_with_the_monitor(how):
     def operations(monitors):
         model = made(**how)
         fit(model, X, Y, monitors)
@@ -246,7 +246,7 @@ def test_a_method_and_a_function_with_a_signature_are_recorded():
     assert steps_of(monitor) == [0, 2]
 
 
-def test_a_function_that_has_nothing_to_do_with_the_model_is_traced_once():
+def test_a_function_unrelated_to_the_model_is_traced_once():
     model, optimizer, train_step = model_and_step()
     traces = []
 
@@ -262,7 +262,7 @@ def test_a_function_that_has_nothing_to_do_with_the_model_is_traced_once():
     assert len(traces) == 1
 
 
-def test_an_error_in_the_function_is_the_users_and_leaves_the_class_as_it_was():
+def test_an_error_in_the_function_propagates_and_restores_the_class():
     model, optimizer, _ = model_and_step()
     call = type(tf.function(len)).__call__
 
@@ -302,7 +302,7 @@ def test_a_function_in_another_thread_gets_no_twin(monkeypatch):
     assert set(seen) == {train_step.python_function}
 
 
-def test_everything_is_freed_with_the_function():
+def test_all_twins_are_freed_with_the_function():
     model, optimizer, train_step = model_and_step()
     monitor = GradientMonitor(None, 2)
     run(monitor, model, optimizer, train_step)
@@ -314,7 +314,7 @@ def test_everything_is_freed_with_the_function():
 
 
 def both():
-    """Two models that one function trains, and the function."""
+    """Returns two models that one function trains, and that function."""
     begin_afresh()
     models = [keras.Sequential([keras.Input([4]), layers.Dense(2)]) for _ in range(2)]
     optimizers = [keras.optimizers.SGD(0.1) for _ in models]
@@ -331,7 +331,7 @@ def both():
 
 
 @pytest.mark.parametrize("frequencies", [("batch", "batch"), (2, 3), (3, "batch")])
-def test_two_models_that_one_function_trains_may_have_a_monitor_each(frequencies):
+def test_two_models_trained_by_one_function_can_each_have_a_monitor(frequencies):
     def operations(is_watched):
         models, optimizers, train_step = both()
         monitors = [GradientMonitor(None, frequency) for frequency in frequencies]
@@ -354,7 +354,7 @@ def test_two_models_that_one_function_trains_may_have_a_monitor_each(frequencies
     assert operations(True) == operations(False)
 
 
-def test_two_monitors_of_one_loop_record_the_same():
+def test_two_monitors_of_one_loop_record_the_same_values():
     model, optimizer, train_step = model_and_step()
     monitors = [GradientMonitor(None, 2), GradientMonitor(None, 2)]
     first, second = (monitor.watch(model, optimizer) for monitor in monitors)
@@ -380,7 +380,7 @@ def test_arguments_may_have_any_name():
     assert steps_of(monitor) == [0]
 
 
-def test_a_second_monitor_is_told_as_well_why_nothing_is_recorded():
+def test_a_second_monitor_also_warns_why_nothing_is_recorded():
     model, optimizer, train_step = model_and_step()
     train_step(X[:8], Y[:8])
     model.layers[1].rate = 0.1
@@ -423,7 +423,7 @@ def test_models_that_a_function_takes_as_arguments_are_freed():
 
 
 class DrawsWhileTraced(keras.Sequential):
-    """Adds noise that NumPy and Python draw when the step is traced."""
+    """Adds noise that NumPy and Python draw while the step is traced."""
 
     def train_step(self, data):
         x, y = data
@@ -448,7 +448,7 @@ def test_numbers_drawn_while_a_step_is_traced_are_the_same_in_recorded_steps(
         weights = [w.tobytes() for w in model.get_weights()]
         return weights, np.random.rand(), random.random(), state
 
-    with warnings.catch_warnings():  # of a model that was trained before another draw is made
+    with warnings.catch_warnings():  # a model that was already trained gets another draw
         warnings.filterwarnings("ignore", "The train step of the model")
         assert trained([GradientMonitor(None, update_freq)]) == trained([])
 

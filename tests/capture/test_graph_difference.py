@@ -1,4 +1,4 @@
-"""Two traces of an unchanged step are equal, and every change of the step is noticed and named."""
+"""Two traces of an unchanged step are equal; every change of the step is detected and named."""
 
 import itertools
 from types import SimpleNamespace
@@ -34,7 +34,7 @@ def batches(x, y=Y, *weights):
 
 
 def trace(model, data):
-    """Returns the trace that the train function of a model has, or makes it."""
+    """Returns the existing trace of a model's train function, or traces it."""
     cells = [cell.cell_contents for cell in model.train_function.__closure__]
     (steps,) = (c for c in cells if getattr(c, "__name__", "") == "multi_step_on_iterator")
     return steps.get_concrete_function(iter(data))
@@ -81,7 +81,7 @@ class Calling(layers.Layer):
 
 
 class Subclassed(keras.Model):
-    """Uses a layer twice and makes another one in its `call`, which gets a new name each time."""
+    """Uses a layer twice, and creates another in its `call`, which gets a new name each time."""
 
     def __init__(self):
         super().__init__()
@@ -187,7 +187,7 @@ def optimized_by(optimizer, **how):
 
 
 def tf_functions():
-    """An inner function called twice, one under XLA, and one made anew in each trace."""
+    """An inner function called twice, one under XLA, and one created again in each trace."""
     called_twice = tf.function(lambda x: tf.tanh(x) + tf.random.normal([4]))
     under_xla = tf.function(lambda x: tf.tanh(x) * 2.0, jit_compile=True)
     return calling(
@@ -341,7 +341,7 @@ def test_a_step_on_two_replicas_is_equal(two_replicas):
     assert difference(*two_traces(model, data)) is None
 
 
-def test_a_step_in_which_numerics_are_checked_is_equal():
+def test_a_step_with_numerics_checks_is_equal():
     tf.debugging.enable_check_numerics()
     try:
         before, now = two_traces(*sequential(layers.Dense(4)))
@@ -362,7 +362,7 @@ def test_a_step_that_dumps_its_tensors_is_equal(mode, tmp_path):
     assert difference(before, now) is None
 
 
-def test_static_shapes_of_arguments_do_not_count():
+def test_static_shapes_of_arguments_are_ignored():
     function = tf.function(lambda x: x * 2.0)
     traces = [function.get_concrete_function(tf.TensorSpec([size])) for size in (2, 3)]
 
@@ -370,7 +370,7 @@ def test_static_shapes_of_arguments_do_not_count():
 
 
 def function_def():
-    """The definition of a function with all that a function can have."""
+    """Returns the definition of a function with everything that a function can have."""
 
     @tf.function
     def function(x, y):
@@ -431,7 +431,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
-def test_each_part_of_a_function_counts(edit):
+def test_a_difference_in_any_part_of_a_function_is_detected(edit):
     definition = function_def()
     before = Function(definition).digest(lambda name: name)
     edit(definition)
@@ -440,14 +440,14 @@ def test_each_part_of_a_function_counts(edit):
 
 
 def base(**how):
-    """Layers with names that users give."""
+    """Layers with user-given names."""
     hidden = [layers.Dense(8, "relu", name="base"), layers.Dropout(0.1, name="dropout")]
     return sequential(*hidden, **how)
 
 
 def frozen():
     model, data = base()
-    model.optimizer.build(model.trainable_variables)  # or it refuses a variable added later
+    model.optimizer.build(model.trainable_variables)  # otherwise it rejects a variable added later
     model.layers[0].trainable = False
     return model, data
 
@@ -703,7 +703,7 @@ CHANGES = {
     "order of operations": (
         lambda: stateful(both, functions=[tf.sin, tf.cos]),
         set_state(functions=[tf.cos, tf.sin]),
-        "the same operations are put together in another way",
+        "the same operations are connected differently",
     ),
     "device": (
         lambda: stateful(on_device, device="CPU:0"),
@@ -732,7 +732,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("make", "change", "part"), CHANGES.values(), ids=CHANGES)
-def test_a_change_is_noticed(make, change, part):
+def test_a_change_is_detected(make, change, part):
     clause = difference(*two_traces(*make(), change))
 
     assert part in clause

@@ -1,4 +1,4 @@
-"""What is known of a single layer: what is inside of it, and what its output means."""
+"""What is known about a single layer: its inner layers and the meaning of its output."""
 
 import keras
 import pytest
@@ -23,7 +23,7 @@ def fresh_names():
     begin_afresh()
 
 
-def test_a_recurrent_layer_shows_nothing_inside_of_it():
+def test_a_recurrent_layer_hides_its_inner_layers():
     assert inner_layers(layers.LSTM(2)) == []
     assert len(inner_layers(layers.Bidirectional(layers.LSTM(2)))) == 2
 
@@ -58,7 +58,7 @@ def built(layer, shape=(None, 4, 4, 3)):
         (lambda: keras.Sequential([keras.Input([3]), layers.Dense(2)]), False),
     ],
 )
-def test_the_output_of_a_layer_matters_if_it_has_weights_or_is_an_activation(make, expected):
+def test_a_layers_output_is_monitored_if_it_has_weights_or_is_an_activation(make, expected):
     assert is_observed(make()) is expected
 
 
@@ -70,7 +70,7 @@ def test_a_frozen_layer_keeps_its_own_variables():
     assert own_variables(keras.Sequential([keras.Input([3]), dense])) == []
 
 
-def test_regularized_variables_are_those_of_the_layer_itself():
+def test_regularized_variables_are_the_layers_own():
     dense = built(layers.Dense(2, kernel_regularizer="l2"))
     model = keras.Sequential([keras.Input([3]), dense, layers.Dense(1)])
 
@@ -78,21 +78,21 @@ def test_regularized_variables_are_those_of_the_layer_itself():
     assert regularized_variables(model) == []
 
 
-def test_regularized_variables_of_a_recurrent_layer_are_those_of_its_cell():
+def test_regularized_variables_of_a_recurrent_layer_are_its_cells():
     lstm = built(layers.LSTM(2, recurrent_regularizer="l2"), (None, 5, 3))
 
     assert regularized_variables(lstm) == [lstm.cell.recurrent_kernel]
 
 
 class Own(keras.layers.Layer):
-    """A layer of somebody else's, whose output may be anything."""
+    """A custom layer, whose output may be anything."""
 
     def __init__(self):
         super().__init__()
         self.activation = keras.activations.relu
 
 
-# Layer, name of its activation, whether it can die, whose bounds it has.
+# Layer, name of its activation, whether its units can die, the activation whose bounds it has.
 ACTIVATIONS = {
     "dense": (lambda: layers.Dense(2), "linear", False, None),
     "dense relu": (lambda: layers.Dense(2, activation="relu"), "relu", True, None),
@@ -127,14 +127,14 @@ def test_the_activation_of_a_layer_is_known_by_name(case):
 
 
 @pytest.mark.parametrize("case", ACTIVATIONS)
-def test_a_unit_can_die_where_the_layer_ends_in_a_rectifier(case):
+def test_units_can_die_if_the_layer_ends_in_a_rectifier(case):
     make, _, can_die, _ = ACTIVATIONS[case]
 
     assert is_rectifier(make()) is can_die
 
 
 @pytest.mark.parametrize("case", ACTIVATIONS)
-def test_a_layer_has_the_bounds_of_the_activation_that_it_ends_in(case):
+def test_a_layer_has_the_bounds_of_its_final_activation(case):
     make, _, _, bounds = ACTIVATIONS[case]
 
     assert saturation_bounds(make()) == (bounds and activations.ACTIVATIONS[bounds].saturation)
@@ -148,5 +148,5 @@ def test_a_layer_has_the_bounds_of_the_activation_that_it_ends_in(case):
         (lambda: layers.Conv2D(2, 1, data_format="channels_first"), 1),
     ],
 )
-def test_units_lie_along_the_last_axis_unless_channels_come_first(make, expected):
+def test_the_unit_axis_is_the_last_one_unless_channels_are_first(make, expected):
     assert unit_axis(make()) == expected

@@ -1,4 +1,4 @@
-"""The layers and variables of a model in their order, with their paths, found in one walk."""
+"""The model map: layers and variables in order, with their paths, found in one traversal."""
 
 import keras
 import pytest
@@ -27,12 +27,12 @@ class Calls(keras.Model):
         return x
 
 
-def test_a_model_is_built_when_all_its_layers_are():
+def test_a_model_is_built_once_all_its_layers_are_built():
     assert is_built(mlp())
     assert not is_built(keras.Sequential([layers.Dense(2)]))
 
 
-def test_a_model_without_any_layer_is_not_said_to_be_built():
+def test_a_model_without_layers_does_not_count_as_built():
     class Own(keras.Model):
         pass
 
@@ -48,7 +48,7 @@ def test_a_subclassed_model_is_built_by_its_first_call():
     assert is_built(model)
 
 
-def test_variables_are_named_by_their_path():
+def test_variables_are_named_by_their_paths():
     model = mlp(depth=1)
 
     assert {path: v.path for path, v in ModelMap(model).variables.items()} == {
@@ -59,7 +59,7 @@ def test_variables_are_named_by_their_path():
     }
 
 
-def test_variables_of_one_path_get_suffixes_in_their_order():
+def test_variables_with_equal_paths_get_suffixes_in_order():
     model = Calls([layers.Dense(units, name="same", use_bias=False) for units in (2, 3, 4)])
     model(keras.ops.zeros([1, 1]))
 
@@ -70,7 +70,7 @@ def test_variables_of_one_path_get_suffixes_in_their_order():
     }
 
 
-def test_variables_that_are_not_trained_are_not_named():
+def test_non_trainable_variables_are_not_named():
     model = keras.Sequential([keras.Input([3]), layers.BatchNormalization(), layers.Dense(2)])
     model.layers[1].trainable = False
 
@@ -80,7 +80,7 @@ def test_variables_that_are_not_trained_are_not_named():
     ]
 
 
-def test_layers_are_named_by_their_path():
+def test_layers_are_named_by_their_paths():
     model = mlp(depth=1)
 
     assert list(ModelMap(model).paths.values()) == [
@@ -90,14 +90,14 @@ def test_layers_are_named_by_their_path():
     ]
 
 
-def test_layers_of_a_functional_model_are_named_without_it():
+def test_layers_of_a_functional_model_are_named_without_its_name():
     inputs = keras.Input([3], name="inputs")
     model = keras.Model(inputs, layers.Dense(2, name="dense")(inputs), name="model")
 
     assert list(ModelMap(model).paths.values()) == ["model", "inputs", "dense"]
 
 
-def test_layers_of_one_path_get_suffixes_in_their_order():
+def test_layers_with_equal_paths_get_suffixes_in_order():
     same = [layers.Dense(units, name="same") for units in (2, 3)]
     model = Calls(same)
     model(keras.ops.zeros([1, 1]))
@@ -110,7 +110,7 @@ def test_layers_of_one_path_get_suffixes_in_their_order():
     }
 
 
-def test_layers_that_are_not_built_are_named_as_they_are_going_to_be():
+def test_unbuilt_layers_are_named_as_they_will_be_once_built():
     def make():
         begin_afresh()
         return Calls([layers.Dense(2), Calls([layers.Dense(3)], name="inner")])
@@ -125,7 +125,7 @@ def names(model):
     return [layer.name for layer in ModelMap(model).places]
 
 
-def test_the_layers_of_a_functional_model_come_in_the_order_of_its_forward_pass():
+def test_layers_of_a_functional_model_are_in_forward_order():
     last, first = layers.Dense(2, name="last"), layers.Dense(2, name="first")
     inputs = keras.Input([3], name="inputs")
     model = keras.Model(inputs, last(first(inputs)), name="model")
@@ -133,21 +133,21 @@ def test_the_layers_of_a_functional_model_come_in_the_order_of_its_forward_pass(
     assert names(model) == ["model", "inputs", "first", "last"]
 
 
-def test_the_layers_of_a_nested_model_come_where_it_is_called():
+def test_layers_of_a_nested_model_are_listed_where_it_is_called():
     inner = keras.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="b")], name="inner")
     model = keras.Sequential([layers.Dense(2, name="before"), inner, layers.Dense(2, name="after")])
 
     assert names(model)[1:] == ["before", "inner", "a", "b", "after"]
 
 
-def test_the_layers_within_a_layer_come_after_it():
+def test_inner_layers_follow_their_outer_layer():
     model = keras.Sequential([layers.Bidirectional(layers.LSTM(2, name="lstm"), name="both")])
 
     assert names(model)[1] == "both"
     assert {"forward_lstm", "backward_lstm"} <= set(names(model)[2:])
 
 
-def test_a_layer_that_is_called_twice_comes_once():
+def test_a_layer_that_is_called_twice_is_listed_once():
     shared = layers.Dense(3, name="shared")
     inputs = keras.Input([3], name="inputs")
     model = keras.Model(inputs, shared(shared(inputs)), name="model")
@@ -155,7 +155,7 @@ def test_a_layer_that_is_called_twice_comes_once():
     assert names(model) == ["model", "inputs", "shared"]
 
 
-def test_each_layer_comes_with_the_one_around_it():
+def test_each_layer_is_listed_with_its_outer_layer():
     inner = keras.Sequential([layers.Dense(2, name="a")], name="inner")
     model = keras.Sequential([inner, layers.Dense(2, name="b")], name="model")
     around = {
@@ -176,7 +176,7 @@ def test_a_layer_trains_along_with_its_own_variables():
     }
 
 
-def test_a_layer_without_variables_trains_along_with_what_is_around_it():
+def test_a_layer_without_variables_trains_along_with_its_outer_layer():
     inner = keras.Sequential([keras.Input([3]), layers.Dense(2), layers.ReLU()])
     model = keras.Sequential([keras.Input([3]), inner, layers.Dense(1), layers.Softmax()])
     observed = ModelMap(model).observed
@@ -185,7 +185,7 @@ def test_a_layer_without_variables_trains_along_with_what_is_around_it():
     assert observed[model.layers[2]] == model.trainable_variables
 
 
-def test_a_frozen_layer_trains_along_with_what_is_around_it():
+def test_a_frozen_layer_trains_along_with_its_outer_layer():
     model = keras.Sequential([keras.Input([3]), layers.Dense(2), layers.Dense(1)])
     first, second = model.layers
     first.trainable = False
@@ -201,7 +201,7 @@ def test_a_layer_that_is_called_twice_is_observed_once():
     assert list(ModelMap(model).observed) == [shared, activation]
 
 
-def test_the_activation_inside_of_a_layer_is_observed():
+def test_an_activation_inside_a_layer_is_observed():
     relu = layers.ReLU()
     dense = layers.Dense(2, activation=relu)
     model = keras.Sequential([keras.Input([3]), dense])

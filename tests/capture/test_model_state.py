@@ -1,4 +1,4 @@
-"""Whatever a train step may assign is noticed when it changes."""
+"""Changes of anything that a train step may assign are detected."""
 
 import keras
 import pytest
@@ -20,7 +20,7 @@ def model():
     return model
 
 
-def test_nothing_changes_by_itself(model):
+def test_an_untouched_state_is_unchanged(model):
     state = ModelState(model)
     model.predict(regression_data(1)[0], verbose=0)
 
@@ -38,7 +38,7 @@ def test_nothing_changes_by_itself(model):
         lambda model: model.metrics_variables[0],
     ],
 )
-def test_a_change_of_any_variable_is_noticed(model, variable):
+def test_a_change_of_any_variable_is_detected(model, variable):
     state = ModelState(model)
     changed = variable(model)
     changed.assign_add(tf.ones_like(changed.value))
@@ -46,7 +46,7 @@ def test_a_change_of_any_variable_is_noticed(model, variable):
     assert state.has_changed()
 
 
-def test_the_smallest_change_is_noticed_beside_a_value_that_is_not_finite(model):
+def test_the_smallest_change_is_detected_next_to_a_nonfinite_value(model):
     bias = model.layers[0].bias
     bias.assign([float("nan"), 1.0, 2.0])
     state = ModelState(model)

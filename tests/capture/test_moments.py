@@ -1,4 +1,4 @@
-"""What an optimizer keeps of each variable, against its own variables after the update."""
+"""Optimizer moments of each variable, compared with the optimizer's own slots after the update."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ SCALED = lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())  #
 
 
 def kept_by(optimizer, variable, suffix):
-    """Keras's own slot of a variable, by the attribute in which the optimizer keeps all."""
+    """Returns Keras's slot of a variable from the optimizer's list of all slots."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     attributes = {"momentum": ("_momentums", "momentums"), "velocity": ("_velocities",)}[suffix]
     slots = next(getattr(optimizer, name) for name in attributes if hasattr(optimizer, name))
@@ -32,7 +32,7 @@ def kept_by(optimizer, variable, suffix):
         ("sgd", {}),
     ],
 )
-def test_the_moments_are_those_after_the_update(optimizer, kinds):
+def test_moments_are_read_after_the_update(optimizer, kinds):
     model = compiled(mlp(), optimizer() if callable(optimizer) else optimizer)
     monitor = GradientMonitor(None, "batch", optimizer_state=True)
     fit(model, *regression_data(3), [monitor])
@@ -48,14 +48,14 @@ def test_the_moments_are_those_after_the_update(optimizer, kinds):
             assert sketch.max == expected.max()
 
 
-def test_nothing_is_kept_unless_it_is_asked_for():
+def test_moments_are_recorded_on_request_only():
     monitor = GradientMonitor(None, "batch")
     fit(compiled(mlp(), "adam"), *regression_data(1), [monitor])
 
     assert not monitor.records[0].first_moments
 
 
-def test_variables_of_one_path_have_slots_of_their_own():
+def test_variables_with_equal_paths_have_separate_slots():
     variables = []
     for size in (3, 5):
         layer = keras.layers.Dense(size, name="same")

@@ -1,4 +1,4 @@
-"""TensorFlow's op callbacks see nothing of what is done while they are suspended."""
+"""TensorFlow's op callbacks see no operations while they are suspended."""
 
 from contextlib import nullcontext
 
@@ -19,12 +19,12 @@ def overflow():
     return tf.reduce_max(tf.constant(1e30) * 1e30)
 
 
-def test_an_overflow_ends_nothing_while_they_are_suspended(numerics_checked):
+def test_an_overflow_does_not_raise_while_callbacks_are_suspended(numerics_checked):
     with suspended():
         assert overflow().numpy() == float("inf")
 
 
-def test_in_a_graph_an_overflow_ends_nothing(numerics_checked):
+def test_an_overflow_in_a_graph_does_not_raise(numerics_checked):
     @tf.function(autograph=False)
     def step():
         with suspended():
@@ -34,7 +34,7 @@ def test_in_a_graph_an_overflow_ends_nothing(numerics_checked):
 
 
 @pytest.mark.parametrize("error", [None, KeyError])
-def test_afterwards_they_are_back(numerics_checked, error):
+def test_callbacks_are_restored_afterwards(numerics_checked, error):
     def use():
         with suspended():
             if error:
@@ -47,6 +47,6 @@ def test_afterwards_they_are_back(numerics_checked, error):
         overflow()
 
 
-def test_without_any_there_is_nothing_to_suspend():
+def test_suspending_without_callbacks_does_nothing():
     with suspended():
         assert overflow().numpy() == float("inf")

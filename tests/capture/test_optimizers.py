@@ -1,4 +1,4 @@
-"""What is handed to an optimizer is seen, and the optimizer is left as it was."""
+"""What is passed to an optimizer is observed, and the optimizer itself is left unchanged."""
 
 from contextlib import nullcontext
 
@@ -19,7 +19,7 @@ from vg_keras.capture.optimizers import (
 )
 
 
-def test_the_optimizer_that_a_model_is_compiled_with_comes_first():
+def test_the_compiled_optimizer_is_listed_first():
     model = compiled(mlp(depth=0))
     model.another = keras.optimizers.Adam()
 
@@ -43,14 +43,14 @@ def test_optimizers_in_tuples_are_found():
     assert {id(o) for o in optimizers_of(model)} == {id(first), id(second)}
 
 
-def test_an_optimizer_is_found_once():
+def test_each_optimizer_is_found_once():
     model = compiled(mlp(depth=0))
     model.again = [model.optimizer, model.optimizer]
 
     assert optimizers_of(model) == [model.optimizer]
 
 
-def test_a_model_that_is_not_compiled_has_none():
+def test_an_uncompiled_model_has_no_optimizer():
     assert optimizers_of(mlp(depth=0)) == []
 
 
@@ -60,7 +60,7 @@ def variable():
 
 
 def noting(seen):
-    """A hook that notes what it is called with, and has the optimizer do its work."""
+    """Returns a hook that records its arguments and lets the optimizer do its work."""
 
     def hook(*arguments):
         seen.append(arguments)
@@ -89,7 +89,7 @@ def test_the_hook_sees_gradients_before_they_are_applied(variable):
     assert variable.numpy().tolist() == [-1, -2]
 
 
-def test_the_optimizer_does_its_work_when_the_hook_says_so(variable):
+def test_the_optimizer_updates_when_the_hook_calls_it(variable):
     optimizer = keras.optimizers.SGD(1.0)
     with intercepted([optimizer], lambda *arguments: None):
         optimizer.apply([tf.ones([2])], [variable])
@@ -97,13 +97,13 @@ def test_the_optimizer_does_its_work_when_the_hook_says_so(variable):
     assert variable.numpy().tolist() == [0, 0]
 
 
-def test_what_the_hook_returns_is_what_apply_returns(variable):
+def test_apply_returns_what_the_hook_returns(variable):
     optimizer = keras.optimizers.SGD(1.0)
     with intercepted([optimizer], lambda *arguments: "result"):
         assert optimizer.apply([tf.ones([2])], [variable]) == "result"
 
 
-def test_each_of_several_optimizers_is_seen(variable):
+def test_each_of_several_optimizers_is_observed(variable):
     first, second = keras.optimizers.SGD(1.0), keras.optimizers.SGD(1.0)
     seen = []
     with intercepted([first, second], noting(seen)):
@@ -133,7 +133,7 @@ def test_the_hook_sees_apply_gradients_too(variable):
     assert [arguments[2] for arguments in seen] == [[variable]]
 
 
-def test_without_variables_those_that_the_optimizer_was_built_with_are_meant(variable):
+def test_omitted_variables_default_to_those_the_optimizer_was_built_with(variable):
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.build([variable])
     seen = []
@@ -155,7 +155,7 @@ def test_iterators_reach_both_the_hook_and_the_optimizer(variable):
 
 
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
-def test_the_optimizer_is_as_it_was_afterwards(variable, error):
+def test_the_optimizer_is_unchanged_afterwards(variable, error):
     optimizer = keras.optimizers.SGD()
     before = set(vars(optimizer))
 
@@ -171,7 +171,7 @@ def test_the_optimizer_is_as_it_was_afterwards(variable, error):
     assert set(vars(optimizer)) == before
 
 
-def test_what_each_optimizer_has_counted_is_read():
+def test_the_iterations_of_each_optimizer_are_read():
     model = compiled(mlp(depth=0))
     model.another = keras.optimizers.Adam()
     model.another.iterations.assign(7)
@@ -179,7 +179,7 @@ def test_what_each_optimizer_has_counted_is_read():
     assert list(counts_of(checked_optimizers_of(model)).values()) == [0, 7]
 
 
-def test_a_model_without_optimizer_is_refused():
+def test_a_model_without_an_optimizer_raises():
     with pytest.raises(ValueError, match="optimizer") as caught:
         checked_optimizers_of(mlp(depth=0))
 
@@ -190,7 +190,7 @@ def test_a_model_without_optimizer_is_refused():
 
 
 @pytest.mark.parametrize("scaled", [False, True])
-def test_with_gradient_accumulation_each_batch_counts(variable, scaled):
+def test_gradient_accumulation_counts_each_batch(variable, scaled):
     optimizer = keras.optimizers.SGD(1.0, gradient_accumulation_steps=2)
     if scaled:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -203,15 +203,15 @@ def test_with_gradient_accumulation_each_batch_counts(variable, scaled):
     assert counts == [1, 2, 3]
 
 
-def test_without_a_loss_scale_there_is_none():
+def test_an_optimizer_without_loss_scaling_has_no_loss_scale():
     assert loss_scale(keras.optimizers.SGD()) is None
 
 
-def test_a_fixed_loss_scale():
+def test_a_fixed_loss_scale_is_read():
     assert float(loss_scale(keras.optimizers.SGD(loss_scale_factor=8.0))) == 8
 
 
-def test_a_dynamic_loss_scale(variable):
+def test_a_dynamic_loss_scale_is_read(variable):
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(), initial_scale=16.0)
     optimizer.build([variable])
 
@@ -236,5 +236,5 @@ def test_replicas_sum_their_gradients(two_replicas):
     assert [part.numpy().tolist() for part in run().values] == [[3, 3], [3, 3]]
 
 
-def test_nothing_to_sum_is_nothing(two_replicas):
+def test_an_empty_list_sums_to_an_empty_list(two_replicas):
     assert two_replicas.run(lambda: summed_over_replicas([])) == []

@@ -12,7 +12,7 @@ class Thing:
         return x + 1
 
 
-def test_an_attribute_of_an_instance_is_replaced_and_gone_again():
+def test_an_instance_attribute_is_set_and_removed_again():
     thing = Thing()
     with ExitStack() as stack:
         replace_in_instance(thing, "call", lambda x: 10 * x, stack)
@@ -23,7 +23,7 @@ def test_an_attribute_of_an_instance_is_replaced_and_gone_again():
 
 
 @pytest.mark.parametrize("own", [None, 7])
-def test_an_attribute_that_the_instance_had_is_put_back(own):
+def test_an_existing_instance_attribute_is_restored(own):
     thing = Thing()
     vars(thing)["call"] = own
 
@@ -53,7 +53,7 @@ def shared():
     return Fresh, SharedMethod(Fresh, "call", adding)
 
 
-def test_a_shared_method_is_replaced_while_there_is_a_listener():
+def test_a_shared_method_is_replaced_while_it_has_listeners():
     kind, method = shared()
     original = kind.call
     with method.listened_to_by(10):
@@ -63,7 +63,7 @@ def test_a_shared_method_is_replaced_while_there_is_a_listener():
     assert kind.call is original
 
 
-def test_listeners_may_leave_in_any_order():
+def test_listeners_can_be_removed_in_any_order():
     kind, method = shared()
     original = kind.call
     first, second = method.listened_to_by(10), method.listened_to_by(100)
@@ -78,7 +78,7 @@ def test_listeners_may_leave_in_any_order():
     assert kind.call is original
 
 
-def test_what_somebody_else_has_replaced_meanwhile_stays_theirs():
+def test_a_replacement_made_by_others_meanwhile_is_kept():
     kind, method = shared()
     with method.listened_to_by(10):
         ours = kind.call

@@ -39,7 +39,7 @@ def rows_of(plan, kind):
     return [path for of_kind, path in plan.row_of if of_kind == kind]
 
 
-def test_everything_but_weights_is_measured_by_default(model):
+def test_everything_but_weights_is_recorded_by_default(model):
     plan = Plan(model, Choice())
 
     assert {key: rows_of(plan, key) for key, _ in plan.row_of} == {
@@ -55,7 +55,7 @@ def test_weights_have_rows_on_request(model):
     assert rows_of(Plan(model, Choice(weights=True)), WEIGHT) == PATHS
 
 
-def test_every_row_has_a_number_of_its_own(model):
+def test_every_row_has_a_unique_number(model):
     plan = Plan(model, Choice(weights=True))
 
     assert list(plan.row_of.values()) == list(range(3 + 3 + 3 + 1 + 1 + 3))
@@ -69,7 +69,7 @@ def test_every_row_has_a_number_of_its_own(model):
         (lambda v: v.name == "bias", PATHS[1:2]),
     ],
 )
-def test_variables_are_chosen_in_the_order_of_the_model(model, variables, expected):
+def test_variables_are_chosen_in_model_order(model, variables, expected):
     plan = Plan(model, Choice(variables=variables, weights=True))
 
     assert list(plan.variables) == expected
@@ -87,7 +87,7 @@ def test_variables_are_chosen_in_the_order_of_the_model(model, variables, expect
         (lambda layer: isinstance(layer, layers.ReLU), ["model/c"]),
     ],
 )
-def test_layers_are_chosen_in_the_order_of_the_model(model, activations, expected):
+def test_layers_are_chosen_in_model_order(model, activations, expected):
     plan = Plan(model, Choice(activations=activations))
 
     assert list(plan.layers) == expected
@@ -113,21 +113,21 @@ def test_layers_are_chosen_in_the_order_of_the_model(model, activations, expecte
         ),
     ],
 )
-def test_a_filter_that_lets_nothing_through_is_an_error(model, choice, expected):
+def test_a_filter_that_matches_nothing_raises(model, choice, expected):
     with pytest.raises(ValueError, match="must let through") as caught:
         Plan(model, choice)
 
     assert str(caught.value) == expected
 
 
-def test_a_model_without_anything_to_choose_from_is_none():
+def test_a_model_with_nothing_to_choose_from_does_not_raise():
     inputs = keras.Input([3])
     plan = Plan(keras.Model(inputs, layers.Flatten()(inputs)), Choice("x", "y"))
 
     assert plan.row_of == {}
 
 
-def test_a_variable_is_known_by_that_of_tensorflow_beneath_it_too(model):
+def test_a_variable_is_also_found_by_its_underlying_tensorflow_variable(model):
     plan = Plan(model, Choice(variables="*/a/*"))
     first, bias = model.layers[0].kernel, model.layers[0].bias
 
@@ -139,7 +139,7 @@ def test_a_variable_is_known_by_that_of_tensorflow_beneath_it_too(model):
     }
 
 
-def test_sizes_are_numbers_of_elements(model):
+def test_sizes_count_elements(model):
     assert list(Plan(model, Choice()).sizes.values()) == [12, 4, 8]
 
 
@@ -147,7 +147,7 @@ def ids_of(variables):
     return {f(v) for v in variables for f in (id, lambda v: id(v.value))}
 
 
-def test_a_layer_trains_with_its_variables_whether_these_are_chosen_or_not(model):
+def test_a_layer_trains_with_its_variables_even_if_they_are_not_chosen(model):
     plan = Plan(model, Choice(variables="*/a/kernel"))
 
     assert {path: layer.trained_with for path, layer in plan.layers.items()} == {
@@ -157,7 +157,7 @@ def test_a_layer_trains_with_its_variables_whether_these_are_chosen_or_not(model
     }
 
 
-def test_what_the_outputs_of_a_layer_mean_is_known(model):
+def test_the_plan_knows_the_meaning_of_layer_outputs(model):
     plan = Plan(model, Choice())
 
     assert [(at.is_rectifier, at.bounds, at.unit_axis) for at in plan.layers.values()] == [
@@ -172,7 +172,7 @@ def test_rectifying_layers_are_numbered(model):
     assert Plan(model, Choice(activations="*/[bc]")).mask_of == {"model/c": 0}
 
 
-def test_layers_that_share_a_path_are_told_apart():
+def test_layers_with_equal_paths_are_distinguished():
     class Twice(keras.Model):
         def __init__(self):
             super().__init__(name="twice")

@@ -1,4 +1,4 @@
-"""A recorded step stays small: how many operations a layer adds to its graph."""
+"""The graph of a recorded step stays small: the number of operations that a layer adds."""
 
 import keras
 import pytest
@@ -19,7 +19,7 @@ def num_operations(function):
 
 
 def added_operations(monkeypatch, depth, make_layer, **choice):
-    """The operations that the recorded step of a deep model has more than its own step."""
+    """Returns how many more operations the recorded step of a deep model has than its own step."""
     traced = []
 
     def trace(function, iterator):
@@ -52,7 +52,7 @@ def test_a_dense_layer_adds_few_operations(monkeypatch, activation):
     assert (deeper - deep) / 20 <= 2 * PER_GRADIENT + PER_LAYER
 
 
-def test_gradients_alone_add_fewer(monkeypatch):
+def test_gradients_alone_add_fewer_operations(monkeypatch):
     deep, deeper = (
         added_operations(monkeypatch, depth, dense("relu"), activations=False) for depth in (10, 30)
     )
@@ -60,7 +60,7 @@ def test_gradients_alone_add_fewer(monkeypatch):
     assert (deeper - deep) / 20 <= 2 * PER_GRADIENT
 
 
-def test_the_operations_grow_with_the_depth_and_no_faster(monkeypatch):
+def test_operations_grow_linearly_with_depth(monkeypatch):
     of_10, of_30, of_90 = (
         added_operations(monkeypatch, depth, dense("relu")) for depth in (10, 30, 90)
     )

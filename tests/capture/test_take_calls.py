@@ -1,4 +1,4 @@
-"""Which calls of a layer belong to the gradients that an optimizer is handed."""
+"""Which calls of a layer belong to the gradients that are passed to an optimizer."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ def mode(request):
 
 
 def taken(taps, layer, gradients=()):
-    """The values and gradients of the calls that are taken of one layer."""
+    """Returns the values and gradients of the calls that are taken of one layer."""
     calls = taps.take([layer], gradients)[0].get(id(layer), [])
     return [(c.value, np.nan if c.gradient is None else c.gradient) for c in calls]
 
@@ -35,7 +35,7 @@ def approx(expected):
     return pytest.approx(np.asarray(expected), rel=1e-5, abs=1e-6)
 
 
-def test_calls_are_taken_once():
+def test_each_call_is_taken_once():
     model = keras.Sequential([keras.Input([3]), layers.Dense(2)])
     taps = Taps(model)
     with taps.installed():
@@ -45,14 +45,14 @@ def test_calls_are_taken_once():
     assert lengths == [1, 0]
 
 
-def test_a_layer_that_was_not_called_is_not_among_them():
+def test_an_uncalled_layer_has_no_calls():
     model = keras.Sequential([keras.Input([3]), layers.Dense(2)])
     taps = Taps(model)
     with taps.installed():
         assert taps.take(model.layers, []) == ({}, [])
 
 
-def test_calls_without_any_gradient_are_all_taken(mode):
+def test_all_calls_are_taken_if_none_has_a_gradient(mode):
     model = keras.Sequential([keras.Input([3]), layers.Dense(2)])
     taps = Taps(model)
 
@@ -66,8 +66,8 @@ def test_calls_without_any_gradient_are_all_taken(mode):
     assert found == [approx(output) for output in outputs]
 
 
-def test_of_calls_with_and_without_gradient_those_with_one_are_taken(mode):
-    # Such as a forward pass for a metric beside the one for the loss.
+def test_only_calls_with_a_gradient_are_taken_if_any_has_one(mode):
+    # For example, a separate forward pass for a metric.
     model = keras.Sequential([keras.Input([3]), layers.Dense(2)])
     taps = Taps(model)
 
@@ -84,7 +84,7 @@ def test_of_calls_with_and_without_gradient_those_with_one_are_taken(mode):
 
 
 @pytest.mark.parametrize("mode", ["eager", "graph"])
-def test_a_forward_pass_that_is_recomputed_is_counted_once(mode):
+def test_a_recomputed_forward_pass_is_counted_once(mode):
     class Recomputes(keras.Model):
         def __init__(self):
             super().__init__()
@@ -111,7 +111,7 @@ def test_a_forward_pass_that_is_recomputed_is_counted_once(mode):
 
 
 class Gan(keras.Model):
-    """A generator and a critic; the losses are sums of what the critic says."""
+    """A generator and a critic; the losses are sums of the critic's outputs."""
 
     def __init__(self):
         super().__init__()
@@ -136,7 +136,7 @@ REAL = tf.constant([[1.0, 1.0], [2.0, -1.0], [0.0, 3.0]])
 
 
 def check_critic(calls, gan):
-    """The critic must count with the loss that trains it: fake examples by 3, real ones by -2."""
+    """The critic's derivative is that of its own loss: 3 for fake examples, -2 for real ones."""
     kernel = gan.critic.kernel.numpy()
     fake = X @ gan.generator.kernel.numpy()
 
@@ -147,7 +147,7 @@ def check_critic(calls, gan):
 
 
 def check_generator(calls, gan):
-    """The generator must count with its own loss, by which the critic is multiplied by -1."""
+    """The generator's derivative is that of its own loss, which multiplies the critic by -1."""
     kernel = gan.critic.kernel.numpy()
     ((value, gradient),) = calls
 
@@ -155,7 +155,7 @@ def check_generator(calls, gan):
     assert gradient == approx(-np.ones([2, 1]) @ kernel.T)
 
 
-def test_of_a_gan_whose_generator_comes_first_each_part_counts_with_its_own_loss(mode):
+def test_each_part_of_a_gan_with_the_generator_first_uses_its_own_loss(mode):
     gan = Gan()
     taps = Taps(gan)
 
@@ -169,7 +169,7 @@ def test_of_a_gan_whose_generator_comes_first_each_part_counts_with_its_own_loss
     check_critic(critic, gan)
 
 
-def test_of_a_gan_whose_generator_comes_second_each_part_counts_with_its_own_loss(mode):
+def test_each_part_of_a_gan_with_the_generator_second_uses_its_own_loss(mode):
     gan = Gan()
     taps = Taps(gan)
 
@@ -184,7 +184,7 @@ def test_of_a_gan_whose_generator_comes_second_each_part_counts_with_its_own_los
 
 
 def one_forward_pass(mode, gan, order):
-    """Both gradients of one forward pass are taken before either is applied, in this order."""
+    """Computes both gradients of one forward pass, in this order, before either is applied."""
     taps = Taps(gan)
 
     def step():
@@ -206,7 +206,7 @@ ORDERS = [("generator", "critic"), ("critic", "generator")]
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_of_a_gan_with_one_forward_pass_the_part_differentiated_last_has_its_own_loss(mode, order):
+def test_in_a_shared_forward_pass_the_part_differentiated_last_uses_its_own_loss(mode, order):
     gan = Gan()
     found = one_forward_pass(mode, gan, order)
 
@@ -214,14 +214,14 @@ def test_of_a_gan_with_one_forward_pass_the_part_differentiated_last_has_its_own
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_of_a_gan_with_one_forward_pass_the_part_differentiated_first_has_its_own_loss(mode, order):
+def test_in_a_shared_forward_pass_the_part_differentiated_first_uses_its_own_loss(mode, order):
     gan = Gan()
     found = one_forward_pass(mode, gan, order)
 
     CHECKS[order[0]](found[order[0]], gan)
 
 
-def test_a_gradient_penalty_does_not_count_as_the_loss():
+def test_a_gradient_penalty_is_not_taken_for_the_loss():
     model = keras.Sequential([keras.Input([3]), layers.Dense(4, "tanh"), layers.Dense(1)])
     taps = Taps(model)
 
@@ -240,7 +240,7 @@ def test_a_gradient_penalty_does_not_count_as_the_loss():
     assert gradient == approx(np.full([2, 1], 5.0))
 
 
-def test_of_several_critic_steps_each_counts_by_itself(mode):
+def test_several_critic_steps_are_counted_separately(mode):
     gan = Gan()
     taps = Taps(gan)
 
@@ -257,8 +257,8 @@ def test_of_several_critic_steps_each_counts_by_itself(mode):
         check_critic(calls, gan)
 
 
-def test_a_layer_that_no_optimizer_trains_is_seen_all_the_same():
-    # Else a monitor would say that it is called in a loop or a function of its own.
+def test_a_layer_that_no_optimizer_trains_is_still_observed():
+    # Otherwise a monitor would report that it is called in a loop or a function of its own.
     model = keras.Sequential([keras.Input([3]), layers.Dense(4), layers.Dense(2)])
     taps = Taps(model)
     with taps.installed():
@@ -269,7 +269,7 @@ def test_a_layer_that_no_optimizer_trains_is_seen_all_the_same():
 
 
 class Hides(keras.Model):
-    """Calls a layer where no tensor of it can be taken from outside."""
+    """Calls a layer where its tensors are inaccessible from outside."""
 
     def __init__(self, way):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Taps see what layers put out and what is sent back to them, and leave the model as it was."""
+"""Taps observe layer outputs and backpropagated signals, and leave the model unchanged."""
 
 from contextlib import nullcontext
 
@@ -33,14 +33,14 @@ def small_model(**how):
 
 
 def taken(taps, model, gradients=()):
-    """Values and gradients of the calls of each layer, by its number."""
+    """Returns the values and gradients of the calls of each layer, by its number."""
     calls, _ = taps.take(model.layers, gradients)
     return [
         [(call.value, call.gradient) for call in calls.get(id(layer), [])] for layer in model.layers
     ]
 
 
-def test_outputs_and_what_is_backpropagated_to_them_are_seen(mode):
+def test_outputs_and_their_backpropagated_signals_are_observed(mode):
     model = small_model()
     taps = Taps(model)
 
@@ -56,7 +56,7 @@ def test_outputs_and_what_is_backpropagated_to_them_are_seen(mode):
     assert to_hidden == pytest.approx(out @ last.T, rel=1e-5)
 
 
-def test_gradients_are_the_same_bit_for_bit(mode):
+def test_gradients_are_bit_identical(mode):
     model = small_model(kernel_regularizer="l2")
     step = in_modes(lambda: gradients_of(model))[mode]
     expected = [gradient.numpy() for gradient in step()]
@@ -71,7 +71,7 @@ def state_of(model):
 
 
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
-def test_the_model_is_as_it_was_afterwards(error):
+def test_the_model_is_unchanged_afterwards(error):
     model = small_model(kernel_regularizer="l2")
     gradients_of(model)
     before = state_of(model)
@@ -91,7 +91,7 @@ def test_the_model_is_as_it_was_afterwards(error):
     assert during != [before]
 
 
-def test_a_call_of_the_layer_s_own_is_put_back():
+def test_a_layers_own_call_attribute_is_restored():
     model = small_model()
     dense = model.layers[0]
     mine = lambda x: x + 1  # noqa: E731
@@ -103,7 +103,7 @@ def test_a_call_of_the_layer_s_own_is_put_back():
     assert outputs.numpy().tolist() == [[1, 1, 1]]
 
 
-def test_without_taps_nothing_is_seen():
+def test_without_taps_nothing_is_observed():
     model = small_model()
     taps = Taps(model)
     with taps.installed():
@@ -114,7 +114,7 @@ def test_without_taps_nothing_is_seen():
     assert not taps.called
 
 
-def test_layers_made_during_the_first_call_are_seen():
+def test_layers_created_during_the_first_call_are_observed():
     model = keras.Sequential([layers.Dense(4), layers.Dense(2)])
     taps = Taps(model)
     with taps.installed():
@@ -124,7 +124,7 @@ def test_layers_made_during_the_first_call_are_seen():
     assert shapes == [[(2, 4)], [(2, 2)]]
 
 
-def test_layers_made_in_the_build_of_a_layer_are_seen():
+def test_layers_created_in_build_are_observed():
     class Block(layers.Layer):
         def build(self, shape):
             self.inner = layers.Dense(5, kernel_regularizer="l2")
@@ -144,7 +144,7 @@ def test_layers_made_in_the_build_of_a_layer_are_seen():
     assert "call" not in vars(model.layers[0].inner)
 
 
-def test_only_the_layers_asked_for_are_observed():
+def test_only_the_requested_layers_are_observed():
     model = small_model()
     taps = Taps(model, lambda layer: layer is model.layers[1])
     with taps.installed():
@@ -154,7 +154,7 @@ def test_only_the_layers_asked_for_are_observed():
     assert [len(of_layer) for of_layer in calls] == [0, 1]
 
 
-def test_layers_are_called_in_the_order_of_their_first_calls():
+def test_layers_are_listed_in_the_order_of_their_first_calls():
     first, second = layers.Dense(3), layers.Dense(3)
 
     class Model(keras.Model):
@@ -172,7 +172,7 @@ def test_layers_are_called_in_the_order_of_their_first_calls():
     assert list(taps.called) == [id(first), id(second)]
 
 
-def test_each_call_of_a_shared_layer_is_seen(mode):
+def test_each_call_of_a_shared_layer_is_observed(mode):
     shared = layers.Dense(3, use_bias=False)
     inputs = keras.Input([3])
     model = keras.Model(inputs, shared(shared(inputs)))
@@ -191,7 +191,7 @@ def test_each_call_of_a_shared_layer_is_seen(mode):
     assert to_first == pytest.approx(second @ kernel.T, rel=1e-5)
 
 
-def test_masks_are_handed_on():
+def test_masks_are_passed_on():
     seen = []
 
     class Looks(layers.Layer):
@@ -210,7 +210,7 @@ def test_masks_are_handed_on():
     assert seen[-1].numpy().tolist() == [[True, True, False]]
 
 
-def test_what_is_masked_behind_a_tapped_layer_stays_masked(mode):
+def test_masking_still_works_behind_a_tapped_layer(mode):
     model = keras.Sequential([layers.Embedding(5, 2, mask_zero=True), layers.LSTM(3)])
     model.build([None, 4])
     short, long = (run(mode, Taps(model), lambda t=t: model(tf.constant(t))) for t in PADDED)
@@ -218,7 +218,7 @@ def test_what_is_masked_behind_a_tapped_layer_stays_masked(mode):
     assert long == pytest.approx(short, rel=1e-6)
 
 
-def test_of_several_outputs_the_first_floating_one_is_seen():
+def test_the_first_floating_point_output_of_several_is_observed():
     class Several(layers.Layer):
         def __init__(self):
             super().__init__()
@@ -243,7 +243,7 @@ def test_of_several_outputs_the_first_floating_one_is_seen():
 
 
 def penalties(taps, model, gradients):
-    """What regularizers add to the gradients of their variables, by the id of the variable."""
+    """Returns what regularizers add to the gradients of their variables, by variable id."""
     _, passes = taps.take(model.layers, [g for g in gradients if g is not None])
     regularizers = {id(v): (v.regularizer, tf.convert_to_tensor(v)) for v in model.variables}
     with taps.paused():
@@ -253,7 +253,7 @@ def penalties(taps, model, gradients):
         }
 
 
-def test_what_a_regulariser_adds_to_a_gradient_is_seen(mode):
+def test_the_regularizers_part_of_a_gradient_is_observed(mode):
     model = small_model(kernel_regularizer=keras.regularizers.L2(0.5))
     taps, (kernel, bias, _) = Taps(model), model.trainable_variables
 
@@ -270,7 +270,7 @@ def test_what_a_regulariser_adds_to_a_gradient_is_seen(mode):
     assert is_none
 
 
-def test_a_penalty_that_is_taken_twice_is_the_sum(mode):
+def test_a_penalty_computed_twice_is_summed(mode):
     model = small_model(kernel_regularizer=keras.regularizers.L2(0.5))
     taps, kernel = Taps(model), model.layers[0].kernel
 
@@ -284,7 +284,7 @@ def test_a_penalty_that_is_taken_twice_is_the_sum(mode):
     assert run(mode, taps, step) == pytest.approx(3 * kernel.numpy(), rel=1e-6)
 
 
-def test_a_step_forgets_what_the_last_one_has_left():
+def test_a_step_discards_what_the_previous_one_left():
     model = small_model()
     taps = Taps(model)
     with taps.installed():

@@ -1,4 +1,4 @@
-"""The tf.functions behind a train function are found, and traced without being run."""
+"""The `tf.function`s behind a train function are found, and traced without being run."""
 
 import functools
 
@@ -29,7 +29,7 @@ def test_keras_runs_one_function_that_takes_the_iterator():
 
 
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}])
-def test_an_eager_model_runs_none(how):
+def test_an_eager_model_runs_no_tf_function(how):
     model = compiled(mlp(), **how)
     model.make_train_function()
     tf.config.run_functions_eagerly(not how)
@@ -39,7 +39,7 @@ def test_an_eager_model_runs_none(how):
     assert found == []
 
 
-def test_functions_are_found_in_closures_and_partials_and_not_in_each_other():
+def test_functions_are_found_in_closures_and_partials_but_not_in_each_other():
     inner = tf.function(lambda x: x + 1)
     outer = tf.function(lambda x: inner(x))
     around = functools.partial(lambda f, x: outer(x), None)
@@ -49,7 +49,7 @@ def test_functions_are_found_in_closures_and_partials_and_not_in_each_other():
     assert outermost_functions(lambda: None) == []
 
 
-def test_what_a_user_has_made_is_not_taken_for_keras_s():
+def test_a_users_function_is_not_mistaken_for_kerass():
     assert not takes_iterator(tf.function(lambda x: x), iterator())
 
 
@@ -68,7 +68,7 @@ def test_tracing_runs_nothing_and_happens_once():
     assert len(list(data)) == 1
 
 
-def test_what_was_trained_is_traced():
+def test_a_trained_function_has_a_trace():
     model = compiled(mlp())
     fit(model, *regression_data(2))
     (function,) = outermost_functions(model.train_function)
@@ -76,7 +76,7 @@ def test_what_was_trained_is_traced():
     assert len(traces_of(function)) == 1
 
 
-def test_a_function_is_traced_for_the_arguments_of_another():
+def test_a_function_can_be_traced_for_the_arguments_of_another():
     first, second = tf.function(lambda x, n: x * n), tf.function(lambda x, n: x + n)
     concrete = first.get_concrete_function(tf.ones([2, 3]), 4)
     found = trace_like(second, concrete)

@@ -1,4 +1,4 @@
-"""The recording train function takes the place of the model's own for one execution only."""
+"""The recording train function replaces the model's own for one execution only."""
 
 import contextlib
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from vg_keras.capture.train_function import (
 
 
 class Recorder:
-    """Stands in for an observer, and writes down what it is called with."""
+    """A fake observer that records its calls."""
 
     def __init__(self):
         self.calls = []
@@ -50,11 +50,11 @@ class Recorder:
 
 
 def nothing():
-    """Is to be called where nothing is to be done."""
+    """Does nothing when called."""
 
 
 def recording(before, receive):
-    """Stands in for what takes the records."""
+    """Fakes the receiver of the records."""
     return SimpleNamespace(run_probe=before, receive=lambda observer: receive())
 
 
@@ -66,12 +66,12 @@ def model():
 
 
 def batches(num_batches=1):
-    """An iterator such as `fit` hands to a train function."""
+    """Returns an iterator such as `fit` passes to a train function."""
     dataset = tf.data.Dataset.from_tensor_slices(regression_data(1)).batch(8)
     return iter(dataset.take(num_batches))
 
 
-def test_making_one_leaves_the_model_as_it_is(model):
+def test_creating_one_leaves_the_model_unchanged(model):
     own, names = model.train_function, set(vars(model))
     RecordingTrainFunction(model, Recorder())
 
@@ -79,7 +79,7 @@ def test_making_one_leaves_the_model_as_it_is(model):
     assert set(vars(model)) == names
 
 
-def test_armed_it_stands_in_for_the_own_one(model):
+def test_once_armed_it_replaces_the_models_own(model):
     own = model.train_function
     function = RecordingTrainFunction(model, Recorder())
     function.arm(0, 0, 0, recording(nothing, nothing))
@@ -88,7 +88,7 @@ def test_armed_it_stands_in_for_the_own_one(model):
     assert own_train_function(model) is own
 
 
-def test_it_runs_once_and_is_gone(model):
+def test_it_runs_once_and_is_removed(model):
     own, recorder = model.train_function, Recorder()
     function = RecordingTrainFunction(model, recorder)
     before, receive = (lambda name=name: recorder.calls.append((name,)) for name in ("b", "r"))
@@ -107,7 +107,7 @@ def test_it_runs_once_and_is_gone(model):
     ]
 
 
-def test_the_model_has_its_own_one_while_it_runs(model):
+def test_the_model_has_its_own_train_function_while_it_runs(model):
     own, seen = model.train_function, []
     function = RecordingTrainFunction(model, Recorder())
     note = lambda: seen.append(model.train_function)  # noqa: E731
@@ -117,7 +117,7 @@ def test_the_model_has_its_own_one_while_it_runs(model):
     assert [one is own for one in seen] == [True, True]
 
 
-def test_what_is_received_follows_each_execution(model):
+def test_records_are_received_after_each_execution(model):
     received = []
     function = RecordingTrainFunction(model, Recorder())
     for first in (3, 4):
@@ -129,7 +129,7 @@ def test_what_is_received_follows_each_execution(model):
     assert received == [3, 4]
 
 
-def test_after_a_failure_nothing_is_received_and_the_own_one_is_back(model):
+def test_a_failed_execution_records_nothing_and_restores_the_models_own(model):
     own, recorder, received = model.train_function, Recorder(), []
     function = RecordingTrainFunction(model, recorder)
     function.arm(0, 0, 0, recording(nothing, lambda: received.append(1)))
@@ -141,7 +141,7 @@ def test_after_a_failure_nothing_is_received_and_the_own_one_is_back(model):
     assert recorder.calls[-1] == ("watched",)
 
 
-def test_after_a_failure_before_the_execution_the_own_one_is_back(model):
+def test_a_failure_before_the_execution_restores_the_models_own(model):
     def fail():
         raise KeyError
 
@@ -155,11 +155,11 @@ def test_after_a_failure_before_the_execution_the_own_one_is_back(model):
     assert recorder.calls == []
 
 
-def test_left_armed_by_one_fit_it_records_nothing_of_the_next(model):
+def test_left_armed_by_one_fit_it_does_not_record_the_next(model):
     recorder, received = Recorder(), []
     function = RecordingTrainFunction(model, recorder)
     function.arm(0, 0, 0, recording(nothing, lambda: received.append(1)))
-    model.history = keras.callbacks.History()  # `fit` makes another one each time
+    model.history = keras.callbacks.History()  # `fit` creates a new one each time
     logs = function(batches())
 
     assert set(logs) == {"loss"}
@@ -176,7 +176,7 @@ def test_a_second_one_cannot_be_armed_for_the_same_execution(model):
 
 
 @pytest.mark.parametrize("is_same", [True, False])
-def test_one_that_was_armed_and_not_called_is_told_apart(model, is_same):
+def test_an_armed_one_that_was_never_called_is_detected(model, is_same):
     own = model.train_function
     first, other = (RecordingTrainFunction(model, Recorder()) for _ in range(2))
     first.arm(0, 0, 0, recording(nothing, nothing))
@@ -186,7 +186,7 @@ def test_one_that_was_armed_and_not_called_is_told_apart(model, is_same):
     assert model.train_function is own
 
 
-def test_it_belongs_to_the_model_until_that_is_compiled_again(model):
+def test_it_matches_the_model_until_the_next_compile(model):
     function = RecordingTrainFunction(model, Recorder())
     before = function.belongs_to(model)
     compiled(model)
@@ -196,7 +196,7 @@ def test_it_belongs_to_the_model_until_that_is_compiled_again(model):
     assert not function.belongs_to(model)
 
 
-def test_it_belongs_to_no_other_model(model):
+def test_it_does_not_match_another_model(model):
     function = RecordingTrainFunction(model, Recorder())
     other = compiled(mlp(depth=0))
     other.make_train_function()
@@ -204,7 +204,7 @@ def test_it_belongs_to_no_other_model(model):
     assert not function.belongs_to(other)
 
 
-def test_it_is_put_back_where_it_was_left_armed(model):
+def test_disarming_restores_the_models_own(model):
     own = model.train_function
     RecordingTrainFunction(model, Recorder()).arm(0, 0, 0, recording(nothing, nothing))
     restore(model)

@@ -1,4 +1,4 @@
-"""The figures draw the numbers of the records and nothing else."""
+"""Figures draw the values of the records and nothing else."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def axes():
     return Figure().subplots()
 
 
-def test_a_line_for_each_variable_runs_over_the_steps(axes):
+def test_each_variable_has_a_line_over_the_steps(axes):
     gradient_norm_by_step([record(0, 1e-3, 1.0), record(10, 2e-3, 2.0)], axes, PATHS)
     lines = axes.get_lines()
 
@@ -43,7 +43,7 @@ def test_labels_replace_paths_in_the_legend(axes):
     assert axes.get_legend_handles_labels()[1] == ["one", "two"]
 
 
-def test_a_gradient_that_is_absent_or_not_finite_leaves_a_gap(axes):
+def test_an_absent_or_nonfinite_gradient_leaves_a_gap(axes):
     diverged = Record(20, 0.0, {PATHS[0]: sketch(1.0, infinities=1), PATHS[1]: sketch(4.0)})
     gradient_norm_by_step([record(0, 1.0, 2.0), record(10, 3.0), diverged], axes, PATHS)
     first, second = (line.get_ydata() for line in axes.get_lines())
@@ -53,13 +53,13 @@ def test_a_gradient_that_is_absent_or_not_finite_leaves_a_gap(axes):
     assert np.isnan(second[1])
 
 
-def test_lines_of_one_figure_have_different_colours(axes):
+def test_lines_of_one_figure_have_different_colors(axes):
     gradient_norm_by_step([record(0, 1.0, 2.0)], axes, PATHS)
 
     assert len({line.get_color() for line in axes.get_lines()}) == 2
 
 
-def test_depth_counts_from_one(axes):
+def test_depth_is_counted_from_one(axes):
     gradient_norm_by_depth(record(0, 1e-3, 1.0), axes, PATHS, label="net", linestyle="--")
     (line,) = axes.get_lines()
 

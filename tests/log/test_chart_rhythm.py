@@ -1,4 +1,4 @@
-"""With which records charts are written, by numbers alone and in a log."""
+"""Which records are written with charts: the rule by itself, and in a log."""
 
 import pytest
 from event_files import tags_by_step
@@ -14,20 +14,20 @@ def taken(num_all, number):
     return [i for i in range(number) if thinning.takes()]
 
 
-def test_the_first_ones_are_all_taken():
+def test_the_first_records_all_have_charts():
     assert taken(10, 10) == list(range(10))
 
 
-def test_the_rest_become_rarer_and_rarer():
+def test_later_records_have_charts_less_and_less_often():
     assert taken(10, 40) == [*range(10), 11, 13, 17, 21, 29, 37]
 
 
 @pytest.mark.parametrize(("number", "most"), [(10_000, 580), (100_000, 750)])
-def test_so_many_are_taken_of_a_long_training(number, most):
+def test_a_long_training_run_has_a_bounded_number_of_charts(number, most):
     assert 500 < len(taken(MAX_HISTOGRAMS, number)) <= most
 
 
-def test_histograms_may_come_with_each_record_or_with_none():
+def test_histograms_can_be_written_with_each_record_or_never():
     every, none = HistogramRhythm(None), HistogramRhythm(0)
     for rhythm in (every, none):
         rhythm.begin_epoch(0)
@@ -40,7 +40,7 @@ def test_histograms_may_come_with_each_record_or_with_none():
 @pytest.mark.parametrize(
     ("histogram_freq", "error"), [(-1, ValueError), (1.5, TypeError), (True, TypeError)]
 )
-def test_histogram_freq_is_a_number_of_epochs(histogram_freq, error):
+def test_histogram_freq_counts_epochs(histogram_freq, error):
     with pytest.raises(error, match=f"histogram_freq={histogram_freq!r}"):
         GradientMonitor(None, histogram_freq=histogram_freq)
 
@@ -54,7 +54,7 @@ def steps_with(log_dir, kind):
     ("histogram_freq", "expected"),
     [(None, [0, 1, 2, 3, 4, 5, 6, 7]), (0, []), (1, [0, 2, 4, 6]), (2, [0, 4])],
 )
-def test_histograms_come_with_the_first_record_of_such_an_epoch(tmp_path, histogram_freq, expected):
+def test_histograms_are_written_once_per_due_epoch(tmp_path, histogram_freq, expected):
     monitor = GradientMonitor(tmp_path, "batch", histogram_freq=histogram_freq)
     fit(compiled(mlp()), *regression_data(2), [monitor], epochs=4)
 

@@ -1,4 +1,4 @@
-"""What a record looks like to TensorBoard: one event, its tags, types and numbers."""
+"""How a record is written for TensorBoard: one event, with its tags, types and numbers."""
 
 import dataclasses
 import math
@@ -35,12 +35,12 @@ def array_of(event, tag):
 
 
 def gradient_event(*values, **how):
-    """The event of a gradient of these values."""
+    """Returns the event of a gradient with these values."""
     record = Record(3, 12.5, {"dense/kernel": sketch_of(values)})
     return charts.record_event(record, MODEL, **how)
 
 
-# What each kind of chart shows of the full record: at which path, and the number or the bars.
+# What each kind of chart shows of the full record: the path, and the number or the bars.
 SCALARS = {
     "global_gradient_norm": 5.0,
     "gradient_norm/dense/kernel": 5.0,
@@ -82,7 +82,7 @@ def test_an_event_holds_the_payload_and_every_chart_of_what_was_measured():
     assert sorted(tags[1:]) == sorted([*SCALARS, *HISTOGRAMS, *TEXTS])
 
 
-def test_of_what_was_not_measured_there_is_no_chart():
+def test_quantities_that_were_not_measured_have_no_chart():
     event = gradient_event(2.0)
 
     assert set(values_of(event)) == {
@@ -96,7 +96,7 @@ def test_of_what_was_not_measured_there_is_no_chart():
 
 
 @pytest.mark.parametrize("kind", charts.KINDS)
-def test_only_the_charts_asked_for_are_written(kind):
+def test_only_the_requested_charts_are_written(kind):
     event = charts.record_event(full_record(), MODEL, [kind])
     possible = {kind, f"{kind}/dense/kernel", f"{kind}/dense"}
     (tag,) = possible & {*SCALARS, *HISTOGRAMS, *TEXTS}
@@ -105,14 +105,14 @@ def test_only_the_charts_asked_for_are_written(kind):
 
 
 @pytest.mark.parametrize(("tag", "expected"), SCALARS.items())
-def test_a_scalar_is_one_float32(tag, expected):
+def test_a_scalar_is_a_single_float32(tag, expected):
     array = array_of(charts.record_event(full_record(), MODEL), tag)
 
     assert (array.shape, array.dtype, array) == ((), np.float32, np.float32(expected))
 
 
 @pytest.mark.parametrize(("tag", "expected"), HISTOGRAMS.items())
-def test_a_histogram_is_rows_of_edges_and_count(tag, expected):
+def test_a_histogram_has_rows_of_edges_and_count(tag, expected):
     array = array_of(charts.record_event(full_record(), MODEL), tag)
 
     assert array.dtype == np.float32
@@ -147,7 +147,7 @@ def test_the_payload_is_the_record():
     assert contents(parsed) == contents(full_record())
 
 
-def test_of_zeros_alone_there_is_no_histogram_of_magnitudes():
+def test_a_gradient_of_zeros_has_no_magnitude_histogram():
     event = gradient_event(0.0, 0.0)
 
     assert set(values_of(event)) == {
@@ -159,7 +159,7 @@ def test_of_zeros_alone_there_is_no_histogram_of_magnitudes():
     }
 
 
-def test_of_nan_alone_there_are_only_norms_of_nan():
+def test_a_gradient_of_nans_has_only_nan_norms():
     event = gradient_event(math.nan)
     norms = ["gradient_norm/dense/kernel", "global_gradient_norm"]
 
@@ -167,7 +167,7 @@ def test_of_nan_alone_there_are_only_norms_of_nan():
     assert all(math.isnan(array_of(event, norm)) for norm in norms)
 
 
-def test_beside_nan_the_histogram_is_that_of_the_finite_values():
+def test_the_histogram_covers_the_finite_values_next_to_nan():
     event = gradient_event(math.nan, math.inf, 2.0)
 
     assert array_of(event, "gradients/dense/kernel").tolist() == [[2, 2, 1]]
@@ -175,7 +175,7 @@ def test_beside_nan_the_histogram_is_that_of_the_finite_values():
 
 
 @pytest.mark.parametrize("kind", ["activation_gradient_rms", "activation_gradient_rms_per_example"])
-def test_a_signal_that_is_not_finite_has_a_root_mean_square_of_nan(kind):
+def test_a_nonfinite_signal_has_a_root_mean_square_of_nan(kind):
     signals = {"dense": sketch_of([math.inf, 1.0])}
     record = Record(0, 0.0, {}, activation_gradients=signals, examples={"dense": 2})
     event = charts.record_event(record, MODEL)
@@ -187,7 +187,7 @@ def test_a_signal_that_is_not_finite_has_a_root_mean_square_of_nan(kind):
     ("update", "weight", "expected"),
     [(0.5, 0.0, math.inf), (0.0, 0.0, math.nan), (0.0, 2.0, 0.0), (math.nan, 2.0, math.nan)],
 )
-def test_the_ratio_of_an_update_to_no_weight_is_no_number(update, weight, expected):
+def test_the_ratio_of_an_update_to_a_zero_weight_is_nan(update, weight, expected):
     norms = {"update_norms": {"dense/kernel": update}, "weight_norms": {"dense/kernel": weight}}
     event = charts.record_event(Record(0, 0.0, {}, **norms), MODEL)
 
@@ -211,20 +211,20 @@ def test_each_value_belongs_to_its_plugin(describe):
 
 
 @pytest.mark.parametrize("tag", [*SCALARS, *HISTOGRAMS])
-def test_each_chart_carries_its_description(tag):
+def test_each_chart_has_its_description(tag):
     value = values_of(charts.record_event(full_record(), MODEL))[tag]
 
     assert value.metadata.summary_description == CHARTS[tag.partition("/")[0]][1].description != ""
 
 
 @pytest.mark.parametrize("tag", [*SCALARS, *HISTOGRAMS])
-def test_a_chart_that_was_described_before_is_not_described_again(tag):
+def test_a_chart_is_described_only_once(tag):
     value = values_of(charts.record_event(full_record(), MODEL, describe=()))[tag]
 
     assert value.metadata.summary_description == ""
 
 
-def test_a_training_run_is_described_in_an_event_of_its_own():
+def test_a_training_run_is_described_in_a_separate_event():
     event = charts.training_event(training_of(), 5, 2.5)
 
     assert (event.step, event.wall_time) == (5, 2.5)
@@ -243,7 +243,7 @@ def charts_of(*layers):
     }
 
 
-def test_variables_are_laid_together_by_their_name():
+def test_variables_are_grouped_by_name():
     charts = charts_of(layer("a", "kernel", "bias"), layer("b", "kernel"))
 
     assert charts == {
@@ -261,7 +261,7 @@ def test_variables_are_laid_together_by_their_name():
     }
 
 
-def test_variables_of_one_name_are_one_chart():
+def test_variables_with_equal_names_share_a_chart():
     assert charts_of(layer("a", "kernel"), layer("b", "kernel")) == {
         "Gradient flow": {
             "global gradient norm": ["^global_gradient_norm$"],
@@ -271,7 +271,7 @@ def test_variables_of_one_name_are_one_chart():
     }
 
 
-def test_layers_are_laid_together():
+def test_layers_are_grouped():
     flow = charts_of(layer("a", "kernel", output_shape=(None, 3)))["Gradient flow"]
 
     assert flow == {
@@ -283,7 +283,7 @@ def test_layers_are_laid_together():
     }
 
 
-def test_the_chart_of_all_signals_holds_no_signal_per_example():
+def test_the_chart_of_all_signals_excludes_signals_per_example():
     flow = charts_of(layer("a", "kernel", output_shape=(None, 3)))["Gradient flow"]
     (regex,) = flow["RMS of the activation gradient, every layer"]
 
@@ -291,7 +291,7 @@ def test_the_chart_of_all_signals_holds_no_signal_per_example():
     assert not re.match(regex, "activation_gradient_rms_per_example/a/b")
 
 
-def test_the_chart_of_a_name_finds_no_other_name_that_ends_alike():
+def test_the_chart_of_a_name_excludes_names_with_the_same_ending():
     flow = charts_of(layer("lstm", "kernel", "recurrent_kernel"))["Gradient flow"]
     (regex,) = flow["gradient norm, every kernel"]
 
@@ -299,7 +299,7 @@ def test_the_chart_of_a_name_finds_no_other_name_that_ends_alike():
     assert not re.match(regex, "gradient_norm/lstm/recurrent_kernel")
 
 
-def test_the_chart_of_a_name_takes_it_literally():
+def test_special_characters_in_a_name_are_matched_literally():
     flow = charts_of(layer("a", "w.b", "w+b"))["Gradient flow"]
 
     (dot,) = flow["gradient norm, every w.b"]
@@ -313,7 +313,7 @@ def text_of(event):
     return text.decode()
 
 
-def test_the_largest_gradients_are_one_text_however_many_there_are():
+def test_the_largest_gradients_are_written_as_one_text():
     paths = [f"v/{i}" for i in range(100)]
     record = Record(3, 12.5, {p: sketch_of([float(i)]) for i, p in enumerate(paths)})
     model = model_of(layer("v", *map(str, range(100))))
@@ -325,7 +325,7 @@ def test_the_largest_gradients_are_one_text_however_many_there_are():
     ]
 
 
-def test_a_gradient_unlike_its_own_past_is_named():
+def test_a_gradient_that_deviates_from_its_past_is_named():
     history = NormHistory()
     for _ in range(3):
         history.add(Record(0, 0.0, {"v/a": sketch_of([1.0]), "v/b": sketch_of([50.0])}))
@@ -336,7 +336,7 @@ def test_a_gradient_unlike_its_own_past_is_named():
     assert text.index("Furthest from their own past") < text.index("| v/a | 20 | 1 |")
 
 
-def test_without_gradients_there_is_no_norm_of_all():
+def test_without_gradients_there_is_no_global_norm():
     record = dataclasses.replace(full_record(), gradients={}, update_norms={}, weight_norms={})
 
     assert math.isnan(record.global_gradient_norm)
@@ -346,7 +346,7 @@ def test_without_gradients_there_is_no_norm_of_all():
 
 
 @pytest.mark.parametrize(("values", "expected"), [((3.0, 4.0), 5.0), ((math.inf, 1.0), math.nan)])
-def test_the_global_norm_is_that_of_all_gradients(values, expected):
+def test_the_global_norm_covers_all_gradients(values, expected):
     record = Record(0, 0.0, {f"v{i}": sketch_of([value]) for i, value in enumerate(values)})
 
     assert record.global_gradient_norm == pytest.approx(expected, nan_ok=True)

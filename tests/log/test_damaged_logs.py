@@ -1,4 +1,4 @@
-"""Of a log that is cut off or damaged whatever is whole is read, and what is not is told."""
+"""From a truncated or damaged log all intact records are read; the others are reported."""
 
 import pytest
 from event_files import frames
@@ -16,7 +16,7 @@ def models_of(run):
     return [training.model for training in run.trainings]
 
 
-def test_cut_off_at_any_byte_a_log_holds_all_whole_records(tmp_path):
+def test_a_log_truncated_at_any_byte_keeps_all_complete_records(tmp_path):
     records = [record_of(step) for step in range(2)]
     file = write_log(tmp_path, records)
     whole = file.read_bytes()
@@ -32,7 +32,7 @@ def test_cut_off_at_any_byte_a_log_holds_all_whole_records(tmp_path):
     assert wrong == []
 
 
-def test_cut_off_within_the_description_of_the_model_a_log_is_empty(tmp_path):
+def test_a_log_truncated_within_the_model_description_is_empty(tmp_path):
     file = write_log(tmp_path, [record_of(0)])
     whole = file.read_bytes()
     for size in range(0, frames(file)[0][1], 7):
@@ -43,12 +43,12 @@ def test_cut_off_within_the_description_of_the_model_a_log_is_empty(tmp_path):
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory):
-    """What is read of two records with one byte damaged: place, event, and run or exception."""
+    """Damages one byte of two records and reads them: offset, event, and run or exception."""
     file = write_log(
         tmp_path_factory.mktemp("damaged"), [record_of(0), record_of(1)], kinds=["gradient_norm"]
     )
     whole, bounds = file.read_bytes(), frames(file)
-    # Every byte of the model and of the second record, in three ways; the first record is alike.
+    # Every byte of the model and of the second record, in three ways; the first is like the second.
     places = [*range(bounds[0][1]), *range(*bounds[2])]
     readings = []
     for flip in (0x01, 0x80, 0xFF):
@@ -57,19 +57,19 @@ def damaged(tmp_path_factory):
             event = next(i for i, (_, end) in enumerate(bounds) if place < end)
             try:
                 run = read_run(file)
-            except Exception as error:  # noqa: BLE001 - there may be none
+            except Exception as error:  # noqa: BLE001 - no exception at all is allowed
                 run = error
             readings.append((place, event, run))
     return readings
 
 
-def test_a_damaged_byte_is_never_an_exception(damaged):
+def test_a_damaged_byte_never_raises(damaged):
     raised = {(place, repr(run)) for place, _, run in damaged if isinstance(run, Exception)}
 
     assert raised == set()
 
 
-def test_a_damaged_byte_never_makes_a_wrong_record(damaged):
+def test_a_damaged_byte_never_yields_a_wrong_record(damaged):
     right = all_contents([record_of(0), record_of(1)])
     runs = [(place, run) for place, _, run in damaged if not isinstance(run, Exception)]
     wrong = [p for p, run in runs if any(c not in right for c in all_contents(records_of(run)))]
@@ -77,25 +77,25 @@ def test_a_damaged_byte_never_makes_a_wrong_record(damaged):
     assert wrong == []
 
 
-def test_a_damaged_byte_never_makes_a_wrong_model(damaged):
+def test_a_damaged_byte_never_yields_a_wrong_model(damaged):
     runs = [(place, run) for place, _, run in damaged if not isinstance(run, Exception)]
 
     assert [place for place, run in runs if models_of(run) not in ([], [MODEL])] == []
 
 
-def test_a_damaged_byte_that_costs_a_record_is_told(damaged):
+def test_a_damaged_byte_that_loses_a_record_is_reported(damaged):
     runs = [(place, run) for place, _, run in damaged if not isinstance(run, Exception)]
 
     assert [place for place, run in runs if len(records_of(run)) < 2 and not run.damage] == []
 
 
-def test_damage_to_one_record_costs_no_other(damaged):
+def test_damage_to_one_record_loses_no_other(damaged):
     runs = [run for _, event, run in damaged if event == 2 and not isinstance(run, Exception)]
 
     assert {tuple(r.step for r in records_of(run)) for run in runs} == {(0,), (0, 1)}
 
 
-def test_a_damaged_record_is_told_by_file_and_number(tmp_path):
+def test_a_damaged_record_is_reported_by_file_and_number(tmp_path):
     file = write_log(tmp_path, [record_of(0), record_of(1)])
     whole = file.read_bytes()
     place = sum(frames(file)[2]) // 2  # within the compressed arrays of the second record
@@ -109,7 +109,7 @@ def test_a_damaged_record_is_told_by_file_and_number(tmp_path):
     )
 
 
-def test_a_damaged_length_costs_the_rest_of_the_file_and_is_told(tmp_path):
+def test_a_damaged_length_loses_the_rest_of_the_file_and_is_reported(tmp_path):
     file = write_log(tmp_path, [record_of(0), record_of(1), record_of(2)])
     whole, (start, _) = file.read_bytes(), frames(file)[2]
     file.write_bytes(whole[:start] + b"\xff" + whole[start + 1 :])
@@ -121,7 +121,7 @@ def test_a_damaged_length_costs_the_rest_of_the_file_and_is_told(tmp_path):
     )
 
 
-def test_a_damaged_model_is_told_and_its_records_are_left_out(tmp_path):
+def test_a_damaged_model_is_reported_and_its_records_are_left_out(tmp_path):
     file = write_log(tmp_path, [record_of(0)])
     file.write_bytes(file.read_bytes().replace(b"small", b"snall"))
     run = read_run(file)
@@ -133,7 +133,7 @@ def test_a_damaged_model_is_told_and_its_records_are_left_out(tmp_path):
     )
 
 
-def test_a_damaged_file_costs_no_other_file(tmp_path):
+def test_a_damaged_file_does_not_affect_other_files(tmp_path):
     damaged = write_log(tmp_path, [record_of(0), record_of(1)], name="tfevents.1")
     write_log(tmp_path, [record_of(2)], name="tfevents.2")
     damaged.write_bytes(b"\xff" + damaged.read_bytes()[1:])

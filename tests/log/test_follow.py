@@ -1,4 +1,4 @@
-"""`follow` reads on from where it stopped: every record once, whatever happens to the log."""
+"""`follow` continues where it stopped and yields every record once, whatever happens to the log."""
 
 import pytest
 from event_files import frames
@@ -32,7 +32,7 @@ def test_a_log_that_grows_byte_by_byte_yields_every_record_once(tmp_path):
     assert follower.damage == ()
 
 
-def test_a_log_that_does_not_exist_yet_is_waited_for(tmp_path):
+def test_a_log_that_does_not_exist_yet_is_awaited(tmp_path):
     follower = follow(tmp_path / "logs")
     before = polled(follower)
     write_log(tmp_path / "logs" / "gradients", [record_of(0)], FIRST)
@@ -42,7 +42,7 @@ def test_a_log_that_does_not_exist_yet_is_waited_for(tmp_path):
     assert polled(follower) == []
 
 
-def test_a_file_that_is_added_is_found(tmp_path):
+def test_an_added_file_is_found(tmp_path):
     write_log(tmp_path, [record_of(0)], FIRST, name="tfevents.1")
     follower = follow(tmp_path)
     before = polled(follower)
@@ -53,7 +53,7 @@ def test_a_file_that_is_added_is_found(tmp_path):
     assert [training.id for training in follower.trainings] == ["first", "second"]
 
 
-def test_a_file_that_is_removed_keeps_what_was_read(tmp_path):
+def test_removing_a_file_keeps_what_was_read(tmp_path):
     file = write_log(tmp_path, [record_of(0)], FIRST)
     follower = follow(tmp_path)
     before = polled(follower)
@@ -64,7 +64,7 @@ def test_a_file_that_is_removed_keeps_what_was_read(tmp_path):
     assert follower.trainings == (FIRST,)
 
 
-def test_what_comes_after_a_damaged_length_is_reported_once(tmp_path):
+def test_damage_to_a_length_is_reported_once(tmp_path):
     file = write_log(tmp_path, [record_of(0), record_of(1)], FIRST)
     whole, (start, _) = file.read_bytes(), frames(file)[2]
     file.write_bytes(whole[:start] + b"\xff" + whole[start + 1 :])
@@ -81,7 +81,7 @@ def test_following_a_fit_gives_the_records_as_they_are_written(tmp_path, place):
     follower, found = follow(tmp_path / place), []
 
     def look(model):
-        assert monitor.records  # which waits until they are written
+        assert monitor.records  # blocks until they are written
         found.append([record for _, record in follower.poll()])
 
     looks = [CallAt("on_train_batch_end", look, at=at) for at in (0, 2)]

@@ -1,4 +1,4 @@
-"""Names, payloads and versions: what is encoded is parsed back, and all else is refused."""
+"""Names, payloads and versions: encoding round-trips, and anything else is rejected."""
 
 import dataclasses
 import io
@@ -70,7 +70,7 @@ def parsed_back(record):
 
 
 @pytest.mark.parametrize("training", [TRAINING, training_of(model=MODEL)])
-def test_a_training_run_is_parsed_back(training):
+def test_a_training_run_round_trips(training):
     assert log_format.parse_training(log_format.encode_training(training)) == training
 
 
@@ -81,7 +81,7 @@ def test_the_records_and_the_cost_of_a_training_run_are_not_part_of_its_descript
     assert log_format.parse_training(log_format.encode_training(training)) == training_of()
 
 
-def test_a_training_run_is_json_with_the_version_of_the_format():
+def test_a_training_run_is_json_with_the_format_version():
     payload = json.loads(log_format.encode_training(TRAINING))
 
     assert payload["format_version"] == log_format.FORMAT_VERSION == 3
@@ -107,12 +107,12 @@ def test_a_model_lists_the_layers_whose_output_is_monitored():
 
 
 def of_version_2():
-    """What a log of version 2 says of MODEL."""
+    """Returns the description of MODEL in a log of version 2."""
     fields = dataclasses.asdict(MODEL)
     return {"format_version": 2, **fields, "versions": {"keras": "3.15.1"}}
 
 
-def test_the_model_of_version_2_is_a_training_run():
+def test_the_model_of_version_2_becomes_a_training_run():
     training = log_format.parse_model(json.dumps(of_version_2()).encode(), "file", 2.5)
 
     assert (training.id, training.began, training.model) == ("file", 2.5, MODEL)
@@ -133,14 +133,14 @@ OF_VARIABLES = ["gradients", "data_loss_gradients", "regularization_gradients", 
 OF_LAYERS = ["activations", "activation_gradients"]
 
 
-def test_a_record_is_parsed_back():
+def test_a_record_round_trips():
     gradients = {"b/gamma": sketch(), "a/dense/kernel": sketch(buckets=[7], counts=[5])}
     record = Record(2**40, 1234567890.123456, gradients, ("a/dense/bias",))
 
     assert contents(parsed_back(record)) == contents(record)
 
 
-def test_a_record_that_holds_something_of_every_kind_is_parsed_back():
+def test_a_record_with_every_kind_of_content_round_trips():
     record = full_record()
     parsed = log_format.parse_record(log_format.encode_record(record, SMALL), SMALL)
 
@@ -151,7 +151,7 @@ def test_a_record_that_holds_something_of_every_kind_is_parsed_back():
 
 
 @pytest.mark.parametrize("kind", OF_VARIABLES + OF_LAYERS)
-def test_a_record_that_holds_sketches_of_one_kind_is_parsed_back(kind):
+def test_a_record_with_one_kind_of_sketches_round_trips(kind):
     paths = ("softmax", "a/dense") if kind in OF_LAYERS else ("b/gamma", "a/dense/kernel")
     sketches = {paths[0]: sketch(), paths[1]: sketch(buckets=[7], counts=[5])}
     record = Record(**{"step": 1, "wall_time": 0.5, "gradients": {}, kind: sketches})
@@ -170,14 +170,14 @@ def test_a_record_that_holds_sketches_of_one_kind_is_parsed_back(kind):
         ("dead_unit_examples", {"a/dense": 1280}),
     ],
 )
-def test_a_record_that_holds_numbers_of_one_kind_is_parsed_back(kind, numbers):
+def test_a_record_with_one_kind_of_numbers_round_trips(kind, numbers):
     record = Record(**{"step": 1, "wall_time": 0.5, "gradients": {}, kind: numbers})
 
     assert contents(parsed_back(record)) == contents(record)
 
 
 @pytest.mark.parametrize("kind", OF_VARIABLES + OF_LAYERS)
-def test_the_aggregates_of_a_record_come_back_bit_for_bit(kind):
+def test_the_aggregates_of_a_record_round_trip_bit_for_bit(kind):
     aggregates = [1e300, 5e-324, 0.1, math.nan, -math.nan, 2**53, 1, 0]
     path = "softmax" if kind in OF_LAYERS else "b/gamma"
     kinds = {"gradients": {}, kind: {path: sketch(*aggregates)}}
@@ -186,13 +186,13 @@ def test_the_aggregates_of_a_record_come_back_bit_for_bit(kind):
     assert contents(parsed_back(record)) == contents(record)
 
 
-def test_a_record_without_any_gradient_is_parsed_back():
+def test_a_record_without_gradients_round_trips():
     record = Record(3, 1.0, {}, ("b/gamma",))
 
     assert parsed_back(record) == record
 
 
-def test_a_sketch_of_nothing_is_parsed_back():
+def test_an_empty_sketch_round_trips():
     empty = sketch(0, 0, 0, math.nan, math.nan, 0, 0, 0, buckets=[], counts=[])
     gradients = {"a/dense/kernel": empty, "b/gamma": sketch(), "a/dense/bias": empty}
     record = Record(3, 1.0, gradients, activations={"softmax": empty, "a/dense": sketch()})
@@ -200,7 +200,7 @@ def test_a_sketch_of_nothing_is_parsed_back():
     assert contents(parsed_back(record)) == contents(record)
 
 
-def test_a_path_that_the_model_does_not_have_cannot_be_encoded():
+def test_a_path_unknown_to_the_model_cannot_be_encoded():
     with pytest.raises(KeyError):
         log_format.encode_record(Record(0, 0.0, {"softmax": sketch()}), MODEL)
 
@@ -210,7 +210,7 @@ def with_version(version):
     return json.dumps({**fields, "format_version": version})
 
 
-def test_a_newer_version_is_refused():
+def test_a_newer_version_raises():
     with pytest.raises(log_format.FormatVersionError) as caught:
         log_format.parse_training(with_version(7).encode())
 
@@ -220,7 +220,7 @@ def test_a_newer_version_is_refused():
     )
 
 
-def test_a_newer_version_is_refused_even_if_all_else_is_different():
+def test_a_newer_version_raises_even_if_everything_else_differs():
     with pytest.raises(log_format.FormatVersionError):
         log_format.parse_training(b'{"format_version": 4}')
 
@@ -239,7 +239,7 @@ def test_a_newer_version_is_refused_even_if_all_else_is_different():
         b'{"format_version": 1, "name": "m", "layers": [3], "versions": {}}',
     ],
 )
-def test_what_is_no_description_is_reported_as_damaged(payload):
+def test_an_invalid_description_is_reported_as_damaged(payload):
     with pytest.raises(log_format.CorruptPayloadError, match="description of the model is damaged"):
         log_format.parse_model(payload, "file", 0.0)
     with pytest.raises(log_format.CorruptPayloadError, match="the training run is damaged"):
@@ -250,7 +250,7 @@ def arrays_on_disk():
     return log_format.unpacked(log_format.encode_record(full_record(), SMALL))
 
 
-def test_the_number_of_each_kind_on_disk_is_what_it_always_was():
+def test_the_number_of_each_kind_on_disk_never_changes():
     arrays = arrays_on_disk()
     norms = dict(zip(arrays["sketch_kinds"].tolist(), arrays["aggregates"][:, 2], strict=True))
     values = dict(zip(arrays["value_kinds"].tolist(), arrays["values"], strict=True))
@@ -272,7 +272,7 @@ def test_the_number_of_each_kind_on_disk_is_what_it_always_was():
         np.zeros([0, 8]),
     ],
 )
-def test_an_array_is_unpacked_as_it_was_packed(array):
+def test_packed_arrays_round_trip(array):
     array = np.asarray(array)
     found = log_format.unpacked(log_format.packed({"a": array, "b": np.int64(1)}))
 
@@ -282,7 +282,7 @@ def test_an_array_is_unpacked_as_it_was_packed(array):
 
 
 def payload_with(**changes):
-    """The payload of a record with other arrays, as in version 2; None leaves one out."""
+    """Returns the payload of a record with arrays replaced, as in version 2; None omits one."""
     arrays = arrays_on_disk()
     arrays = {name: a for name, a in {**arrays, **changes}.items() if a is not None}
     file = io.BytesIO()
@@ -314,14 +314,14 @@ def payload_with(**changes):
         zlib.compress(zlib.decompress(log_format.encode_record(full_record(), SMALL))[:-9]),
     ],
 )
-def test_what_is_no_record_is_reported_as_damaged(payload):
+def test_an_invalid_record_is_reported_as_damaged(payload):
     with pytest.raises(log_format.CorruptPayloadError) as caught:
         log_format.parse_record(payload, SMALL)
 
     assert str(caught.value).startswith("The record is damaged: ")
 
 
-def test_a_tag_is_kind_and_path():
+def test_a_tag_consists_of_kind_and_path():
     assert log_format.tag("gradient_norm", "dense/kernel") == "gradient_norm/dense/kernel"
 
 
@@ -356,6 +356,6 @@ def test_a_cost_is_read_back(fraction):
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b'{"fraction": 1}', b'{"unknown": 1}', b"\xff"])
-def test_what_is_no_cost_is_reported_as_damaged(payload):
+def test_an_invalid_cost_is_reported_as_damaged(payload):
     with pytest.raises(log_format.CorruptPayloadError, match="The cost of recording is damaged"):
         log_format.parse_cost(payload)

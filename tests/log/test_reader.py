@@ -1,4 +1,4 @@
-"""What was measured is read back, to the last count and bit."""
+"""Records are read back exactly, to the last count and bit."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ def steps_of(records):
     return [record.step for record in records]
 
 
-def test_a_finished_log_holds_the_very_records(tmp_path):
+def test_a_finished_log_holds_exactly_the_records(tmp_path):
     monitor = GradientMonitor(tmp_path, 2)
     fit(compiled(mlp(depth=1)), *regression_data(5), [monitor], epochs=2)
     run = read_run(tmp_path)
@@ -33,7 +33,7 @@ def test_a_finished_log_holds_the_very_records(tmp_path):
     assert run.path == tmp_path
 
 
-def test_a_log_holds_nan_and_infinities_as_they_were(tmp_path):
+def test_a_log_preserves_nan_and_infinities(tmp_path):
     x, y = regression_data(3)
     x[9, 0], x[17, 0] = np.nan, 1e30
     monitor = GradientMonitor(tmp_path, "batch")
@@ -44,7 +44,7 @@ def test_a_log_holds_nan_and_infinities_as_they_were(tmp_path):
     assert all_contents(run.latest.records) == all_contents(monitor.records)
 
 
-def test_a_log_tells_of_the_model(tmp_path):
+def test_a_log_describes_the_model(tmp_path):
     fit(compiled(mlp(depth=1)), *regression_data(1), [GradientMonitor(tmp_path)])
     model = read_run(tmp_path).latest.model
 
@@ -62,12 +62,12 @@ def test_a_log_tells_of_the_model(tmp_path):
     assert set(read_run(tmp_path).latest.settings.versions) == {"keras", "tensorflow"}
 
 
-def test_a_running_log_holds_what_has_been_recorded(tmp_path):
+def test_a_log_in_progress_holds_what_has_been_recorded(tmp_path):
     monitor = GradientMonitor(tmp_path, "batch")
     seen = []
 
     def look(model):
-        recorded = all_contents(monitor.records)  # which waits until they are written
+        recorded = all_contents(monitor.records)  # blocks until they are written
         run = read_run(tmp_path)
         seen.append((all_contents(run.latest.records), recorded, run.damage))
 
@@ -80,10 +80,10 @@ def test_a_running_log_holds_what_has_been_recorded(tmp_path):
         assert damage == ()
 
 
-def test_the_files_of_one_run_are_read_in_their_order(tmp_path):
+def test_the_files_of_one_run_are_read_in_order(tmp_path):
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(tmp_path, 2)
-    for _ in range(11):  # beyond one digit
+    for _ in range(11):  # more than one digit
         fit(model, *regression_data(2), [monitor])
 
     assert len(event_files(tmp_path)) == 11
@@ -94,7 +94,7 @@ def test_the_files_of_one_run_are_read_in_their_order(tmp_path):
 
 @pytest.mark.parametrize("place", ["", "gradients", "gradients/events.out.tfevents.1.host"])
 @pytest.mark.parametrize("kind", [str, lambda path: path])
-def test_a_log_dir_a_run_or_a_file_can_be_named(tmp_path, place, kind):
+def test_a_log_dir_a_run_or_a_file_can_be_read(tmp_path, place, kind):
     write_log(tmp_path / "gradients", [record_of(0), record_of(1)])
     run = read_run(kind(tmp_path / place))
 
@@ -102,7 +102,7 @@ def test_a_log_dir_a_run_or_a_file_can_be_named(tmp_path, place, kind):
     assert run.path == tmp_path / place
 
 
-def test_the_other_runs_of_a_log_dir_are_none_of_ours(tmp_path):
+def test_other_runs_in_a_log_dir_are_ignored(tmp_path):
     write_log(tmp_path / "gradients", [record_of(0)])
     write_log(tmp_path / "train", [record_of(7)])
 
@@ -110,7 +110,7 @@ def test_the_other_runs_of_a_log_dir_are_none_of_ours(tmp_path):
 
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
-def test_a_place_without_a_log_is_told(tmp_path, make):
+def test_a_path_without_a_log_raises(tmp_path, make):
     path = tmp_path / "nothing"
     make(path)
     with pytest.raises(FileNotFoundError) as caught:
@@ -122,14 +122,14 @@ def test_a_place_without_a_log_is_told(tmp_path, make):
     )
 
 
-def test_an_empty_file_is_an_empty_run(tmp_path):
+def test_an_empty_file_reads_as_an_empty_run(tmp_path):
     file = write_log(tmp_path, [], training=None)
     run = read_run(file)
 
     assert (run.trainings, run.damage) == ((), ())
 
 
-def test_a_log_of_another_tool_has_no_records(tmp_path):
+def test_another_tools_log_has_no_records(tmp_path):
     import tensorflow as tf
 
     with tf.summary.create_file_writer(str(tmp_path)).as_default():
@@ -139,14 +139,14 @@ def test_a_log_of_another_tool_has_no_records(tmp_path):
     assert run.trainings == ()
 
 
-def test_a_directory_that_is_named_like_an_event_file_is_passed_over(tmp_path):
+def test_a_directory_named_like_an_event_file_is_skipped(tmp_path):
     write_log(tmp_path, [record_of(0)])
     (tmp_path / "tfevents.d").mkdir()
 
     assert [record.step for record in read_run(tmp_path).latest.records] == [0]
 
 
-def test_a_log_of_a_newer_version_is_refused(tmp_path, monkeypatch):
+def test_a_log_of_a_newer_version_raises(tmp_path, monkeypatch):
     payload = json.loads(log_format.encode_training(training_of()))
     payload["format_version"] = log_format.FORMAT_VERSION + 1
     monkeypatch.setattr(log_format, "encode_training", lambda _: json.dumps(payload).encode())
@@ -176,7 +176,7 @@ def test_a_record_of_every_kind_is_read_back(tmp_path):
     assert run.latest.model == MODEL
 
 
-def test_everything_that_a_training_measures_is_read_back(tmp_path):
+def test_everything_that_a_training_run_measures_is_read_back(tmp_path):
     x, y = regression_data(3)
     model = mlp(depth=2, activation="tanh")
     model.layers[0].kernel.regularizer = keras.regularizers.L2(0.1)
@@ -208,7 +208,7 @@ def test_a_log_of_version_1_still_has_its_norms():
     ] == [(0.6309150517699186, 0.48734448345736703), (1.2851259465688576, 0.6850443264140168)]
 
 
-def test_a_log_of_version_1_still_tells_of_its_model():
+def test_a_log_of_version_1_still_describes_its_model():
     model = read_run(VERSION_1).latest.model
 
     assert [layer.path for layer in model.layers] == ["sequential/dense", "sequential/dense_1"]
@@ -220,7 +220,7 @@ def test_a_log_of_version_1_still_tells_of_its_model():
     )
 
 
-def test_a_log_of_version_1_says_nothing_that_it_did_not_measure():
+def test_a_log_of_version_1_lacks_what_it_did_not_measure():
     run = read_run(VERSION_1)
 
     assert run.latest.model.outputs == ()
@@ -262,7 +262,7 @@ def test_a_log_of_version_2_still_has_what_it_measured():
         ({"first": 1, "stride": 3}, [2, 8]),
     ],
 )
-def test_part_of_a_log_is_read(tmp_path, how, expected):
+def test_part_of_a_log_can_be_read(tmp_path, how, expected):
     write_log(tmp_path / "gradients", map(record_of, range(0, 10, 2)))
 
     assert steps_of(read_run(tmp_path, **how).latest.records) == expected
@@ -270,13 +270,13 @@ def test_part_of_a_log_is_read(tmp_path, how, expected):
 
 
 @pytest.mark.parametrize("read", [read_run, iter_records])
-def test_a_stride_is_positive(tmp_path, read):
+def test_a_stride_must_be_positive(tmp_path, read):
     write_log(tmp_path / "gradients", [record_of(0)])
     with pytest.raises(ValueError, match="stride=0"):
         read(tmp_path, stride=0)
 
 
-def test_records_that_are_read_one_by_one_are_not_all_in_memory(tmp_path):
+def test_reading_records_one_by_one_does_not_keep_all_in_memory(tmp_path):
     fit(compiled(mlp()), *regression_data(20), [GradientMonitor(tmp_path, "batch")])
     alive = []
     for record in iter_records(tmp_path):
@@ -301,7 +301,7 @@ def write_three_trainings(tmp_path):
 FIRST, SECOND = training_of(id="first", began=1.0), training_of(id="second", began=2.0)
 
 
-def test_a_training_run_may_have_several_files(tmp_path):
+def test_a_training_run_can_span_several_files(tmp_path):
     write_three_trainings(tmp_path)
     run = read_run(tmp_path)
 
@@ -309,7 +309,7 @@ def test_a_training_run_may_have_several_files(tmp_path):
     assert [steps_of(t.records) for t in run.trainings] == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3]]
 
 
-def test_a_stride_goes_on_from_file_to_file_of_a_training_run(tmp_path):
+def test_a_stride_continues_across_the_files_of_a_training_run(tmp_path):
     write_three_trainings(tmp_path)
     run = read_run(tmp_path, stride=2)
 
@@ -317,7 +317,7 @@ def test_a_stride_goes_on_from_file_to_file_of_a_training_run(tmp_path):
     assert steps_of(iter_records(tmp_path, "first", stride=2)) == [0, 2, 4]
 
 
-def test_the_records_of_the_latest_training_run_are_read_one_by_one_unless_another_is_named(
+def test_records_are_read_from_the_latest_training_run_by_default(
     tmp_path,
 ):
     write_three_trainings(tmp_path)
@@ -326,7 +326,7 @@ def test_the_records_of_the_latest_training_run_are_read_one_by_one_unless_anoth
     assert steps_of(iter_records(tmp_path, "first")) == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_training_run_that_is_not_in_the_log_is_refused(tmp_path):
+def test_an_unknown_training_run_raises(tmp_path):
     write_three_trainings(tmp_path)
     with pytest.raises(ValueError, match="`training_id` must be the id") as caught:
         iter_records(tmp_path, "third")
@@ -334,7 +334,7 @@ def test_a_training_run_that_is_not_in_the_log_is_refused(tmp_path):
     assert str(caught.value).endswith("in the log: first, second. Received: training_id='third'.")
 
 
-def test_a_file_of_version_2_in_which_the_model_changes_has_two_training_runs(tmp_path):
+def test_a_version_2_file_whose_model_changes_has_two_training_runs(tmp_path):
     old = VERSION_2.read_bytes()
     (tmp_path / VERSION_2.name).write_bytes(old + old[frames(VERSION_2)[0][1] :])
     run = read_run(tmp_path)
@@ -343,7 +343,7 @@ def test_a_file_of_version_2_in_which_the_model_changes_has_two_training_runs(tm
     assert [steps_of(training.records) for training in run.trainings] == [[0, 1, 2]] * 2
 
 
-def test_a_training_run_that_was_resumed_tells_from_where(tmp_path):
+def test_a_resumed_training_run_records_where_it_resumed(tmp_path):
     model = compiled(mlp())
     fit(model, *regression_data(3), [GradientMonitor(tmp_path, "batch")])
     model.optimizer.iterations.assign(2)

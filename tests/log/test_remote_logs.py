@@ -1,4 +1,4 @@
-"""Logs on a file system that is not the local one, here TensorFlow's own in memory."""
+"""Logs on a non-local file system, here TensorFlow's in-memory one."""
 
 import uuid
 
@@ -14,11 +14,11 @@ from vg_keras.log.writer import RecordWriter
 
 @pytest.fixture
 def remote():
-    """A directory of its own in memory."""
+    """Returns a fresh directory in memory."""
     return f"ram://{uuid.uuid4()}"
 
 
-def test_a_log_is_written_and_read(remote):
+def test_a_remote_log_is_written_and_read(remote):
     monitor = GradientMonitor(f"{remote}/logs", 2)
     fit(compiled(mlp(depth=0)), *regression_data(5), [monitor])
     run = read_run(f"{remote}/logs")
@@ -39,7 +39,7 @@ def test_a_single_file_is_read(remote):
     assert len(read_run(record_writer.path).latest.records) == 1
 
 
-def test_where_there_is_no_log_that_is_said(remote):
+def test_a_missing_log_raises(remote):
     with pytest.raises(FileNotFoundError, match=f"Received: {remote}/nothing, where there is no"):
         read_run(f"{remote}/nothing")
 
@@ -65,7 +65,7 @@ class CountingFile:
 @pytest.mark.parametrize(
     ("seconds", "place", "expected"), [(0.0, "local", 10), (0.0, "ram", 1), (60.0, "ram", 5)]
 )
-def test_a_file_on_an_object_store_is_flushed_by_time(
+def test_a_file_on_an_object_store_is_flushed_at_intervals(
     tmp_path, remote, monkeypatch, seconds, place, expected
 ):
     now = [1000.0]
@@ -87,11 +87,11 @@ def test_a_file_on_an_object_store_is_flushed_by_time(
         now[0] += seconds
     record_writer.close()
 
-    assert opened[-1].num_flushes == 1 + expected  # once for the head of the file
+    assert opened[-1].num_flushes == 1 + expected  # once for the file header
     assert [record.step for record in read_run(directory).latest.records] == list(range(10))
 
 
-def test_records_that_an_object_store_refuses_at_the_end_are_told(remote, monkeypatch):
+def test_records_that_an_object_store_rejects_at_the_end_are_reported(remote, monkeypatch):
     class Refusing(CountingFile):
         def close(self):
             raise tf.errors.UnavailableError(None, None, "no network")
@@ -108,7 +108,7 @@ def test_records_that_an_object_store_refuses_at_the_end_are_told(remote, monkey
     )
 
 
-def test_a_copy_has_a_remote_directory_of_its_own(remote):
+def test_a_copy_has_its_own_remote_directory(remote):
     import copy
 
     monitor = copy.deepcopy(GradientMonitor(remote))

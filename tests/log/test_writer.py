@@ -1,4 +1,4 @@
-"""Trouble with the disk is told once and ends no training; what was recorded before is on disk."""
+"""Disk trouble warns once and never ends training; earlier records stay on disk."""
 
 import errno
 import functools
@@ -60,7 +60,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("error", "reason"), ERRORS.values(), ids=ERRORS)
-def test_a_full_disk_is_told_once(tmp_path, monkeypatch, error, reason):
+def test_a_full_disk_warns_once(tmp_path, monkeypatch, error, reason):
     append = RecordWriter._append
 
     def append_until_full(self, event):
@@ -92,7 +92,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_disk_that_is_really_full_is_told_once(small_disk):
+def test_a_real_full_disk_warns_once(small_disk):
     (small_disk / "ballast").write_bytes(bytes(28_000))
     messages = trained_in_trouble(GradientMonitor(small_disk, "batch"))
     run = read_run(small_disk)
@@ -103,7 +103,7 @@ def test_a_disk_that_is_really_full_is_told_once(small_disk):
     assert [record.step for record in run.latest.records] == list(range(len(run.latest.records)))
 
 
-def test_a_directory_removed_during_training_is_told_once(tmp_path):
+def test_a_directory_removed_during_training_warns_once(tmp_path):
     log_dir = tmp_path / "logs"
     remove = CallAt("on_train_batch_end", lambda model: shutil.rmtree(log_dir), at=2)
     (message,) = trained_in_trouble(GradientMonitor(log_dir, "batch"), remove)
@@ -111,16 +111,16 @@ def test_a_directory_removed_during_training_is_told_once(tmp_path):
     assert message.startswith(f"GradientMonitor stopped writing to {log_dir}/gradients/events.out.")
     assert re.search(
         r" at step [123]: The event file is gone\. ", message
-    )  # up to two are on the way
+    )  # up to two are still queued
     assert message.endswith(GOES_ON)
     assert not log_dir.exists()
 
 
-def test_a_file_closed_during_training_is_told_once(tmp_path):
+def test_a_file_closed_during_training_warns_once(tmp_path):
     monitor = GradientMonitor(tmp_path, "batch")
 
     def close_file(model):
-        assert len(monitor.records) == 3  # which waits until they are written
+        assert len(monitor.records) == 3  # blocks until they are written
         monitor._receiver.log._writer._file.close()
 
     close = CallAt("on_train_batch_end", close_file, at=2)
@@ -133,7 +133,7 @@ def test_a_file_closed_during_training_is_told_once(tmp_path):
     assert [record.step for record in read_run(tmp_path).latest.records] == [0, 1, 2]
 
 
-def test_the_next_fit_writes_again(tmp_path):
+def test_the_next_fit_writes_again_after_trouble(tmp_path):
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(tmp_path, "batch")
 
@@ -159,7 +159,7 @@ def run_script(script, log_dir):
     )
 
 
-def test_a_process_killed_outright_loses_no_more_than_two_records(tmp_path):
+def test_a_killed_process_loses_at_most_two_records(tmp_path):
     script = textwrap.dedent(
         """
         import os, signal, sys
@@ -186,7 +186,7 @@ def test_a_process_killed_outright_loses_no_more_than_two_records(tmp_path):
     assert run.damage == ()
 
 
-def test_a_program_that_ends_by_an_exception_loses_no_record(tmp_path):
+def test_a_program_that_ends_with_an_exception_loses_no_record(tmp_path):
     script = textwrap.dedent(
         """
         import sys
@@ -211,7 +211,7 @@ def test_a_program_that_ends_by_an_exception_loses_no_record(tmp_path):
     assert [record.step for record in read_run(tmp_path).latest.records] == [0, 1, 2, 3, 4]
 
 
-def test_the_file_begins_with_the_version_that_tensorboard_expects(tmp_path):
+def test_the_file_starts_with_the_version_that_tensorboard_expects(tmp_path):
     writer = RecordWriter(str(tmp_path / "gradients"))
     writer.write(full_record(), training_of())
     writer.close()
@@ -220,7 +220,7 @@ def test_the_file_begins_with_the_version_that_tensorboard_expects(tmp_path):
     assert event.file_version == "brain.Event:2"
 
 
-def test_two_writers_never_share_a_file(tmp_path):
+def test_two_writers_never_use_the_same_file(tmp_path):
     first, second = (
         RecordWriter(str(tmp_path / "gradients")),
         RecordWriter(str(tmp_path / "gradients")),
@@ -231,7 +231,7 @@ def test_two_writers_never_share_a_file(tmp_path):
     assert Path(first.path).name < Path(second.path).name
 
 
-def test_closing_again_does_nothing(tmp_path):
+def test_closing_twice_does_nothing(tmp_path):
     writer = RecordWriter(str(tmp_path / "gradients"))
     writer.write(full_record(), training_of())
     writer.close()
@@ -240,13 +240,13 @@ def test_closing_again_does_nothing(tmp_path):
     assert len(events_in(tmp_path)) == 3
 
 
-def test_without_a_record_there_is_no_file(tmp_path):
+def test_no_file_is_created_without_a_record(tmp_path):
     RecordWriter(str(tmp_path / "gradients")).close()
 
     assert list((tmp_path / "gradients").iterdir()) == []
 
 
-def test_only_the_kinds_of_charts_asked_for_are_written(tmp_path):
+def test_only_the_requested_kinds_of_charts_are_written(tmp_path):
     writer = RecordWriter(str(tmp_path / "gradients"), ["gradient_norm"])
     writer.write(full_record(0), training_of())
     writer.close()

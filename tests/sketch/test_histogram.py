@@ -1,4 +1,4 @@
-"""The bars of a histogram. The sketches are the NumPy twin's: no TensorFlow here."""
+"""The bars of a histogram, from sketches of the NumPy twin, without TensorFlow."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def log10_histogram_of(sketch):
 
 @invariant
 @given(st.lists(arrays, max_size=5))
-def test_many_at_once_are_as_one_by_one(several):
+def test_many_at_once_equal_one_at_a_time(several):
     sketches = [sketch_of(values) for values in several]
     for together, alone in ((histograms, histogram_of), (log10_histograms, log10_histogram_of)):
         for bars, sketch in zip(together(sketches), sketches, strict=True):
@@ -49,7 +49,7 @@ def magnitudes_of(values):
 
 
 def elements_in(bar, values, is_first, is_last):
-    """Counts the elements in a bar. An edge is part of the bar on the side away from zero."""
+    """Counts the elements in a bar. An edge belongs to the bar on its far side from zero."""
     left, right, _ = bar
     if left == right == 0:
         return np.sum(values == 0)
@@ -73,7 +73,7 @@ def test_a_histogram_has_rows_of_left_edge_right_edge_and_count():
 
 @invariant
 @given(some_finite)
-def test_the_outer_edges_are_the_smallest_and_the_largest_element(values):
+def test_the_outer_edges_are_the_min_and_the_max(values):
     bars = histogram_of(sketch_of(values))
     finite = finite_of(values)
 
@@ -111,7 +111,7 @@ def test_counts_add_up_to_the_finite_elements(values):
 
 @invariant
 @given(arrays)
-def test_every_bar_counts_the_elements_that_lie_in_it(values):
+def test_every_bar_counts_the_elements_inside_it(values):
     bars, finite = histogram_of(sketch_of(values)), finite_of(values)
     last = len(bars) - 1
     expected = [elements_in(bar, finite, i == 0, i == last) for i, bar in enumerate(bars)]
@@ -119,7 +119,7 @@ def test_every_bar_counts_the_elements_that_lie_in_it(values):
     assert bars[:, 2].tolist() == expected
 
 
-def test_zeros_of_either_sign_are_one_bar_of_no_width():
+def test_zeros_of_either_sign_form_one_bar_of_zero_width():
     bars = histogram_of(sketch_of([-1.0, 0.0, -0.0, 1.0]))
 
     assert bars.tolist() == [[-1, -1, 1], [0, 0, 2], [1, 1, 1]]
@@ -129,11 +129,11 @@ def test_no_edge_is_minus_zero():
     assert not np.any(np.signbit(histogram_of(sketch_of([-0.0]))))
 
 
-def test_equal_elements_are_one_bar_of_no_width():
+def test_equal_elements_form_one_bar_of_zero_width():
     assert histogram_of(sketch_of([-0.3] * 7)).tolist() == [[-0.3, -0.3, 7]]
 
 
-def test_float64_beyond_the_range_of_float32_keeps_its_edges():
+def test_float64_beyond_float32_range_keeps_its_edges():
     bars = histogram_of(sketch_of([-1e300, 1e-60, 1e300]))
 
     assert bars[:, 2].tolist() == [1, 1, 1]
@@ -141,7 +141,7 @@ def test_float64_beyond_the_range_of_float32_keeps_its_edges():
 
 
 @pytest.mark.parametrize("values", [[], [NAN], [INF, -INF, NAN]])
-def test_a_histogram_of_no_finite_element_has_no_bars(values):
+def test_a_histogram_without_finite_elements_has_no_bars(values):
     assert histogram_of(sketch_of(values)).shape == (0, 3)
 
 
@@ -155,7 +155,7 @@ def test_a_log10_histogram_has_rows_of_left_edge_right_edge_and_count():
 
 @invariant
 @given(arrays)
-def test_log10_counts_add_up_to_the_finite_elements_that_are_not_zero(values):
+def test_log10_counts_add_up_to_the_finite_nonzero_elements(values):
     assert log10_histogram_of(sketch_of(values))[:, 2].sum() == len(magnitudes_of(values))
 
 
@@ -177,19 +177,19 @@ def test_log10_edges_are_finite(values):
 
 @invariant
 @given(some_nonzero)
-def test_the_upper_log10_edge_is_the_largest_magnitude(values):
+def test_the_upper_log10_edge_is_max_abs(values):
     assert log10_histogram_of(sketch_of(values))[-1, 1] == np.log10(magnitudes_of(values).max())
 
 
 @invariant
 @given(some_nonzero)
-def test_the_lower_log10_edge_is_no_higher_than_the_smallest_magnitude(values):
+def test_the_lower_log10_edge_is_at_most_the_smallest_magnitude(values):
     assert log10_histogram_of(sketch_of(values))[0, 0] <= np.log10(magnitudes_of(values).min())
 
 
 @invariant
 @given(normal_magnitudes, st.sampled_from([1, -1]))
-def test_the_lower_log10_edge_is_exact_where_all_elements_have_one_sign(values, sign):
+def test_the_lower_log10_edge_is_exact_if_all_elements_have_one_sign(values, sign):
     lower = log10_histogram_of(sketch_of(sign * values))[0, 0]
 
     assert lower == np.log10(magnitudes_of(values).min())
@@ -197,7 +197,7 @@ def test_the_lower_log10_edge_is_exact_where_all_elements_have_one_sign(values, 
 
 @invariant
 @given(normal_magnitudes, normal_magnitudes)
-def test_the_lower_log10_edge_is_at_most_a_tenth_too_low_where_signs_differ(positive, negative):
+def test_the_lower_log10_edge_is_at_most_a_tenth_too_low_for_mixed_signs(positive, negative):
     values = np.concatenate([positive, -negative])
     lower = log10_histogram_of(sketch_of(values))[0, 0]
 
@@ -205,7 +205,7 @@ def test_the_lower_log10_edge_is_at_most_a_tenth_too_low_where_signs_differ(posi
 
 
 @pytest.mark.parametrize("value", [2e-39, 1e-45, 1e-60])
-def test_the_lower_log10_edge_is_the_smallest_float32_where_signs_differ_near_zero(value):
+def test_the_lower_log10_edge_is_the_smallest_float32_for_mixed_signs_near_zero(value):
     bars = log10_histogram_of(sketch_of([-value, value, -1.0, 1.0]))
 
     assert bars[0].tolist() == [np.log10(2.0**-149), np.log10(2.0**-128), 2]
@@ -213,13 +213,13 @@ def test_the_lower_log10_edge_is_the_smallest_float32_where_signs_differ_near_ze
 
 @invariant
 @given(arrays)
-def test_log10_counts_do_not_depend_on_signs(values):
+def test_log10_counts_ignore_signs(values):
     bars, unsigned = (log10_histogram_of(sketch_of(v)) for v in (values, np.abs(values)))
 
     assert bars[:, 2].tolist() == unsigned[:, 2].tolist()
 
 
-def test_both_signs_of_a_bucket_are_one_bar_as_wide_as_the_wider():
+def test_both_signs_of_a_bucket_form_one_bar_as_wide_as_the_wider():
     outermost = log10_histogram_of(sketch_of([-1.2, 1.1, 1.1]))
     below_another = log10_histogram_of(sketch_of([-1.2, 1.1, 1.1, 3.0]))
 
@@ -228,17 +228,17 @@ def test_both_signs_of_a_bucket_are_one_bar_as_wide_as_the_wider():
 
 
 @pytest.mark.parametrize("values", [[], [0.0, -0.0], [NAN, INF, -INF, 0.0]])
-def test_a_log10_histogram_of_nothing_but_zeros_has_no_bars(values):
+def test_a_log10_histogram_of_zeros_has_no_bars(values):
     assert log10_histogram_of(sketch_of(values)).shape == (0, 3)
 
 
-def test_a_log10_histogram_takes_the_smallest_subnormal():
+def test_a_log10_histogram_supports_the_smallest_subnormal():
     bars = log10_histogram_of(sketch_of(np.float32([-1e-45, 0.0, 1e-45])))
 
     assert bars == pytest.approx(np.array([[np.log10(2.0**-149), np.log10(2.0**-149), 2]]))
 
 
-def test_a_log10_histogram_takes_float64_beyond_the_range_of_float32():
+def test_a_log10_histogram_supports_float64_beyond_float32_range():
     bars = log10_histogram_of(sketch_of([-1e-60, 1e300, -1e300, 1e-60]))
 
     assert np.all(np.isfinite(bars))
@@ -246,7 +246,7 @@ def test_a_log10_histogram_takes_float64_beyond_the_range_of_float32():
     assert bars[:, 2].tolist() == [2, 2]
 
 
-def test_float64_too_small_for_float32_is_a_log10_bar_of_its_own_magnitude():
+def test_float64_below_float32_range_is_a_log10_bar_at_its_own_magnitude():
     assert log10_histogram_of(sketch_of([-1e-60, 1e-60])) == pytest.approx(
         np.array([[-60, -60, 2]])
     )
@@ -267,17 +267,17 @@ def test_there_are_no_more_bars_than_tensorboard_draws(values, has_zeros):
     assert len(log10_histogram_of(sketch)) <= MAX_BARS
 
 
-def test_what_tensorboard_draws_as_one_bar_is_one_bar():
+def test_intervals_that_tensorboard_draws_as_one_bar_are_merged():
     values = np.float32([*np.linspace(-1, 1, 1001), *np.geomspace(1e-9, 1e-3, 100)])
     bars = histogram_of(sketch_of(values))
     near_zero = bars[np.abs(bars[:, :2]).max(axis=1) < 0.05]
 
     assert len(bars) <= MAX_BARS + 2
     assert len(near_zero) <= 6  # of 30 of width 0.067; the sketch has 80 buckets there
-    assert bars[bars[:, 0] == bars[:, 1], 2].tolist() == [1]  # zero stands by itself
+    assert bars[bars[:, 0] == bars[:, 1], 2].tolist() == [1]  # zero has its own bar
 
 
-def test_few_intervals_stay_as_they_are():
+def test_few_intervals_are_kept_unmerged():
     values = np.float32([1e-9, 1e-6, 1e-3, 1])
 
     assert len(histogram_of(sketch_of(values))) == 4

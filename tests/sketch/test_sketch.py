@@ -1,4 +1,4 @@
-"""What a finished sketch can be asked. The sketches are the NumPy twin's: no TensorFlow here."""
+"""Queries on a finished sketch. The sketches come from the NumPy twin, without TensorFlow."""
 
 import math
 
@@ -53,7 +53,7 @@ def same(value):
     return pytest.approx(value, rel=1e-14, abs=0, nan_ok=True)
 
 
-def test_moments_are_in_the_order_in_which_files_hold_them():
+def test_moments_are_in_the_order_of_the_file_format():
     assert AGGREGATES == (
         "sum",
         "l1_norm",
@@ -66,7 +66,7 @@ def test_moments_are_in_the_order_in_which_files_hold_them():
     )
 
 
-def test_a_sketch_reads_its_moments_in_their_order():
+def test_a_sketch_reads_its_moments_in_order():
     aggregates = [1.5, 2.5, 3.5, 4.5, 5.5, 6.0, 7.0, 8.0]
     sketch = Sketch.of(np.zeros(2048), aggregates)
 
@@ -74,7 +74,7 @@ def test_a_sketch_reads_its_moments_in_their_order():
     assert sketch.aggregates == aggregates
 
 
-def test_a_sketch_gives_back_the_counts_it_was_made_from():
+def test_a_sketch_returns_the_counts_it_was_made_from():
     counts = np.random.default_rng(0).integers(0, 3, 2048)
     sketch = Sketch.of(counts, np.zeros(8))
 
@@ -82,7 +82,7 @@ def test_a_sketch_gives_back_the_counts_it_was_made_from():
     assert sketch.counts.dtype == np.int64
 
 
-def test_a_sketch_keeps_only_the_buckets_that_hold_any_element():
+def test_a_sketch_keeps_nonzero_buckets_only():
     sketch = sketch_of([1.0, 1.0, -1.0, NAN])
 
     assert sketch.nonzero_buckets.tolist() == [508, 1022, 1532]
@@ -92,19 +92,19 @@ def test_a_sketch_keeps_only_the_buckets_that_hold_any_element():
 
 @pytest.mark.parametrize("name", STATISTICS)
 @pytest.mark.parametrize("case", NAMED_VALUES)
-def test_every_statistic_is_that_of_the_twin(case, name):
+def test_every_statistic_equals_the_twins(case, name):
     values = NAMED_VALUES[case]
 
     assert getattr(sketch_of(values), name) == same(statistics(values)[name])
 
 
 @pytest.mark.parametrize("name", INTEGERS)
-def test_a_number_of_elements_is_an_int(name):
+def test_numbers_of_elements_are_ints(name):
     assert type(getattr(sketch_of([1.0, NAN]), name)) is int
 
 
 @pytest.mark.parametrize("name", ["mean", "mean_abs", "rms", "max_abs"])
-def test_a_mean_of_no_finite_element_is_nan(name):
+def test_a_mean_without_finite_elements_is_nan(name):
     assert math.isnan(getattr(sketch_of([NAN, INF]), name))
 
 
@@ -129,14 +129,14 @@ def test_sketches_of_two_parts_add_up_to_the_statistics_of_the_whole(first, seco
 
 
 @pytest.mark.parametrize("empty", [[], [NAN], [INF, -INF]])
-def test_a_part_without_finite_elements_leaves_the_extremes_of_the_other(empty):
+def test_adding_a_part_without_finite_elements_keeps_the_extremes(empty):
     some, none = sketch_of([-1.0, 2.0]), sketch_of(empty)
 
     for added in (some + none, none + some):
         assert (added.min, added.max) == (-1.0, 2.0)
 
 
-def test_adding_leaves_the_parts_as_they_were():
+def test_adding_does_not_change_the_parts():
     first, second = sketch_of([1.0, -2.0]), sketch_of([1.0, 5.0, 0.0])
     _ = first + second
 
@@ -144,14 +144,14 @@ def test_adding_leaves_the_parts_as_they_were():
     assert np.all(first.counts == bucket_counts([1.0, -2.0]))
 
 
-def test_adding_anything_but_a_sketch_raises_an_error():
+def test_adding_anything_but_a_sketch_raises():
     with pytest.raises(TypeError) as error:
         sketch_of([1.0]) + 1
 
     assert str(error.value) == "unsupported operand type(s) for +: 'Sketch' and 'int'"
 
 
-def test_intervals_are_the_buckets_with_the_extreme_elements_for_outer_edges():
+def test_intervals_are_the_buckets_clipped_to_min_and_max():
     edges, counts = sketch_of([-1.1, -0.6, 0.0, 0.0, 1.3, 1.4, 3.1]).intervals()
 
     assert edges.tolist() == [[-1.1, -1.0], [-0.625, -0.5], [0, 0], [1.25, 1.5], [3.0, 3.1]]
@@ -159,20 +159,20 @@ def test_intervals_are_the_buckets_with_the_extreme_elements_for_outer_edges():
     assert (edges.dtype, counts.dtype) == (np.float64, np.int64)
 
 
-def test_subnormals_stand_beside_zero_and_not_with_it():
+def test_subnormals_are_next_to_zero_but_separate():
     edges, counts = sketch_of([-1e-40, -0.0, 0.0, 1e-40, 2e-40]).intervals()
 
     assert edges.tolist() == [[-1e-40, 0], [0, 0], [0, 2e-40]]
     assert counts.tolist() == [1, 2, 2]
 
 
-def test_elements_that_are_not_finite_lie_in_no_interval():
+def test_nonfinite_elements_are_in_no_interval():
     edges, counts = sketch_of([NAN, -INF, INF]).intervals()
 
     assert (edges.shape, counts.shape) == ((0, 2), (0,))
 
 
-def test_asking_for_intervals_leaves_the_sketch_as_it_was():
+def test_computing_intervals_does_not_change_the_sketch():
     sketch = sketch_of([0.0, 0.0, 1e-40])
     sketch.intervals()
 
@@ -186,7 +186,7 @@ def test_the_bound_on_a_quantile_is_a_ninth():
 @invariant
 @given(arrays_of(normal), st.floats(0, 1))
 def test_a_quantile_differs_from_the_element_by_at_most_a_ninth_of_it(values, q):
-    values = np.append(values, np.float32(1))  # let there be a finite one
+    values = np.append(values, np.float32(1))  # ensure a finite element
     element = np.quantile(finite_of(values), q, method="inverted_cdf")
 
     assert abs(sketch_of(values).quantile(q) - element) <= abs(element) / 9 * (1 + 1e-12)
@@ -195,7 +195,7 @@ def test_a_quantile_differs_from_the_element_by_at_most_a_ninth_of_it(values, q)
 @invariant
 @given(arrays_of(subnormal), st.floats(0, 1))
 def test_a_quantile_differs_from_a_subnormal_element_by_at_most_two_to_the_minus_129(values, q):
-    values = np.concatenate([values, np.float32([-1, 1])])  # the extremes themselves are exact
+    values = np.concatenate([values, np.float32([-1, 1])])  # min and max themselves are exact
     element = np.quantile(finite_of(values), q, method="inverted_cdf")
 
     assert abs(sketch_of(values).quantile(q) - element) <= 2.0**-129
@@ -211,13 +211,13 @@ def test_a_quantile_at_the_far_edge_of_a_subnormal_bucket_keeps_its_bound(values
 @pytest.mark.parametrize(
     "values", [[1e100, 1e200, 1e300], [-1e308, -1e307, -1e300], [1e-310, 1e-300, 1e-60]]
 )
-def test_a_quantile_of_float64_beyond_the_range_of_float32_lies_between_the_extremes(values):
+def test_a_quantile_of_float64_beyond_float32_range_is_between_min_and_max(values):
     assert values[0] <= sketch_of(values).quantile(0.5) <= values[-1]
 
 
 @invariant
 @given(arrays_of(anything))
-def test_the_outermost_quantiles_are_the_extreme_elements(values):
+def test_the_outermost_quantiles_are_min_and_max(values):
     values = np.append(values, np.float32(1))
     finite = finite_of(values)
 
@@ -226,7 +226,7 @@ def test_the_outermost_quantiles_are_the_extreme_elements(values):
 
 @invariant
 @given(arrays_of(anything), st.lists(st.floats(0, 1), max_size=9).map(sorted))
-def test_a_higher_quantile_is_no_smaller(values, q):
+def test_quantiles_are_monotonic(values, q):
     values = np.append(values, np.float32(1))
 
     assert np.all(np.diff(sketch_of(values).quantile(q)) >= 0)
@@ -238,7 +238,7 @@ def test_a_quantile_that_is_zero_is_exact():
     assert sketch.quantile([0.2, 0.5, 0.6]).tolist() == [0, 0, 0]
 
 
-def test_a_quantile_passes_over_elements_that_are_not_finite():
+def test_quantiles_ignore_nonfinite_elements():
     sketch = sketch_of([NAN, NAN, -INF, 1.0, 2.0, 3.0, INF])
 
     assert sketch.quantile([0, 1]).tolist() == [1.0, 3.0]
@@ -246,7 +246,7 @@ def test_a_quantile_passes_over_elements_that_are_not_finite():
 
 
 @pytest.mark.parametrize("values", [[], [NAN, INF]])
-def test_a_quantile_of_no_finite_element_is_nan(values):
+def test_a_quantile_without_finite_elements_is_nan(values):
     assert np.isnan(sketch_of(values).quantile([0.0, 0.5, 1.0])).tolist() == [True] * 3
 
 
@@ -262,7 +262,7 @@ def test_quantiles_have_the_shape_of_the_probabilities(shape):
     ("q", "received"),
     [(1.5, "1.5"), (-0.25, "-0.25"), (NAN, "nan"), ([0.5, 1.25], "[0.5  1.25]")],
 )
-def test_a_probability_outside_of_0_to_1_raises_an_error(q, received):
+def test_a_probability_outside_0_to_1_raises(q, received):
     with pytest.raises(ValueError, match="`q` must lie") as error:
         sketch_of([1.0]).quantile(q)
 

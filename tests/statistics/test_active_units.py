@@ -1,4 +1,4 @@
-"""Which units put out anything: eagerly, in a graph and under XLA."""
+"""Which units are active: eagerly, in a graph and under XLA."""
 
 import numpy as np
 import pytest
@@ -22,17 +22,17 @@ def mode(request):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.complex64])
-def test_a_unit_is_active_where_any_example_is_not_zero(mode, dtype):
+def test_a_unit_is_active_if_nonzero_on_any_example(mode, dtype):
     outputs = np.array([[0, 1, 0, 0], [0, 0, 0, -2]], dtype)
 
     assert active(mode, [outputs]) == [1, 3]
 
 
-def test_nan_is_active_and_minus_zero_is_not(mode):
+def test_nan_is_active_but_minus_zero_is_not(mode):
     assert active(mode, [np.float32([[np.nan, -0.0], [0.0, 0.0]])]) == [0]
 
 
-def test_units_lie_along_an_axis(mode):
+def test_units_are_counted_along_an_axis(mode):
     outputs = np.zeros([2, 3, 4], np.float32)
     outputs[1, 2, 0] = 1
 
@@ -40,11 +40,11 @@ def test_units_lie_along_an_axis(mode):
     assert active(mode, [outputs]) == [0]
 
 
-def test_all_calls_of_a_layer_count(mode):
+def test_all_calls_of_a_layer_are_considered(mode):
     assert active(mode, [np.float32([[0, 1, 0]]), np.float32([[0, 0, 2], [0, 0, 0]])]) == [1, 2]
 
 
-def test_of_a_wide_layer_the_first_units_are_kept(mode):
+def test_a_wide_layer_keeps_its_first_units(mode):
     assert active(mode, [np.ones([1, MAX_UNITS + 5], np.float32)]) == list(range(MAX_UNITS))
 
 

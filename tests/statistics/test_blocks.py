@@ -1,4 +1,4 @@
-"""Tensors in blocks have the numbers that each has alone, wherever the rows and chunks are cut."""
+"""Tensors measured in blocks get the same results as alone, wherever rows and chunks are cut."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ ARRAYS = [_random.normal(size=size, scale=10.0 ** (i - 3)) for i, size in enumer
 ARRAYS = [array.astype(np.float32) for array in ARRAYS]
 LARGE = _random.normal(size=2 * CHUNK * ROW + 3).astype(np.float32)
 PRIME = _random.normal(size=8209 * ROW).astype(np.float32)
-"""Of a prime number of rows, more than are measured at once."""
+"""Has a prime number of rows, more than are measured at once."""
 
 
 def constants(arrays):
@@ -60,7 +60,7 @@ def test_each_tensor_has_its_own_sketch_across_chunks(mode, arrays):
         assert of_one[0] == pytest.approx(expected[0], rel=0, abs=1e-6 * expected[1])
 
 
-def test_one_number_that_is_not_finite_in_a_late_chunk_is_told(mode):
+def test_a_nonfinite_number_in_a_late_chunk_is_counted(mode):
     arrays = [array.copy() for array in ARRAYS]
     arrays[7][-1], arrays[8][5] = np.nan, 0.0
     found = run(mode, sketch_all, constants(arrays))
@@ -79,7 +79,7 @@ def test_norms_are_right_across_chunks(mode):
     assert run(mode, norms, constants(arrays)).numpy() == pytest.approx(expected, rel=1e-6)
 
 
-def test_updates_are_told_from_weights_across_chunks(mode):
+def test_updates_and_weights_are_distinguished_across_chunks(mode):
     before = [*ARRAYS, LARGE]
     after = [array + np.float32(0.5) for array in before]
     updates, weights = run(mode, update_norms, constants(before), constants(after))
@@ -101,14 +101,14 @@ def test_rows_are_measured_in_equal_chunks(num_rows, expected):
     assert num_rows_at_once(tf.constant(num_rows)).numpy() == expected
 
 
-def test_a_large_tensor_that_splits_into_chunks_is_not_filled_up():
+def test_a_large_tensor_that_splits_into_chunks_is_not_padded():
     assert len(blocks_of_one(tf.zeros([12_500 * ROW - 7])).rows) == 12_500
     assert len(blocks_of_one(tf.zeros([8_209 * ROW])).rows) == 2 * CHUNK
     assert len(blocks_of_one(tf.zeros([0])).rows) == 1
 
 
 def groups_of(shapes, dtypes=None):
-    """The numbers of the tensors of some shapes that are measured together, and those alone."""
+    """Returns the indices of tensors that are measured together, and of those measured alone."""
     many, alone = [], []
 
     def measure_many(numbers, parts):
@@ -128,33 +128,33 @@ def groups_of(shapes, dtypes=None):
     return many, alone
 
 
-def test_many_small_tensors_are_one_group_and_a_large_one_is_alone():
+def test_small_tensors_form_one_group_and_a_large_one_is_alone():
     assert groups_of([[9], [3, 3], [1024, 1024], [5]]) == ([[0, 1, 3]], [2])
 
 
-def test_a_group_holds_no_more_elements_than_it_may():
+def test_a_group_respects_its_element_limit():
     half = [MAX_ELEMENTS // 2 // 128]  # of an example, in a batch of 128
 
     many, alone = groups_of([[None, *half]] * 5)
     assert (many, alone) == ([[0, 1], [2, 3], [4]], [])
 
 
-def test_small_tensors_are_not_measured_with_larger_ones():
+def test_small_tensors_are_not_grouped_with_larger_ones():
     assert groups_of([[9], [300, 300], [5], [300, 300]]) == ([[0, 2], [1, 3]], [])
 
 
-def test_a_group_holds_no_more_tensors_than_it_may():
+def test_a_group_respects_its_tensor_limit():
     many, alone = groups_of([[2]] * (MAX_SMALL + 1))
     assert (list(map(len, many)), alone) == ([MAX_SMALL, 1], [])
 
 
-def test_float64_is_a_group_of_its_own():
+def test_float64_tensors_form_a_separate_group():
     dtypes = [tf.float32, tf.float64, tf.float16, tf.float64]
 
     assert groups_of([[2]] * 4, dtypes) == ([[0, 2], [1, 3]], [])
 
 
-def test_results_come_in_the_order_of_the_tensors():
+def test_results_are_in_the_order_of_the_tensors():
     arrays = [np.float32([1]), np.float64([2]), LARGE, np.float16([3]), np.float64([4])]
 
     assert norms(constants(arrays)).numpy()[[0, 1, 3, 4]].tolist() == [1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""Tensors of every floating dtype, by their NumPy twin: eagerly, in a graph and under XLA."""
+"""Tensors of every floating dtype, against a NumPy twin: eagerly, in a graph and under XLA."""
 
 import ml_dtypes
 import numpy as np
@@ -29,7 +29,7 @@ FLOAT64 = {
 
 
 def every_pattern(dtype):
-    """Returns every number of 16 bits, and every NaN."""
+    """Returns every 16-bit pattern, NaNs included."""
     every = np.arange(2**16, dtype=np.uint16).view(dtype)
     is_nan = np.isnan(every.astype(np.float32))
     return every[~is_nan], every[is_nan]
@@ -53,20 +53,20 @@ def test_counts_and_extremes_of_float64_are_exact(float64_sketches, name):
 
 
 @pytest.mark.parametrize("name", SUMS)
-def test_sums_of_float64_are_as_exact_as_float64(float64_sketches, name):
+def test_sums_of_float64_have_float64_precision(float64_sketches, name):
     expected = pytest.approx(twins_of(name, FLOAT64), rel=1e-14, abs=0, nan_ok=True)
 
     assert values_of(name, float64_sketches) == expected
 
 
 @pytest.mark.parametrize("case", FLOAT64)
-def test_float64_beyond_the_range_of_float32_is_counted_in_the_outermost_finite_buckets(
+def test_float64_beyond_float32_range_is_in_the_outermost_finite_buckets(
     float64_sketches, case
 ):
     assert np.all(float64_sketches[case].counts == bucket_counts(FLOAT64[case]))
 
 
-def test_nans_of_float64_leave_every_other_number_as_if_not_there(mode):
+def test_float64_nans_do_not_affect_other_statistics(mode):
     values = FLOAT64["too large for float32"].copy()
     values[4:] = [NAN, -NAN, NAN, 1e-60, NAN, 2.0]
     found, expected = sketch_in(mode, values), statistics(values)
@@ -77,14 +77,14 @@ def test_nans_of_float64_leave_every_other_number_as_if_not_there(mode):
     assert np.all(found.counts[:1020] == bucket_counts(values)[:1020])
 
 
-def test_a_subnormal_float64_is_counted_beside_zero_on_its_own_side(mode):
+def test_a_subnormal_float64_is_counted_next_to_zero_on_its_side(mode):
     found = sketch_in(mode, np.array([-1e-310, -5e-324, 1e-310, 0.0]))
 
     assert found.zeros == 1
     assert (found.counts[0], found.counts[1024]) == (2, 2)
 
 
-def test_a_subnormal_float64_is_zero_to_the_moments(mode):
+def test_a_subnormal_float64_counts_as_zero_in_the_moments(mode):
     found = sketch_in(mode, np.array([-1e-310, 3.0, 4.0]))
 
     assert (found.min, found.max, found.sum) == (0, 4, 7)
@@ -92,7 +92,7 @@ def test_a_subnormal_float64_is_zero_to_the_moments(mode):
 
 
 @pytest.mark.parametrize("dtype", OF_16_BITS.values(), ids=OF_16_BITS)
-def test_every_number_of_16_bits_is_taken(mode, dtype):
+def test_every_16_bit_number_is_supported(mode, dtype):
     values, _ = every_pattern(dtype)
     found, expected = sketch_in(mode, values), statistics(values)
 
@@ -102,7 +102,7 @@ def test_every_number_of_16_bits_is_taken(mode, dtype):
 
 
 @pytest.mark.parametrize("dtype", OF_16_BITS.values(), ids=OF_16_BITS)
-def test_every_nan_of_16_bits_is_counted_as_one(dtype):
+def test_every_16_bit_nan_is_counted_as_nan(dtype):
     _, nans = every_pattern(dtype)
     found = sketch_in("eager", nans)
 
@@ -111,7 +111,7 @@ def test_every_nan_of_16_bits_is_counted_as_one(dtype):
 
 
 @pytest.mark.parametrize("dtype", [tf.int32, tf.int64, tf.bool, tf.complex64])
-def test_a_tensor_of_another_dtype_raises_an_error_that_says_how_to_mend_it(dtype):
+def test_a_tensor_of_another_dtype_raises_with_a_remedy(dtype):
     with pytest.raises(TypeError) as error:
         sketch(tf.zeros([2], dtype))
 
@@ -122,7 +122,7 @@ def test_a_tensor_of_another_dtype_raises_an_error_that_says_how_to_mend_it(dtyp
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64])
-def test_an_empty_tensor_has_no_counts_and_no_sums_and_no_extremes(dtype):
+def test_an_empty_tensor_has_zero_counts_and_sums_and_no_extremes(dtype):
     counts, aggregates = sketch(tf.constant(np.zeros([0], dtype)))
 
     assert not np.any(counts)

@@ -1,4 +1,4 @@
-"""The sketch of a sparse gradient is that of the dense one: eagerly, in a graph and under XLA."""
+"""A sparse gradient is sketched like the dense one: eagerly, in a graph and under XLA."""
 
 import numpy as np
 import pytest
@@ -23,8 +23,8 @@ MODES = in_modes(_of_slices)
 NAMES = tuple(statistics([]))
 NANS = [1021, 1022, 1023, 2045, 2046, 2047]
 
-# Values, indices, number of rows. Whole numbers, of which no sum is rounded, and few shapes: XLA
-# compiles anew for each.
+# Values, indices, number of rows. Whole numbers, so that no sum is rounded, and few shapes, because
+# XLA recompiles for each.
 _FOUR = [[1, 2], [-3, 4], [5, 6], [7, -8]]
 CASES = {
     "every index once": (_FOUR, [4, 1, 0, 3], 6),
@@ -89,13 +89,13 @@ def test_slices_have_the_statistics_of_the_dense_gradient(sketches, case):
 @pytest.mark.parametrize("case", CASES)
 def test_slices_are_counted_as_the_dense_gradient(sketches, case):
     dense, found = dense_of(*CASES[case]), sketches[case].counts
-    found[NANS] = 0  # no one says which NaN it is that a sum makes
+    found[NANS] = 0  # which NaN a sum produces is unspecified
 
     assert np.all(found == bucket_counts(dense[~np.isnan(dense)]))
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_slices_have_the_sketch_of_the_tensor_that_tensorflow_makes_of_them(case):
+def test_slices_are_sketched_like_the_tensor_that_tensorflow_converts_them_to(case):
     values, indices, num_rows = CASES[case]
     values = tf.constant(values, tf.float32)
     shape = [num_rows, *values.shape[1:]]
@@ -108,20 +108,20 @@ def test_slices_have_the_sketch_of_the_tensor_that_tensorflow_makes_of_them(case
 
 
 @pytest.mark.parametrize("case", ["repeated rows", "no slices"])
-def test_indices_of_64_bits_are_taken(mode, case):
+def test_int64_indices_are_supported(mode, case):
     found = sketch_in(mode, *CASES[case], index_dtype=tf.int64)
 
     assert statistics_of(found) == like(statistics(dense_of(*CASES[case])))
 
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float64])
-def test_slices_of_other_dtypes_are_taken(dtype):
+def test_slices_of_other_dtypes_are_supported(dtype):
     found = sketch_in("eager", *CASES["repeated rows"], dtype=dtype)
 
     assert statistics_of(found) == like(statistics(dense_of(*CASES["repeated rows"])))
 
 
-def test_slices_of_an_integer_dtype_raise_an_error_that_says_how_to_mend_it():
+def test_slices_of_an_integer_dtype_raise_with_a_remedy():
     with pytest.raises(TypeError) as error:
         sketch_in("eager", *CASES["repeated rows"], dtype=tf.int32)
 
@@ -131,7 +131,7 @@ def test_slices_of_an_integer_dtype_raise_an_error_that_says_how_to_mend_it():
     )
 
 
-def test_slices_of_unknown_number_are_taken():
+def test_an_unknown_number_of_slices_is_supported():
     unknown = tf.function(
         lambda values, indices: sketch_slices(tf.IndexedSlices(values, indices), 12),
         input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([None], tf.int32)],
@@ -142,7 +142,7 @@ def test_slices_of_unknown_number_are_taken():
     assert statistics_of(found) == like(statistics(dense_of(*CASES["repeated rows"])))
 
 
-def test_a_table_too_large_for_memory_costs_no_more_than_its_slices():
+def test_an_embedding_too_large_for_memory_costs_only_its_slices():
     num_rows = 2_000_000_000
     found = sketch_in("eager", np.ones([2, 1000]), [0, num_rows - 1], num_rows)
 
@@ -155,7 +155,7 @@ def test_a_table_too_large_for_memory_costs_no_more_than_its_slices():
     [(np.zeros([0, 1000]), [], 3_000_000_000), (np.ones([1, 1]), [5], 3_000_000_000)],
     ids=["no slices", "many rows"],
 )
-def test_a_table_of_more_elements_than_an_int32_can_count_is_taken(mode, values, indices, size):
+def test_an_embedding_with_more_elements_than_int32_max_is_supported(mode, values, indices, size):
     values, indices = tf.constant(values, tf.float32), tf.constant(indices, tf.int64)
     found = Sketch.of(*MODES[mode](values, indices, size))
 
@@ -171,7 +171,7 @@ def test_repeated_rows_are_added_in_the_order_of_their_indices():
 
 
 @pytest.mark.parametrize(("num_rows", "expected"), [(9, 3), (2, 2)])
-def test_there_are_no_more_added_rows_than_slices_or_rows(num_rows, expected):
+def test_there_are_at_most_as_many_added_rows_as_slices_or_rows(num_rows, expected):
     slices = tf.IndexedSlices(tf.ones([3, 4, 5]), tf.constant([0, 1, 0]))
 
     assert add_repeated_rows(slices, tf.constant(num_rows)).shape == [expected, 4, 5]
@@ -184,7 +184,7 @@ def test_added_rows_have_the_dtype_of_the_values(dtype):
     assert add_repeated_rows(slices, tf.constant(4)).dtype == dtype
 
 
-# Eagerly, as XLA would compile anew for every number of slices.
+# Eagerly, because XLA would recompile for every number of slices.
 entries = st.sampled_from([-3.0, -1.0, 0.0, 1.0, 2.0, NAN])
 any_slices = st.integers(1, 6).flatmap(
     lambda num_rows: st.tuples(
@@ -196,7 +196,7 @@ any_slices = st.integers(1, 6).flatmap(
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(any_slices)
-def test_any_slices_have_the_statistics_of_the_dense_gradient(slices_and_rows):
+def test_arbitrary_slices_have_the_statistics_of_the_dense_gradient(slices_and_rows):
     slices, num_rows = slices_and_rows
     indices = [index for index, *_ in slices]
     values = np.reshape([row for _, *row in slices], [-1, 2])

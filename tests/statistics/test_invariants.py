@@ -1,4 +1,4 @@
-"""What is true of the sketch of any tensor at all, in one graph for tensors of every length."""
+"""Invariants of the sketch of any tensor, in one graph for tensors of every length."""
 
 import numpy as np
 import pytest
@@ -49,13 +49,13 @@ def test_counts_add_up_to_the_size(values):
 
 @invariant
 @given(arrays_of(anything))
-def test_any_values_are_counted_as_by_the_twin(values):
+def test_arbitrary_values_have_the_counts_of_the_twin(values):
     assert np.all(sketch_of(values).counts == bucket_counts(values))
 
 
 @invariant
 @given(arrays_of(anything))
-def test_any_values_have_the_statistics_of_the_twin(values):
+def test_arbitrary_values_have_the_statistics_of_the_twin(values):
     found, expected = sketch_of(values), statistics(values)
 
     for name in EXACT:
@@ -109,7 +109,7 @@ def test_one_nonfinite_element_changes_no_other_bucket(values, element):
 
 @invariant
 @given(arrays_of(anything), st.sampled_from([NAN, INF, -INF]))
-def test_one_nonfinite_element_changes_no_moment_of_the_others(values, element):
+def test_one_nonfinite_element_does_not_change_the_moments_of_the_others(values, element):
     before = sketch_of(values)
     after = sketch_of(np.append(values, np.float32(element)))
     extremes = pytest.approx([before.min, before.max], rel=0, abs=0, nan_ok=True)

@@ -1,4 +1,4 @@
-"""Norms of several tensors by their NumPy twin: eagerly, in a graph and under XLA."""
+"""Norms of several tensors, against a NumPy twin: eagerly, in a graph and under XLA."""
 
 import math
 
@@ -13,7 +13,7 @@ from vg_keras.statistics.norms import norms
 
 MODES = in_modes(norms)
 ACCURACY = 1e-6
-SIZE = 50  # of one size each, because XLA compiles anew for every size
+SIZE = 50  # all of one size, because XLA recompiles for every size
 INF, NAN = math.inf, math.nan
 _random = np.random.default_rng(0)
 
@@ -70,7 +70,7 @@ def mode(request):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_norm_of_one_tensor_is_that_of_the_twin(mode, case):
+def test_the_norm_of_one_tensor_equals_the_twins(mode, case):
     (found,) = norms_in(mode, [CASES[case]]).numpy()
 
     assert found == like(twin(CASES[case]))
@@ -82,7 +82,7 @@ def test_each_of_several_tensors_has_its_own_norm(mode):
     assert dict(zip(CASES, found, strict=True)) == like({c: twin(v) for c, v in CASES.items()})
 
 
-def test_several_usual_tensors_have_each_their_own_norm(mode):
+def test_each_of_several_ordinary_tensors_has_its_own_norm(mode):
     usual = [_random.normal(size=SIZE).astype(np.float32) * scale for scale in (1e-3, 1, 1e3)]
 
     assert norms_in(mode, usual).numpy() == like([twin(values) for values in usual])
@@ -96,7 +96,7 @@ def test_a_norm_is_right_from_1e_minus_38_to_1e38(mode):
 
 @pytest.mark.parametrize("element", [NAN, INF, -INF])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_of_an_element_that_is_not_finite_there_is_no_finite_norm(mode, element, dtype):
+def test_a_nonfinite_element_makes_the_norm_nonfinite(mode, element, dtype):
     broken = np.resize(np.array([1, element, 0], dtype), SIZE)
     found = norms_in(mode, [broken]).numpy()
 
@@ -104,7 +104,7 @@ def test_of_an_element_that_is_not_finite_there_is_no_finite_norm(mode, element,
 
 
 @pytest.mark.parametrize("element", [NAN, INF])
-def test_what_is_not_finite_leaves_the_norm_of_another_tensor(mode, element):
+def test_a_nonfinite_tensor_does_not_affect_the_norm_of_another(mode, element):
     broken = np.resize(np.float32([1, element]), SIZE)
     _, found = norms_in(mode, [broken, FLOAT32["usual"]]).numpy()
 
@@ -118,7 +118,7 @@ def test_norms_are_float64(dtype):
     assert (found.dtype, found.shape) == (tf.float64, [2])
 
 
-def test_tensors_of_unknown_size_are_taken():
+def test_tensors_of_unknown_size_are_supported():
     unknown = tf.function(
         lambda values: norms([values]), input_signature=[tf.TensorSpec([None, None])]
     )

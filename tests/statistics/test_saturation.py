@@ -1,4 +1,4 @@
-"""Which fraction of a layer's outputs is saturated."""
+"""The fraction of a layer's outputs that is saturated."""
 
 import math
 
@@ -21,7 +21,7 @@ OF_BOUNDS = {
 
 
 def twin(values, bounds):
-    """The share by its definition, the bounds as float32 holds them."""
+    """Returns the fraction by its definition, with the bounds rounded to float32."""
     lower, upper = (float(np.float32(bound)) for bound in bounds)
     values = [float(value) for value in np.asarray(values).ravel()]
     beyond = [value for value in values if value <= lower or value >= upper]
@@ -49,7 +49,7 @@ CASES = {
 
 @pytest.mark.parametrize("bounds", OF_BOUNDS, ids=["both", "upper", "lower"])
 @pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
-def test_the_share_is_that_of_the_twin(mode, bounds):
+def test_the_fraction_equals_the_twins(mode, bounds):
     share_of = OF_BOUNDS[bounds][mode]
     found = {case: share_of(tf.constant(values)).numpy() for case, values in CASES.items()}
     expected = {case: twin(values, bounds) for case, values in CASES.items()}
@@ -58,27 +58,27 @@ def test_the_share_is_that_of_the_twin(mode, bounds):
 
 
 @pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
-def test_an_infinity_is_beyond_a_bound_and_nan_is_not(mode):
+def test_an_infinity_is_beyond_a_bound_but_nan_is_not(mode):
     outputs = tf.constant([INF, -INF, NAN, 0.0, NAN])
 
     assert OF_BOUNDS[BOTH][mode](outputs) == 2 / 5
 
 
-def test_the_share_of_many_outputs_is_exact():
-    outputs = np.zeros(2**25 + 1, np.float16)  # beyond what float32 counts by ones
+def test_the_fraction_of_many_outputs_is_exact():
+    outputs = np.zeros(2**25 + 1, np.float16)  # more than float32 can count in steps of one
     outputs[::2] = 1
     share = saturated_fraction(tf.constant(outputs), BOTH)
 
     assert float(share) == (2**24 + 1) / (2**25 + 1)
 
 
-def test_the_share_is_a_float64_scalar():
+def test_the_fraction_is_a_float64_scalar():
     share = saturated_fraction(tf.ones([2, 3], tf.float16), BOTH)
 
     assert (share.dtype, share.shape) == (tf.float64, [])
 
 
-def test_of_saturated_units_keras_says_the_same():
+def test_the_fraction_agrees_with_keras_activations():
     layer = keras.layers.Dense(64, activation="tanh")
     outputs = layer(3 * tf.random.normal([50, 8]))
     share = float(saturated_fraction(outputs, ACTIVATIONS["tanh"].saturation))

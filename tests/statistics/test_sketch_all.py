@@ -1,4 +1,4 @@
-"""Several tensors sketched at once have the sketches that each of them has alone."""
+"""Several tensors sketched at once get the same sketches as each of them alone."""
 
 import ml_dtypes
 import numpy as np
@@ -52,8 +52,8 @@ def test_each_of_several_tensors_has_the_statistics_of_the_twin(sketches, case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_each_of_several_tensors_is_counted_as_by_the_twin(sketches, case):
-    # Without NaNs: those of float64 have no bucket of their own among them.
+def test_each_of_several_tensors_has_the_counts_of_the_twin(sketches, case):
+    # Without NaNs: float64 NaNs have no distinct buckets.
     numbers = [index for index in range(2048) if index % 1024 <= 1020]
     expected = np.array([bucket_counts(values) for values in CASES[case]])
 
@@ -69,7 +69,7 @@ def test_each_of_several_tensors_has_the_sketch_it_has_alone(case):
     assert aggregates.numpy() == like(np.stack([one.aggregates for one in alone]))
 
 
-def test_one_tensor_of_another_dtype_raises_an_error_that_says_how_to_mend_it():
+def test_one_tensor_of_another_dtype_raises_with_a_remedy():
     with pytest.raises(TypeError) as error:
         sketch_all([tf.ones([2]), tf.ones([2], tf.int32)])
 

@@ -1,4 +1,4 @@
-"""What is computed of a tensor against its NumPy twin: eagerly, in a graph and under XLA."""
+"""The sketch of a tensor, against a NumPy twin: eagerly, in a graph and under XLA."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ ALL_OF_ONE_SIGN = ("l1_norm", "norm", "mean_abs", "rms")
 OF_BOTH_SIGNS = ("sum", "mean")
 ACCURACY = 1e-6
 
-# Of one size each, because XLA compiles anew for every size. 50 is no multiple of the 16 numbers
+# All of one size, because XLA recompiles for every size. 50 is not a multiple of the 16 numbers
 # that are added at a time.
 SIZE = 50
 INF, NAN = np.inf, np.nan
@@ -116,7 +116,7 @@ def test_sums_of_a_million_equal_values_are_right_to_1e_6(mode):
 
 
 def test_a_sum_in_which_every_small_term_is_rounded_away_is_right_to_1e_6(mode):
-    # Beside 1, a float32 sum drops all that is below 2**-24. No 16 numbers are worse to add.
+    # Next to 1, a float32 sum drops terms below 2**-24. This is the worst case for 16 terms.
     values = np.full(1000, 0.99 * 2.0**-24, np.float32)
     values[0] = 1.0
     expected = statistics(values)
@@ -124,7 +124,7 @@ def test_a_sum_in_which_every_small_term_is_rounded_away_is_right_to_1e_6(mode):
     assert sketch_in(mode, values).sum == pytest.approx(expected["sum"], rel=ACCURACY)
 
 
-def test_powers_of_two_and_their_neighbours_land_in_their_own_buckets(mode):
+def test_powers_of_two_and_their_neighbors_are_in_their_own_buckets(mode):
     powers = (2.0 ** np.arange(-126, 128)).astype(np.float32)
     below, above = np.nextafter(powers, np.float32(0)), np.nextafter(powers, np.float32(INF))
     half = np.concatenate([below, powers, above])
@@ -146,14 +146,14 @@ def test_a_subnormal_alone_is_exact(mode, value):
 @pytest.mark.parametrize(
     ("pattern", "bucket"), [(0x7FFFFFFF, 1023), (0xFFFFFFFF, 2047), (0x7F800001, 1020)]
 )
-def test_a_nan_is_told_from_infinity_whatever_its_payload(mode, pattern, bucket):
+def test_a_nan_is_distinguished_from_infinity_whatever_its_payload(mode, pattern, bucket):
     found = sketch_in(mode, _bits([pattern]))
 
     assert (found.nans, found.positive_infinities, found.negative_infinities) == (1, 0, 0)
     assert found.counts[bucket] == 1
 
 
-def test_an_empty_tensor_is_taken_in_a_graph_and_under_xla(mode):
+def test_an_empty_tensor_is_supported_in_a_graph_and_under_xla(mode):
     found = sketch_in(mode, np.zeros([3, 0], np.float32))
 
     assert found.count == 0
@@ -171,7 +171,7 @@ def test_one_element_is_its_own_sum_and_extremes(mode):
     assert found.l1_norm == pytest.approx(-value, rel=ACCURACY)
 
 
-def test_a_scalar_is_one_element(mode):
+def test_a_scalar_counts_as_one_element(mode):
     found = sketch_in(mode, np.float32(3.0))
 
     assert found.count == 1
@@ -186,7 +186,7 @@ def test_the_shape_of_a_tensor_does_not_matter(mode):
     assert np.all(shaped.counts == flat.counts)
 
 
-def test_a_tensor_of_unknown_shape_is_taken():
+def test_a_tensor_of_unknown_shape_is_supported():
     unknown = tf.function(sketch, input_signature=[tf.TensorSpec(None, tf.float32)])
     found = Sketch.of(*unknown(tf.ones([2, 3])))
 
@@ -194,7 +194,7 @@ def test_a_tensor_of_unknown_shape_is_taken():
 
 
 @pytest.mark.parametrize("constant", [0.0, 1e-30, 1e30])
-def test_a_constant_has_its_norm_under_xla(constant):
+def test_the_norm_of_a_constant_is_right_under_xla(constant):
     # XLA rewrites (a*b)*(a*b) to (b*b)*(a*a) where a is a constant, which must not overflow.
     @tf.function(jit_compile=True)
     def norm():

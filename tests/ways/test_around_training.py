@@ -73,7 +73,10 @@ def test_a_resumed_training_goes_on_with_its_steps_and_records_none_twice(tmp_pa
     uninterrupted = GradientMonitor(None, "batch")
     fit(whole, [uninterrupted], epochs=3)
 
-    records = read_run(tmp_path / "logs").latest.records
+    aborted, resumed = read_run(tmp_path / "logs").trainings
+    assert (aborted.resumed_from, resumed.resumed_from) == (None, 3)
+    assert [record.step for record in aborted.records] == [0, 1, 2, 3, 4]
+    records = [*aborted.records[:3], *resumed.records]
     assert [record.step for record in records] == list(range(9))
     for record, expected in zip(records, uninterrupted.records, strict=True):
         for path, sketch in expected.gradients.items():

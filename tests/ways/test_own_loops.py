@@ -322,6 +322,6 @@ def test_one_monitor_does_not_watch_two_models_at_once():
         pass
 
     assert str(caught.value) == (
-        "This GradientMonitor watches the model 'sequential' already. Give each model a monitor of "
-        "its own, or leave the other watch first."
+        "This GradientMonitor watches the model 'sequential' already. "
+        "Use one monitor per model, or exit the other watch first."
     )

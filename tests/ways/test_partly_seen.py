@@ -145,9 +145,9 @@ def test_a_layer_that_runs_out_of_sight_is_named_once_and_the_rest_is_recorded(m
 
     (warning,) = [w for w in caught if "not recorded" in str(w.message)]
     assert str(warning.message) == (
-        "The outputs of hiding/inside are not recorded: called in a loop or a function of their "
-        "own (tf.while_loop, tf.function, tf.vectorized_map), they can't be seen from outside of "
-        "it. Everything else is recorded."
+        "The outputs of hiding/inside are not recorded: the layers are called inside a loop or "
+        "function (tf.while_loop, tf.function, tf.vectorized_map), where they can't be observed. "
+        "Everything else is recorded."
     )
     assert_all_agree(record, expected, ["hiding/outside"])
 

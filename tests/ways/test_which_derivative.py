@@ -248,10 +248,12 @@ class TwoLosses(Model):
 
 
 OUT_OF_SIGHT = (
-    "the gradients that the optimizer was handed do not come from a `tf.GradientTape.gradient` of "
-    "this step that is in sight"
+    "the gradients that the optimizer received do not come from an observed "
+    "`tf.GradientTape.gradient` call of this step"
 )
-SEVERAL = "several losses were differentiated by them, and their gradients combined"
+SEVERAL = (
+    "several losses were differentiated with respect to their outputs, and the gradients combined"
+)
 
 
 @pytest.mark.parametrize("way", WAYS)

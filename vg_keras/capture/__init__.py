@@ -1,29 +1,58 @@
-"""How numbers leave the train step: the only place that touches the inside of a Keras object.
+"""Measures train steps from the inside: the only package that touches the internals of Keras.
 
-Its modules, from the outside to the inside:
+A step that is recorded runs in a second train function, traced from the same Python code while the
+methods of the model and its optimizers are wrapped. Every other step runs the model's own.
 
-    capture          entry point for `fit` and custom loops, shared by monitors that record the
-                     same things;  probe_pass  entry point for a probe
-    train_function   decides which of two train functions runs a batch of `fit`
-    function_twins   records the user's `tf.function`s without changing them
-    tf_functions, graph_difference, model_state
-                     whether both are the same step, and whether one has changed the model
-    claims           one thread at a time
-    observer         observes a step, for `fit`, for a custom training loop and for a probe
-    taps             notes what layers put out, and what is backpropagated to them
-    outputs, regularizers, tape, vectorized_map, calls
-                     where the taps look, and what they have seen
-    optimizers       sees what optimizers are handed, and when they have done their work
-    patches, op_callbacks, per_step, python_random, custom_gradients
-                     replacing and restoring attributes, suspending TensorFlow's op callbacks,
-                     values that belong to one trace, drawing the same random numbers in two traces,
-                     and freeing the graph of a trace
-    plan             says what of a model is measured; layers and model know its parts
-    absences         says what of the plan is missing in the records
-    copies           keeps the reading from changing how the step is rounded
-    measurement      makes rows of numbers of what was seen, inside the step
-    buffer, slots     keep them until the host reads them; which steps are kept, by which number
-    decoder     makes records of them, on the host
+Entry points, one for each way to run a step:
 
-Tried with Keras 3.15; what is private to Keras says so where it is used.
+    fit               steps of `fit`
+    loop_capture      steps of a custom training loop
+    probe_pass        a forward and backward pass on a fixed batch, without an update
+    shared            shares what was traced between monitors that measure the same things
+
+Functions that run a recorded step, in place of the user's:
+
+    train_function    chooses between the model's own train function and the recording one
+    function_twins    redirects calls of the user's `tf.function`s to recording twins
+    tf_functions      finds and traces `tf.function`s
+    graph_difference  describes how two traces of one step differ
+    model_state       whether the variables of a model have changed
+    python_random     draws the same random numbers in two traces
+    custom_gradients  frees the graphs of old traces
+    claims            allows one thread at a time per model and monitor
+
+Plan, made once the model is built:
+
+    model_map         the layers and variables of a model, with unique paths
+    layers            properties of a single layer
+    plan              which tensors are measured, and their rows in the buffer
+    describe          describes the model and its training settings for the log
+
+Observation, while the step is traced or runs eagerly:
+
+    observer          connects the stages below for one model
+    taps              notes the outputs of layers and the gradients backpropagated to them, with
+                      calls (what was noted), outputs (tensors of an output), tape (derivatives from
+                      `tf.GradientTape`), regularizers (penalties) and vectorized_map
+    optimizers        intercepts the gradients passed to optimizers
+    gather            gathers everything that belongs to one update
+    patches           replaces and restores attributes and methods
+    trace_local       keeps values per thread and graph
+    op_callbacks      suspends TensorFlow's op callbacks for the monitor's own operations
+
+Measurement, inside the step:
+
+    due_steps         numbers the steps and decides which are kept
+    copies            copies tensors so that reading them doesn't change how the step is rounded
+    encode            computes rows of the buffer from what was gathered
+    buffer            variables that keep the rows until the host reads them
+
+Records, on the host:
+
+    decode            turns the rows into records
+    dead_units        tracks from record to record which units are dead
+    absences          explains what is planned but missing in the records
+    devices           waits for devices, and tells workers apart
+
+Tested with Keras 3.15. Private names of Keras are marked where they are used.
 """

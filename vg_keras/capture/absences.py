@@ -1,7 +1,7 @@
-"""What of a model is planned to be recorded and is not, and why.
+"""Explains which planned quantities of a model are missing in the records.
 
-A number that is missing without a word looks like a layer that is not there. The observer notes
-here what it is handed, and the plan is compared with that after the first records.
+Without an explanation, a missing number looks like a missing layer. The gatherer notes here what
+optimizers receive, and the plan is compared with that after the first records.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from vg_keras.statistics.tensor_sketch import DTYPES
 _MOST_NAMES = 5
 
 Absence = tuple[str, str, str]
-"""What is missing, of which variable or layer, and why."""
+"""The quantity that is missing, the path of the variable or layer, and the reason."""
 
 
 class Absences:
-    """What is missing in the records of one model.
+    """Quantities that are missing in the records of one model.
 
     Args:
-        taps: The taps of the model, which know what they could not see.
+        taps: The taps of the model, which know what they could not observe.
 
     Attributes:
-        handed: The paths of the variables whose gradient, or None, an optimizer was handed.
+        handed: Paths of the variables for which an optimizer received a gradient or None.
     """
 
     def __init__(self, taps: Taps) -> None:
@@ -41,7 +41,7 @@ class Absences:
         self._unmeasured: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     def note_handed(self, gradients: Mapping[str, Gradient | None]) -> None:
-        """Notes the gradients that an optimizer was handed, by path of the variable."""
+        """Notes the gradients that an optimizer received, by path of the variable."""
         self.handed |= set(gradients)
         self._with_gradient |= {p for p, gradient in gradients.items() if gradient is not None}
 
@@ -50,7 +50,7 @@ class Absences:
         return {p: g for p, g in gradients.items() if self._is_measurable("gradients", p, [g])}
 
     def measurable_calls(self, calls: Mapping[str, list[Call]]) -> dict[str, list[Call]]:
-        """Returns the calls of the layers whose outputs can be measured, and notes the others."""
+        """Returns the calls of layers whose outputs can be measured, and notes the others."""
         return {
             path: of_layer
             for path, of_layer in calls.items()
@@ -70,11 +70,11 @@ class Absences:
         return not odd
 
     def sentences(self, plan: Plan, is_final: bool) -> list[str]:
-        """Returns a sentence for each reason.
+        """Returns one sentence for each quantity and reason.
 
         Args:
-            plan: What is planned.
-            is_final: Whether what has not been seen yet counts as missing.
+            plan: The plan.
+            is_final: Whether quantities that have not been observed yet count as missing.
         """
         groups: dict[tuple[str, str], list[str]] = {}
         for what, path, why in [*self._known(plan), *(self._unseen(plan) if is_final else ())]:
@@ -85,7 +85,7 @@ class Absences:
         ]
 
     def _known(self, plan: Plan) -> Iterator[Absence]:
-        """Yields what was met and could not be recorded."""
+        """Yields what was observed but could not be recorded."""
         taps = self._taps
         path_of = {id(observed.layer): path for path, observed in plan.layers.items()}
         hidden = taps.called.keys() - taps.seen - taps.unusable.keys()
@@ -99,7 +99,7 @@ class Absences:
             yield from ((what, path, reason) for path, reason in of_paths.items())
 
     def _unseen(self, plan: Plan) -> Iterator[Absence]:
-        """Yields what no step has shown."""
+        """Yields what no step has contained."""
         for path in plan.variables:
             if path not in self.handed:
                 yield "gradients", path, _NOT_HANDED
@@ -107,7 +107,7 @@ class Absences:
             yield "outputs", path, _NOT_CALLED
 
     def _not_called(self, plan: Plan) -> Iterator[str]:
-        """Yields the layers that were trained though no call of them was seen."""
+        """Yields the paths of layers that were trained although no call of them was observed."""
         for path, observed in plan.layers.items():
             layer: keras.layers.Layer = observed.layer
             if id(layer) not in self._taps.called:
@@ -117,10 +117,10 @@ class Absences:
 
 
 _HIDDEN = (
-    "called in a loop or a function of their own (tf.while_loop, tf.function, tf.vectorized_map), "
-    "they can't be seen from outside of it"
+    "the layers are called inside a loop or function (tf.while_loop, tf.function, "
+    "tf.vectorized_map), where they can't be observed"
 )
-_NOT_HANDED = "no Keras optimizer was handed any for them"
+_NOT_HANDED = "no Keras optimizer received any"
 _NOT_CALLED = "the layers were not called while the step was traced"
 
 

@@ -1,11 +1,11 @@
-"""The variables that keep what one execution of a train function measured, until the host reads it.
+"""Variables that keep the measurements of one train function execution until the host reads them.
 
-Variables, because `tf.summary` in a train step fails under XLA, and a value returned from it would
-have to pass as a metric. A buffer has a row for each tensor that is sketched, and a slot for each
-step that is kept. What the rows mean is for `observer.py` to say.
+Variables, because `tf.summary` fails in a train step under XLA, and a value returned from the step
+would appear as a metric. A buffer has one row for each tensor that is sketched and one slot for
+each step that is kept. `plan.py` assigns the rows, `encode.py` writes them, `decode.py` reads them.
 
-A step writes its own slot and leaves the others where they are: with hundreds of slots a copy of
-the buffer at each step would cost more than the step.
+A step writes only its own slot, in place: with hundreds of slots, copying the buffer at each step
+would cost more than the step.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from vg_keras.statistics.active_units import MAX_UNITS
 from vg_keras.statistics.tensor_sketch import TensorSketch
 
 NUM_EXTRAS = 2
-"""Numbers that a row may have besides its sketch."""
+"""Number of additional numbers in a row, after its sketch."""
 
 NO_EXTRAS = (False,) * NUM_EXTRAS
 
 _STEP = len(AGGREGATES)
 _EXTRAS = _STEP + 1
 _FLAGS = _EXTRAS + NUM_EXTRAS
-"""Whether the row was filled, and whether each extra is known: 1 or 0, and no NaN, which would end
-a training run under `tf.debugging.enable_check_numerics`."""
+"""First column of the flags: whether the row was filled, and whether each extra is known. They are
+1 or 0, because a NaN would end the training run under `tf.debugging.enable_check_numerics`."""
 _NUM_COLUMNS = _FLAGS + 1 + NUM_EXTRAS
 
 
 def bytes_of_slot(num_rows: int, num_masks: int) -> int:
-    """Returns how many bytes of memory a slot of a buffer takes."""
+    """Returns the size of one slot of a buffer in bytes."""
     return num_rows * 8 * (buckets.NUM_BUCKETS + _NUM_COLUMNS) + num_masks * MAX_UNITS
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What one replica kept of one step.
+    """The rows that one replica stored for one step.
 
     Args:
         counts: int64 `[rows, 2048]`.
-        numbers: float64 `[rows, 11]`: the aggregates of the sketch, the step, and the extras. NaN
-            for the step of a row that was not filled, and for an extra that is not known.
+        numbers: float64 `[rows, 11]`: the aggregates of the sketch, the step, and the extras. The
+            step of a row that was not filled, and an extra that is not known, are NaN.
         active: bool `[masks, MAX_UNITS]`.
     """
 
@@ -58,7 +58,7 @@ class Rows:
 
     @property
     def filled(self) -> NDArray[np.bool_]:
-        """Bool `[rows]`: which rows were filled in this step."""
+        """Which rows were filled in this step, bool `[rows]`."""
         return ~np.isnan(self.numbers[:, _STEP])
 
     @property
@@ -67,8 +67,8 @@ class Rows:
         return int(np.nanmax(self.numbers[:, _STEP]))
 
     def sketches(self, rows: Sequence[int]) -> list[Sketch]:
-        """Returns the sketches in some rows."""
-        # NumPy finds what is True ten times as fast as what is not zero.
+        """Returns the sketches in the given rows."""
+        # NumPy finds True values ten times as fast as nonzero integers.
         counts = self.counts[rows].reshape(-1)
         places = np.flatnonzero(counts != 0)
         owner, nonzero_buckets = np.divmod(places, buckets.NUM_BUCKETS)
@@ -82,31 +82,31 @@ class Rows:
         return [Sketch.of_nonzero(*part) for part in parts]
 
     def extras(self, row: int) -> list[float]:
-        """Returns the numbers beside it."""
+        """Returns the extras of a row."""
         return self.numbers[row, _EXTRAS:].tolist()
 
 
 class Buffer:
-    """Variables for the sketches of several steps.
+    """Variables that hold the sketches of several steps.
 
-    Under a strategy every replica fills its own; the host reads them all.
+    Under a distribution strategy each replica fills its own copy, and the host reads all of them.
 
     Args:
         num_rows: Number of tensors that are sketched in a step.
-        num_masks: Number of layers whose active units are kept.
-        num_slots: Number of steps that are kept until the host reads them.
+        num_masks: Number of layers whose active units are stored.
+        num_slots: Number of steps that can be kept until the host reads them.
     """
 
     def __init__(self, num_rows: int, num_masks: int, num_slots: int) -> None:
         self._shape = (num_slots, num_rows)
-        # int64, because TensorFlow keeps int32 variables of a GPU in the memory of the host.
+        # int64, because TensorFlow places int32 variables of a GPU in host memory.
         self._counts = host_read_variable(tf.zeros([*self._shape, buckets.NUM_BUCKETS], tf.int64))
         self._nothing = tf.zeros([*self._shape, _NUM_COLUMNS], tf.float64)
         self._numbers = host_read_variable(self._nothing)
         self._active = host_read_variable(tf.zeros([num_slots, num_masks, MAX_UNITS], tf.bool))
 
     def empty(self) -> None:
-        """Empties all slots. To be called on the host."""
+        """Empties all slots. Called on the host."""
         self._numbers.assign(self._nothing)
 
     def store(
@@ -118,15 +118,15 @@ class Buffer:
         extras: tf.Tensor,
         known: Sequence[Sequence[bool]] | None = None,
     ) -> None:
-        """Fills some rows of a slot. To be called inside the train step.
+        """Fills some rows of a slot. Called inside the train step.
 
         Args:
             slot: The slot.
-            step: int64, the number of the step.
+            step: The number of the step, int64.
             rows: n different rows.
             sketches: Their sketches, counts `[n, 2048]` and aggregates `[n, 8]`.
             extras: float64 `[n, 2]`.
-            known: bool `[n, 2]`: which of the extras are known; all of them by default.
+            known: Which of the extras are known, bool `[n, 2]`. Defaults to all of them.
         """
         steps = tf.fill([len(rows), 1], tf.cast(step, tf.float64))
         flags = np.ones([len(rows), 1 + NUM_EXTRAS])
@@ -143,17 +143,17 @@ class Buffer:
         _update(self._numbers, places, numbers)
 
     def store_active(self, slot: tf.Tensor | int, masks: Sequence[int], active: tf.Tensor) -> None:
-        """Keeps which units are active. To be called inside the train step.
+        """Stores which units are active. Called inside the train step.
 
         Args:
             slot: The slot.
-            masks: Numbers of n layers.
+            masks: The numbers of n layers, as in `Plan.mask_of`.
             active: bool `[n, MAX_UNITS]`.
         """
         _update(self._active, _places(slot, masks), active)
 
     def read(self) -> Iterator[list[Rows]]:
-        """Yields what was kept of each step since `empty`: for each replica, its rows."""
+        """Yields, for each step stored since `empty`, the rows of each replica."""
         counts, numbers, active = map(_read, (self._counts, self._numbers, self._active))
         for slot in range(self._shape[0]):
             replicas = [
@@ -165,14 +165,14 @@ class Buffer:
 
 
 def _with_nan(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the numbers of the rows with NaN for the step and the extras that are not there."""
+    """Returns the numbers of the rows, with NaN for a missing step or extra."""
     found = numbers[:, :_FLAGS].copy()
     found[:, _STEP:][numbers[:, _FLAGS:] == 0] = np.nan
     return found
 
 
 def host_read_variable(initial: tf.Tensor) -> tf.Variable:
-    """Returns a variable that each replica of a strategy writes by itself, without being synced."""
+    """Returns a variable that each replica of a strategy writes separately, without syncing."""
     return tf.Variable(
         initial,
         trainable=False,
@@ -183,7 +183,7 @@ def host_read_variable(initial: tf.Tensor) -> tf.Variable:
 
 def _read(variable: tf.Variable) -> list[NDArray[Any]]:
     """Returns the value in each replica on this machine."""
-    values = getattr(variable, "values", None)  # of a variable distributed over replicas
+    values = getattr(variable, "values", None)  # only on a variable distributed over replicas
     return [tf.convert_to_tensor(value).numpy() for value in values or [variable]]
 
 
@@ -196,6 +196,6 @@ def _places(slot: tf.Tensor | int, rows: Sequence[int]) -> tf.Tensor:
 
 
 def _update(variable: tf.Variable, places: tf.Tensor, updates: tf.Tensor) -> None:
-    # In place. By the handle, because a variable of a strategy has no `scatter_nd_update`; within a
-    # replica the handle is that of the replica's own.
+    # In place, and through the handle: a variable of a strategy has no `scatter_nd_update`, and
+    # within a replica its handle is that of the replica's own copy.
     tf.raw_ops.ResourceScatterNdUpdate(ref=variable.handle, indices=places, updates=updates)

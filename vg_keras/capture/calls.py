@@ -1,4 +1,7 @@
-"""What one step shows of a model: the calls of its layers, and its backward passes."""
+"""The calls of layers and the backward passes of one step, and which belong together.
+
+`taps.py` notes the calls, and `tape.py` fills in their derivatives.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ class Call:
     """One call of a layer.
 
     Args:
-        value: Its output: the first floating-point or complex tensor where it has several, the flat
-            values of a ragged or sparse one.
+        value: The output: its first floating-point or complex tensor if it has several, the flat
+            values if it is ragged or sparse.
         logits: The tensor that a softmax or sigmoid output was computed from, or None. Keras
-            computes a cross-entropy from the logits, past the output.
-        number: When the call was made, counted through the step.
-        examples: Number of examples where `value` does not tell, a scalar.
-        gradient: dL/d(output) of the loss whose gradients the optimizer was handed, or None.
+            computes a cross-entropy from the logits, bypassing the output.
+        number: Position of the call among the calls and backward passes of the step.
+        examples: Number of examples, a scalar, if it can't be derived from `value`.
+        gradient: dL/d(output) of the loss whose gradients the optimizer received, or None.
     """
 
     value: tf.Tensor
@@ -32,20 +35,20 @@ class Call:
 
     @property
     def loss_takes_logits(self) -> bool:
-        """Whether the loss was computed from the logits, if it has a derivative by them at all."""
+        """Whether the loss was computed from the logits, given that it depends on them."""
         if self.logits is None or tf.executing_eagerly():
-            return True  # eagerly, `logits` are a tensor that only a loss takes
+            return True  # eagerly, `logits` is a tensor that only a loss uses
         return any(consumer is not self.value.op for consumer in self.logits.consumers())
 
 
 @dataclass(eq=False)
 class BackwardPass:
-    """One call of `tf.GradientTape.gradient`, and what the tape was asked for in addition.
+    """One call of `tf.GradientTape.gradient`, with the additional derivatives it computes.
 
     Args:
-        calls: The calls whose outputs the tape is asked for.
-        penalties: What regularizers returned, with the id of the variable.
-        number: When the pass began, counted through the step.
+        calls: The calls whose outputs are differentiated by.
+        penalties: The values that regularizers returned, each with the id of its variable.
+        number: Position of the start of the pass among the calls and passes of the step.
     """
 
     calls: list[Call]
@@ -55,21 +58,21 @@ class BackwardPass:
     results: list[tf.Tensor] = field(default_factory=list)
     by_output: dict[int, Any] = field(default_factory=dict)
     by_logits: dict[int, Any] = field(default_factory=dict)
-    """The derivatives by the id of the call."""
+    """The derivatives by output and by logits, each by the id of the call."""
     by_penalty: list[tuple[int, tf.Tensor]] = field(default_factory=list)
     ambiguous: set[int] = field(default_factory=set)
     """The ids of calls that were differentiated more than once within the pass."""
     lineage: tf.GradientTape | None = None
-    """Eagerly: a tape that watches the results, and so knows what is computed from them."""
+    """In eager mode, a tape that watches the results and so tracks what is computed from them."""
 
     @property
     def tensors(self) -> list[tf.Tensor]:
-        """The tensors that the tape is asked for in addition."""
+        """The additional sources of the tape: outputs, logits and penalties."""
         logits = [call.logits for call in self.calls if call.logits is not None]
         return [call.value for call in self.calls] + logits + [p for _, p in self.penalties]
 
     def receive(self, derivatives: Sequence[Any]) -> None:
-        """Takes the derivatives by `tensors`, in their order; None where there is none."""
+        """Takes the derivatives by `tensors`, in the same order; None if unconnected."""
         rest = iter(derivatives)
         with_logits = [call for call in self.calls if call.logits is not None]
         by_output = {id(call): next(rest) for call in self.calls}
@@ -80,7 +83,7 @@ class BackwardPass:
         self.by_penalty += [(key, d) for key, d in penalties if d is not None]
 
     def finish(self, targets: list[tf.Tensor], results: Sequence[Any]) -> None:
-        """Takes what was differentiated, and what the caller of the tape gets."""
+        """Takes the differentiated tensors and the results that the caller of the tape gets."""
         self.targets = targets
         self.results = [_dense_part(result) for result in results if result is not None]
         if tf.executing_eagerly() and self.results:
@@ -92,14 +95,14 @@ class BackwardPass:
     def derivative(self, call: Call) -> Any:
         """Returns dL/d(output) of a call, or None.
 
-        Where the loss was computed from the logits behind the output, it is dL/d(logits).
+        If the loss was computed from the logits of the output, this is dL/d(logits).
         """
         by_output, by_logits = self.by_output.get(id(call)), self.by_logits.get(id(call))
         takes_logits = by_logits is not None and (by_output is None or call.loss_takes_logits)
         return by_logits if takes_logits else by_output
 
     def include(self, inner: BackwardPass) -> None:
-        """Takes what a pass within this one has found."""
+        """Adds the derivatives of a pass nested in this one."""
         for own, found in ((self.by_output, inner.by_output), (self.by_logits, inner.by_logits)):
             self.ambiguous |= own.keys() & found.keys()
             own |= found
@@ -117,10 +120,10 @@ class BackwardPass:
         return any(gradient is not None for gradient in found)
 
     def close(self) -> None:
-        """Stops watching what is computed from the results."""
+        """Stops tracking what is computed from the results."""
         lineage, self.lineage = self.lineage, None
         if lineage is not None:
-            # A replica's thread has its own stack of tapes and is gone with it.
+            # A replica's thread has its own stack of tapes, which is gone when the thread ends.
             with suppress(ValueError):
                 lineage.__exit__(None, None, None)
 
@@ -130,14 +133,14 @@ def passes_behind(
 ) -> list[BackwardPass]:
     """Returns the backward passes whose results these gradients were computed from.
 
-    In a graph the gradients are followed back to the first results on each way: what is behind
-    those (the inner pass of a gradient penalty or of a meta-learner) made the loss, not the
-    gradient. Eagerly, a tensor is either a result itself or was computed from one, which the tape
-    of that pass knows.
+    In a graph, the gradients are followed back to the first result on each path: anything behind
+    that (the inner pass of a gradient penalty or of a meta-learner) contributed to the loss, not to
+    the gradient. In eager mode, a tensor is either a result or was computed from one, which the
+    `lineage` of that pass tracks.
 
     Args:
-        gradients: What an optimizer was handed, the values of IndexedSlices.
-        passes: The backward passes of the step, in this graph.
+        gradients: The gradients that an optimizer received; of IndexedSlices, the values.
+        passes: The backward passes of the step in this graph.
     """
     if tf.executing_eagerly():
         direct = {id(tensor) for tensor in gradients}
@@ -160,7 +163,7 @@ def passes_behind(
 
 
 def tensors_behind(tensors: Sequence[tf.Tensor]) -> set[int]:
-    """Returns the ids of all tensors of a graph that others are computed from."""
+    """Returns the ids of the given graph tensors and all tensors they are computed from."""
     behind: set[int] = set()
     ahead = list(tensors)
     while ahead:
@@ -172,7 +175,7 @@ def tensors_behind(tensors: Sequence[tf.Tensor]) -> set[int]:
 
 
 def _inputs(tensor: tf.Tensor) -> Sequence[tf.Tensor]:
-    """Returns what a tensor is computed from; in the branch of a `tf.cond`, what it stands for."""
+    """Returns the inputs of a tensor; for a captured tensor in a `tf.cond`, the outer tensor."""
     if tensor.op.type == "Placeholder":
         captures = getattr(tensor.graph, "captures", ())
         return [outer for outer, inner in captures if inner is tensor and _is_symbolic(outer)]

@@ -1,15 +1,15 @@
-"""Reads tensors of a graph without changing how TensorFlow rounds the rest of it.
+"""Copies tensors of a graph so that reading them does not change how TensorFlow rounds the rest.
 
-Grappler, TensorFlow's graph optimizer, fuses operations whose result nobody else reads: a MatMul
+Grappler, TensorFlow's graph optimizer, fuses operations whose result has no other reader: a MatMul
 with its BiasAdd and a following tanh, or a chain of additions into one AddN. The fused operation
-rounds differently in the last bits. If the monitor read the tensor in between, Grappler could not
-fuse, and the recorded steps would train with other last bits than the rest.
+differs in the last bits. If the monitor read the tensor in between, Grappler could not fuse, and
+recorded steps would be rounded differently from all others.
 
-So such a tensor is not read. A function that is not inlined computes it a second time, from tensors
-that have several readers in any case, and the copy is read. Few tensors need that: where the
-backward pass reads an output too, as for most layers, nothing can be fused away.
+So such a tensor is not read. Instead, a function that is not inlined recomputes it, from tensors
+that have several readers anyway, and the copy is read. Few tensors need this: if the backward pass
+also reads an output, as for most layers, it can't be fused away.
 
-Tried with TensorFlow 2.21 on a CPU.
+Tested with TensorFlow 2.21 on a CPU.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from collections.abc import Iterable, Sequence
 import tensorflow as tf
 
 _CHUNK = 32
-"""Copies that one function makes: they are all in memory at once."""
+"""Maximum number of copies that one function makes. They are all in memory at once."""
 
 _MAX_CONSTANT_BYTES = 4096
-"""A larger constant is read and not copied into the function."""
+"""Size limit for copying a constant into the function. A larger constant is read directly."""
 
 _CALLS = {
     *("PartitionedCall", "StatefulPartitionedCall", "SymbolicGradient"),
@@ -38,26 +38,26 @@ _CHEAP = {
     *("Cast", "Identity", "Snapshot", "StopGradient", "Select", "SelectV2", "Const"),
     *("Reshape", "Transpose", "ExpandDims", "Squeeze", "BroadcastTo"),
 }
-"""Operations of the backward pass that Grappler rewrites, and that cost little to repeat."""
+"""Operations of the backward pass that Grappler rewrites and that are cheap to repeat."""
 
 _SHAPE_READERS = {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"}
-"""Operations that read no value of their input."""
+"""Operations that don't read the values of their input."""
 
 
 def copies(tensors: Sequence[tf.Tensor], roots: Iterable[tf.Operation]) -> list[tf.Tensor]:
-    """Returns tensors of the same values, which may be read without consequences.
+    """Returns tensors with the same values, safe to read.
 
     Args:
         tensors: Tensors of the graph that is being traced.
         roots: The operations that the step runs whether or not it is monitored.
 
     Returns:
-        For each tensor its copy, or the tensor itself where it may be read.
+        For each tensor a copy, or the tensor itself if reading it changes nothing.
     """
     live = _behind(roots)
     safe = {t.name: t for t in tensors if _may_be_read(t, live)}
     hidden = {t.name: t for t in tensors if t.name not in safe}
-    # Forward and backward tensors apart: the former need not wait for the latter.
+    # Forward and backward tensors separately: the former need not wait for the latter.
     forward = [t for t in hidden.values() if not _is_backward(t.op)]
     backward = [t for t in hidden.values() if _is_backward(t.op)]
     for group in (forward, backward):
@@ -68,7 +68,7 @@ def copies(tensors: Sequence[tf.Tensor], roots: Iterable[tf.Operation]) -> list[
 
 
 def _behind(roots: Iterable[tf.Operation]) -> set[tf.Operation]:
-    """Returns the operations that others need."""
+    """Returns the operations that the roots depend on, including the roots."""
     found: set[tf.Operation] = set()
     ahead = list(roots)
     while ahead:
@@ -81,7 +81,7 @@ def _behind(roots: Iterable[tf.Operation]) -> set[tf.Operation]:
 
 
 def _may_be_read(tensor: tf.Tensor, live: set[tf.Operation]) -> bool:
-    """Whether another reader of a tensor changes nothing."""
+    """Whether an additional reader of a tensor leaves the rounding unchanged."""
     operation = tensor.op
     if not _can_be_copied(operation):
         return True
@@ -92,8 +92,8 @@ def _may_be_read(tensor: tf.Tensor, live: set[tf.Operation]) -> bool:
         for reader in tensor.consumers()
         if reader in live and reader.type not in _SHAPE_READERS
     }
-    # Two readers alike may be merged to one. Of a forward tensor one must be backward: two forward
-    # ones may both become part of a fused operation.
+    # Two identical readers may be merged into one. A forward tensor needs a backward reader: two
+    # forward readers may both become part of a fused operation.
     has_others = len(readers) > 1 and any(map(_is_backward, (operation, *readers.values())))
     return has_others or (_is_backward(operation) and operation.type not in _CHEAP)
 
@@ -112,7 +112,7 @@ def _is_backward(operation: tf.Operation) -> bool:
 
 
 def _copied(tensors: list[tf.Tensor], live: set[tf.Operation]) -> list[tf.Tensor]:
-    """Returns tensors computed once more."""
+    """Returns tensors recomputed in a function that is not inlined."""
     operations, inputs = _recipe(tensors, live)
     names = [tensor.name for tensor in tensors]
 
@@ -127,7 +127,7 @@ def _copied(tensors: list[tf.Tensor], live: set[tf.Operation]) -> list[tf.Tensor
 def _recipe(
     tensors: list[tf.Tensor], live: set[tf.Operation]
 ) -> tuple[dict[str, tf.Operation], dict[str, tf.Tensor]]:
-    """Returns the operations that compute some tensors, by name, and the inputs that they read."""
+    """Returns the operations that recompute tensors, and their inputs, both by name."""
     operations: dict[str, tf.Operation] = {}
     inputs: dict[str, tf.Tensor] = {}
     ahead = list(tensors)
@@ -145,12 +145,12 @@ def _recipe(
 
 
 def _graph_of(operations: dict[str, tf.Operation]) -> tf.compat.v1.GraphDef:
-    """Returns the definition of these operations, without that of what they read."""
+    """Returns the definition of these operations, without that of their inputs."""
     graph = tf.compat.v1.GraphDef()
     for operation in operations.values():
         node = graph.node.add()
         node.CopyFrom(operation.node_def)
-        node.attr.pop("_class", None)  # asks for the device of an operation that is not here
+        node.attr.pop("_class", None)  # refers to the device of an operation that is not here
         del node.input[:]
         node.input.extend(tensor.name for tensor in operation.inputs)
     return graph

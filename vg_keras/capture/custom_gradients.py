@@ -1,11 +1,11 @@
-"""Frees the graphs of traces that TensorFlow would keep for ever.
+"""Frees graphs of traces that TensorFlow would never release.
 
-`optimizer.apply` of Keras sums gradients over replicas by a `tf.custom_gradient`. While a graph is
-traced, TensorFlow registers each of them under a name of its own, for good, and with it the graph.
-A step that trains one model after another, each with a monitor, would fill the memory. Nothing
-differentiates that sum once the step has been traced, so its registration is removed.
+Keras's `optimizer.apply` sums gradients over replicas with a `tf.custom_gradient`. TensorFlow
+registers each of them permanently under a unique name while it traces a graph, which keeps the
+graph alive. Training one model after another, each with a monitor, would fill the memory. That sum
+is not differentiated once the step has been traced, so its registration is removed.
 
-Tried with TensorFlow 2.20 and 2.21.
+Tested with TensorFlow 2.20 and 2.21.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _SUM_OVER_REPLICAS = "ReplicaContextBase.all_reduce"
 
 @contextmanager
 def sums_over_replicas_released() -> Iterator[None]:
-    """Removes what is registered within, of sums over replicas alone."""
-    # Private: what `tf.RegisterGradient` writes to.
+    """Removes, on exit, the gradients of sums over replicas that were registered in the block."""
+    # Private: the registry that `tf.RegisterGradient` writes to.
     registry: dict[str, Any] = getattr(ops.gradient_registry, "_registry", {})
     before = set(registry)
     try:
@@ -39,7 +39,7 @@ def _is_sum_over_replicas(entry: Any) -> bool:
 
 
 def _closes_over(function: Any, name: str, depth: int) -> bool:
-    """Whether a function, or one that it closes over, is defined in a function of that name."""
+    """Whether a function, or one in its closures, is defined inside a function of that name."""
     if name in str(getattr(function, "__qualname__", "")):
         return True
     cells = getattr(function, "__closure__", None) or ()

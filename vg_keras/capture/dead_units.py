@@ -1,4 +1,7 @@
-"""Which units are dead: zero on every example for a long while, not merely in one batch. NumPy."""
+"""Tracks dead units: those that are zero on every example of many batches, not just one.
+
+Plain NumPy on the host; `encode.py` finds the active units of a single step.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 WINDOW = 10
-"""Records that a statement on dead units looks back on, as far as there are that many.
+"""Maximum number of records over which a unit must be zero to count as dead.
 
-A unit that fires on one example in a hundred is silent in a batch of 128 in one case out of four,
-and in ten of them in one case out of 400,000.
+A unit that is active on one example in a hundred is zero on a whole batch of 128 with a probability
+of 1 in 4, and on ten such batches with 1 in 400,000.
 """
 
 
 class DeadUnits:
-    """Follows the units of one layer from record to record."""
+    """Dead units of one layer, tracked from record to record."""
 
     def __init__(self) -> None:
         self._window: deque[tuple[NDArray[np.bool_], int]] = deque()
         self._num_active: NDArray[np.uint8] | None = None
 
     def add(self, active: NDArray[np.bool_], examples: int) -> tuple[float, int] | None:
-        """Takes what was seen in one recorded step.
+        """Adds the active units of one recorded step.
 
         Args:
-            active: bool `[units]`, whether the unit was other than zero on any example.
+            active: Whether each unit was nonzero on any example, bool `[units]`.
             examples: Number of examples.
 
         Returns:
             The fraction of units that were zero on every example of the last `WINDOW` records, and
-            how many examples those are. None at the first record: zero in one batch is not dead.
+            the number of those examples. None at the first record: one batch is not enough.
         """
         if self._num_active is None:
             self._num_active = np.zeros(len(active), np.uint8)

@@ -1,4 +1,7 @@
-"""Makes records of what the buffer kept, on the host; all that it needs of a model is its plan."""
+"""Turns rows of the buffer into records, on the host.
+
+Needs the plan and the description of a model, but not the model. `encode.py` writes the rows.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +34,13 @@ from vg_keras.statistics.active_units import MAX_UNITS
 
 @dataclass(frozen=True)
 class Observation:
-    """What an execution of the train function left of its steps, to be made into records later.
+    """The rows of one train function execution, to be decoded later.
 
     Args:
-        maker: Makes the records.
-        kept: For each step the rows that each replica kept.
+        maker: The decoder.
+        kept: For each step, the rows of each replica.
         without_gradient: Paths of the variables whose gradient was None.
-        wall_time: When it was measured, in seconds since 1970.
+        wall_time: Time of the measurement, in seconds since 1970.
     """
 
     maker: Decoder
@@ -56,17 +59,17 @@ class Observation:
         return self.maker.model
 
     def records(self) -> Iterator[Record]:
-        """Makes the records, one by one."""
+        """Yields the records, decoded one by one."""
         for replicas in self.kept:
             yield self.maker.record(replicas, self.without_gradient, self.wall_time)
 
 
 class Decoder:
-    """Makes the records of one training run.
+    """Decoder of the records of one training run.
 
     Args:
-        plan: What is measured.
-        model: The description of the model; its order is that of everything in a record.
+        plan: The plan of what is measured.
+        model: The description of the model. Records list variables and layers in its order.
     """
 
     def __init__(self, plan: Plan, model: ModelDescription) -> None:
@@ -83,11 +86,11 @@ class Decoder:
         """Returns the record of a step.
 
         Args:
-            replicas: What each replica kept of it.
+            replicas: The rows of each replica.
             without_gradient: Paths of the variables whose gradient was None.
-            wall_time: When it was measured, in seconds since 1970.
+            wall_time: Time of the measurement, in seconds since 1970.
         """
-        # Gradients and variables are alike in all replicas, outputs those of its own examples.
+        # Gradients and variables are the same in all replicas, outputs those of its own examples.
         gradients = self._sketches(GRADIENT, replicas[:1])
         activations = self._sketches(ACTIVATION, replicas)
         updated = gradients if self._plan.choice.updates else {}
@@ -135,7 +138,7 @@ class Decoder:
 
     def _saturated(self, path: str, replicas: Sequence[Rows]) -> float:
         parts = [self._extras(ACTIVATION, path, rows) for rows in replicas]
-        parts = [part for part in parts if part[1]]  # a replica without examples has a share of NaN
+        parts = [part for part in parts if part[1]]  # without examples, the fraction is NaN
         total = sum(examples for _, examples in parts)
         return sum(share * examples for share, examples in parts) / total if total else math.nan
 

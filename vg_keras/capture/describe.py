@@ -1,4 +1,7 @@
-"""Describes a model and how it is trained, for the log."""
+"""Describes a model and its training settings for the log.
+
+The types are in `vg_keras/record.py`; here they are filled in from Keras objects.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +30,15 @@ def describe(
     shapes: Mapping[str, tuple[int | None, ...]] | None = None,
     called: Sequence[int] = (),
 ) -> ModelDescription:
-    """Returns the description of a model and of what is monitored in it.
+    """Returns the description of a model and its monitored layers and variables.
 
     Args:
         model: A built model.
         variables: The monitored variables by path, as in `ModelMap.variables`.
         paths: The paths of all layers, as in `ModelMap.paths`.
-        shapes: The shapes of the outputs of the monitored layers by path.
-        called: The ids of layers, in the order in which they were called. A layer that is not among
-            them stays behind the one before it.
+        shapes: The output shapes of the monitored layers by path.
+        called: The ids of layers in the order in which they were called. A layer that is not among
+            them stays right after the layer that precedes it in `paths`.
     """
     shapes = shapes or {}
     path_of = {id(v): path for path, v in variables.items()}
@@ -58,7 +61,7 @@ def _in_order_of_calls(
     for layer in layers:
         last = place_of.get(id(layer), last)
         places.append(last)
-    # sorted() is stable, so a layer that was not called stays behind the one before it.
+    # sorted() is stable, so a layer that was not called stays right after its predecessor.
     return [pair for _, pair in sorted(zip(places, layers.items(), strict=True), key=itemgetter(0))]
 
 
@@ -85,13 +88,13 @@ def settings_of(
     update_freq: int | str,
     quantities: tuple[str, ...],
 ) -> Settings:
-    """Returns how a model is trained.
+    """Returns the training settings of a model.
 
     Args:
         model: The model.
         optimizers: The optimizers that train it.
-        update_freq: When steps are recorded.
-        quantities: The names of the quantities that are recorded.
+        update_freq: How often steps are recorded.
+        quantities: The names of the recorded quantities.
     """
     return Settings(
         optimizers=tuple(map(_describe_optimizer, optimizers)),
@@ -105,10 +108,10 @@ def settings_of(
 def _describe_optimizer(optimizer: keras.optimizers.Optimizer) -> OptimizerDescription:
     try:
         rate = float(tf.convert_to_tensor(optimizer.learning_rate).numpy())
-    except Exception:  # noqa: BLE001 - an optimizer of the user may have none, or raise anything
+    except Exception:  # noqa: BLE001 - a user's optimizer may have none, or raise anything
         rate = None
     try:
-        # Through JSON, so that a description read from a log equals the one that was written.
+        # Through JSON, so that a description read from a log equals the original.
         config = json.loads(json.dumps(optimizer.get_config(), default=str))
     except Exception:  # noqa: BLE001 - likewise
         config = {}
@@ -116,7 +119,7 @@ def _describe_optimizer(optimizer: keras.optimizers.Optimizer) -> OptimizerDescr
 
 
 def _name_of_loss(loss: Any) -> str | None:
-    """Returns the name of a loss, or the names of several."""
+    """Returns the name of a loss, or the names of several losses."""
     if loss is None or isinstance(loss, str):
         return loss
     if isinstance(loss, Mapping):

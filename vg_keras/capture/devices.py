@@ -1,4 +1,4 @@
-"""Devices that run asynchronously, and the processes that train together."""
+"""Waits for asynchronous devices, and identifies the worker in distributed training."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import tensorflow as tf
 
 
 def wait_for_devices() -> None:
-    """Returns when the devices have done all that they were given to do, if they can be asked."""
+    """Waits until the devices have finished all pending work, if they support it."""
     with contextlib.suppress(tf.errors.OpError):
         tf.test.experimental.sync_devices()
 
 
 def is_one_of_several_workers(strategy: tf.distribute.Strategy) -> bool:
-    """Whether other processes train the same model in step with this one.
+    """Whether other processes train the same model together with this one.
 
     Args:
         strategy: The strategy that the model is trained under.
@@ -26,7 +26,7 @@ def is_one_of_several_workers(strategy: tf.distribute.Strategy) -> bool:
 
 
 def suffix_of_worker(strategy: tf.distribute.Strategy) -> str:
-    """Returns the suffix of this worker's runs: empty for the chief or a single process.
+    """Returns the suffix for the names of this worker's runs: empty for a chief or single process.
 
     Args:
         strategy: The strategy that the model is trained under.

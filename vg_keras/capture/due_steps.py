@@ -1,7 +1,7 @@
-"""Which steps are kept: decided in the train step itself, because one execution may hold several.
+"""Numbers the steps, and decides which are kept and in which slot of the buffer.
 
-Each class here answers for one way to run the step: what its number is, whether it is kept, and in
-which slot of the buffer.
+This is decided inside the train step, because one execution of a train function may run several.
+There is one class for each way to run the step. `vg_keras/schedule.py` decides how often.
 """
 
 from __future__ import annotations
@@ -15,46 +15,46 @@ import tensorflow as tf
 from vg_keras.capture.buffer import host_read_variable
 
 Keep = Callable[[tf.Tensor | int], None]
-"""Keeps a step in a slot."""
+"""Function that stores the current step in the given slot."""
 
 
 class DueSteps(Protocol):
-    """Numbers the steps, and decides which are kept."""
+    """Interface that numbers the steps and decides which are kept."""
 
     num_slots: int
-    """Number of steps that one execution may keep."""
+    """Maximum number of steps that one execution keeps."""
     num_steps: int
-    """Number of steps that one execution may run."""
+    """Maximum number of steps that one execution runs."""
 
     def fit_into(self, max_slots: int) -> None:
         """Splits the execution into parts if it would keep more than `max_slots` steps."""
 
     def make_variables(self) -> None:
-        """Makes what has to be made under the model's strategy."""
+        """Creates the variables. Called in the scope of the model's strategy."""
 
     def begin_execution(self, first: int, start: int | None = None) -> None:
-        """Is called on the host, before an execution.
+        """Called on the host before an execution.
 
         Args:
             first: The first step that is due.
-            start: The first step of the execution, by default the same.
+            start: The first step of the execution. Defaults to `first`.
         """
 
     def continue_execution(self) -> None:
-        """Is called on the host, before a further part of an execution."""
+        """Called on the host before each further part of an execution."""
 
     def begin_step(self) -> None:
-        """Is called inside a train step of several, at its beginning."""
+        """Called inside the train step at the start of each step of an execution."""
 
     def number(self) -> tf.Tensor:
-        """Returns the number of the step, an int64 scalar, inside the train step."""
+        """Returns the number of the step, an int64 scalar. Called inside the train step."""
 
     def when_due(self, step: tf.Tensor, keep: Keep) -> None:
-        """Calls `keep` with a slot, inside the train step, for a step that is kept."""
+        """Calls `keep` with a slot if the step is kept. Called inside the train step."""
 
 
 class EveryStep:
-    """Keeps each step that is run: what runs is a step that is due."""
+    """Keeps every step: with one step per execution, the recording function runs only due steps."""
 
     num_slots = 1
     num_steps = 1
@@ -66,18 +66,18 @@ class EveryStep:
         """Does nothing: one slot is enough."""
 
     def make_variables(self) -> None:
-        """Makes the variable that holds the number of the step."""
+        """Creates the variable that holds the number of the step."""
         self._number.make()
 
     def begin_execution(self, first: int, start: int | None = None) -> None:
-        """Takes the number of the step."""
+        """Sets the number of the step."""
         self._number.assign(first)
 
     def continue_execution(self) -> None:
         """Does nothing: an execution of one step has no parts."""
 
     def begin_step(self) -> None:
-        """Does nothing: the execution is one step."""
+        """Does nothing: the execution has only one step."""
 
     def number(self) -> tf.Tensor:
         """Returns the number of the step."""
@@ -89,10 +89,10 @@ class EveryStep:
 
 
 class StepOfLoop(EveryStep):
-    """Keeps the step of a custom training loop.
+    """Keeps the steps of a custom training loop.
 
-    One step of the loop may be a function that trains on many batches. Its last batch is kept,
-    numbered by how far the optimizer has counted.
+    One step of the loop may be a function that trains on many batches. Then its last batch is kept,
+    numbered by the optimizer's step counter.
 
     Args:
         counter: The optimizer's step counter.
@@ -104,14 +104,14 @@ class StepOfLoop(EveryStep):
         self._counted = _HostVariable(0)
 
     def make_variables(self) -> None:
-        """Makes the variables."""
+        """Creates the variables."""
         super().make_variables()
         self._counted.make()
 
     def begin_execution(self, first: int, start: int | None = None) -> None:
-        """Takes the number of the step, and what the optimizer has counted before it."""
+        """Sets the number of the step, and reads the optimizer's counter before it."""
         super().begin_execution(first)
-        # Not int(): under a strategy that is a TypeError.
+        # Not int(): under a strategy it raises a TypeError.
         self._counted.assign(int(tf.convert_to_tensor(self._counter).numpy()))
 
     def number(self) -> tf.Tensor:
@@ -121,13 +121,13 @@ class StepOfLoop(EveryStep):
 
 
 class StepsOfExecution:
-    """Keeps the steps that are due out of several in one execution of the train function.
+    """Keeps the due steps among several in one execution of the train function.
 
-    A step that is due but is not kept, because no optimizer was applied in it, stays due.
+    If no optimizer is applied in a due step, the next step that applies one is kept instead.
 
     Args:
-        steps_per_execution: Steps in an execution.
-        every: A step is due when it is a multiple of this.
+        steps_per_execution: Number of steps in an execution.
+        every: A step is due if its number is a multiple of this.
     """
 
     def __init__(self, steps_per_execution: int, every: int) -> None:
@@ -140,14 +140,14 @@ class StepsOfExecution:
 
     def _set_steps(self, num_steps: int) -> None:
         self.num_steps = num_steps
-        # At most this many multiples of `every`, plus the first step, which need not be one.
+        # At most this many multiples of `every`, plus the first step, which may not be one.
         self.num_slots = -(-num_steps // self._every) + 1
 
     def fit_into(self, max_slots: int) -> None:
-        """Uses the largest divisor of the number of steps, at least 2, whose slots fit.
+        """Sets the steps per part to the largest divisor, at least 2, whose slots fit.
 
-        Keras handles a single step per execution differently: at the end of the data it counts a
-        step that it does not run.
+        Not 1: with one step per execution, Keras counts a step at the end of the data that it does
+        not run.
         """
         all_steps = self.num_steps
         for num_steps in range(all_steps, 1, -1):
@@ -157,13 +157,13 @@ class StepsOfExecution:
         self._set_steps(all_steps)
 
     def make_variables(self) -> None:
-        """Makes the variables by which a step sees whether it is due."""
+        """Creates the variables that decide whether a step is due."""
         for variable in (self._number, self._next_due, self._kept, self._num_kept):
             variable.make()
 
     def begin_execution(self, first: int, start: int | None = None) -> None:
-        """Takes the first step that is due, a multiple of `every` or not."""
-        self._number.assign((first if start is None else start) - 1)  # each step counts it up first
+        """Sets the first step that is due, which may not be a multiple of `every`."""
+        self._number.assign((first if start is None else start) - 1)  # each step increments it
         self._next_due.assign(first)
         self._kept.assign(-1)
         self._num_kept.assign(0)
@@ -184,7 +184,7 @@ class StepsOfExecution:
     def when_due(self, step: tf.Tensor, keep: Keep) -> None:
         """Keeps the first step that is due and the multiples of `every` after it.
 
-        A step that is kept is kept by each optimizer that is applied in it.
+        Each optimizer that is applied in a kept step stores its part.
         """
         is_new = (step >= self._next_due.read()) & (self._num_kept.read() < self.num_slots)
         is_kept = tf.equal(step, self._kept.read())
@@ -202,7 +202,7 @@ class _HostVariable:
     """An int64 scalar set by the host or the step and read in the step; a plain value until `make`.
 
     Args:
-        value: Its value.
+        value: The initial value.
     """
 
     def __init__(self, value: int) -> None:
@@ -210,7 +210,7 @@ class _HostVariable:
         self._variable: Any = None
 
     def make(self) -> None:
-        """Makes the variable."""
+        """Creates the variable."""
         self._variable = host_read_variable(tf.constant(self._value, tf.int64))
 
     def assign(self, value: int | tf.Tensor) -> None:

@@ -1,4 +1,7 @@
-"""Turns what was seen of a step into the rows of a buffer, inside the step."""
+"""Computes the rows of the buffer from what was gathered, inside the step.
+
+`gather.py` collects the tensors, `vg_keras/statistics` sketches them, `decode.py` reads the rows.
+"""
 
 from __future__ import annotations
 
@@ -43,19 +46,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was seen of a step when an optimizer was handed its gradients.
+    """The tensors of one update, to be sketched and stored.
 
     Args:
-        step: int64, the number of the step.
-        gradients: By path, of the whole batch and without loss scale.
-        penalties: By path, what regularizers add to them, likewise.
-        calls: By path, the calls of the layers that these gradients came through.
+        step: The number of the step, int64.
+        gradients: The gradients of the whole batch by path, without loss scale.
+        penalties: The gradients that regularizers add, likewise.
+        calls: The calls of the layers that the gradients came through, by path.
         scale: The loss scale, or None.
-        before: By path, the values of the variables before the update.
-        after: By path, their values after it; empty where the update is not measured.
-        moments: By kind and path, what the optimizer keeps as momentum and as velocity after the
-            update; empty where that is not measured.
-        drop: Is told what can't be measured and why, which costs that tensor and not the record.
+        before: The values of the variables before the update, by path.
+        after: Their values after the update; empty if updates are not measured.
+        moments: The optimizer's momentum and velocity after the update, by kind and path; empty if
+            they are not measured.
+        drop: Called with the key and the error of a tensor that can't be measured. The rest is
+            still recorded.
     """
 
     step: tf.Tensor
@@ -69,10 +73,10 @@ class Measurement:
     drop: Callable[[Key, Exception], None] | None = None
 
     def undisturbing(self, handed: Sequence[tf.Tensor]) -> Measurement:
-        """Returns the same measurement of tensors that may be read without consequences.
+        """Returns the same measurement on tensors that are safe to read; see `copies.py`.
 
         Args:
-            handed: The gradients that the optimizer was handed, the values of IndexedSlices.
+            handed: The gradients that the optimizer received; of IndexedSlices, the values.
         """
         tensors = dense_parts(self.gradients.values())
         for calls in self.calls.values():
@@ -80,9 +84,9 @@ class Measurement:
             tensors += dense_parts(c.gradient for c in calls if c.gradient is not None)
         if tf.executing_eagerly() or not tensors:
             return self
-        graph = tensors[0].graph  # the default graph may be that of a condition
+        graph = tensors[0].graph  # the default graph may be a branch of `tf.cond`
         if any(tensor.graph is not graph for tensor in [*tensors, *handed]):
-            return self  # an optimizer in a `tf.cond` of the user's reads them where that begins
+            return self  # an optimizer in the user's `tf.cond` makes them inputs of the cond
         roots = [tensor.op for tensor in handed]
         roots += [op for op in graph.get_operations() if op.op_def and op.op_def.is_stateful]
         copy_of = dict(zip(map(id, tensors), copies(tensors, roots), strict=True))
@@ -93,7 +97,7 @@ class Measurement:
         )
 
     def store(self, slot: tf.Tensor | int, plan: Plan, buffer: Buffer) -> None:
-        """Fills the rows of this step in a slot of the buffer."""
+        """Writes the rows of this step into a slot of the buffer."""
         parts = [self._rows_of_gradients(plan), self._rows_of_outputs(plan)]
         found = [part for part in parts if part is not None]
         if not found:
@@ -106,10 +110,9 @@ class Measurement:
             buffer.store_active(slot, list(masks), tf.stack(list(masks.values())))
 
     def _rows_of_gradients(self, plan: Plan) -> _Rows | None:
-        """Returns the rows of all but the outputs of layers.
+        """Returns the rows of everything except the outputs of layers.
 
-        Those of the gradients stand before the others. Beside them stand the norms of the update
-        and of the variable.
+        Gradients come first. Their extras are the norms of the update and of the variable.
         """
         tensors = self._gradients(plan)
         sketched, keys = self._sketched(tensors, lambda some: _sketch_gradients(some, plan))
@@ -129,7 +132,7 @@ class Measurement:
     def _rows_of_outputs(self, plan: Plan) -> _Rows | None:
         """Returns the rows of the outputs of layers.
 
-        Beside them stand the share of saturated outputs and the number of examples.
+        Their extras are the fraction of saturated outputs and the number of examples.
         """
         values = {
             (ACTIVATION, p): _joined([c.value for c in calls]) for p, calls in self.calls.items()
@@ -149,7 +152,7 @@ class Measurement:
     def _sketched(
         self, tensors: Mapping[Key, Gradient], sketch: Callable[[Mapping[Key, Gradient]], T]
     ) -> tuple[T | None, list[Key]]:
-        """Returns the sketches of tensors, and the keys of those that could be sketched."""
+        """Returns the sketches of tensors, and the keys of the tensors that could be sketched."""
         if not tensors:
             return None, []
         try:
@@ -162,15 +165,15 @@ class Measurement:
             try:
                 sketch({key: tensor})
                 kept[key] = tensor
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is of this tensor
+            except Exception as error:  # noqa: BLE001 - any error is specific to this tensor
                 self.drop(key, error)
         return (sketch(kept), list(kept)) if kept else (None, [])
 
     def _gradients(self, plan: Plan) -> dict[Key, Gradient]:
-        """Returns what is to be sketched, but for the outputs.
+        """Returns the tensors to sketch, except for the outputs.
 
-        The gradients come first; everything is in the order in which it is backpropagated, so that
-        it is not needed for longer than it has to be.
+        Gradients come first. Everything is in the order of backpropagation, so that tensors can be
+        freed as early as possible.
         """
         tensors: dict[Key, Gradient] = {}
         for path, gradient in reversed(list(self.gradients.items())):
@@ -188,7 +191,7 @@ class Measurement:
         return {key: _on_values(as_real, tensor) for key, tensor in tensors.items()}
 
     def _masks(self, plan: Plan) -> dict[int, tf.Tensor]:
-        """Returns the active units of the rectifying layers, by the number of the layer."""
+        """Returns the active units of the rectifying layers, by `Plan.mask_of`."""
         masks = {}
         for path, calls in self.calls.items():
             axis = plan.layers[path].unit_axis
@@ -201,7 +204,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Some rows of the buffer, as it takes them."""
+    """Some rows of the buffer, in the form that `Buffer.store` takes."""
 
     keys: Sequence[Key]
     sketches: TensorSketch
@@ -220,12 +223,12 @@ def _stacked(parts: Sequence[_Rows]) -> _Rows:
 
 
 def dense_parts(gradients: Iterable[Gradient]) -> list[tf.Tensor]:
-    """Returns the gradients themselves, and the values of IndexedSlices."""
+    """Returns the gradients as dense tensors; of IndexedSlices, the values."""
     return [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
 
 
 def _on_values(function: Callable[[tf.Tensor], tf.Tensor], gradient: Gradient) -> Gradient:
-    """Returns what a function makes of a gradient, of IndexedSlices with their indices."""
+    """Returns the result of a function for a gradient; of IndexedSlices, for the values."""
     if isinstance(gradient, tf.IndexedSlices):
         values = function(gradient.values)
         return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
@@ -274,12 +277,12 @@ def _dividing(dtype: tf.DType, dtype_of_scale: tf.DType) -> Callable[..., tf.Ten
 def penalty_gradient(
     regularizer: Callable[[tf.Tensor], tf.Tensor], value: tf.Tensor, by_penalty: tf.Tensor
 ) -> tf.Tensor:
-    """Returns what a regularizer adds to the gradient of its variable.
+    """Returns the gradient that a regularizer adds to that of its variable.
 
     Args:
         regularizer: The regularizer.
         value: The value of the variable that the loss was computed with.
-        by_penalty: dL/d(penalty), a scalar: how much the penalty counts in the loss.
+        by_penalty: dL/d(penalty), a scalar: the weight of the penalty in the loss.
     """
     with tf.GradientTape() as tape:
         tape.watch(value)
@@ -304,7 +307,7 @@ def _sketch_gradients(tensors: Mapping[Key, Gradient], plan: Plan) -> TensorSket
 def _sketch_outputs(
     tensors: Mapping[Key, tf.Tensor], bounds: Mapping[Key, Bounds | None]
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns counts, moments, and the shares of outputs beyond the bounds."""
+    """Returns the counts, the aggregates, and the fractions of saturated outputs."""
     keys, values = list(tensors), list(tensors.values())
 
     def measure_large(number: int) -> tuple[tf.Tensor, ...]:
@@ -325,7 +328,7 @@ def _sketch_outputs(
 
 
 def _dense(call: Call) -> tf.Tensor:
-    """Returns the gradient of a call as a dense tensor: that of `tf.gather` is IndexedSlices."""
+    """Returns the gradient of a call as a dense tensor; through `tf.gather` it is IndexedSlices."""
     gradient = call.gradient
     if isinstance(gradient, tf.IndexedSlices):
         rows = tf.shape(call.value, gradient.indices.dtype)[0]
@@ -334,10 +337,10 @@ def _dense(call: Call) -> tf.Tensor:
 
 
 def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Returns all elements of the tensors of several calls as one tensor."""
+    """Returns the elements of the tensors of several calls in one tensor."""
     if len(tensors) == 1:
         return tensors[0]
-    if len({tensor.dtype for tensor in tensors}) > 1:  # under a policy that the layer is exempt of
+    if len({tensor.dtype for tensor in tensors}) > 1:  # the layer ignores the dtype policy
         wide = tf.float64 if any(t.dtype == tf.float64 for t in tensors) else tf.float32
         tensors = [tf.cast(tensor, wide) for tensor in tensors]
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
@@ -346,12 +349,12 @@ def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
 def _examples_of(layers: Sequence[Sequence[Call]], counts: tf.Tensor) -> tf.Tensor:
     """Returns the number of examples of each layer's first call, int64 `[n]`.
 
-    It is the length of the first axis; a scalar is one example. Where that is the only length that
-    is unknown, it follows from the number of elements, so that a layer needs no operation for it.
+    This is the length of the first axis; a scalar is one example. If no other length is unknown, it
+    is computed from the number of elements, which saves an operation for each layer.
 
     Args:
         layers: The calls of n layers.
-        counts: int64 `[n, 2048]`, the counts of all elements of their outputs.
+        counts: The counts of all elements of their outputs, int64 `[n, 2048]`.
     """
     sizes = [_size_of_example(calls) for calls in layers]
     known = [
@@ -364,10 +367,10 @@ def _examples_of(layers: Sequence[Sequence[Call]], counts: tf.Tensor) -> tf.Tens
 
 
 def _size_of_example(calls: Sequence[Call]) -> int:
-    """Returns the numbers in the output of one example, or 0 where that does not tell their number.
+    """Returns the number of elements of one example's output, or 0 if it is of no use.
 
-    It does not where there are several calls, where the number is known, or where it is not alone
-    in being unknown.
+    It is of no use if there are several calls, if the number of examples is known, or if another
+    length of the output is unknown too.
     """
     value, shape = calls[0].value, calls[0].value.shape
     if len(calls) > 1 or calls[0].examples is not None or not shape.rank or shape[0] is not None:

@@ -1,6 +1,7 @@
-"""The first of three sources: the steps of `fit`. What is armed before an execution, and when.
+"""Records steps of `fit`: the first of three entry points.
 
-The others are `loop_capture.py` and `probe_pass.py`; all of them build an `Observer`.
+The others are `loop_capture.py` and `probe_pass.py`. All of them build an `Observer`.
+`train_function.py` swaps the train function of the model.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from vg_keras.capture.train_function import (
 
 
 class FitCapture:
-    """Records the steps of `fit` of one model.
+    """Recorder of the `fit` steps of one model.
 
     Args:
         model: A compiled model whose train function has been made.
-        choice: What is measured.
-        every: A step is due when it is a multiple of this.
+        choice: What to measure.
+        every: A step is due if its number is a multiple of this.
 
     Raises:
-        ValueError: The model has no optimizer, or a filter lets nothing through. Where the model is
-            not built, the latter comes at its first step.
+        ValueError: If the model has no optimizer, or a filter matches nothing. If the model is not
+            built, the latter is raised at its first step.
     """
 
     def __init__(self, model: keras.Model, choice: Choice, every: int) -> None:
@@ -41,38 +42,38 @@ class FitCapture:
         self._function = RecordingTrainFunction(model, self.observer, every == 1)
 
     def serves(self, model: keras.Model) -> bool:
-        """Whether this still fits the model: not after another `compile`, for example."""
+        """Whether this is still valid for the model; it is not after another `compile`."""
         return self._function.belongs_to(model)
 
     def record_next(self, first: int, start: int, batch: int, recorder: ExecutionRecorder) -> None:
-        """Has the next execution of the train function recorded.
+        """Arms the recording of the next execution of the train function.
 
         Args:
             first: The first step that is due.
             start: The first step of the execution.
             batch: The number of the batch in its epoch.
-            recorder: What is called before and after it.
+            recorder: The recorder, called before and after the execution.
 
         Raises:
-            OccupiedError: Another monitor has the same execution recorded.
-            NotCalledError: An earlier execution that was to be recorded has not called the model's
-                train function.
+            OccupiedError: If another monitor records the same execution.
+            NotCalledError: If the train function that was armed for an earlier execution has not
+                been called.
         """
         self._function.arm(first, start, batch, recorder)
 
 
 def capture_of(model: keras.Model, choice: Choice, every: int) -> FitCapture:
-    """Returns the capture of a model, a new one where none was made for the same choice.
+    """Returns the capture of a model, creating one if there is none for the same choice.
 
     Args:
         model: A compiled model whose train function has been made.
-        choice: What is measured.
-        every: A step is due when it is a multiple of this.
+        choice: What to measure.
+        every: A step is due if its number is a multiple of this.
 
     Raises:
         ValueError: See `FitCapture`.
     """
-    # With one step in an execution only the rhythm of all steps makes another function.
+    # With one step per execution, it only matters whether every step is recorded.
     rhythm = every if model.steps_per_execution > 1 else every == 1
-    key = choice, rhythm, id(model)  # models may share a function that one of them has made
+    key = choice, rhythm, id(model)  # several models may share one train function
     return shared(own_train_function(model), key, lambda: FitCapture(model, choice, every))

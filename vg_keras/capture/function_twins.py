@@ -1,16 +1,16 @@
-"""Runs a twin of each `tf.function` of the user's in a recorded step.
+"""Redirects calls of the user's `tf.function`s to recording twins in a recorded step.
 
 A `tf.function` keeps its traces. If it were traced during a recorded step, it would record at every
 later call; if it was traced before, it would never record. So during a recorded step, a call to a
-`tf.function` that trains the model is redirected to a twin: the same Python function and options,
-with traces of its own. The user's function never contains anything of the monitor, and a step that
-is not recorded runs nothing else.
+`tf.function` that trains the model is redirected to a twin: a copy with the same Python function
+and options, but separate traces. The user's function never contains any operation of the monitor,
+and steps that are not recorded run only the user's function.
 
-A twin runs the Python code again. If that code now builds a different step (a layer was frozen
-since), the twin would train differently. Such a function is called as it is, and one warning says
-what has changed.
+A twin runs the Python code again. If that code now builds a different step (a layer has been frozen
+in the meantime), the twin would train differently. Such a function is called directly, without
+recording, and one warning names the change.
 
-Tried with TensorFlow 2.21.
+Tested with TensorFlow 2.21.
 """
 
 from __future__ import annotations
@@ -32,37 +32,37 @@ from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction,
 from vg_keras.filters import FilterError
 
 Decisions = dict[Any, Any]
-"""The twin of a function, or None, by its observers and by the trace of the function."""
+"""The twins of a function (or None), by its observers and its trace."""
 
 
 class StepObserver(Protocol):
-    """What observes the step that a twin is part of."""
+    """Interface of the observer of a step that calls twins."""
 
     @property
     def num_stored(self) -> int:
-        """How often something was stored, while tracing or in an eager step."""
+        """How many updates were stored, while tracing or in eager steps."""
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing is observed at the moment."""
+        """Whether observation is suspended."""
 
     def silent(self) -> AbstractContextManager[None]:
-        """Observes nothing for a while."""
+        """Suspends observation in a `with` block."""
 
     def reads_model(self, trace: ConcreteFunction) -> bool:
-        """Whether a function reads any variable of the model."""
+        """Whether a traced function reads any variable of the model."""
 
     def note_failure(self, sentence: str) -> None:
-        """Takes a sentence that says why something is not recorded."""
+        """Notes a sentence that explains why something is not recorded."""
 
 
 class FunctionTwins:
-    """Redirects calls of `tf.function`s for one observer.
+    """The twins of the `tf.function`s that one observer's steps call.
 
     Args:
         observer: The observer.
         traces_own: Whether a user's function without a trace is traced together with its twin,
-            because both are going to run.
+            because both will run.
     """
 
     def __init__(self, observer: StepObserver, traces_own: bool) -> None:
@@ -71,7 +71,7 @@ class FunctionTwins:
         self._left_alone: Collection[PolymorphicFunction] = ()
         self._belongs_here: Callable[[], bool] = bool
         self._num_traces_before: dict[int, tuple[PolymorphicFunction, int]] = {}
-        # Not in the function: TensorFlow would keep a model whose method it is alive by that.
+        # Not an attribute of the function: if it is a method, that would keep its model alive.
         self.decisions: weakref.WeakKeyDictionary[PolymorphicFunction, Decisions]
         self.decisions = weakref.WeakKeyDictionary()
 
@@ -82,8 +82,8 @@ class FunctionTwins:
         """Redirects calls made by this thread or by a replica.
 
         Args:
-            strategy: The strategy that the step is run under.
-            left_alone: Functions that are made for the recorded step, and need no twin.
+            strategy: The strategy that the step runs under.
+            left_alone: Functions that were made for the recorded step and need no twin.
         """
         self._left_alone = left_alone
         try:
@@ -94,10 +94,10 @@ class FunctionTwins:
 
     @contextmanager
     def noting(self, strategy: tf.distribute.Strategy) -> Iterator[None]:
-        """Notes which functions are traced for the first time, for `installed`.
+        """Notes which functions are traced for the first time, before `installed`.
 
         Args:
-            strategy: The strategy that the step is run under.
+            strategy: The strategy that the step runs under.
         """
         with self._listening(strategy), self.observer.silent():
             yield
@@ -116,16 +116,16 @@ class FunctionTwins:
             yield
 
     def concerns(self, function: PolymorphicFunction) -> bool:
-        """Whether a call of a function, here and now, is part of the recorded step."""
+        """Whether a call of a function, in the current thread, is part of the recorded step."""
         return self._belongs_here() and function not in self._left_alone
 
     def note(self, function: PolymorphicFunction) -> None:
-        """Notes how many traces a function has before it is traced in silence."""
+        """Notes the number of traces of a function before it is traced unobserved."""
         count = function.experimental_get_tracing_count()
         self._num_traces_before.setdefault(id(function), (function, count))
 
     def was_without_traces(self, function: PolymorphicFunction) -> bool:
-        """Whether a function had no trace when this step began."""
+        """Whether a function had no trace when this step started."""
         _, count = self._num_traces_before.get(id(function), (None, 1))
         return count == 0
 
@@ -133,7 +133,7 @@ class FunctionTwins:
 def _redirected(
     function: PolymorphicFunction, listeners: Sequence[FunctionTwins], args: Any, kwargs: Any
 ) -> PolymorphicFunction:
-    """Returns the function to call instead: a twin, or the function itself."""
+    """Returns the function to call: a twin, or the function itself."""
     if _is_ours(function) or tf.config.functions_run_eagerly():
         return function
     concerned = [one for one in listeners if one.concerns(function)]
@@ -160,7 +160,7 @@ def _twin_of(
     if key not in decided:
         is_of_this_step = all(one.was_without_traces(function) for one in concerned)
         traced = None if is_new or is_of_this_step else own
-        # The trace of an outer function draws on from where the trace of this one has stopped.
+        # Tracing an outer function continues the random numbers from where this trace stopped.
         draws_on = own is None or (is_of_this_step and not is_new)
         with (
             nullcontext() if draws_on else drawing_again(state),
@@ -177,22 +177,22 @@ def _decide(
     kwargs: Any,
     traced: ConcreteFunction | None,
 ) -> PolymorphicFunction | None:
-    """Returns a twin, if it would record something and trains exactly like the function.
+    """Returns a twin if it records something and trains exactly like the function, or None.
 
     Args:
         function: The function.
-        concerned: For whom it records.
-        args: What it is called with.
-        kwargs: What it is called with.
-        traced: The trace of the function, if that was made in an earlier step.
+        concerned: The observers' twins that it records for.
+        args: The positional arguments of the call.
+        kwargs: The keyword arguments of the call.
+        traced: The trace of the function, if it was made in an earlier step.
     """
-    twin = function._clone(None)  # TensorFlow's own way to get one with the same options
+    twin = function._clone(None)  # private: TensorFlow's way to copy it with the same options
     num_stored = [one.observer.num_stored for one in concerned]
     try:
         trace(twin, *args, **kwargs)
     except FilterError:
-        raise  # the user's, at the first step of a model that was not built before
-    except Exception as error:  # noqa: BLE001 - ours, unless the function itself raises it too
+        raise  # a mistake of the user, found at the first step of a model that was not built
+    except Exception as error:  # noqa: BLE001 - ours, unless tracing the function raises it too
         with _silence(concerned):
             trace(function, *args, **kwargs)
         name = _name_of(function)
@@ -207,9 +207,9 @@ def _decide(
             _note_failure(
                 concerned,
                 f"The tf.function {_name_of(function)!r} is no longer the one that was traced: "
-                f"{changed}. Such a change takes effect only in a new tf.function. Nothing of this "
-                "one is recorded, because a recorded step would train differently: make it anew "
-                "with `tf.function`.",
+                f"{changed}. Such a change takes effect only in a new tf.function. This one is not "
+                "recorded, because a recorded step would train differently: create it again with "
+                "`tf.function`.",
             )
             return None
     return twin
@@ -237,7 +237,7 @@ def _is_ours(function: PolymorphicFunction) -> bool:
 
 
 def _redirecting(original: Method, listeners: list[FunctionTwins]) -> Method:
-    """Returns what stands in for `__call__` of every `tf.function`."""
+    """Returns the replacement for `__call__` of every `tf.function`."""
 
     @functools.wraps(original)
     def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Gathers what belongs to one update of a model, while the step is traced or runs eagerly.
+"""Gathers everything that belongs to one update, while the step is traced or runs eagerly.
 
-That is the gradients that an optimizer is handed, the calls of the layers that they come through,
-what regularizers add to them, and the variables before and after the update. `encode.py` turns it
+These are the gradients that an optimizer receives, the calls of the layers that they came through,
+the gradients of regularizers, and the variables before and after the update. `encode.py` turns them
 into rows of the buffer.
 """
 
@@ -27,24 +27,23 @@ from vg_keras.capture.trace_local import TraceLocal
 
 
 class Gatherer:
-    """Gathers the updates of one model.
+    """Gatherer of the updates of one model.
 
     Args:
         model: The model.
-        choice: What is measured.
-        taps: What sees the layers of the model.
+        choice: What to measure.
+        taps: The taps of the model.
         absences: Notes what can't be measured.
         due_steps: Decides which steps are kept.
-        prepare: Returns the plan and the buffer, made when they are first asked for.
-        is_prepared: Whether they are made.
+        prepare: Returns the plan and the buffer, creating them at the first call.
+        is_prepared: Whether the plan and the buffer exist.
 
     Attributes:
         number: The number of the step, in each trace.
-        shapes: The shapes of the outputs of the layers, by path.
-        without_gradient: Paths of the variables to which the loss has no connection, as far as is
-            known.
-        num_stored: How often an update was stored, while tracing or in an eager step.
-        num_traced: How often one was stored while tracing.
+        shapes: The output shapes of the layers, by path.
+        without_gradient: Paths of the variables that the loss does not depend on, as far as known.
+        num_stored: Number of updates stored, while tracing or in eager steps.
+        num_traced: Number of updates stored while tracing.
     """
 
     def __init__(
@@ -77,10 +76,10 @@ class Gatherer:
         variables: Sequence[keras.Variable],
         apply: Callable[[], Any],
     ) -> Any:
-        """Measures what an optimizer is handed and what it does with it."""
+        """Calls `apply`, and measures the gradients before it and the update after it."""
         if self._taps.is_silent or (not self._is_prepared() and not self._owns_any_of(variables)):
-            return apply()  # the latter is of another model
-        with tf.init_scope():  # variables must not belong to the function that is traced
+            return apply()  # in the latter case, it trains another model
+        with tf.init_scope():  # variables must not belong to the function being traced
             self._prepare()
         finish = None
         with self._taps.guarded():
@@ -99,7 +98,7 @@ class Gatherer:
     def measure_gradients(
         self, gradients: Sequence[Gradient | None], variables: Sequence[keras.Variable]
     ) -> None:
-        """Measures gradients that no optimizer is handed, inside the step that takes them."""
+        """Measures gradients that are not passed to an optimizer. Called inside the step."""
         finish = self._measure(gradients, variables, None)
         if finish is not None:
             finish()
@@ -111,10 +110,10 @@ class Gatherer:
         scale: tf.Tensor | None,
         optimizer: keras.optimizers.Optimizer | None = None,
     ) -> Callable[[], None] | None:
-        """Takes what is known before an update.
+        """Gathers what is known before an update.
 
         Returns:
-            What is to be called after the update, or None where nothing of this is measured.
+            A function to call after the update, or None if there is nothing to measure.
         """
         plan, _ = self._prepare()
         pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
@@ -131,8 +130,8 @@ class Gatherer:
             penalties = {path: penalties[path] for path in known if path in penalties}
             if not known and not calls:
                 return None
-            # The sum over replicas stays outside of the condition that `when_due` may mean:
-            # replicas must not wait for each other inside of one.
+            # Sum over replicas outside the condition that `when_due` may create: replicas must not
+            # wait for each other inside a condition.
             summed = summed_over_replicas([*known.values(), *penalties.values()])
             summed = [divided(gradient, scale) for gradient in summed]
             by_penalty = dict(zip(penalties, summed[len(known) :], strict=True))
@@ -167,7 +166,7 @@ class Gatherer:
         optimizer: keras.optimizers.Optimizer | None,
         variables: Sequence[keras.Variable],
     ) -> dict[Key, tf.Tensor]:
-        """Returns what an optimizer keeps of variables after an update, by kind and path."""
+        """Returns the optimizer's momentum and velocity after an update, by kind and path."""
         if optimizer is None or not self._choice.optimizer_state:
             return {}
         kinds = zip((FIRST_MOMENT, SECOND_MOMENT), moments_of(optimizer, variables), strict=True)
@@ -185,15 +184,15 @@ class Gatherer:
         by_penalty: Mapping[str, tf.Tensor],
         handed: Sequence[tf.Tensor],
     ) -> None:
-        """Stores a measurement, within the condition that the step is due.
+        """Stores a measurement, inside the condition that the step is due.
 
-        What only a recorded step needs is computed here.
+        Anything that only a recorded step needs is computed here.
 
         Args:
             slot: The slot of the buffer.
-            measurement: The measurement, without what regularizers add.
+            measurement: The measurement, without the gradients of regularizers.
             by_penalty: dL/d(penalty) by path of the variable.
-            handed: The gradients that the optimizer was handed, the values of IndexedSlices.
+            handed: The gradients that the optimizer received; of IndexedSlices, the values.
         """
         plan, buffer = self._prepare()
         with self._taps.paused():
@@ -203,14 +202,14 @@ class Gatherer:
                 )
                 for path, by in by_penalty.items()
             }
-        if not getattr(self._model, "jit_compile", False):  # XLA fuses in its own way
+        if not getattr(self._model, "jit_compile", False):  # XLA fuses differently
             measurement = measurement.undisturbing(handed)
         dataclasses.replace(measurement, penalties=added).store(slot, plan, buffer)
 
     def _take(
         self, plan: Plan, variables: set[int], gradients: Sequence[Gradient]
     ) -> tuple[dict[str, list[Call]], dict[str, tf.Tensor]]:
-        """Returns what belongs to the gradients of these variables.
+        """Returns the calls and penalties that belong to the gradients of these variables.
 
         Returns:
             The calls of the layers that they train, by path of the layer, and dL/d(penalty) by path
@@ -232,9 +231,9 @@ def _values(plan: Plan, paths: Iterable[str]) -> dict[str, tf.Tensor]:
 
 
 def _common_shape(shapes: Sequence[tf.TensorShape]) -> tuple[int | None, ...]:
-    """Returns the shape of the first, with None for each size in which any other differs.
+    """Returns the first shape, with None for each size in which another shape differs.
 
-    Of a tensor of unknown rank it is `(None,)`.
+    For an unknown rank it is `(None,)`.
     """
     first, *others = shapes
     if first.rank is None:

@@ -1,10 +1,10 @@
 """Compares two traces of one train step and describes the first difference.
 
-TensorFlow runs the Python code of a train step only while it traces it. What Python changes later
-(a dropout rate, `layer.trainable`) shows only in another trace, which the caller makes.
+TensorFlow runs the Python code of a train step only while tracing it. A later change of Python
+state (a dropout rate, `layer.trainable`) is visible only in another trace, which the caller makes.
 
-Traces of an unchanged step differ in names and counters. So each function is reduced to a digest,
-with positions in place of names, digests in place of the functions it calls, and no counters.
+Even traces of an unchanged step differ in names and counters. So each function is reduced to a
+digest, with positions instead of names, digests instead of called functions, and no counters.
 
 Not compared, because the graph doesn't contain them: the Python functions that it calls, the
 contents of resources, and deferred captures (values that TensorFlow looks up at each call).
@@ -24,7 +24,7 @@ import tensorflow as tf
 
 # Attributes that can differ between two traces of an unchanged step (TensorFlow 2.21).
 IGNORED = {
-    "_class",  # operations to share a device with, by name; the device itself is compared
+    "_class",  # names of operations to share a device with; the device itself is compared
     "_gradient_op_type",  # "CustomGradient-123"; used only while gradients are traced
     "backward_function_name",
     "forward_function_name",
@@ -36,10 +36,10 @@ IGNORED = {
     "token",  # of EagerPyFunc, PyFunc and PyFuncStateless: "pyfunc_123"
 }
 WRITES = re.compile("Assign|ResourceApply|ResourceSparseApply|ResourceScatter|ResourceStrided")
-# The repr of a handle. It has the path also of a variable that was deleted (TensorFlow 2.21).
+# The repr of a handle. It contains the path even if the variable was deleted (TensorFlow 2.21).
 VARIABLE = re.compile(r'name="([^"]+)/\d+".*type="tensorflow::Var"')
 CALL = re.compile(r"(^|/)(Stateful)?PartitionedCall(_\d+)?$")
-PLUMBING = {"Cast", "Const", "Identity", "ReadVariableOp"}  # say less than other operations
+PLUMBING = {"Cast", "Const", "Identity", "ReadVariableOp"}  # less telling than other operations
 MAX_NAME, MAX_TEXT = 60, 40  # characters; they keep a clause below 200
 
 DigestOf = Callable[[str], str]
@@ -54,14 +54,14 @@ def difference(before: Any, now: Any) -> str | None:
         now: The `ConcreteFunction` of the later trace.
 
     Returns:
-        A clause such as "the constant 'x' is 0.9 and was 0.1", or None if both do the same.
+        A clause such as "the constant 'x' is 0.9 and was 0.1", or None if they are equivalent.
     """
     old, new = Trace(before), Trace(now)
     captures = zip(old.captures, new.captures, strict=False)
     same_captures = all(a is b or _identity(a) == _identity(b) for a, b in captures)
     if same_captures and old.digest() == new.digest():
         return None
-    return next(_descriptions(old, new), "the same operations are put together in another way")
+    return next(_descriptions(old, new), "the same operations are connected differently")
 
 
 class Function:
@@ -72,14 +72,14 @@ class Function:
         nodes = definition.node_def
         inputs = [tensor for node in nodes if node.op != "Assert" for tensor in node.input]
         used = {name for name, _ in _tensors([*inputs, *definition.ret.values()])}
-        # Without constants that only an Assert takes: messages that contain names of tensors.
+        # Without constants that only an Assert uses: messages that contain names of tensors.
         self.nodes = [node for node in nodes if node.op != "Const" or node.name in used]
         self.arguments = [argument.name for argument in definition.signature.input_arg]
         self.names = [*self.arguments, *(node.name for node in self.nodes), "a message"]
         self._position = defaultdict(lambda: -1, {name: i for i, name in enumerate(self.names)})
 
     def digest(self, digest_of: DigestOf) -> str:
-        """Returns a digest of all that is compared, given those of the functions it calls."""
+        """Returns a digest of everything compared, given the digests of the called functions."""
         return hashlib.sha256("".join(map(repr, self._parts(digest_of))).encode()).hexdigest()
 
     def _parts(self, digest_of: DigestOf) -> Iterator[Any]:
@@ -97,12 +97,12 @@ class Function:
         return sorted(self._position[name[1:]] for name in tensors if name[0] == "^")
 
     def sources(self, tensors: Iterable[str]) -> tuple[tuple[int, str], ...]:
-        """Returns the positions of what makes tensors, and which output each tensor is."""
+        """Returns, for each tensor, the position of its producer and which output it is."""
         return tuple((self._position[name], output) for name, output in _tensors(tensors))
 
 
 def _tensors(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Splits the names of tensors in two and leaves out control inputs, which are none."""
+    """Splits tensor names into node and output. Skips control inputs, which are not tensors."""
     return (name.partition(":")[::2] for name in names if name[0] != "^")
 
 
@@ -114,7 +114,7 @@ def _value(value: Any, digest_of: DigestOf) -> Any:
     if called := _called(value):
         return [digest_of(function.name) for function in called]
     content = value.SerializeToString()
-    # No second copy of a large constant is kept.
+    # Don't keep a second copy of a large constant.
     return content if len(content) < 100 else hashlib.sha256(content).digest()
 
 
@@ -123,16 +123,16 @@ def _called(value: Any) -> Sequence[Any]:
 
 
 class Operation(NamedTuple):
-    """An operation of any function of a trace."""
+    """An operation in any function of a trace."""
 
-    path: str  # its name, after that of the loop, branch or call it is in
+    path: str  # its name, prefixed by that of the loop, branch or call it is in
     node: Any
     function: Function
-    captures: tuple[int | None, ...]  # for each input: which capture it is, if any
+    captures: tuple[int | None, ...]  # for each input, the index of its capture, if any
 
 
 class Trace:
-    """A traced step, given as a `ConcreteFunction`."""
+    """A traced step, from a `ConcreteFunction`."""
 
     def __init__(self, concrete: Any) -> None:
         self._graph = graph = concrete.graph
@@ -142,7 +142,7 @@ class Trace:
         self.captures = [external for external, _ in graph.captures]
 
     def digest(self) -> str:
-        """Returns a digest of all that is compared, except for the captures."""
+        """Returns a digest of everything that is compared, except for the captures."""
 
         @cache
         def digest_of(name: str) -> str:
@@ -152,7 +152,7 @@ class Trace:
 
     @cached_property
     def operations(self) -> list[Operation]:
-        """All operations in order, each after those of the functions that it calls."""
+        """All operations in order, each after the operations of the functions it calls."""
         name_of = dict(zip(map(id, self._graph.inputs), self._main.arguments, strict=False))
         captured = {name_of.get(id(t), ""): i for i, (_, t) in enumerate(self._graph.captures)}
         return list(self._walk(self._main, "", captured, set()))
@@ -163,12 +163,12 @@ class Trace:
         for node in function.nodes:
             captures = tuple(captured.get(name) for name, _ in _tensors(node.input))
             path = node.name if node.name.startswith(scope) else f"{scope}/{node.name}"
-            # Sorted, because a map of a protobuf is in no particular order.
+            # Sorted, because a protobuf map has no particular order.
             for call in (f.name for key in sorted(node.attr) for f in _called(node.attr[key])):
                 if call in self._functions and (call, captures) not in seen:
                     seen.add((call, captures))
                     called = self._functions[call]
-                    # From the end: the first input of an If is no argument of its branches.
+                    # From the end: the first input of an If is not an argument of its branches.
                     passed = zip(reversed(called.arguments), reversed(captures), strict=False)
                     yield from self._walk(called, CALL.sub("", path), dict(passed), seen)
             yield Operation(path, node, function, captures)
@@ -178,18 +178,18 @@ class Trace:
         """The paths of captured variables by the ids of their handles, in order of first use."""
         handles = [tensor for tensor in self.captures if tensor.dtype == tf.resource]
         found = ((id(handle), VARIABLE.search(repr(handle))) for handle in handles)
-        # What else a random layer does says more than its seed.
+        # The other operations of a random layer are more telling than its seed.
         return {i: match[1] for i, match in found if match and "seed_generator" not in match[1]}
 
     @cached_property
     def updated(self) -> Paths:
-        """Those of the variables that the step writes to."""
+        """The variables that the step writes to."""
         writes = (op for op in self.operations if WRITES.match(op.node.op))
         written = {id(self.captures[i]) for op in writes for i in op.captures if i is not None}
         return {handle: path for handle, path in self.variables.items() if handle in written}
 
     def facts(self, operation: Operation) -> dict[str, tuple[Any, str | None]]:
-        """Returns what to compare of an operation, by subject: values, with the names of inputs."""
+        """Returns the values to compare of an operation, by subject, with the names of inputs."""
         _, node, function, captures = operation
         facts: dict[str, tuple[Any, str | None]] = {"the device of": (node.device, node.device)}
         for key, value in node.attr.items():
@@ -206,17 +206,17 @@ class Trace:
 
 
 def _identity(capture: Any) -> Hashable:
-    """Returns the bits of a captured tensor, or which object a captured resource is."""
+    """Returns the bits of a captured tensor, or the id of a captured resource."""
     if not (capture.dtype.is_numpy_compatible and hasattr(capture, "numpy")):
         return id(capture)
     array = np.asarray(capture.numpy())
-    # Strings come as objects, whose bytes are pointers.
+    # The bytes of a string array (dtype object) are pointers.
     content = repr(array.tolist()) if array.dtype == object else array.tobytes()
     return array.dtype, array.shape, content
 
 
 def _descriptions(old: Trace, new: Trace) -> Iterator[str]:
-    """Yields what there is to say about a difference, the most telling first."""
+    """Yields descriptions of a difference, the most telling first."""
     yield from _exchange("updates", new.updated, old.updated)
     yield from _exchange("uses", new.variables, old.variables)
     if [op.node.op for op in old.operations] != [op.node.op for op in new.operations]:
@@ -225,7 +225,7 @@ def _descriptions(old: Trace, new: Trace) -> Iterator[str]:
 
 
 def _changes(old: Trace, new: Trace) -> Iterator[tuple[int, str]]:
-    """Yields how operations differ, each with a rank, up to where their types differ."""
+    """Yields ranked descriptions of changed operations, up to the first change of type."""
     for was, op in zip(old.operations, new.operations, strict=False):
         if was.node.op != op.node.op:
             return
@@ -235,13 +235,13 @@ def _changes(old: Trace, new: Trace) -> Iterator[tuple[int, str]]:
                 text, was_text = _text(*now[subject]), _text(*before[subject])
                 both = text and was_text and text != was_text
                 change = f"is {text} and was {was_text}" if both else "has changed"
-                # The shortest constant first: somebody wrote 0.9; 1.1111112 was computed from it.
+                # The shortest constant first: 0.9 was written, 1.1111112 was computed from it.
                 rank = len(change) if subject == "the constant" else 10 * MAX_TEXT
                 yield rank, f"{subject} {_quoted(op.path)} {change}"
 
 
 def _text(value: Any, name: str | None) -> str:
-    """Returns a name, or else the value of an attribute as text, or "" if that is long."""
+    """Returns the quoted name, or without one the attribute value as text, or "" if too long."""
     if name is not None:
         return name and _quoted(name)
     tensor = tf.make_ndarray(value.tensor)[()] if value.HasField("tensor") else None
@@ -250,8 +250,8 @@ def _text(value: Any, name: str | None) -> str:
 
 
 def _unmatched(new: list[Operation], old: list[Operation]) -> tuple[Paths, Paths]:
-    """Returns the operations that only one trace has."""
-    # The second pass ignores numbers: a layer made in `call` gets another one each time.
+    """Returns the operations that only one of the traces has."""
+    # The second pass ignores numbers: a layer made in `call` gets a new number each time.
     for numbers in ("$", r"(_\d+)+(?=/|$)"):
         new, old = _without(new, old, numbers), _without(old, new, numbers)
     return {id(op): op.path for op in new}, {id(op): op.path for op in old}

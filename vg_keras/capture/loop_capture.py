@@ -1,4 +1,7 @@
-"""The second of three sources: the steps of a custom training loop."""
+"""Records steps of a custom training loop: the second of three entry points.
+
+The others are `fit.py` and `probe_pass.py`. `vg_keras/loop.py` drives the observer.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,17 @@ def loop_observer(
     choice: Choice,
     every: int,
 ) -> Observer:
-    """Returns what observes the steps of a custom training loop, a new one where there is none.
+    """Returns the observer of a custom training loop, creating one if there is none.
 
     Args:
         model: The model. Under a distribution strategy it must be built.
         optimizers: The optimizers. The first one numbers the steps inside a function that trains on
             several batches.
-        choice: What is measured.
-        every: A step is due when it is a multiple of this.
+        choice: What to measure.
+        every: A step is due if its number is a multiple of this.
 
     Raises:
-        ValueError: A filter lets nothing through.
+        ValueError: If a filter matches nothing.
     """
     key = choice, every > 1, tuple(map(id, optimizers))
 
@@ -37,5 +40,5 @@ def loop_observer(
         due_steps = StepOfLoop(counter_of(optimizers[0]))
         return Observer(model, optimizers, choice, due_steps, model.distribute_strategy, every > 1)
 
-    # In an object of Keras 3.15 that belongs to the model and is neither copied nor saved with it.
+    # Stored in the model's tracker (Keras 3.15), which is neither copied nor saved with the model.
     return shared(model._tracker, key, make)

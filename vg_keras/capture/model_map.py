@@ -1,4 +1,7 @@
-"""The layers and trainable variables of a model, and their paths: one walk over the model."""
+"""Maps the layers and trainable variables of a model to unique paths, in one walk over the model.
+
+`layers.py` knows the single layer, `plan.py` chooses what is measured.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from vg_keras.capture.layers import children, hides_children, is_observed, own_v
 
 @dataclass(frozen=True)
 class Place:
-    """Where a layer is in a model.
+    """The place of a layer in a model.
 
     Args:
         layer: The layer.
-        around: The layer around it, or None for the model itself.
-        trained_with: Its trainable variables with those of the layers inside of it. If it has none,
-            those that train along with the layer around it.
-        is_visible: Whether its calls can be seen; not inside of a recurrent layer.
+        around: The enclosing layer, or None for the model itself.
+        trained_with: Its trainable variables, including those of inner layers. If it has none, the
+            `trained_with` of the enclosing layer.
+        is_visible: Whether its calls can be observed, which is not so inside a recurrent layer.
     """
 
     layer: keras.layers.Layer
@@ -29,20 +32,20 @@ class Place:
 
 
 class ModelMap:
-    """The layers of a model and its trainable variables, with unique paths.
+    """The layers and trainable variables of a model, with unique paths.
 
-    Layers come in the order of the forward pass for Sequential and functional models, in the order
-    of construction for others, each before the layers inside of it.
+    Layers are in the order of the forward pass for Sequential and functional models, and in the
+    order of construction for others, each before its inner layers.
 
     Args:
         model: The model, built or not.
 
     Attributes:
-        places: Where each layer is, by layer.
-        paths: The path of each layer: Keras's `layer.path`, which it has once it is built, or what
-            that is going to be. Where an earlier layer has the same path it gets a suffix.
+        places: The place of each layer, by layer.
+        paths: The path of each layer: Keras's `layer.path`, or before the layer is built what that
+            will be, with a suffix if an earlier layer has the same path.
         variables: The trainable variables by path, layer by layer. The path is Keras's
-            `variable.path`, with a suffix where an earlier variable has the same: `dense/kernel`,
+            `variable.path`, with a suffix if an earlier variable has the same: `dense/kernel`,
             `dense/kernel_1`.
     """
 
@@ -54,7 +57,7 @@ class ModelMap:
 
     @property
     def observed(self) -> dict[keras.layers.Layer, list[keras.Variable]]:
-        """The layers whose outputs matter, each with the variables that train along with it."""
+        """The layers whose outputs are of interest, each with its `trained_with` variables."""
         return {
             layer: place.trained_with
             for layer, place in self.places.items()
@@ -66,7 +69,7 @@ class ModelMap:
         for layer, place in self.places.items():
             prefix = "" if place.around is None else f"{plain[place.around]}/"
             if place.around is self._model and isinstance(self._model, keras.Function):
-                prefix = ""  # Keras leaves the name of a functional model out of its layers' paths
+                prefix = ""  # Keras omits the name of a functional model from its layers' paths
             plain[layer] = layer.path or prefix + layer.name
         taken: set[str] = set()
         return {layer: _unique(path, taken) for layer, path in plain.items()}
@@ -76,7 +79,7 @@ class ModelMap:
         ordered = {
             id(v): v for layer in self.places for v in own_variables(layer) if id(v) in trainable
         }
-        ordered |= trainable  # those that no layer shows come last
+        ordered |= trainable  # those that belong to no layer come last
         taken: set[str] = set()
         return {_unique(variable.path, taken): variable for variable in ordered.values()}
 
@@ -88,7 +91,7 @@ def _walk(
     is_visible: bool,
     seen: dict[keras.layers.Layer, bool],
 ) -> Iterator[Place]:
-    """Yields each layer once, and again if it was found at a place that can't be seen at first."""
+    """Yields each layer once, and again if its first place was not visible but a later one is."""
     if seen.get(layer, -1) >= is_visible:
         return
     seen[layer] = is_visible

@@ -1,4 +1,7 @@
-"""Tells whether anything has changed the state of a model."""
+"""Detects whether the state of a model has changed.
+
+`train_function.py` uses it to find out whether a failed step left the model untouched.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from vg_keras.capture.optimizers import optimizers_of
 
 
 class ModelState:
-    """A fingerprint of all variables that a train step may assign.
+    """Fingerprint of all variables that a train step may assign.
 
-    A number for each variable is kept, not a copy: it is taken where memory may be short.
+    Keeps one number per variable instead of a copy, because it is taken where memory may be short.
 
     Args:
         model: The model.
@@ -23,7 +26,7 @@ class ModelState:
         self._fingerprint = self._taken()
 
     def has_changed(self) -> bool:
-        """Whether a variable has another value, or there are other variables."""
+        """Whether a variable has changed, or variables were added or removed."""
         return self._taken() != self._fingerprint
 
     def _taken(self) -> dict[int, int]:
@@ -37,13 +40,13 @@ class ModelState:
 
 
 _INTEGERS = {1: tf.int8, 2: tf.int16, 4: tf.int32}
-"""By their size in bytes; what is larger is read as several int64."""
+"""Integer types by size in bytes. Larger elements are read as several int64."""
 
 
 def _sum_of_bits(variable: keras.Variable) -> int:
-    """Returns the sum of the bits of all elements, read as integers, with overflow.
+    """Returns the sum of all elements with their bits read as integers, with overflow.
 
-    No copy is made of elements of four bytes and more.
+    Elements of four bytes or more are not copied.
     """
     value = tf.convert_to_tensor(variable.value)
     if value.dtype == tf.bool:

@@ -1,16 +1,17 @@
-"""Measures the steps of one model: what its layers put out, what trains it, what that changes.
+"""Measures the steps of one model: layer outputs, gradients and updates.
 
-Values are observed where the step computes them. `taps.py` sees the outputs of layers and what is
-backpropagated to them, `optimizers.py` what an optimizer is handed and when it has done its work.
-Here the two are put together; `encode.py` makes rows of a buffer of that, `decode.py`
-makes records of the buffer, and `absences.py` says what of the plan is missing in them.
+Values are observed where the step computes them, without a second forward or backward pass.
+`taps.py` notes the outputs of layers and the gradients backpropagated to them, `optimizers.py`
+intercepts what is passed to optimizers, and `gather.py` combines both. `encode.py` turns that into
+rows of the buffer, `decode.py` turns the rows into records, and `absences.py` explains what is
+missing in them. The observer connects these parts.
 
-An observer is shared by all monitors that measure the same things of a model, so it holds no state
-of a single monitor.
+All monitors that measure the same things of a model share one observer, so it holds no state of a
+single monitor.
 
-The variables of a model may not exist before its first step: without an input shape Keras builds it
-while it traces the train function. Then everything here that needs them waits until the first
-gradients are handed to the optimizer in that trace.
+The variables of a model may not exist before its first step: without an input shape, Keras builds
+the model while it traces the train function. Then anything that needs them is created when the
+first gradients are passed to the optimizer in that trace.
 """
 
 from __future__ import annotations
@@ -42,23 +43,23 @@ from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction
 from vg_keras.record import ModelDescription
 
 MAX_BUFFER_BYTES = 1 << 25
-"""Memory for the steps of one execution. An execution that would keep more is run in parts, where
-it can be split."""
+"""Memory for the steps of one execution. An execution that needs more is run in parts if it can be
+split."""
 
 
 class Observer:
-    """Measures the steps of one model.
+    """Observer of the steps of one model.
 
     Args:
         model: The model, built or not.
-        optimizers: Those that train it.
-        choice: What is measured.
-        due_steps: Which steps are kept.
-        strategy: Under which the steps are run.
+        optimizers: The optimizers that train it.
+        choice: What to measure.
+        due_steps: Decides which steps are kept.
+        strategy: The strategy that the steps run under.
         traces_own: Whether the user's own functions also run, in steps that are not recorded.
 
     Raises:
-        ValueError: A filter lets nothing through. Where the model is not built, that comes at its
+        ValueError: If a filter matches nothing. If the model is not built, this is raised at its
             first step.
     """
 
@@ -92,12 +93,12 @@ class Observer:
         )
         self._has_failed = False
         self.failures: list[str] = []
-        """Sentences that say why something could not be recorded."""
+        """Sentences that explain why something could not be recorded."""
         self._is_watching = False
         self.was_traced = False
-        """Whether `fit` runs a traced step. The trace has every optimizer call that can happen."""
+        """Whether the step is traced. A trace contains every optimizer call that can happen."""
         self.description: ModelDescription | None = None
-        """The model as its first recorded step has shown it."""
+        """The description of the model, from its first recorded step."""
         with strategy.scope():
             due_steps.make_variables()
         self.prepare()
@@ -109,42 +110,42 @@ class Observer:
 
     @property
     def counts(self) -> dict[int, int]:
-        """What each optimizer has counted; see `counts_of`."""
+        """The step counts of the optimizers; see `counts_of`."""
         return counts_of(self._optimizers)
 
     @property
     def without_gradient(self) -> set[str]:
-        """Paths of the variables to which the loss has no connection, as far as is known."""
+        """Paths of the variables that the loss does not depend on, as far as known."""
         return self._gatherer.without_gradient
 
     @property
     def num_stored(self) -> int:
-        """How often something was stored, while tracing or in an eager step."""
+        """How many updates were stored, while tracing or in eager steps."""
         return self._gatherer.num_stored
 
     @property
     def num_traced(self) -> int:
-        """How often a step that is recorded was traced."""
+        """How many updates were stored while tracing."""
         return self._gatherer.num_traced
 
     @property
     def measure_gradients(self) -> Callable[..., None]:
-        """Measures gradients that no optimizer is handed; see `Gatherer.measure_gradients`."""
+        """Measures gradients that reach no optimizer; see `Gatherer.measure_gradients`."""
         return self._gatherer.measure_gradients
 
     @property
     def num_steps(self) -> int:
-        """Number of steps that one execution may run."""
+        """Maximum number of steps that one execution runs."""
         return self._due_steps.num_steps
 
     @property
     def was_handed_nothing(self) -> bool:
-        """Whether no optimizer has been handed a gradient of a monitored variable so far."""
+        """Whether no optimizer has received a gradient of a monitored variable so far."""
         return not self.failures and not self._absences.handed
 
     @property
     def cannot_record(self) -> bool:
-        """Whether no step can leave a record, as the traced one hands no optimizer a gradient."""
+        """Whether no step can be recorded, because the trace passes no gradient to an optimizer."""
         return self.was_traced and not self._absences.handed
 
     def prepare(self) -> None:
@@ -157,35 +158,35 @@ class Observer:
                 self._prepare(plan)
 
     def begin_execution(self, first: int, start: int | None = None) -> None:
-        """Empties what the last execution kept.
+        """Empties the buffer before an execution.
 
         Args:
             first: The first step that is due.
-            start: The first step of the execution, by default the same.
+            start: The first step of the execution. Defaults to `first`.
         """
         self._due_steps.begin_execution(first, start)
         if self._prepared is not None:
             self._prepared[1].empty()
 
     def continue_execution(self) -> None:
-        """Empties what a part of an execution kept, before the next part."""
+        """Empties the buffer before the next part of an execution."""
         self._due_steps.continue_execution()
         if self._prepared is not None:
             self._prepared[1].empty()
 
     def noting_traces(self) -> AbstractContextManager[None]:
-        """Notes which functions of the user's are traced for the first time, before `watching`."""
+        """Notes which of the user's functions are traced for the first time, before `watching`."""
         return self._twins.noting(self._strategy)
 
     @contextmanager
     def watching(self, left_alone: Collection[PolymorphicFunction] = ()) -> Iterator[None]:
-        """Observes the model and its optimizers. On exit they are as before.
+        """Observes the model and its optimizers, and restores them on exit.
 
         Args:
-            left_alone: Functions that are made for the recorded step; see `function_twins.py`.
+            left_alone: Functions that were made for the recorded step; see `function_twins.py`.
         """
         with claims.alone_with(self._model):
-            if self._is_watching:  # by another monitor of the same loop, which measures the same
+            if self._is_watching:  # by another monitor of the same loop that shares this observer
                 yield
                 return
             self._is_watching = True
@@ -198,10 +199,10 @@ class Observer:
                     yield
             finally:
                 self._is_watching = False
-                self._gatherer.number.forget()  # eager tensors are not to be kept
+                self._gatherer.number.forget()  # don't keep eager tensors
 
     def begin_step(self) -> None:
-        """Forgets in this thread what an earlier step, or an earlier trace of it, has left."""
+        """Discards what an earlier step, or an earlier trace of it, left in this thread."""
         self.was_traced = not tf.executing_eagerly()
         self._due_steps.begin_step()
         self._gatherer.number.begin()
@@ -209,15 +210,15 @@ class Observer:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing is observed at the moment."""
+        """Whether observation is suspended."""
         return self._taps.is_silent
 
     def silent(self) -> AbstractContextManager[None]:
-        """Observes nothing: what is traced here is not part of the recorded step."""
+        """Suspends observation: anything traced here is not part of the recorded step."""
         return self._taps.silent()
 
     def reads_model(self, trace: ConcreteFunction) -> bool:
-        """Whether a function reads any trainable variable of the model."""
+        """Whether a traced function reads any trainable variable of the model."""
         captured = {id(tensor) for tensor in trace.captured_inputs}
         return any(
             id(part.handle) in captured
@@ -226,7 +227,7 @@ class Observer:
         )
 
     def read(self) -> list[list[Rows]]:
-        """Returns what was kept of each step since `begin_execution`: the rows of each replica."""
+        """Returns, for each step kept since `begin_execution`, the rows of each replica."""
         if self._prepared is None:
             return []
         plan, buffer = self._prepared
@@ -240,22 +241,22 @@ class Observer:
         return kept
 
     def decoder(self) -> Decoder:
-        """Returns what makes records of the rows, of one training run."""
+        """Returns a decoder for one training run."""
         plan, _ = self._prepare()
         if self.description is None:
             raise RuntimeError("Nothing has been read yet.")
         return Decoder(plan, self.description)
 
     def absences(self, is_final: bool) -> list[str]:
-        """Returns a sentence for each reason why something of the plan is not recorded.
+        """Returns one sentence for each planned quantity and reason why it is not recorded.
 
         Args:
-            is_final: Whether what no record has shown yet counts as missing.
+            is_final: Whether quantities that have not been observed yet count as missing.
         """
         return self._absences.sentences(self._prepared[0], is_final) if self._prepared else []
 
     def _prepare(self, plan: Plan | None = None) -> tuple[Plan, Buffer]:
-        """Makes what needs the variables of the model, unless it is made."""
+        """Returns the plan and the buffer, creating them at the first call."""
         if self._prepared is None:
             plan = plan or Plan(self._model, self.choice)
             buffer = Buffer(len(plan.row_of), len(plan.mask_of), self._due_steps.num_slots)
@@ -263,12 +264,12 @@ class Observer:
         return self._prepared
 
     def note_failure(self, sentence: str) -> None:
-        """Takes a sentence that says why something is not recorded, for every monitor to say."""
+        """Notes a sentence that explains why something is not recorded, for all monitors."""
         if sentence not in self.failures:
             self.failures.append(sentence)
 
     def _note_error(self, error: Exception) -> None:
-        """Notes an error of the measuring itself: the training goes on."""
+        """Notes the first error of the measurement itself; training goes on."""
         if not self._has_failed:
             self._has_failed = True
             self.note_failure(

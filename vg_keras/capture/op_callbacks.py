@@ -1,9 +1,9 @@
-"""Keeps TensorFlow's op callbacks away from the monitor's own operations.
+"""Suspends TensorFlow's op callbacks for the monitor's own operations.
 
 `tf.debugging.enable_check_numerics` and `enable_dump_debug_info` instrument every operation that
-the current thread makes. The user asked for that on the model. On the monitor's arithmetic it would
+the current thread creates. The user wants that for the model. On the monitor's arithmetic it would
 end a healthy training run: a sum of squares may overflow before it is scaled, and an infinity that
-the monitor merely counts would count as an error.
+the monitor only counts would be an error.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Private: there is no public way to ask which callbacks are installed. Tried with TensorFlow 2.21.
+# Private: there is no public way to list the installed callbacks. Tested with TensorFlow 2.21.
 from tensorflow.python.eager import context
 
 

@@ -1,7 +1,7 @@
-"""Sees the gradients that are handed to a model's optimizers, at the moment they are handed over.
+"""Intercepts the gradients passed to optimizers, and reads the optimizers' state.
 
-Keras's own train step and a custom one, with one optimizer or several, all end in
-`optimizer.apply(gradients, variables)`: there the gradients that train the model pass by.
+Every train step, Keras's own or custom, with one optimizer or several, ends in
+`optimizer.apply(gradients, variables)`, which receives the gradients that train the model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vg_keras.capture.model_map import is_built
 from vg_keras.capture.patches import Method, SharedMethod, replace_in_instance
 
 Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
-"""A gradient as `tf.GradientTape` returns it; IndexedSlices where only some rows are concerned."""
+"""A gradient as `tf.GradientTape` returns it; IndexedSlices if only some rows are affected."""
 
 GradientHook = Callable[
     [
@@ -32,22 +32,22 @@ GradientHook = Callable[
     ],
     Any,
 ]
-"""Takes an optimizer, the gradients it is given (some may be None), their variables, and what it is
-to call for the optimizer to do its work, whose result it returns."""
+"""Function that takes an optimizer, its gradients (some may be None), their variables, and a
+function that applies them, which the hook calls and whose result it returns."""
 
 
 def optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     """Returns the optimizers that train a model.
 
-    These are the one it is compiled with and any other that it keeps as an attribute, also within a
-    list or a dictionary, as a GAN with two of them does.
+    These are the one it is compiled with and any that it keeps as an attribute, directly or in a
+    list or dictionary, as a GAN with two optimizers does.
     """
     candidates = [getattr(model, "optimizer", None)]
     for value in vars(model).values():
         if isinstance(value, Mapping):
             candidates += list(value.values())
         elif isinstance(value, (list, tuple)):
-            candidates += list(value)  # Keras keeps a wrapper of its own, which `+=` does not take
+            candidates += list(value)  # Keras stores a wrapper class, which `+=` does not accept
         else:
             candidates.append(value)
     found = {id(o): o for o in candidates if isinstance(o, keras.optimizers.Optimizer)}
@@ -58,7 +58,7 @@ def checked_optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer
     """Returns the optimizers that train a model.
 
     Raises:
-        ValueError: The model has none.
+        ValueError: If the model has none.
     """
     optimizers = optimizers_of(model)
     if not optimizers:
@@ -72,8 +72,8 @@ def checked_optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer
 def build_optimizer(model: keras.Model) -> None:
     """Creates the variables of an optimizer that the first train step would create.
 
-    A step that creates variables is traced twice. Only for a train step that is known to hand all
-    trainable variables to one optimizer, which is Keras's own.
+    A step that creates variables is traced twice. This is done only for Keras's own train step,
+    which is known to pass all trainable variables to one optimizer.
 
     Args:
         model: A compiled model, built or not.
@@ -83,7 +83,7 @@ def build_optimizer(model: keras.Model) -> None:
     if is_custom or not isinstance(optimizer, keras.optimizers.Optimizer) or optimizer.built:
         return
     if is_built(model) and model.trainable_variables:
-        # The name scope that Keras 3.15 builds it in, which the paths of the variables begin with.
+        # The name scope that Keras 3.15 builds it in; the paths of the variables start with it.
         with model.distribute_strategy.scope(), keras.name_scope(optimizer.name, caller=optimizer):
             optimizer.build(model.trainable_variables)
 
@@ -91,35 +91,35 @@ def build_optimizer(model: keras.Model) -> None:
 def counter_of(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
     """Returns the variable that counts the calls of an optimizer's `apply`.
 
-    That is `optimizer.iterations`, except with gradient accumulation, where `iterations` counts one
-    for several batches and is no variable.
+    This is `optimizer.iterations`, except with gradient accumulation, where `iterations` counts
+    several batches as one and is not a variable.
     """
     return _innermost(optimizer)._iterations  # Keras 3.15
 
 
 def _innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """Returns the optimizer within a LossScaleOptimizer, and any other as it is."""
+    """Returns the inner optimizer of a LossScaleOptimizer, and any other unchanged."""
     return getattr(optimizer, "inner_optimizer", optimizer)  # Keras 3.15
 
 
 def counts_of(optimizers: Iterable[keras.optimizers.Optimizer]) -> dict[int, int]:
-    """Returns what each optimizer has counted, by the id of the variable that counts."""
+    """Returns the step count of each optimizer, by the id of its counter variable."""
     counters = [counter_of(optimizer) for optimizer in optimizers]
-    # Not int(): under a strategy that is a TypeError.
+    # Not int(): under a strategy it raises a TypeError.
     return {id(c): int(tf.convert_to_tensor(c).numpy()) for c in counters}
 
 
 def moments_of(
     optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]
 ) -> tuple[dict[int, keras.Variable], dict[int, keras.Variable]]:
-    """Returns what an optimizer keeps of variables as "momentum" and as "velocity".
+    """Returns the "momentum" and "velocity" variables of an optimizer.
 
     Args:
         optimizer: A built optimizer.
         variables: Variables that it trains, in the order in which it was built for them.
 
     Returns:
-        The momentums and the velocities by the id of the variable, as far as there are any.
+        The momentums and the velocities that exist, by the id of the trained variable.
     """
     kept: dict[str, list[keras.Variable]] = {}
     for variable in _innermost(optimizer).variables:
@@ -127,7 +127,7 @@ def moments_of(
     found: tuple[dict[int, keras.Variable], ...] = {}, {}
     for of_kind, suffix in zip(found, ("momentum", "velocity"), strict=True):
         for variable in variables:
-            # As `Optimizer.add_variable_from_reference` of Keras 3.15 names it.
+            # The name that `Optimizer.add_variable_from_reference` of Keras 3.15 gives it.
             name = f"{getattr(variable, 'path', variable.name).replace('/', '_')}_{suffix}"
             if kept.get(name):
                 of_kind[id(variable)] = kept[name].pop(0)
@@ -138,16 +138,16 @@ def moments_of(
 def intercepted(
     optimizers: Sequence[keras.optimizers.Optimizer], hook: GradientHook
 ) -> Iterator[None]:
-    """Calls a hook instead of `apply` of any optimizer, with whatever it is handed.
+    """Calls a hook instead of the `apply` of any optimizer.
 
-    Of one optimizer within another (LossScaleOptimizer), or of an `apply` that calls that of its
-    base class, only the outermost call reaches the hook. In a `tf.function` the hook runs while the
-    function is traced, and the tensors it makes become part of it. On leaving, also by an
-    exception, everything is as it was.
+    If optimizers are nested (LossScaleOptimizer), or `apply` calls that of its base class, only the
+    outermost call reaches the hook. In a `tf.function` the hook runs while the function is traced,
+    and the tensors it creates become part of it. On exit, also after an exception, everything is
+    restored.
 
     Args:
-        optimizers: Optimizers that are known to train the model. Those that it keeps elsewhere,
-            such as in a global variable, are found by their class.
+        optimizers: Optimizers that are known to train the model. Optimizers kept elsewhere, such as
+            in a global variable, are intercepted through their class.
         hook: The hook.
     """
     with ExitStack() as stack:
@@ -160,14 +160,14 @@ def intercepted(
 
 _methods: dict[type, SharedMethod[GradientHook]] = {}
 _running = threading.local()
-"""The optimizers whose `apply` runs in this thread."""
+"""The optimizers whose `apply` is running in this thread."""
 _inner: Counter[int] = Counter()
-"""The ids of optimizers within those that run, in any thread: under a strategy a
-LossScaleOptimizer calls the one within it in threads of its own."""
+"""The ids of the inner optimizers of running ones, in any thread: under a strategy, a
+LossScaleOptimizer calls its inner optimizer in other threads."""
 
 
 def _methods_of_all_classes() -> list[SharedMethod[GradientHook]]:
-    """Returns `apply` of every class of optimizers that defines it."""
+    """Returns the `apply` of every optimizer class that defines it."""
     classes = [kind for kind in keras.optimizers.Optimizer.__mro__ if "apply" in vars(kind)]
     ahead = [keras.optimizers.Optimizer]
     while ahead:
@@ -182,9 +182,9 @@ def _methods_of_all_classes() -> list[SharedMethod[GradientHook]]:
 
 
 def _hooked(apply: Method, hooks: list[GradientHook]) -> Method:
-    """Returns what stands in for `apply` of a class."""
+    """Returns the replacement for the `apply` of a class."""
 
-    # The loop around may be a tf.function, which rewrites whatever Python code it calls.
+    # The caller may be a tf.function, whose AutoGraph rewrites any Python code that it calls.
     @tf.autograph.experimental.do_not_convert
     @functools.wraps(apply)
     def hooked_apply(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -195,7 +195,7 @@ def _hooked(apply: Method, hooks: list[GradientHook]) -> Method:
 
 
 def _hooked_bound(optimizer: Any, hook: GradientHook) -> Method:
-    """Returns what stands in for `apply` of one optimizer."""
+    """Returns the replacement for the `apply` of one optimizer."""
     apply = optimizer.apply
 
     @tf.autograph.experimental.do_not_convert
@@ -213,9 +213,9 @@ def _call_hooks(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
-    """Calls the hooks around `apply`, unless a call around this one has done so.
+    """Calls the hooks around `apply`, unless an outer call has already done so.
 
-    `apply` gets whatever was given: one that a user has written may take more than Keras's.
+    `apply` gets all arguments of the call: a user's own may take more than Keras's.
     """
     if _is_running(optimizer):
         return apply(*args, **kwargs)
@@ -234,11 +234,11 @@ def _handed(
 ) -> tuple[tuple[Any, ...], dict[str, Any], list[Any] | None, list[Any]]:
     """Returns the arguments of `apply`, and the gradients and variables among them.
 
-    The arguments are returned because an iterator can be read only once.
+    The arguments are returned because an iterator among them can be read only once.
 
     Returns:
-        The positional and named arguments, the gradients, or None where they can't be told from the
-        rest, and the variables.
+        The positional arguments, the keyword arguments, the gradients, or None if they can't be
+        identified, and the variables.
     """
     names = _names_of_first_two(apply)
     args = tuple(_reusable(value) for value in args[:2]) + args[2:]
@@ -247,11 +247,11 @@ def _handed(
     gradients: Any = given.get(names[0])
     variables: Any = given.get(names[1])
     if variables is None:
-        # `_trainable_variables` (Keras 3.15): those it was built with, in their order.
+        # `_trainable_variables` (Keras 3.15): the variables it was built with, in order.
         variables = getattr(optimizer, "_trainable_variables", [])
     are_known = isinstance(gradients, Collection) and isinstance(variables, Collection)
     if not are_known or len(gradients) != len(variables):
-        return args, kwargs, None, []  # the optimizer has something to say about that
+        return args, kwargs, None, []  # the optimizer will raise an error
     return args, kwargs, list(gradients), list(variables)
 
 
@@ -286,23 +286,23 @@ def _marked_as_running(optimizer: Any) -> Iterator[None]:
 
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> tf.Tensor | None:
-    """Returns the number by which the loss is multiplied before it is differentiated.
+    """Returns the factor by which the loss is multiplied before it is differentiated.
 
     Returns:
-        A scalar, or None where the loss is taken as it is.
+        A scalar, or None if the loss is not scaled.
     """
-    # `scale_loss` hands the loss on untouched where there is no scale. It covers a fixed
-    # `loss_scale_factor` and LossScaleOptimizer, which has its `dynamic_scale` only once built.
+    # Without a scale, `scale_loss` returns the same object. It covers a fixed `loss_scale_factor`
+    # and LossScaleOptimizer, which has no `dynamic_scale` until it is built.
     one = tf.ones([])
     scale = optimizer.scale_loss(one)
     return None if scale is one else scale
 
 
 def summed_over_replicas(gradients: list[Gradient]) -> list[Gradient]:
-    """Returns what all replicas of a distribution strategy together hand to the optimizer.
+    """Returns the sums of the gradients over all replicas of a distribution strategy.
 
-    The loss that Keras differentiates in each replica is already divided by their number, so the
-    sum is the gradient of the mean loss over the global batch.
+    The loss that Keras differentiates in each replica is already divided by the number of replicas,
+    so the sum is the gradient of the mean loss over the global batch.
     """
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1 or not gradients:

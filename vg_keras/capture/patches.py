@@ -1,8 +1,8 @@
 """Replaces attributes of Keras and TensorFlow objects, and restores them.
 
 An attribute of one instance is replaced for a single observer (`replace_in_instance`). A method of
-a class is shared by everything in the process, so several observers, in several threads, may wrap
-it at the same time: `SharedMethod` replaces it once and restores it when the last one has left.
+a class is shared by the whole process, so several observers, in several threads, may wrap it at the
+same time: `SharedMethod` replaces it once and restores it when the last listener leaves.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Method = Callable[..., Any]
 def replace_in_instance(instance: Any, name: str, value: Any, stack: ExitStack) -> None:
     """Replaces an attribute of one object until the stack unwinds.
 
-    Writes to the object's own dictionary, past the attribute tracking of Keras objects.
+    Writes to the object's own dictionary, bypassing the attribute tracking of Keras objects.
 
     Args:
         instance: The object.
-        name: The attribute.
-        value: What takes its place.
-        stack: Restores the attribute: deletes it from the object's dictionary, or puts back what
-            the dictionary held before.
+        name: The name of the attribute.
+        value: The replacement.
+        stack: Restores the attribute: deletes it from the object's dictionary, or restores the
+            previous entry.
     """
     own = vars(instance)
     is_own, previous = name in own, own.get(name)
@@ -42,13 +42,13 @@ def replace_in_instance(instance: Any, name: str, value: Any, stack: ExitStack) 
 
 
 class SharedMethod(Generic[Listener]):
-    """A method of a class, or a function of a module, that several observers wrap at once.
+    """A method of a class, or a function of a module, that several observers can wrap at once.
 
     Args:
         owner: The class or module that defines it.
         name: Its name.
-        wrap: Makes the replacement. Takes the original and the live list of listeners, and returns
-            a callable with the signature of the original.
+        wrap: Creates the replacement. Takes the original and the live list of listeners, and
+            returns a callable with the signature of the original.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class SharedMethod(Generic[Listener]):
 
     @contextmanager
     def listened_to_by(self, listener: Listener) -> Iterator[None]:
-        """Adds a listener; the method is replaced while there is any."""
+        """Adds a listener in a `with` block. The method is replaced while there is any."""
         with self._lock:
             if not self._listeners:
                 self._install()
@@ -83,7 +83,7 @@ class SharedMethod(Generic[Listener]):
         setattr(self._owner, self._name, self._replacement)
 
     def _remove(self) -> None:
-        # If somebody else has replaced the method since, theirs stays: it calls ours, which passes
-        # everything through while it has no listener.
+        # If other code has replaced the method in the meantime, that replacement stays. It calls
+        # ours, which calls the original while it has no listener.
         if vars(self._owner)[self._name] is self._replacement:
             setattr(self._owner, self._name, self._original)

@@ -1,6 +1,6 @@
-"""What is measured of a model: which variables, which layers, and the rows they have in the buffer.
+"""Plans what is measured of a model: variables, layers, and their rows in the buffer.
 
-A plan is made once all variables of the model exist, and holds until the model is compiled anew.
+A plan is made once all variables of the model exist, and is valid until the next `compile`.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ ACTIVATION = "activations"
 ACTIVATION_GRADIENT = "activation_gradients"
 
 Key = tuple[str, str]
-"""A kind, one of the above, and the path of a variable or a layer."""
+"""A kind (one of the above), and the path of a variable or layer."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a user wants to have measured.
+    """The user's choice of what to measure.
 
     Args:
-        variables: Which trainable variables; see `model.select`.
-        activations: Of which layers the output, and what is backpropagated to it: True for all,
+        variables: A filter of trainable variables; see `vg_keras/filters.py`.
+        activations: The layers whose output and backpropagated gradient are measured: True for all,
             False for none, or a filter of layers.
-        updates: Whether the norms of the updates are taken.
-        weights: Whether the variables themselves are sketched.
-        optimizer_state: Whether what the optimizer keeps of each variable is sketched.
-        exclude: Patterns of the paths of variables and layers that are not measured.
+        updates: Whether to measure the norms of the updates.
+        weights: Whether to sketch the variables themselves.
+        optimizer_state: Whether to sketch the optimizer's momentum and velocity of each variable.
+        exclude: Path patterns of variables and layers that are not measured.
     """
 
     variables: Filter = None
@@ -53,7 +53,7 @@ class Choice:
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """The names of the quantities that are recorded, where the model has them."""
+        """The names of the quantities that are recorded if the model has them."""
         of_layers = [q.name for q in QUANTITIES if q.of == "layers"]
         left_out = {
             "update_norms": not self.updates,
@@ -72,10 +72,10 @@ class ObservedLayer:
 
     Args:
         layer: The layer.
-        trained_with: The ids of the variables that train along with it.
+        trained_with: The ids of its `Place.trained_with` variables.
         is_rectifier: Whether its units can die.
-        bounds: Where its outputs are saturated, if that can be said.
-        unit_axis: The axis of its output along which its units lie.
+        bounds: The bounds beyond which its outputs are saturated, or None if unknown.
+        unit_axis: The axis of the units in its output.
     """
 
     layer: keras.layers.Layer
@@ -86,23 +86,23 @@ class ObservedLayer:
 
 
 class Plan:
-    """What is measured of a model.
+    """The plan of what is measured of a model.
 
     Args:
         model: A built model.
-        choice: What the user wants to have measured.
+        choice: The user's choice.
 
     Attributes:
         paths: The paths of all layers.
-        variables: The variables that are measured, by path.
-        path_of: Their paths by the id of the variable.
-        sizes: The numbers of their elements, by path; a complex one counts as two.
-        layers: The layers that are measured, by path.
-        row_of: The row of the buffer by kind and path.
-        mask_of: The number of a rectifying layer, by path.
+        variables: The measured variables, by path.
+        path_of: Their paths, by the id of the variable.
+        sizes: Their numbers of elements, by path; a complex element counts as two.
+        layers: The measured layers, by path.
+        row_of: The row in the buffer, by kind and path.
+        mask_of: The number of each rectifying layer, by path.
 
     Raises:
-        ValueError: A filter lets nothing through.
+        ValueError: If a filter matches nothing.
     """
 
     def __init__(self, model: keras.Model, choice: Choice) -> None:
@@ -112,7 +112,7 @@ class Plan:
         named = self._without_excluded(model_map.variables)
         chosen = select(named, choice.variables, "variables", "trainable variable")
         self.variables = {path: v for path, v in named.items() if path in chosen}
-        # A custom train step may hand over the tf.Variable beneath a Keras variable.
+        # A custom train step may pass the tf.Variable that a Keras variable wraps.
         self.path_of = {id(v): path for path, v in self.variables.items()}
         self.path_of |= {id(v.value): path for path, v in self.variables.items()}
         self.sizes = {path: _num_reals(v) for path, v in self.variables.items()}

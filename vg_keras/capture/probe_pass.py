@@ -1,4 +1,8 @@
-"""Takes the gradients of a probe, by a forward and a backward pass that leave no trace."""
+"""Measures a probe batch: the third of three entry points.
+
+Runs a forward and a backward pass that change nothing in the model. The others are `fit.py` and
+`loop_capture.py`.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +20,15 @@ from vg_keras.probe import Probe
 
 
 class ProbePass:
-    """Takes the gradients of a probe.
+    """Forward and backward pass on a probe batch.
 
     Args:
-        model: A compiled model, or one that is trained by a custom loop.
-        probe: The batch.
-        choice: What is measured; a probe makes no updates.
+        model: A compiled model, or one that a custom loop trains.
+        probe: The probe.
+        choice: What to measure. Its `updates` and `optimizer_state` don't apply to a probe.
 
     Raises:
-        ValueError: A filter lets nothing through.
+        ValueError: If a filter matches nothing.
     """
 
     def __init__(self, model: keras.Model, probe: Probe, choice: Choice) -> None:
@@ -37,14 +41,14 @@ class ProbePass:
 
     @property
     def observer(self) -> Observer:
-        """What measures the pass; it exists once `run` has been called."""
+        """The observer of the pass, created at the first access."""
         return self._observer or self._prepare()
 
     def run(self, step: int) -> None:
-        """Takes the gradients at the present weights; the observer then has the record.
+        """Measures the gradients at the current weights. The observer then holds the rows.
 
         Args:
-            step: The number of the step that comes next.
+            step: The number of the next step.
         """
         observer = self.observer
         observer.begin_execution(step)
@@ -56,7 +60,7 @@ class ProbePass:
         if not is_built(model):
             one = keras.tree.map_structure(lambda values: values[:1], self._probe.x)
             model(one, training=False)
-        # In no scope of a strategy: the pass runs once, not in every replica.
+        # Outside the scope of a strategy: the pass runs once, not in every replica.
         strategy = tf.distribute.get_strategy()
         self._observer = Observer(model, [], self.choice, EveryStep(), strategy)
         weights = {id(v) for v in model.weights}
@@ -67,7 +71,7 @@ class ProbePass:
         else:
             jit = bool(getattr(model, "jit_compile", False))
             self._pass = tf.function(self._forward_and_backward, jit_compile=jit, autograph=False)
-            # Each monitor has a function of its own; the user can't do anything about that.
+            # Each monitor creates a new function, which the user can't avoid.
             self._pass._omit_frequent_tracing_warning = True  # private: TensorFlow 2.21
         return self._observer
 
@@ -75,7 +79,7 @@ class ProbePass:
         self.observer.begin_step()
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
-            # Whatever is assigned in this scope goes no further.
+            # Assignments in this scope are discarded.
             values = [(v, tf.convert_to_tensor(v.value)) for v in variables]
             with keras.StatelessScope(values + self._seeds, collect_losses=True):
                 loss = self._loss()
@@ -86,7 +90,7 @@ class ProbePass:
         model, probe = self._model, self._probe
         if probe.loss is not None:
             return probe.loss(model, probe.x, probe.y)
-        accepts_training = model._call_has_training_arg  # Keras 3.15; as in its own train step
+        accepts_training = model._call_has_training_arg  # private: Keras 3.15, as in its train step
         how = {"training": probe.training} if accepts_training else {}
         predictions = model(probe.x, **how)
         return model.compute_loss(

@@ -1,8 +1,8 @@
-"""Lets Python code that draws random numbers run once more with the same numbers.
+"""Reruns Python code with the same random numbers.
 
-A train step may draw from `random` or `np.random` while it is traced: the number becomes a constant
-of the graph. The trace that records must draw the same one, and must not change what the user draws
-later.
+A train step may draw from `random` or `np.random` while it is traced, and the number becomes a
+constant of the graph. The recording trace must draw the same number, and must not change what the
+user draws later.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ RandomState = tuple[Any, Any]
 
 
 def random_state() -> RandomState:
-    """Returns the present state."""
+    """Returns the current states."""
     return random.getstate(), np.random.get_state()
 
 
 @contextmanager
 def drawing_again(since: RandomState) -> Iterator[None]:
-    """Draws the numbers that were drawn since then; afterwards the state is as before."""
+    """Draws the same numbers as since the given state, and restores the current one on exit."""
     now = random_state()
     _restore(since)
     try:

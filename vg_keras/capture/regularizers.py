@@ -1,4 +1,7 @@
-"""Sees what a regularizer returns."""
+"""Observes the penalties that regularizers return.
+
+`taps.py` installs this for every regularized variable of a model.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ _STAND_IN = "_vg_keras_stands_in"
 def note_penalties(
     variable: keras.Variable, note: Callable[[keras.Variable, Any], None], stack: ExitStack
 ) -> None:
-    """Replaces a variable's regularizer by one of the same class that notes what it returns.
+    """Replaces a variable's regularizer with one of a subclass that notes what it returns.
 
-    It shares the attributes of the original, for a train step may look at them.
+    It shares the attributes of the original, because a train step may read them.
 
     Args:
         variable: The variable.
-        note: Is given the variable and each penalty.
+        note: Called with the variable and each penalty.
         stack: Restores the regularizer.
     """
     regularizer = variable.regularizer
@@ -34,7 +37,7 @@ def note_penalties(
         return penalty
 
     kind = type(regularizer)
-    with contextlib.suppress(TypeError):  # of a class that can't be derived from: left as it is
+    with contextlib.suppress(TypeError):  # a class that can't be subclassed is not replaced
         noting = type(kind.__name__, (kind,), {"__call__": call, _STAND_IN: True})
         stand_in: Any = object.__new__(noting)
         stand_in.__dict__ = vars(regularizer)

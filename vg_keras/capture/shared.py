@@ -1,6 +1,6 @@
-"""Shares what was traced between monitors that measure the same things of a model.
+"""Shares traced functions between monitors that measure the same things of a model.
 
-It is kept with the model, or with its train function, and freed with it.
+They are stored with the model, or with its train function, and freed with it.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ T = TypeVar("T")
 _ATTRIBUTE = "_vg_keras_captures"
 
 MAX_KEPT = 4
-"""Most values kept per object. A filter function created anew for each monitor counts as a
-different choice."""
+"""Maximum number of values kept per object. A filter function that is created again for each
+monitor counts as a different choice."""
 
 
 def shared(owner: Any, key: Any, make: Callable[[], T]) -> T:
-    """Returns the value that an object keeps under a key, made if there is none.
+    """Returns the value that an object keeps under a key, creating it if there is none.
 
     Args:
-        owner: The object. If it can have no attributes, nothing is kept.
-        key: The key, compared by value; it need not have a hash.
-        make: Makes the value.
+        owner: The object. If it can't have attributes, nothing is kept.
+        key: The key, compared by value; it need not be hashable.
+        make: Creates the value.
     """
     kept: list[tuple[Any, T]] = []
-    # The attributes of a method are those of the function in the class.
+    # Not on a method, whose attributes are those of the function in the class.
     if hasattr(owner, "__dict__") and not isinstance(owner, types.MethodType):
         kept = vars(owner).setdefault(_ATTRIBUTE, kept)
     found = [value for other, value in kept if other == key]

@@ -1,8 +1,8 @@
-"""Asks a `tf.GradientTape` for more than its caller wants, in the same backward pass.
+"""Adds sources to the calls of `tf.GradientTape.gradient`, in the same backward pass.
 
-The tape differentiates one target by any number of sources in one pass, and what lies between is
-computed on the way in any case. So asking for the outputs of layers too adds no operation to the
-graph, and changes none of what the caller gets.
+The tape differentiates a target by any number of sources in one pass, and computes the derivatives
+by everything in between anyway. So adding the outputs of layers as sources adds no operation to the
+graph and does not change the caller's results.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from vg_keras.capture.patches import Method, SharedMethod
 
 
 class TapeListener(Protocol):
-    """Wants derivatives by tensors that it has noted."""
+    """Interface of a listener that wants derivatives by tensors it has noted."""
 
     def begin_pass(self) -> BackwardPass | None:
-        """Is called before a tape differentiates; returns what to ask of it, or None."""
+        """Called before a tape differentiates. Returns the pass to fill in, or None."""
 
     def end_pass(self, backward: BackwardPass) -> None:
-        """Is called afterwards, with the answers."""
+        """Called afterwards, with the derivatives filled in."""
 
     def abandon_pass(self, backward: BackwardPass) -> None:
-        """Is called where the tape has raised an error."""
+        """Called if the tape has raised an error."""
 
     def guarded(self) -> AbstractContextManager[None]:
-        """Keeps an error of the listener from the caller of the tape."""
+        """Keeps errors of the listener from the caller of the tape."""
 
 
 @contextmanager
 def listening_to_tapes(listener: TapeListener) -> Iterator[None]:
-    """Has the listener take part in every backward pass, in whichever thread, until it leaves."""
+    """Adds a listener to every backward pass of the `with` block, in any thread."""
     with ExitStack() as stack:
         for method in _METHODS:
             stack.enter_context(method.listened_to_by(listener))
@@ -47,14 +47,14 @@ def listening_to_tapes(listener: TapeListener) -> Iterator[None]:
 def _asking(
     original: Method, listeners: list[TapeListener], target: str, sources: str, packs: bool
 ) -> Method:
-    """Returns a differentiating function that also asks for what the listeners want.
+    """Returns a differentiating function that also differentiates by what the listeners want.
 
     Args:
         original: The function.
-        listeners: Those that listen at present.
-        target: The name of its argument for what is differentiated.
-        sources: The name of its argument for what it is differentiated by.
-        packs: Whether it returns the structure of its sources, and not a list.
+        listeners: The live list of listeners.
+        target: The name of its argument for the differentiated tensors.
+        sources: The name of its argument for the sources.
+        packs: Whether it returns the structure of its sources instead of a list.
     """
     signature = inspect.signature(original)
 
@@ -98,15 +98,15 @@ def _begin_passes(listeners: list[TapeListener]) -> list[tuple[TapeListener, Bac
 def _differentiated(
     original: Method, bound: inspect.BoundArguments, sources: str, others: list[tf.Tensor]
 ) -> tuple[list[Any], list[Any]]:
-    """Calls a differentiating function with more sources than its own.
+    """Calls a differentiating function with additional sources.
 
     Returns:
-        The derivatives by its own sources, flat, and those by the others.
+        The derivatives by the caller's sources, flattened, and those by the additional ones.
     """
     flat = tf.nest.flatten(bound.arguments[sources])
     unconnected = bound.arguments.get("unconnected_gradients", tf.UnconnectedGradients.NONE)
     fills = tf.UnconnectedGradients(unconnected) is tf.UnconnectedGradients.ZERO
-    if fills:  # of the others it must be seen which are unconnected
+    if fills:  # unconnected additional sources must stay recognizable
         bound.arguments["unconnected_gradients"] = tf.UnconnectedGradients.NONE
     bound.arguments[sources] = [*flat, *others]
     derivatives = list(original(*bound.args, **bound.kwargs))

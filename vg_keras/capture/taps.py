@@ -1,13 +1,14 @@
-"""Sees the outputs of layers and what is backpropagated to them, in the step that trains.
+"""Notes the outputs of layers and the gradients backpropagated to them, in the step that trains.
 
-The forward pass stays as it is: each layer's `call` is wrapped, and its output noted. What is
-backpropagated is asked of the tape itself (`tape.py`): while a step is traced, or run eagerly, a
-`tf.GradientTape` differentiates its target by the noted outputs too. So a derivative belongs to the
-very backward pass whose result the optimizer is handed, and nothing is computed twice.
+The forward pass is unchanged: each layer's `call` is wrapped, and its output noted. The
+backpropagated gradients come from the tape itself (`tape.py`): while a step is traced, or runs
+eagerly, a `tf.GradientTape` also differentiates its target by the noted outputs. So a derivative
+belongs to the same backward pass as the gradients that the optimizer receives, and nothing is
+computed twice.
 
-What a regularizer returns is noted in the same way, for its share of a gradient.
+The penalties of regularizers are noted in the same way, for their part of a gradient.
 
-Taps only collect tensors; what becomes of these is decided in `observer.py`.
+Taps only collect tensors; `gather.py` decides what to do with them.
 """
 
 from __future__ import annotations
@@ -41,16 +42,18 @@ from vg_keras.capture.vectorized_map import (
     single_rows,
 )
 
-SEVERAL_LOSSES = "several losses were differentiated by them, and their gradients combined"
+SEVERAL_LOSSES = (
+    "several losses were differentiated with respect to their outputs, and the gradients combined"
+)
 UNTOLD = (
-    "the gradients that the optimizer was handed do not come from a `tf.GradientTape.gradient` of "
-    "this step that is in sight"
+    "the gradients that the optimizer received do not come from an observed "
+    "`tf.GradientTape.gradient` call of this step"
 )
 
 
 @dataclass
 class _Step:
-    """What the taps have seen of a step, in one thread and graph."""
+    """The calls, penalties and backward passes noted in a step, for one thread and graph."""
 
     calls: dict[int, list[Call]] = field(default_factory=dict)
     penalties: list[tuple[int, tf.Tensor]] = field(default_factory=list)
@@ -66,11 +69,11 @@ class _Step:
 
 @dataclass
 class _Installation:
-    """What was replaced while the taps are installed.
+    """The methods that are replaced while the taps are installed.
 
     Args:
-        stack: Restores it.
-        calls: The layers' own `call`.
+        stack: Restores the methods.
+        calls: The original `call` of each layer.
     """
 
     stack: ExitStack
@@ -82,15 +85,16 @@ class Taps:
 
     Args:
         model: The model, built or not.
-        observes: Whether a layer's output is wanted.
-        on_error: Is given an error of the taps themselves, which never reaches the model.
+        observes: Returns whether to note the output of a layer.
+        on_error: Called with errors of the taps themselves, which never reach the model. If None,
+            they are raised.
 
     Attributes:
         called: The ids of the layers that were called, in the order of their first calls.
         seen: The ids of the layers whose calls could be taken.
-        unusable: Why the output of a layer can't be measured, by the id of the layer.
-        untold: Why a layer has no activation gradient, by the id of the layer.
-        is_silent: Whether nothing is seen at the moment.
+        unusable: The reason why the output of a layer can't be measured, by the id of the layer.
+        untold: The reason why a layer has no activation gradient, by the id of the layer.
+        is_silent: Whether observation is suspended.
     """
 
     def __init__(
@@ -113,12 +117,12 @@ class Taps:
         self.untold: dict[int, str] = {}
 
     def begin_step(self) -> None:
-        """Forgets what this thread has seen."""
+        """Discards what was noted in this thread."""
         self._steps.begin()
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Installs the taps. On leaving, also by an exception, the model is as it was."""
+        """Installs the taps. On exit, also after an exception, the model is restored."""
         with ExitStack() as stack:
             self._installation = _Installation(stack)
             self._install(self._model)
@@ -130,7 +134,7 @@ class Taps:
                 self._forget()
 
     def _forget(self) -> None:
-        """Releases everything: eager tensors must not outlive the step."""
+        """Discards everything: eager tensors must not outlive the step."""
         for backward in self._open_passes:
             backward.close()
         self._open_passes.clear()
@@ -154,14 +158,14 @@ class Taps:
             note_penalties(variable, self.note_penalty, self._installation.stack)
 
     def _tapped_call(self, layer: keras.layers.Layer) -> Method:
-        """Returns what stands in for the `call` of a layer."""
+        """Returns the replacement for the `call` of a layer."""
 
-        # The loop around may be a tf.function, which rewrites whatever Python code it calls.
+        # The caller may be a tf.function, whose AutoGraph rewrites any Python code that it calls.
         @tf.autograph.experimental.do_not_convert
         @functools.wraps(self._installation.calls[layer])
         def tapped_call(*args: Any, **kwargs: Any) -> Any:
             with self.guarded():
-                # A layer may have made the layers inside of it since, in its `build`.
+                # A layer may have created inner layers in the meantime, in its `build`.
                 self._install_inside(layer)
             outputs = self._installation.calls[layer](*args, **kwargs)
             if self._observes(layer) and not self.is_silent:
@@ -181,10 +185,10 @@ class Taps:
             return outputs
         output = flat[places[0]]
         if any(output is tensor for tensor in keras.tree.flatten(inputs)):
-            # The layer passes its input on. What reaches that tensor past the layer must not count.
+            # The layer returns its input. Gradients that bypass the layer must not count.
             output = with_keras_attributes(tf.identity(output), of=output)
         elif tf.executing_eagerly() and hasattr(output, "_keras_logits"):
-            # Only a loss takes these: whether one did, their derivative will tell.
+            # Only a loss uses this copy, so it has a derivative only if the loss takes logits.
             output._keras_logits = tf.identity(output._keras_logits)
         flat[places[0]] = output
         step = self._steps.here()
@@ -193,14 +197,14 @@ class Taps:
         return keras.tree.pack_sequence_as(outputs, flat)
 
     def note_penalty(self, variable: keras.Variable, penalty: Any) -> None:
-        """Notes what the regularizer of a variable has returned."""
+        """Notes a penalty that the regularizer of a variable has returned."""
         with self.guarded():
             step = self._steps.here()
             if is_inexact(penalty) and not step.is_paused and not self.is_silent:
                 step.penalties.append((id(variable), penalty))
 
     def _follow(self, converted: Conversion) -> None:
-        """Follows the outputs of layers that were called in a `tf.vectorized_map`."""
+        """Replaces outputs noted in a `tf.vectorized_map` with their conversions to all rows."""
         with self.guarded():
             if self.is_silent:
                 return
@@ -211,7 +215,7 @@ class Taps:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Sees nothing, in any thread: what is traced here is not part of the recorded step."""
+        """Suspends observation in all threads: this is not part of the recorded step."""
         before, self.is_silent = self.is_silent, True
         try:
             yield
@@ -220,7 +224,7 @@ class Taps:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Asks no tape for anything: what is differentiated here is the monitor's own."""
+        """Ignores backward passes and penalties: these are the monitor's own."""
         step = self._steps.here()
         step.is_paused = True
         try:
@@ -232,9 +236,9 @@ class Taps:
         """Begins a backward pass.
 
         Returns:
-            What to ask of the tape, or None for nothing. A pass within another one, where
-            `tf.recompute_grad` repeats a part of the forward pass, asks only for the calls that are
-            repeated.
+            The pass with its additional sources, or None if there are none. In a nested pass, in
+            which `tf.recompute_grad` repeats a part of the forward pass, these are only the
+            repeated calls.
         """
         step = self._steps.here()
         since = step.running[0].number if step.running else 0
@@ -246,7 +250,7 @@ class Taps:
         return backward
 
     def end_pass(self, backward: BackwardPass) -> None:
-        """Ends a backward pass; the findings of one within another belong to the outer one."""
+        """Ends a backward pass. The derivatives of a nested pass are added to the outer one."""
         step = self._steps.here()
         step.running.remove(backward)
         if step.running:
@@ -256,30 +260,30 @@ class Taps:
             self._open_passes.append(backward)
 
     def abandon_pass(self, backward: BackwardPass) -> None:
-        """Ends a backward pass that has failed."""
+        """Discards a backward pass that has failed."""
         self._steps.here().running.remove(backward)
 
     def take(
         self, layers: Sequence[keras.layers.Layer], gradients: Sequence[tf.Tensor]
     ) -> tuple[dict[int, list[Call]], list[BackwardPass]]:
-        """Returns the calls that belong to the gradients an optimizer is handed.
+        """Returns the calls that belong to the gradients that an optimizer receives.
 
-        Those are the calls through which the loss was differentiated in the backward passes that
-        the gradients come from. So a forward pass that `tf.recompute_grad` repeats counts once, a
-        GAN's critic counts with the loss that trains it and not with its generator's, and of two
-        passes before one update (SAM) the second one counts. A layer that nothing was
-        backpropagated to counts with its calls that the loss was computed from.
+        These are the calls through which the loss was differentiated in the backward passes that
+        the gradients come from. So a forward pass repeated by `tf.recompute_grad` counts once, a
+        GAN's critic is observed with the loss that trains it and not with the generator's, and of
+        two passes before one update (SAM) the second one counts. For a layer that no gradient was
+        backpropagated to, these are the calls that the loss was computed from.
 
         Args:
             layers: The layers that are trained by these gradients.
-            gradients: The gradients, the values of IndexedSlices.
+            gradients: The gradients; of IndexedSlices, the values.
 
         Returns:
             The calls by the id of the layer, without an entry for a layer that has none, and the
             backward passes.
         """
         step = self._steps.here()
-        if not step.calls:  # an optimizer may be called in the branch of a `tf.cond`
+        if not step.calls:  # the optimizer may be called in a branch of a `tf.cond`
             step = next((around for around in self._steps.around() if around.calls), step)
         _drop_single_rows(step)
         self.seen.update(key for key, calls in step.calls.items() if calls)
@@ -314,9 +318,9 @@ class Taps:
         return differentiated or _behind(calls, passes, step) or calls
 
     def take_penalties(self, passes: Sequence[BackwardPass]) -> dict[int, tf.Tensor]:
-        """Returns dL/d(penalty) by the id of the variable whose regularizer returned it.
+        """Returns dL/d(penalty), a scalar, by the id of the regularized variable.
 
-        Each is a scalar, and belongs to the loss that was differentiated in these passes.
+        L is the loss that was differentiated in these passes.
         """
         found: dict[int, list[tf.Tensor]] = {}
         for backward in passes:
@@ -326,7 +330,7 @@ class Taps:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Keeps an error of the taps themselves from the model that they are installed in."""
+        """Keeps errors of the taps themselves from the model that they are installed in."""
         try:
             yield
         except Exception as error:
@@ -340,7 +344,7 @@ def _behind(calls: list[Call], passes: list[BackwardPass], step: _Step) -> list[
     if not passes or len(calls) < 2:
         return calls
     if tf.executing_eagerly():
-        # Nothing tells, but that they were made after the pass before.
+        # In eager mode, take the calls between the previous pass and these passes.
         first = min(backward.number for backward in passes)
         before = max((p.number for p in step.passes if p.number < first), default=0)
         return [call for call in calls if before < call.number < first]
@@ -349,7 +353,7 @@ def _behind(calls: list[Call], passes: list[BackwardPass], step: _Step) -> list[
 
 
 def _drop_single_rows(step: _Step) -> None:
-    """Forgets the calls in the body of a `tf.vectorized_map` that it has not converted."""
+    """Discards calls in the body of a `tf.vectorized_map` that were not converted to all rows."""
     if tf.executing_eagerly():
         return
     dropped = single_rows([call.value for calls in step.calls.values() for call in calls])

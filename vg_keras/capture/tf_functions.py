@@ -1,4 +1,7 @@
-"""Finds the `tf.function`s behind a train function, and traces them without running them."""
+"""Finds the `tf.function`s behind a train function, and traces them without running them.
+
+`graph_difference.py` compares the traces.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,18 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 PolymorphicFunction: TypeAlias = Any
-"""A `tf.types.experimental.PolymorphicFunction`: what `tf.function` returns."""
+"""A `tf.types.experimental.PolymorphicFunction`, as returned by `tf.function`."""
 
 ConcreteFunction: TypeAlias = Any
-"""A `tf.types.experimental.ConcreteFunction`: one trace of it."""
+"""A `tf.types.experimental.ConcreteFunction`, one trace of a `tf.function`."""
 
 
 def outermost_functions(function: Callable[..., Any]) -> list[PolymorphicFunction]:
-    """Returns the `tf.function`s that a train function runs, without those that these run.
+    """Returns the `tf.function`s that a train function runs, without those nested in them.
 
-    Keras 3.15 makes a train function in plain Python around a `tf.function` that takes the iterator
-    and calls another one for each step. There is none where the model runs eagerly: then no Python
-    code of the step is cached.
+    In Keras 3.15 a train function is plain Python around a `tf.function` that takes the iterator
+    and calls another one for each step. If the model runs eagerly there is none, and no Python code
+    of the step is cached.
     """
     if tf.config.functions_run_eagerly():
         return []
@@ -31,15 +34,15 @@ def outermost_functions(function: Callable[..., Any]) -> list[PolymorphicFunctio
 
 
 def functions_in(function: Callable[..., Any]) -> list[PolymorphicFunction]:
-    """Returns the `tf.function`s that a train function runs, and those called directly by these."""
+    """Returns the `tf.function`s that a train function runs, and those directly nested in them."""
     outer = list(_functions_in(function, set()))
     return outer + [f for one in outer for f in _functions_in(one.python_function, set())]
 
 
 def takes_iterator(function: PolymorphicFunction, iterator: Any) -> bool:
-    """Whether a `tf.function` is Keras's own, which is called with an iterator such as this one.
+    """Whether a `tf.function` is Keras's own, which takes an iterator such as this one.
 
-    What a model's own `make_train_function` has made may take anything.
+    A function from a custom `make_train_function` may take anything.
     """
     is_keras = getattr(function.python_function, "__module__", "").startswith("keras.")
     return is_keras and isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
@@ -48,19 +51,19 @@ def takes_iterator(function: PolymorphicFunction, iterator: Any) -> bool:
 def trace(
     function: PolymorphicFunction, /, *args: Any, **kwargs: Any
 ) -> tuple[ConcreteFunction, bool]:
-    """Returns the trace of a function for some arguments, and whether it was traced just now."""
+    """Returns the trace of a function for the given arguments, and whether it is new."""
     count = function.experimental_get_tracing_count()
     concrete = function.get_concrete_function(*args, **kwargs)
     return concrete, function.experimental_get_tracing_count() > count
 
 
 def traces_of(function: PolymorphicFunction) -> list[ConcreteFunction]:
-    """Returns all traces of a function so far."""
+    """Returns all existing traces of a function."""
     return list(function._list_all_concrete_functions())  # private: TensorFlow 2.21
 
 
 def trace_like(function: PolymorphicFunction, concrete: ConcreteFunction) -> ConcreteFunction:
-    """Returns the trace of a function for the arguments of another one's trace."""
+    """Returns the trace of a function for the arguments of another function's trace."""
     args, kwargs = concrete.structured_input_signature
     return function.get_concrete_function(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Keeps what belongs to a step while it is traced or run: apart by thread and by graph."""
+"""Trace-local storage: one value per thread and per graph, like `threading.local`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 
 class TraceLocal(Generic[T]):
-    """A value for each thread and graph in which a step is traced, or run eagerly.
+    """A separate value for each thread and graph in which a step is traced or runs eagerly.
 
-    Under a strategy each replica runs the step in a thread of its own, and tensors of one graph
-    can't be used in another.
+    Under a strategy each replica runs the step in a separate thread, and tensors of one graph can't
+    be used in another.
 
     Args:
-        make: Makes the value where there is none yet.
+        make: Creates the initial value.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -26,15 +26,15 @@ class TraceLocal(Generic[T]):
         self._local = threading.local()
 
     def begin(self) -> None:
-        """Forgets the values of this thread."""
+        """Discards the values of this thread."""
         self._local.of_graph = {}
 
     def forget(self) -> None:
-        """Forgets those of any thread: another one may have called the model meanwhile."""
+        """Discards the values of all threads: another one may have called the model too."""
         self._local = threading.local()
 
     def here(self) -> T:
-        """Returns the value that belongs here."""
+        """Returns the value of the current thread and graph, creating it if there is none."""
         values = self._values()
         graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
         if graph not in values:
@@ -42,9 +42,9 @@ class TraceLocal(Generic[T]):
         return values[graph]
 
     def around(self) -> Iterator[T]:
-        """Yields the values of the graphs around this one, from the inside to the outside.
+        """Yields the values of the enclosing graphs, from the innermost to the outermost.
 
-        The branch of a `tf.cond` has a graph of its own, within that of the step.
+        A branch of a `tf.cond` has a separate graph inside that of the step.
         """
         values = self._values()
         graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()

@@ -1,8 +1,8 @@
-"""Two train functions for one model: its own, and one that also keeps what is recorded.
+"""Switches between two train functions of a model: its own, and one that records.
 
-`fit` looks `model.train_function` up at every step, right after `on_train_batch_begin`. A batch
-that is to be recorded gets the recording one, every other the model's own, so that a step which is
-not recorded costs nothing at all. Both come from the model's own `make_train_function`; tried with
+`fit` looks up `model.train_function` at every step, right after `on_train_batch_begin`. A batch
+that is recorded gets the recording one, every other batch the model's own, so a step that is not
+recorded costs nothing. Both are created by the model's own `make_train_function`. Tested with
 Keras 3.15.
 """
 
@@ -36,7 +36,7 @@ from vg_keras.filters import FilterError
 
 
 class OccupiedError(RuntimeError):
-    """One execution of a train function cannot be recorded twice."""
+    """Another monitor already records this execution of the train function."""
 
 
 class NotCalledError(RuntimeError):
@@ -44,40 +44,40 @@ class NotCalledError(RuntimeError):
 
 
 class _RecordingError(Exception):
-    """A step can't be recorded, and has not been run."""
+    """A step can't be recorded, and has not changed the model."""
 
 
 class ExecutionRecorder(Protocol):
-    """What takes the records of an execution."""
+    """Interface of the recorder of an execution."""
 
     def run_probe(self) -> None:
-        """Is called before it."""
+        """Called before the execution."""
 
     def receive(self, observer: Observer) -> None:
-        """Is called after it, with what it kept still in the observer."""
+        """Called after each part of the execution, with its rows still in the observer."""
 
     def warn_once(self, message: str) -> None:
-        """Warns the user, unless that has been said."""
+        """Warns the user, unless the same warning was given before."""
 
 
 class RecordingTrainFunction:
     """A train function that records one execution.
 
-    It is armed before a batch and puts the model's own train function back before it runs, so that
-    whatever happens in that batch or after it, the model is left as it was found. Should another
-    callback raise between the two, it stays until the next batch, and that is not recorded.
+    It is armed before a batch and restores the model's own train function before it runs, so that
+    the model is unchanged whatever happens in that batch or later. If another callback raises in
+    between, it stays armed until the next batch, which is not recorded.
 
-    What it runs is traced from the same Python code as the model's own train function. Python state
-    that changes between the two traces (a layer that is frozen, the rate of a Dropout layer) would
-    make them different steps. So both are traced at the same moment; where the model's own was
-    traced earlier, in a `fit` before the monitor came, it is traced once more to see whether it is
-    still the same, and if it is not, nothing is recorded.
+    The recording function is traced from the same Python code as the model's own. Python state that
+    changes between the two traces (a frozen layer, the rate of a Dropout layer) would make them
+    different steps. So both are traced at the same moment. If the model's own was traced earlier,
+    in a `fit` without the monitor, it is traced again to check that it is unchanged; otherwise
+    nothing is recorded.
 
     Args:
         model: A compiled model whose own train function has been made.
-        observer: What measures the steps.
-        records_every_step: Whether the model's own train function is not going to run, so that it
-            need not be traced for that.
+        observer: The observer that measures the steps.
+        records_every_step: Whether every step is recorded. Then the model's own train function
+            never runs and need not be traced.
     """
 
     def __init__(
@@ -88,7 +88,8 @@ class RecordingTrainFunction:
         self._observer = observer
         self._records_every_step = records_every_step
         self._recordings: dict[ConcreteFunction | None, Callable[..., Any] | str] = {}
-        """What records, or a sentence that says why nothing may."""
+        """The recording function, or a sentence that explains why nothing can be recorded, by the
+        trace of the model's own function."""
         self._have_run: set[Callable[..., Any]] = set()
         self._made_for_recording: dict[Callable[..., Any], list[PolymorphicFunction]] = {}
         self._random_state = random_state()
@@ -98,22 +99,22 @@ class RecordingTrainFunction:
         self._recorder: ExecutionRecorder | None = None
 
     def belongs_to(self, model: keras.Model) -> bool:
-        """Whether the model still has the train function that this one was made beside."""
+        """Whether the model still has the train function that this one was made for."""
         return self._model is model and own_train_function(model) is self._own
 
     def arm(self, first: int, start: int, batch: int, recorder: ExecutionRecorder) -> None:
-        """Has the next execution recorded.
+        """Arms the recording of the next execution.
 
         Args:
             first: The first step that is due.
             start: The first step of the execution.
-            batch: The number of the batch in its epoch, by which executions are told apart.
-            recorder: What is called before and after it.
+            batch: The number of the batch in its epoch, which identifies the execution.
+            recorder: The recorder, called before and after the execution.
 
         Raises:
-            OccupiedError: It is armed for the same execution by another monitor.
-            NotCalledError: It was armed for an earlier execution, which has not called it. The
-                model then has its own train function.
+            OccupiedError: If another monitor has armed it for the same execution.
+            NotCalledError: If it was armed for an earlier execution and not called. The model's own
+                train function is then restored.
         """
         armed, history = self._model.train_function, _history(self._model)
         if isinstance(armed, RecordingTrainFunction):
@@ -156,19 +157,20 @@ class RecordingTrainFunction:
             except (StopIteration, tf.errors.OutOfRangeError):
                 if part == 0:
                     raise
-                break  # the data end between two parts
+                break  # the data ended between two parts
             recorder.receive(self._observer)
         return logs
 
     @property
     def _num_parts(self) -> int:
-        """How often the recording function is run instead of the model's own."""
+        """The number of parts that an execution is split into."""
         return self._model.steps_per_execution // self._observer.num_steps
 
     def _run_own_after(self, failure: _RecordingError, iterator: Any) -> Any:
-        """Runs the model's own train function where the recording one could not be run.
+        """Runs the model's own train function after the recording one has failed.
 
-        If that fails too, the error is the model's own. The one that tracing raised says more.
+        If that fails too, the error is the model's own. Raises the error from tracing then, which
+        is more informative.
         """
         try:
             return self._own(iterator)
@@ -180,9 +182,10 @@ class RecordingTrainFunction:
     def _recording_for(
         self, iterator: Any
     ) -> tuple[ConcreteFunction | None, Callable[..., Any] | str]:
-        """Returns what records an execution on this iterator, or a sentence why nothing may.
+        """Returns the recording function for this iterator, or a sentence why there is none.
 
-        There is one for each trace of the model's own function, made at the same moment.
+        There is one for each trace of the model's own function, made at the same moment, with that
+        trace as its key.
         """
         build_optimizer(self._model)
         self._random_state = random_state()
@@ -201,9 +204,9 @@ class RecordingTrainFunction:
         return own, self._recordings[own]
 
     def _own_trace(self, iterator: Any) -> tuple[ConcreteFunction | None, bool]:
-        """Returns the trace of the model's own function, and whether it was made just now.
+        """Returns the trace of the model's own function, and whether it is new.
 
-        None where it has no trace and needs none, or where it can't be traced without being run.
+        The trace is None if it is not needed, or if the function can't be traced without running.
         """
         functions = outermost_functions(self._own)
         if len(functions) == 1 and takes_iterator(functions[0], iterator):
@@ -214,11 +217,11 @@ class RecordingTrainFunction:
         return None, not any(f.experimental_get_tracing_count() for f in functions)
 
     def _difference(self, own: ConcreteFunction | None, iterator: Any) -> str | None:
-        """Says how the step would differ if it were traced now, or None where it would not."""
+        """Describes how the step would differ if it were traced now, or None if it would not."""
         before = outermost_functions(self._own)
         after = outermost_functions(self._make_train_function())
         if len(before) != len(after):
-            return "it runs in another way, as by a change of `run_eagerly`"
+            return "it runs differently, for example because `run_eagerly` was changed"
         try:
             if own is not None:
                 with drawing_again(self._random_state), sums_over_replicas_released():
@@ -229,18 +232,18 @@ class RecordingTrainFunction:
                     found = difference(concrete, trace_like(again, concrete))
                     if found is not None:
                         return found
-        except Exception as error:  # noqa: BLE001 - of the user's step, which Keras does not trace
+        except Exception as error:  # noqa: BLE001 - the user's step may fail when traced again
             return f"tracing it again fails: {error}".splitlines()[0].rstrip(".")
         return None
 
     def _run(self, recording: Callable[..., Any], iterator: Any) -> Any:
-        """Runs a recording function, which the first time is traced before.
+        """Runs a recording function, which is traced before its first run.
 
         Raises:
-            _RecordingError: If it can't be done, and the state of the model is untouched.
+            _RecordingError: If that fails and the state of the model is unchanged.
         """
         with ExitStack() as stack:
-            if self._num_parts > 1:  # Keras reads it while it traces, and eagerly while it runs
+            if self._num_parts > 1:  # Keras reads it while tracing, and at each run in eager mode
                 num_steps = self._observer.num_steps
                 replace_in_instance(self._model, "steps_per_execution", num_steps, stack)
             return self._run_part(recording, iterator)
@@ -250,7 +253,7 @@ class RecordingTrainFunction:
             return recording(iterator)
         with drawing_again(self._random_state) if self._has_own_trace else nullcontext():
             self._trace(recording, iterator)
-        # Memory is short at the first run, if it is short at all.
+        # If memory is short at all, it is short at the first run.
         state = ModelState(self._model)
         try:
             logs = recording(iterator)
@@ -259,7 +262,7 @@ class RecordingTrainFunction:
                 raise
             raise _RecordingError(
                 f"There is not enough memory to record a step of the model {self._model.name!r}: "
-                f"{error!r}. The batch of that step is left out."
+                f"{error!r}. The batch of that step is skipped."
             ) from error
         self._have_run.add(recording)
         return logs
@@ -271,15 +274,15 @@ class RecordingTrainFunction:
                     if takes_iterator(function, iterator):
                         trace(function, iterator)
         except FilterError:
-            raise  # the user's, at the first step of a model that was not built before
+            raise  # a mistake of the user, found at the first step of a model that was not built
         except Exception as error:
             raise _RecordingError(
-                f"GradientMonitor could not trace a step of the model {self._model.name!r} that "
-                f"records: {error!r}."
+                f"GradientMonitor could not trace a step of the model {self._model.name!r} for "
+                f"recording: {error!r}."
             ) from error
 
     def _make_recording(self) -> Callable[..., Any]:
-        """Returns what the model's own `make_train_function` makes of a step that is recorded."""
+        """Returns a train function that records, from the model's own `make_train_function`."""
         self._observer.prepare()
         train_step = self._model.train_step
 
@@ -297,10 +300,10 @@ class RecordingTrainFunction:
         return recording
 
     def _make_train_function(self) -> Callable[..., Any]:
-        """Returns another train function of the model, which keeps its own."""
+        """Returns a new train function of the model without replacing its own."""
         model, current = self._model, self._model.train_function
         try:
-            # Not `force=True`: a model's own method may not take it.
+            # Not `force=True`: an overridden method may not accept it.
             model.train_function = None
             model.make_train_function()
             return model.train_function
@@ -309,18 +312,18 @@ class RecordingTrainFunction:
 
 
 def _history(model: keras.Model) -> keras.callbacks.History | None:
-    """Returns the History of the present `fit`, which makes another one each time."""
+    """Returns the History of the current `fit`; each `fit` creates a new one."""
     return getattr(model, "history", None)
 
 
 def _is_of_train_on_batch(iterator: Any) -> bool:
-    """Whether `train_on_batch` of Keras 3.15 has made an iterator: it may follow a failed `fit`."""
+    """Whether an iterator is from `train_on_batch` (Keras 3.15): it may follow a failed `fit`."""
     code = getattr(iterator, "gi_code", None)
     return code is not None and "/keras/" in code.co_filename.replace("\\", "/")
 
 
 def own_train_function(model: keras.Model) -> Callable[..., Any]:
-    """Returns the model's own train function, also where a recording one is armed in its place."""
+    """Returns the model's own train function, even if a recording one is armed in its place."""
     function = model.train_function
     while isinstance(function, RecordingTrainFunction):
         function = function._own
@@ -328,7 +331,7 @@ def own_train_function(model: keras.Model) -> Callable[..., Any]:
 
 
 def restore(model: keras.Model) -> bool:
-    """Gives the model its own train function, and returns whether a recording one was armed."""
+    """Restores the model's own train function, and returns whether a recording one was armed."""
     own = own_train_function(model)
     is_armed = model.train_function is not own
     if is_armed:

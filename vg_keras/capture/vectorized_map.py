@@ -1,8 +1,8 @@
-"""Follows tensors out of the body of a `tf.vectorized_map`.
+"""Maps tensors in the body of a `tf.vectorized_map` to their conversions.
 
-TensorFlow traces the body once, on a placeholder for the number of the row, and then converts each
-of its operations into one that works on all rows at once. The tensors of the body stay in the
-graph, but nothing that trains is computed from them; their conversions take their place.
+TensorFlow traces the body once, on a placeholder for the row number, and then converts each of its
+operations into one that works on all rows at once. The tensors of the body stay in the graph, but
+the loss is computed from their conversions.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 
 import tensorflow as tf
 
-# Private: the conversions can't be had otherwise. Tried with TensorFlow 2.21.
+# Private: there is no other way to get the conversions. Tested with TensorFlow 2.21.
 from tensorflow.python.ops.parallel_for.pfor import PFor
 
 from vg_keras.capture.calls import tensors_behind
 from vg_keras.capture.patches import Method, SharedMethod
 
 Conversion = Callable[[tf.Tensor], tf.Tensor]
-"""Returns the tensor of all rows that takes the place of one of the body; another one as it is."""
+"""Function that returns the conversion of a tensor to all rows, or any other tensor unchanged."""
 
 
 @contextmanager
 def following_conversions(listener: Callable[[Conversion], None]) -> Iterator[None]:
-    """Calls a listener with the conversion, each time that a body was converted."""
+    """Calls a listener with the conversion each time a body is converted."""
     with _CONVERT.listened_to_by(listener):
         yield
 

@@ -1,5 +1,5 @@
-"""Figures of records, one in a file: `(records, axes) -> axes`.
+"""Figures of records, one per file: functions from records and Matplotlib axes to the axes.
 
-A figure draws what was measured and computes nothing. It sets no style and saves nothing: whoever
-calls it owns the page.
+A figure only draws measured values. It does not compute statistics, set a style or save a file:
+these are up to the caller.
 """

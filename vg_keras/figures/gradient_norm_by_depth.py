@@ -1,4 +1,4 @@
-"""How the gradient changes from layer to layer at one step: one line for the whole network."""
+"""Draws how the gradient norm changes from layer to layer at one step."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vg_keras.record import Record
 
 
 def gradient_norm_by_depth(record: Record, axes: Axes, paths: Sequence[str], **style: Any) -> Axes:
-    """Draws the L2 norms of the gradients of one step over the depth of their layer, on a log axis.
+    """Draws the L2 norms of the gradients at one step against layer depth, on a log axis.
 
     Args:
-        record: What was measured at that step.
-        axes: Where to draw.
-        paths: One variable for each layer, in their order; the first stands at depth 1.
-        **style: How to draw the line, as in `Axes.plot`.
+        record: The record of the step.
+        axes: The axes to draw on.
+        paths: One variable for each layer, in order; the first is drawn at depth 1.
+        **style: Line properties, as in `Axes.plot`.
 
     Returns:
         The axes.

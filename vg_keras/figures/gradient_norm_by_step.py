@@ -1,4 +1,4 @@
-"""How the gradient of each layer develops in training: a line for each variable."""
+"""Draws how the gradient norm of each variable changes over training."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from matplotlib.axes import Axes
 from vg_keras.quantities import norm_to_plot
 from vg_keras.record import Record
 
-DARKEST, LIGHTEST = 0.0, 0.88  # the end of viridis is too light for a line on white
+DARKEST, LIGHTEST = 0.0, 0.88  # lighter colors of viridis are hard to see on white
 
 
 def gradient_norm_by_step(
     records: Sequence[Record], axes: Axes, paths: Sequence[str], labels: Sequence[str] | None = None
 ) -> Axes:
-    """Draws the L2 norm of the gradient of each variable over the steps, on a log axis.
+    """Draws the L2 norm of the gradient of each variable against the step, on a log axis.
 
-    The lines run from dark, the first variable, to light, the last one, in a colour map that reads
-    without colour vision. A norm of zero cannot be shown on a log axis and leaves a gap, as does
-    one that is not finite.
+    Lines go from dark for the first variable to light for the last one, in a color map that is
+    readable without color vision. A norm of zero, which a log axis cannot show, leaves a gap, as
+    does a norm that is not finite.
 
     Args:
-        records: What was recorded, in the order of the steps.
-        axes: Where to draw.
+        records: The records, in step order.
+        axes: The axes to draw on.
         paths: The variables to draw, in the order of the layers.
-        labels: What the legend calls them, by default their paths.
+        labels: Their names in the legend; their paths by default.
 
     Returns:
         The axes.

@@ -1,7 +1,7 @@
-"""With which records charts are written: numbers alone.
+"""Decides which records are written with charts.
 
-TensorBoard keeps 500 histograms and 1,000 scalars of a tag, chosen at random where there are more.
-So more than that on disk would be waste; the payload that `read_run` reads is in every record.
+TensorBoard keeps 500 histograms and 1,000 scalars of a tag, chosen at random if there are more, so
+writing more would be a waste. The payload that `read_run` reads is written with every record.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import operator
 
 MAX_HISTOGRAMS, MAX_SCALARS, MAX_TEXTS = 250, 500, 10
-"""Records with charts before they become rarer: half of what TensorBoard keeps of a tag, so that
-there is room for those that come later; of texts it keeps 10."""
+"""Number of records with charts before thinning begins: half of what TensorBoard keeps of a tag, to
+leave room for later records. Of texts, TensorBoard keeps 10."""
 
 
 class Thinning:
-    """Takes all of the first things, then every second one, then every fourth, and so on.
+    """Selects all of the first items, then every second one, then every fourth, and so on.
 
     Args:
-        num_all: How many are taken before they become rarer. Each further rhythm takes a fifth of
-            that, so that ten times as many things are three or four fifths more that are taken.
+        num_all: Number of items to select before thinning begins. Each further stride selects a
+            fifth of that, so ten times as many items add three or four fifths to the selection.
     """
 
     def __init__(self, num_all: int) -> None:
@@ -28,7 +28,7 @@ class Thinning:
         self._num_passed = 0
 
     def takes(self) -> bool:
-        """Returns whether the next thing is taken."""
+        """Whether the next item is selected. Each call counts one item."""
         self._num_passed += 1
         if self._num_passed < self._stride:
             return False
@@ -41,15 +41,15 @@ class Thinning:
 
 
 class HistogramRhythm:
-    """Tells with which records histograms are written, as far as the user has a say in it.
+    """Decides which records have histograms, according to `histogram_freq`.
 
     Args:
-        histogram_freq: None for each record, 0 for none, and a positive integer for the first
-            record of every so many epochs.
+        histogram_freq: None for every record, 0 for none, `n` for the first record of every `n`-th
+            epoch.
 
     Raises:
-        TypeError: It is neither None nor an integer.
-        ValueError: It is negative.
+        TypeError: If `histogram_freq` is neither None nor an integer.
+        ValueError: If it is negative.
     """
 
     def __init__(self, histogram_freq: int | None) -> None:
@@ -59,20 +59,20 @@ class HistogramRhythm:
 
     @property
     def are_in_all(self) -> bool:
-        """Whether each record has histograms."""
+        """Whether every record has histograms."""
         return self._freq is None
 
     def begin_epoch(self, epoch: int) -> None:
-        """Says that an epoch begins."""
+        """Begins an epoch."""
         if self._freq and epoch % self._freq == 0:
             self.is_next = True
 
     def copied(self) -> HistogramRhythm:
-        """Returns a rhythm of the same frequency."""
+        """Returns a new rhythm with the same frequency."""
         return HistogramRhythm(self._freq)
 
     def pass_on(self) -> None:
-        """Says that there was a record."""
+        """Moves on to the next record."""
         self.is_next = self.are_in_all
 
 

@@ -1,7 +1,7 @@
-"""Turns records into TensorBoard events: what a run looks like to TensorBoard's own tabs.
+"""Turns records into TensorBoard events, for TensorBoard's own tabs.
 
-Pure functions from a contract to a protocol buffer. The names come from `format.py`; `writer.py`
-keeps the file that the events go to.
+Pure functions from records to protocol buffers. `format.py` defines the names, and `writer.py`
+writes the events to a file.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from vg_keras.record import ModelDescription, Record, Training
 from vg_keras.sketch.histogram import histograms, log10_histograms
 
 KINDS = tuple(CHARTS)
-"""The kinds of charts, which `record_event` writes on request: what their tags begin with."""
+"""The kinds of charts that `record_event` can write: the prefixes of their tags."""
 
 _NUM_RANKED = 5
-"""Variables in each table of those that stand out."""
+"""Number of variables in each table of a ranking."""
 
 _MAX_TEMPLATES = 1 << 15
-"""Charts whose constant parts are kept: those of a model of 1,000 layers."""
+"""Size of the cache of the constant parts of charts: enough for a model of 1,000 layers."""
 
 
 def record_event(
@@ -44,16 +44,16 @@ def record_event(
     describe: Collection[str] = KINDS,
     history: NormHistory | None = None,
 ) -> event_pb2.Event:
-    """Returns the one event that holds everything measured at a step.
+    """Returns the event that contains everything measured at a step.
 
     Args:
-        record: What was measured.
-        model: The model it was measured at.
-        kinds: Which charts to write, out of `KINDS`. The payload that `reader.py` reads back is
-            written in any case.
-        describe: Which of these charts bring their description, of which TensorBoard keeps the
-            first.
-        history: The gradients of earlier records.
+        record: The record of the step.
+        model: The model that it describes.
+        kinds: Which charts to write, a subset of `KINDS`. The payload that `reader.py` reads back
+            is always written.
+        describe: Which of these charts to write with their description. TensorBoard keeps only the
+            first one of a tag.
+        history: The gradient norms of earlier records.
     """
     event = event_pb2.Event(step=record.step, wall_time=record.wall_time)
     values = event.summary.value
@@ -66,10 +66,10 @@ def record_event(
 
 
 def training_event(training: Training, step: int, wall_time: float) -> event_pb2.Event:
-    """Returns the event that begins a training run: its description, and which charts go together.
+    """Returns the event that begins a training run: its description and the layout of its charts.
 
     Args:
-        training: The training run, whose records and cost are not part of it.
+        training: The training run. Its records and cost are not written.
         step: The step of its first record.
         wall_time: The time of its first record, in seconds since 1970.
     """
@@ -86,20 +86,20 @@ def training_event(training: Training, step: int, wall_time: float) -> event_pb2
 
 
 def resumption_event(step: int, wall_time: float) -> event_pb2.Event:
-    """Returns the event that says that a training goes on at a step, as TensorBoard knows it."""
+    """Returns the event that tells TensorBoard that training resumes at a step."""
     start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
     return event_pb2.Event(step=step, wall_time=wall_time, session_log=start)
 
 
 def cost_event(cost: Cost, step: int, wall_time: float) -> event_pb2.Event:
-    """Returns the event that says what the monitor has cost so far."""
+    """Returns the event that contains the cost of recording so far."""
     value = _payload(log_format.COST_TAG, log_format.encode_cost(cost))
     summary = summary_pb2.Summary(value=[value])
     return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
 def _paths(record: Record, quantity: Quantity) -> list[str]:
-    """Returns the paths of what has a quantity; that of the model as a whole is empty."""
+    """Returns the paths that have a quantity; the path of the model as a whole is empty."""
     if quantity.of == "model":
         return [""] if record.gradients else []
     return list(getattr(record, quantity.name))
@@ -112,7 +112,7 @@ def _add_scalars(
     if chart.read is None:
         raise ValueError(f"A scalar needs a number. Received: {kind!r}.")
     paths = _paths(record, quantity)
-    with np.errstate(over="ignore"):  # what float32 does not hold is infinite
+    with np.errstate(over="ignore"):  # what exceeds float32 becomes infinite
         numbers = np.array([chart.read(record, p) for p in paths], np.float64).astype(np.float32)
     content = numbers.tobytes()
     for i, path in enumerate(paths):
@@ -124,7 +124,7 @@ def _add_scalars(
 def _add_ranking(
     values: Any, kind: str, record: Record, describe: bool, history: NormHistory
 ) -> None:
-    """Adds a text with the variables that stand out: two tables, however many there are."""
+    """Adds a text with two short tables, however many variables there are."""
     if not record.gradients:
         return
     top = largest(history.ranked(record), _NUM_RANKED)
@@ -132,7 +132,7 @@ def _add_ranking(
     lines = ["**Largest gradients**", "", "| variable | norm |", "|---|---|"]
     lines += [f"| {_cell(one.path)} | {one.norm:.3g} |" for one in top]
     if changed:
-        lines += ["", "**Furthest from their own past**", ""]
+        lines += ["", "**Furthest from their usual norm**", ""]
         lines += ["| variable | norm | usual norm |", "|---|---|---|"]
         lines += [
             f"| {_cell(one.path)} | {one.norm:.3g} | {one.usual_norm:.3g} |" for one in changed
@@ -152,7 +152,7 @@ def _add_histograms(
     bars_of = histograms if chart.form == "histogram" else log10_histograms
     sketches = getattr(record, quantity.name)
     for path, bars in zip(sketches, bars_of(list(sketches.values())), strict=True):
-        if len(bars):  # else nothing is finite, or there are but zeros: there is nothing to draw
+        if len(bars):  # else no element is finite, or nonzero on a log axis
             value = values.add()
             value.CopyFrom(_template(kind, path, describe))
             short = _short(bars)
@@ -167,11 +167,11 @@ _ADD = {
     "log10_histogram": _add_histograms,
     "text": _add_ranking,
 }
-"""What adds the charts of each form."""
+"""The function that adds the charts of each form."""
 
 
 def _short(bars: NDArray[np.float64]) -> NDArray[np.float32] | None:
-    """Returns bars as float32, half the bytes, or None where that would lose counts or a range."""
+    """Returns bars as float32, half the size, or None if that would change counts or overflow."""
     with np.errstate(over="ignore"):
         short = bars.astype(np.float32)
     is_same = np.isfinite(short).all() and np.array_equal(short[:, 2], bars[:, 2])
@@ -180,7 +180,7 @@ def _short(bars: NDArray[np.float64]) -> NDArray[np.float32] | None:
 
 @functools.lru_cache(_MAX_TEMPLATES)
 def _template(kind: str, path: str, describe: bool) -> summary_pb2.Summary.Value:
-    """Returns a chart without its numbers, to be copied: making one takes longer than that."""
+    """Returns a chart without its values. Copying it is faster than building a new one."""
     description = _description(kind, describe)
     if CHARTS[kind][1].form == "scalar":
         of_plugin = scalar_metadata.create_summary_metadata("", description)
@@ -215,7 +215,7 @@ def _string(
 
 
 def _layout(model: ModelDescription) -> layout_pb2.Layout:
-    """Lays what belongs together into one chart: all layers, or each kind of variable."""
+    """Returns the layout of the Custom Scalars tab: one chart for many layers or variables."""
     names = dict.fromkeys(path.rpartition("/")[2] for path in model.variables)
     categories = [
         layout_pb2.Category(

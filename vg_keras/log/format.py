@@ -1,15 +1,16 @@
-"""How records are named, encoded and versioned on disk.
+"""The format of records on disk: names, encodings and version.
 
-The other contract between writing and reading, beside `record.py`. It defines every tag, the name
-of the run, the format version, and our own payloads, each encoder beside its parser:
+Together with `record.py` it is the interface between writing and reading. It defines all tags, the
+name of the run, the format version, and our own payloads, each encoder next to its parser:
 
-`vg_keras/training`, once per file: JSON that says which training run the file belongs to, with its
+`vg_keras/training`, once per file: JSON that describes the training run of the file, with its
 settings and its model.
-`vg_keras/record`, once per recorded step: everything that was measured, to the last bit.
-`vg_keras/cost`, at the end of a file: JSON that says what recording has cost.
+`vg_keras/record`, once per recorded step: everything that was measured, bit for bit.
+`vg_keras/cost`, at the end of a file: JSON with the cost of recording.
 
-The other tags hold the same numbers in the form that TensorBoard's own tabs expect. Nothing reads
-them back, so they can be switched off without losing anything. Neither TensorFlow nor Keras.
+The other tags contain the same numbers in the form that TensorBoard's own tabs expect. They are
+never read back, so they can be switched off without losing data. Imports neither TensorFlow nor
+Keras.
 """
 
 from __future__ import annotations
@@ -39,51 +40,51 @@ from vg_keras.record import (
 from vg_keras.sketch.sketch import Sketch
 
 FORMAT_VERSION = 3
-"""Version of the format on disk. A reader takes its own version and all older ones."""
+"""Version of the format on disk. A reader supports its own version and all older ones."""
 
 RUN_NAME = "gradients"
-"""The TensorBoard run, a directory in `log_dir` beside Keras's own `train` and `validation`."""
+"""The TensorBoard run, a subdirectory of `log_dir` next to Keras's `train` and `validation`."""
 
 OTHER_RUNS = (RUN_NAME, "train", "validation")
-"""Runs in `log_dir` whose names a probe can't have."""
+"""Names of runs in `log_dir` that a probe can't use."""
 
 PLUGIN_NAME = "vg_keras"
-"""Owner of these payloads, in TensorBoard's sense."""
+"""The TensorBoard plugin that owns these payloads."""
 
 TRAINING_TAG = "vg_keras/training"
 RECORD_TAG = "vg_keras/record"
 COST_TAG = "vg_keras/cost"
 
 MODEL_TAG = "vg_keras/model"
-"""In format versions 1 and 2: JSON that describes the model, in place of `TRAINING_TAG`."""
+"""In format versions 1 and 2, instead of `TRAINING_TAG`: JSON that describes the model."""
 
 _SKETCH_OF_NUMBER = {quantity.number: quantity for quantity in SKETCHES}
 _NUMBER_OF_NUMBER = {quantity.number: quantity for quantity in NUMBERS}
 
 _DAMAGE = (AttributeError, EOFError, IndexError, KeyError, OSError, TypeError, ValueError)
-"""What JSON and NumPy raise for a payload that is not what it should be."""
+"""The exceptions that JSON and NumPy raise for an invalid payload."""
 
 
 class FormatVersionError(ValueError):
-    """A log was written by a newer version of vg_keras than the one that reads it."""
+    """A log was written by a newer version of vg_keras than the installed one."""
 
 
 class CorruptPayloadError(ValueError):
-    """A payload is not what the encoder of its tag writes."""
+    """A payload is damaged: it is not valid for its tag."""
 
 
 def tag(kind: str, path: str) -> str:
     """Returns the tag of a chart.
 
     Args:
-        kind: The prefix of its tags, one of `quantities.CHARTS`.
-        path: The path of a variable or a layer, or empty if it shows the model as a whole.
+        kind: The prefix of its tag, one of `quantities.CHARTS`.
+        path: The path of a variable or a layer, or empty for the model as a whole.
     """
     return f"{kind}/{path}" if path else kind
 
 
 def encode_training(training: Training) -> bytes:
-    """Returns the payload of `TRAINING_TAG`: UTF-8 JSON of all but the records and the cost."""
+    """Returns the payload of `TRAINING_TAG`: UTF-8 JSON, without the records and the cost."""
     fields = dataclasses.asdict(dataclasses.replace(training, records=(), cost=None))
     del fields["records"], fields["cost"]
     return json.dumps({"format_version": FORMAT_VERSION, **fields}).encode()
@@ -93,8 +94,8 @@ def parse_training(payload: bytes) -> Training:
     """Returns the training run that `encode_training` encoded, without its records.
 
     Raises:
-        FormatVersionError: If a newer version of vg_keras wrote it.
-        CorruptPayloadError: If it is not such a payload.
+        FormatVersionError: If a newer version of vg_keras wrote the log.
+        CorruptPayloadError: If the payload is damaged.
     """
     try:
         fields = _json_of_known_version(payload)
@@ -113,7 +114,7 @@ def parse_training(payload: bytes) -> Training:
 
 
 def parse_model(payload: bytes, training_id: str, began: float) -> Training:
-    """Returns what a log of format version 1 or 2 says of a training run, without its records.
+    """Returns a training run from a log of format version 1 or 2, without its records.
 
     Args:
         payload: The payload of `MODEL_TAG`.
@@ -121,7 +122,8 @@ def parse_model(payload: bytes, training_id: str, began: float) -> Training:
         began: When it began, in seconds since 1970.
 
     Raises:
-        CorruptPayloadError: If it is not such a payload.
+        FormatVersionError: If a newer version of vg_keras wrote the log.
+        CorruptPayloadError: If the payload is damaged.
     """
     try:
         fields = _json_of_known_version(payload)
@@ -167,7 +169,7 @@ def _parse_layer(layer: dict[str, Any]) -> LayerDescription:
 
 
 def encode_cost(cost: Cost) -> bytes:
-    """Returns the payload of `COST_TAG`: UTF-8 JSON, with null for a fraction that is unknown."""
+    """Returns the payload of `COST_TAG`: UTF-8 JSON, with null for an unknown fraction."""
     fraction = None if math.isnan(cost.fraction) else cost.fraction
     return json.dumps({**dataclasses.asdict(cost), "fraction": fraction}).encode()
 
@@ -176,7 +178,7 @@ def parse_cost(payload: bytes) -> Cost:
     """Returns the cost that `encode_cost` encoded.
 
     Raises:
-        CorruptPayloadError: If it is not such a payload.
+        CorruptPayloadError: If the payload is damaged.
     """
     try:
         cost = Cost(**json.loads(payload))
@@ -186,11 +188,11 @@ def parse_cost(payload: bytes) -> Cost:
 
 
 def encode_record(record: Record, model: ModelDescription) -> bytes:
-    """Returns the payload of `RECORD_TAG`: named arrays, as `packed` puts them together.
+    """Returns the payload of `RECORD_TAG`: named arrays, encoded by `packed`.
 
     Args:
-        record: What was measured.
-        model: The model, to whose variables and layers the payload refers by number.
+        record: The record.
+        model: The model. The payload refers to its variables and layers by number.
     """
     numbers = _Numbers(model)
     sketches = [
@@ -226,11 +228,11 @@ def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
 
 
 def packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Returns named arrays of at most two dimensions in as few bytes as possible.
+    """Returns named arrays of at most two dimensions, compressed to few bytes.
 
-    Of each column first all first bytes, then all second bytes, and so on: numbers of similar size
-    have similar first bytes, which so compress to little. Then all arrays in NumPy's own format,
-    compressed as one stream: an .npz, which compresses each by itself, takes twice as long.
+    Each column is stored as all first bytes, then all second bytes, and so on: numbers of similar
+    size share their high bytes, which then compress well. All arrays, in NumPy's own format, are
+    compressed as one stream: an .npz, which compresses each array by itself, takes twice as long.
     """
     names = [f"{name} {array.dtype.str} {array.ndim}" for name, array in arrays.items()]
     file = io.BytesIO()
@@ -240,7 +242,7 @@ def packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def unpacked(payload: bytes) -> dict[str, NDArray[Any]]:
-    """Returns the arrays that `packed` has packed, or a payload of an earlier version has."""
+    """Returns the arrays in a payload of `packed`, or of an earlier format version."""
     file = io.BytesIO(zlib.decompress(payload))
     arrays = {}
     for entry in np.load(file, allow_pickle=False).tolist():
@@ -263,7 +265,7 @@ def _from_planes(planes: NDArray[np.uint8], dtype: np.dtype[Any], ndim: int) -> 
 
 
 class _Numbers:
-    """Numbers the variables and the layers of a model."""
+    """The numbering of the variables and the layers of a model."""
 
     def __init__(self, model: ModelDescription) -> None:
         self._paths = {"layers": model.outputs, "variables": model.variables}
@@ -283,7 +285,7 @@ def parse_record(payload: bytes, model: ModelDescription) -> Record:
     """Returns the record that `encode_record` encoded.
 
     Raises:
-        CorruptPayloadError: It is not such a payload, or its checksum does not match.
+        CorruptPayloadError: If the payload is damaged or its checksum does not match.
     """
     try:
         arrays = _as_of_version_3(unpacked(payload))
@@ -325,9 +327,9 @@ _NAMES_OF_VERSION_2 = {
 
 
 def _as_of_version_3(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Returns the arrays of a record of any version under the names of version 3."""
+    """Returns the arrays of a record of any format version under the names of version 3."""
     arrays = {_NAMES_OF_VERSION_2.get(name, name): array for name, array in arrays.items()}
-    if "variables" in arrays:  # version 1 has gradients alone
+    if "variables" in arrays:  # version 1 has only gradients
         kinds = np.full(len(arrays["variables"]), BY_NAME["gradients"].number, np.uint8)
         nothing = dict.fromkeys(("value_kinds", "value_paths", "values"), np.zeros(0, np.int64))
         arrays |= {"sketch_kinds": kinds, "sketch_paths": arrays["variables"], **nothing}

@@ -1,9 +1,9 @@
-"""Reads event files back into records: the very numbers that were measured.
+"""Reads event files back into records, bit for bit as they were measured.
 
-Reads a log whose training has ended, one that is still being written, one cut off and one damaged:
-whatever is whole is returned, and what is not is reported. `follow` reads on from where it stopped,
-and `read_run` is one reading of it. Needs neither TensorFlow nor Keras; a remote path is read by
-TensorFlow where it is installed, and else by fsspec.
+Logs may be complete, still being written, truncated or damaged: everything intact is returned, and
+damage is reported. `follow` continues where it stopped, and `read_run` reads everything once.
+Requires neither TensorFlow nor Keras. Remote paths are read by TensorFlow if installed, otherwise
+by fsspec.
 
     training = read_run("logs").latest
     training.records[-1].gradients["sequential/dense/kernel"].norm
@@ -31,8 +31,8 @@ from vg_keras.record import Record, Run, Training
 from vg_keras.schedule import NEVER
 
 _MAX_EVENTS_TO_TRAINING = 3
-"""The event that describes the training run comes after the one with the version of event files and
-the one that says that a run was resumed."""
+"""The event that describes the training run may come third, after the file version and the event of
+a resumed run."""
 
 
 def read_run(path: str | Path, *, first: int = 0, stop: int | None = None, stride: int = 1) -> Run:
@@ -43,10 +43,10 @@ def read_run(path: str | Path, *, first: int = 0, stop: int | None = None, strid
             probe), or an event file. A remote path, such as "gs://bucket/logs", is a string.
         first: The first step to read.
         stop: The step to stop before, or None for no end.
-        stride: Of each training run, reads the first record and every `stride`-th after it.
+        stride: Reads the first record of each training run and every `stride`-th after it.
 
     Raises:
-        FileNotFoundError: If there is no event file at that place.
+        FileNotFoundError: If there is no event file at `path`.
         FormatVersionError: If a newer version of vg_keras wrote the log.
         ValueError: If `stride` is not positive.
     """
@@ -72,19 +72,19 @@ def iter_records(
     stop: int | None = None,
     stride: int = 1,
 ) -> Iterator[Record]:
-    """Yields the records of one training run one by one, so that a log may exceed the memory.
+    """Yields the records of one training run one by one, for logs that exceed the memory.
 
-    Damaged records are left out; `read_run` reports them.
+    Damaged records are skipped; `read_run` reports them.
 
     Args:
-        path: As of `read_run`.
-        training_id: The `Training.id` of the training run, by default the latest.
+        path: As in `read_run`.
+        training_id: The `Training.id` of the training run; the latest one by default.
         first: The first step to read.
         stop: The step to stop before, or None for no end.
         stride: Reads the first record and every `stride`-th after it.
 
     Raises:
-        FileNotFoundError: If there is no event file at that place.
+        FileNotFoundError: If there is no event file at `path`.
         FormatVersionError: If a newer version of vg_keras wrote the log.
         ValueError: If `stride` is not positive, or there is no training run with that id.
     """
@@ -105,10 +105,10 @@ def iter_records(
 
 
 def follow(path: str | Path) -> Follower:
-    """Returns what reads a log that is being written, each time on from where it stopped.
+    """Returns a follower, which reads a log incrementally while it is being written.
 
     Args:
-        path: As of `read_run`. There need not be an event file yet.
+        path: As in `read_run`. There need not be an event file yet.
 
     Example:
         >>> follower = follow("logs")
@@ -119,12 +119,12 @@ def follow(path: str | Path) -> Follower:
 
 
 class _Selection:
-    """Chooses among the records of each training run.
+    """Selects records of each training run.
 
     Args:
         first: The first step.
         stop: The step to stop before, or None for no end.
-        stride: Every so many records.
+        stride: Selects the first record and every `stride`-th after it.
 
     Raises:
         ValueError: If `stride` is not positive.
@@ -138,7 +138,7 @@ class _Selection:
         self._num_passed: Counter[str] = Counter()
 
     def takes(self, training_id: str, step: int) -> bool:
-        """Whether the next record of a training run is wanted."""
+        """Whether to select the next record of a training run. Each call counts one record."""
         if step not in self._steps:
             return False
         self._num_passed[training_id] += 1
@@ -146,10 +146,12 @@ class _Selection:
 
 
 class Follower:
-    """Reads a log, each time on from where it stopped. Made by `follow`.
+    """Reads a log incrementally: each `poll` continues where the last one stopped.
+
+    Created by `follow`.
 
     Args:
-        path: As of `read_run`.
+        path: As in `read_run`.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -159,7 +161,7 @@ class Follower:
 
     @property
     def trainings(self) -> tuple[Training, ...]:
-        """The training runs read so far, without records, in the order in which they began."""
+        """The training runs found so far, without records, in the order in which they began."""
         found: dict[str, Training] = {}
         for file in self._files.values():
             for training in file.trainings.values():
@@ -170,7 +172,7 @@ class Follower:
 
     @property
     def damage(self) -> tuple[str, ...]:
-        """A sentence for each place that could not be read so far."""
+        """One sentence for each part that could not be read so far."""
         return tuple(sentence for file in self._files.values() for sentence in file.damage)
 
     def check_exists(self) -> None:
@@ -178,8 +180,8 @@ class Follower:
         self._find_files()
         if not self._files:
             raise FileNotFoundError(
-                f"Expected a log directory of GradientMonitor. Received: {self._path}, where there "
-                f"is no event file, neither there nor in its subdirectory {log_format.RUN_NAME!r}."
+                f"Expected a log directory of GradientMonitor. Received: {self._path}. There is no "
+                f"event file in it, nor in its subdirectory {log_format.RUN_NAME!r}."
             )
 
     def poll(
@@ -188,12 +190,12 @@ class Follower:
         """Yields the records that were written since the last call.
 
         Args:
-            wanted: Which records, by default all.
-            training_id: Of which training run, by default of all.
+            wanted: Which records to yield; all by default.
+            training_id: The id of the training run to read; all of them by default.
 
         Yields:
-            The training run, without records, and the record. Those of one file come in the order
-            in which they were written.
+            The training run, without records, and the record. Records of one file are yielded in
+            the order in which they were written.
 
         Raises:
             FormatVersionError: If a newer version of vg_keras wrote the log.
@@ -211,7 +213,7 @@ class Follower:
                         yield training, record
 
     def begun(self) -> list[Training]:
-        """Returns the training runs that the beginnings of all files describe, without records."""
+        """Returns the training runs described at the beginning of each file, without records."""
         self._find_files()
         found = {
             training.id: training
@@ -234,7 +236,7 @@ def _event_files(path: str, storage: Storage) -> list[str]:
 
 
 def read_training(paths: Sequence[str]) -> Training | None:
-    """Returns the training run that some event files hold, or None if they hold none."""
+    """Returns the training run in some event files, or None if there is none."""
     runs = [read_run(path) for path in paths]
     found = [training for run in runs for training in run.trainings]
     if not found:
@@ -248,8 +250,8 @@ class _Place:
     """An event in a file.
 
     Args:
-        number: Its number in the file.
-        tfrecord: Its frame.
+        number: Its index in the file.
+        tfrecord: Its TFRecord.
     """
 
     number: int
@@ -257,11 +259,11 @@ class _Place:
 
 
 Parse = Callable[[], Record | None]
-"""Returns a record, or None if it is damaged."""
+"""A function that returns a record, or None if it is damaged."""
 
 
 class _EventFile:
-    """An event file, which is read once from its beginning to its end, one event at a time."""
+    """An event file that is read once from beginning to end, one event at a time."""
 
     def __init__(self, path: str, storage: Storage) -> None:
         self._path = path
@@ -273,11 +275,11 @@ class _EventFile:
         self._training: Training | None = None
         self._resumed_from: int | None = None
         self.trainings: dict[str, Training] = {}
-        """The training runs of the file by id. A file of format version 3 has one."""
+        """The training runs in the file, by id. A file of format version 3 has one."""
         self.damage: list[str] = []
 
     def begun(self) -> dict[str, Training]:
-        """Returns the training runs that the first events describe, whatever was read before."""
+        """Returns the training runs that the first events describe, without advancing."""
         if not self.trainings:
             beginning = _EventFile(self._path, self._storage)
             for _ in itertools.islice(beginning._events(), _MAX_EVENTS_TO_TRAINING):
@@ -286,13 +288,13 @@ class _EventFile:
         return self.trainings
 
     def read_on(self) -> Iterator[tuple[Training, int, Parse]]:
-        """Yields the training run and the step of each further record, and what parses it."""
+        """Yields the training run, the step and the parser of each further record."""
         for found in self._events():
             if found is not None:
                 yield found
 
     def _events(self) -> Iterator[tuple[Training, int, Parse] | None]:
-        """Reads on, event by event, and yields something for each record."""
+        """Reads further events, and yields a result for each record and None for other events."""
         if self._is_lost or not self._storage.is_file(self._path):
             return
         with self._storage.open(self._path, "rb") as file:
@@ -318,13 +320,13 @@ class _EventFile:
 
     def _record(self, place: _Place, step: int, payload: bytes) -> tuple[Training, int, Parse]:
         if self._training is None:
-            raise log_format.CorruptPayloadError("No training run is described before it.")
+            raise log_format.CorruptPayloadError("No description of a training run precedes it.")
         parse = functools.partial(self._parse, place, self._training, payload)
         if place.tfrecord.is_whole:
             return self._training, step, parse
-        # The payload has a checksum of its own: it may be whole where a chart is damaged.
+        # The payload has its own checksum: it may be intact even if a chart is damaged.
         record = log_format.parse_record(payload, self._training.model)
-        self.damage.append(f"{self._name}: event {place.number} is damaged, but not its record.")
+        self.damage.append(f"{self._name}: event {place.number} is damaged; its record is intact.")
         return self._training, record.step, lambda: record
 
     def _parse(self, place: _Place, training: Training, payload: bytes) -> Record | None:
@@ -335,10 +337,10 @@ class _EventFile:
             return None
 
     def _report(self, place: _Place, error: Exception) -> None:
-        self.damage.append(f"{self._name}: event {place.number} is damaged and left out. {error}")
+        self.damage.append(f"{self._name}: event {place.number} is damaged and skipped. {error}")
 
     def _take(self, place: _Place, event: event_pb2.Event, payloads: Mapping[str, bytes]) -> None:
-        """Takes an event that is not a record."""
+        """Processes an event that is not a record."""
         if not place.tfrecord.is_whole:
             raise log_format.CorruptPayloadError("Its checksum does not match.")
         if log_format.TRAINING_TAG in payloads:
@@ -349,11 +351,11 @@ class _EventFile:
             self._end_with(log_format.parse_cost(payloads[log_format.COST_TAG]))
         elif event.HasField("session_log"):
             self._resumed_from = event.step
-        elif place.number > 0:  # the first one identifies the file as an event file
-            raise log_format.CorruptPayloadError("It holds neither a training run nor a record.")
+        elif place.number > 0:  # event 0 only identifies the file as an event file
+            raise log_format.CorruptPayloadError("It contains neither a training run nor a record.")
 
     def _training_of_version_2(self, event: event_pb2.Event, payload: bytes) -> Training:
-        """Returns a training run for each description of a model in a file."""
+        """Returns a new training run for a model description of format version 1 or 2."""
         number = f"#{len(self.trainings) + 1}" if self.trainings else ""
         training = log_format.parse_model(payload, f"{self._name}{number}", event.wall_time)
         return dataclasses.replace(training, resumed_from=self._resumed_from)

@@ -1,7 +1,7 @@
-"""Where logs are: a local disk, or whatever TensorFlow or fsspec can reach, such as "gs://".
+"""File systems for logs: local disks, and anything TensorFlow or fsspec can reach, such as "gs://".
 
-Local files are Python's own, so that reading and writing them needs no TensorFlow. A remote path is
-handled by `tf.io.gfile`, or by the part of it that TensorBoard brings where TensorFlow is missing.
+Local files use Python's own functions, so that they need no TensorFlow. Remote paths use
+`tf.io.gfile`, or TensorBoard's stub of it if TensorFlow is not installed.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ class Storage(Protocol):
     """The file system of a path."""
 
     def is_file(self, path: str) -> bool:
-        """Whether there is such a file."""
+        """Whether the path is a file."""
 
     def event_files(self, directory: str) -> list[str]:
-        """Returns the paths of the event files in a directory, in order; none if it is missing."""
+        """Returns the sorted paths of the event files in a directory; none if it is missing."""
 
     def open(self, path: str, mode: str) -> Any:
-        """Opens a file as Python's `open` does."""
+        """Opens a file, like the built-in `open`."""
 
     def make_directory(self, path: str) -> bool:
-        """Makes a directory and those above it, and returns whether it is new."""
+        """Creates a directory and its parents; returns whether the directory is new."""
 
     def remove(self, path: str) -> None:
         """Removes a file."""
@@ -35,7 +35,7 @@ class Storage(Protocol):
 
 class _Local:
     def is_file(self, path: str) -> bool:
-        # Unlike `Path.is_file` False, and no error, where a directory may not be entered.
+        # Unlike `Path.is_file`, returns False instead of raising if permission is denied.
         return os.path.isfile(path)  # noqa: PTH113
 
     def event_files(self, directory: str) -> list[str]:
@@ -50,7 +50,7 @@ class _Local:
             raise NotADirectoryError(errno.ENOTDIR, f"{there} is not a directory")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
-            Path(path).mkdir()  # of two processes one fails
+            Path(path).mkdir()  # if two processes try, one of them fails
         except FileExistsError:
             return False
         return True
@@ -61,7 +61,7 @@ class _Local:
 
 class _Remote:
     def __init__(self) -> None:
-        from tensorboard.compat import tf  # takes seconds where it is TensorFlow
+        from tensorboard.compat import tf  # takes seconds if it is TensorFlow
 
         self._gfile = tf.io.gfile
 
@@ -94,12 +94,12 @@ def is_remote(path: str) -> bool:
 
 
 def absolute(path: str) -> str:
-    """Returns the absolute path, because the working directory may change during training."""
+    """Returns the absolute path: the working directory may change during training."""
     return path if is_remote(path) else os.path.abspath(path)
 
 
 def file_errors() -> tuple[type[Exception], ...]:
-    """Returns the exceptions that a file system raises."""
+    """Returns the exception types that file systems raise."""
     if "tensorflow" not in sys.modules:
         return (OSError,)
     from tensorflow.errors import OpError
@@ -108,7 +108,7 @@ def file_errors() -> tuple[type[Exception], ...]:
 
 
 def reason_of(error: Exception) -> str:
-    """Returns what the error of a file system says, without a period at the end."""
+    """Returns the message of a file system error, without the final period."""
     message = getattr(error, "message", None) or getattr(error, "strerror", None) or error
     return str(message).rstrip(".")
 
@@ -116,7 +116,7 @@ def reason_of(error: Exception) -> str:
 def unwritable(log_dir: str, error: Exception) -> ValueError:
     """Returns the error for a log directory that can't be used."""
     return ValueError(
-        "`log_dir` must be a directory that can be made and written to. "
+        "`log_dir` must be a directory that can be created and written to. "
         f"Received: log_dir={log_dir!r}. {reason_of(error)}. Use another directory."
     )
 
@@ -128,7 +128,7 @@ def directory_of_copy(log_dir: str) -> str:
         log_dir: The log directory of the original.
 
     Raises:
-        ValueError: If no directory can be made there.
+        ValueError: If no directory can be created in `log_dir`.
     """
     try:
         storage = storage_of(log_dir)

@@ -1,6 +1,7 @@
-"""The frames of an event file: TensorFlow's TFRecord format.
+"""The framing of event files: TensorFlow's TFRecord format.
 
-A TFRecord is the length of the data, the checksum of that, the data, and their checksum.
+A TFRecord consists of the length of the data, a checksum of the length, the data, and a checksum of
+the data.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ BYTES_AROUND_DATA = _HEADER_BYTES + _FOOTER_BYTES
 
 @dataclass(frozen=True)
 class TFRecord:
-    """A TFRecord that is all there.
+    """A complete TFRecord.
 
     Args:
         data: Its data.
-        is_whole: Whether the checksum is that of the data.
-        end: Where the next one begins, in bytes from the start of the file.
+        is_whole: Whether the checksum matches the data.
+        end: The offset of the next TFRecord in the file, in bytes.
     """
 
     data: bytes
@@ -34,15 +35,15 @@ class TFRecord:
 
 
 class LostRestError(ValueError):
-    """The length of a TFRecord is damaged, so that the end of the file can't be read.
+    """The length of a TFRecord is damaged, so the rest of the file can't be read.
 
     Args:
-        start: Where the rest begins, in bytes from the start of the file.
-        size: Its size in bytes.
+        start: The offset of the rest in the file, in bytes.
+        size: The size of the rest, in bytes.
     """
 
     def __init__(self, start: int, size: int) -> None:
-        super().__init__(f"the last {size} bytes, from {start} on, are damaged.")
+        super().__init__(f"the last {size} bytes, from offset {start} on, are damaged.")
 
 
 def framed(data: bytes) -> bytes:
@@ -53,11 +54,11 @@ def framed(data: bytes) -> bytes:
 
 
 def tfrecords(file: Any, start: int = 0) -> Iterator[TFRecord]:
-    """Yields each TFRecord that is all there; an incomplete last one is left for later.
+    """Yields each complete TFRecord. An incomplete last one is left for a later call.
 
     Args:
         file: An open binary file.
-        start: Where the first one begins, in bytes from the start of the file.
+        start: The offset of the first TFRecord to read, in bytes.
 
     Raises:
         LostRestError: If a length is damaged.
@@ -79,7 +80,7 @@ def tfrecords(file: Any, start: int = 0) -> Iterator[TFRecord]:
 def _skip(file: Any, size: int) -> None:
     if hasattr(file, "seek"):
         file.seek(size)
-    else:  # a remote file without TensorFlow
+    else:  # TensorBoard's stub for remote files has no seek
         file.read(size)
 
 

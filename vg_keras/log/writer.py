@@ -1,12 +1,12 @@
-"""Writes records to an event file, on the host, and never lets a training run fail for it.
+"""Writes records to an event file, without ever failing the training run.
 
-A file that can't be opened is an error, before training begins. After that, trouble with the disk
-is one warning, and nothing more is written. `charts.py` says what an event looks like, and
-`reader.py` reads it back.
+A file that can't be opened raises an error before training begins. After that, a disk failure gives
+one warning, and nothing more is written. `charts.py` builds the events, and `reader.py` reads them
+back.
 
-On a local disk every record is flushed as soon as it is written, and `background.py` bounds how far
-that is behind the training. On an object store a flush uploads the whole file again, so it is
-flushed every two minutes.
+On a local disk every record is flushed as soon as it is written, and `background.py` bounds the
+delay. On an object store each flush uploads the whole file again, so it is flushed only every two
+minutes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import platform
 import sys
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -34,8 +35,8 @@ from vg_keras.ranking import NormHistory
 from vg_keras.record import Record, Training
 
 SECONDS_BETWEEN_FLUSHES = 120
-"""For an object store, as in `tf.summary.create_file_writer`: 1,000 records of 200 kB, each flushed
-by itself, would upload 100 GB."""
+"""For object stores, as in `tf.summary.create_file_writer`: flushing after each of 1,000 records of
+200 kB would upload 100 GB."""
 
 _serial_numbers = itertools.count()
 
@@ -46,15 +47,15 @@ class RecordWriter:
     Args:
         run_directory: Directory of the file, local or any that `tf.io.gfile` can write to. It is
             created if it does not exist.
-        kinds: Which charts to write, out of `charts.KINDS`.
-        warn: Takes a sentence for the user.
+        kinds: Which charts to write, a subset of `charts.KINDS`.
+        warn: Called with a message for the user.
 
     Raises:
-        ValueError: If no event file can be created there.
+        ValueError: If no event file can be created in `run_directory`.
 
     Attributes:
         path: The path of the file.
-        num_bytes: Bytes written so far.
+        num_bytes: Number of bytes written so far.
     """
 
     def __init__(
@@ -85,22 +86,22 @@ class RecordWriter:
             raise unwritable(os.path.dirname(run_directory), error) from error
 
     def write(self, record: Record, training: Training, has_histograms: bool = True) -> None:
-        """Writes a record; warns at the first failure and writes nothing after that.
+        """Writes a record. Warns on the first failure and writes nothing after that.
 
-        Charts that TensorBoard would not keep are left out.
+        Charts that TensorBoard would not keep are not written.
 
         Args:
-            record: What was measured.
-            training: The training run that all records of the file belong to. It is described
-                before the first of them; its own records and cost are not written.
-            has_histograms: Whether the record is written with its histograms, if it has any.
+            record: The record.
+            training: The training run that all records of the file belong to. Its description is
+                written before the first record; its own records and cost are not written.
+            has_histograms: Whether to write the histograms of the record.
         """
         if self._is_closed:
             return
         try:
             if self._file is None:
                 self._open()
-                with contextlib.suppress(Exception):  # whatever W&B makes of it
+                with contextlib.suppress(Exception):  # W&B may raise anything
                     _announce(os.path.dirname(self.path))
             if not self._has_training:
                 self._begin(training, record)
@@ -113,7 +114,7 @@ class RecordWriter:
             self._described.update(kinds)
             self._last_step = record.step
             self._flush()
-        except Exception as error:  # noqa: BLE001 - a record too large, no memory left, ...
+        except Exception as error:  # noqa: BLE001 - the record is too large, out of memory, ...
             self._give_up(record.step, error)
 
     def _begin(self, training: Training, record: Record) -> None:
@@ -123,12 +124,12 @@ class RecordWriter:
         self._append(charts.training_event(training, record.step, record.wall_time))
 
     def _kinds_of_next(self, has_histograms: bool) -> list[str]:
-        """Returns the kinds of charts of the next record."""
+        """Returns the kinds of charts to write with the next record."""
         wanted = [k for k in self._kinds if has_histograms or not _is_histogram(k)]
         return [kind for kind in wanted if self._thinnings[kind].takes()]
 
     def write_cost(self, cost: Cost) -> None:
-        """Writes what recording has cost, if there are records in the file."""
+        """Writes the cost of recording, if there are records in the file."""
         if self._file is None:
             return
         try:
@@ -146,7 +147,7 @@ class RecordWriter:
         try:
             file.close()
         except file_errors() as error:
-            # Every event of a local file was flushed when it was written, or has been warned of.
+            # Every event of a local file was flushed when written, or the user has been warned.
             if is_remote(self.path):
                 self._warn(
                     f"GradientMonitor could not write the last records to {self.path}: "
@@ -157,6 +158,8 @@ class RecordWriter:
         """Creates the file, with the event that identifies it as an event file."""
         self._storage.make_directory(os.path.dirname(self.path))
         self._file = self._storage.open(self.path, "wb")
+        # A `fit` that is interrupted does not close it.
+        weakref.finalize(self, _close_quietly, self._file)
         self._append(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
         self._file.flush()
 
@@ -166,13 +169,13 @@ class RecordWriter:
         self.num_bytes += len(data)
 
     def _flush(self) -> None:
-        """Flushes what was written, and checks that the file is still there."""
+        """Flushes the file, and checks that it still exists."""
         now = time.monotonic()
         if is_remote(self.path) and now < self._next_flush:
             return
         self._next_flush = now + SECONDS_BETWEEN_FLUSHES
         self._file.flush()
-        # A file deleted under an open descriptor takes every write without an error.
+        # Writing to a deleted file whose descriptor is open raises no error.
         if not self._storage.is_file(self.path):
             raise FileNotFoundError("The event file is gone")
 
@@ -180,22 +183,26 @@ class RecordWriter:
         file, self._file = self._file, None
         self._is_closed = True
         if file is not None:
-            with contextlib.suppress(*file_errors()):
-                file.close()
+            _close_quietly(file)
         self._warn(
             f"GradientMonitor stopped writing to {self.path} at step {step}: {reason_of(error)}. "
             "Training goes on, and `monitor.records` goes on too."
         )
 
 
+def _close_quietly(file: Any) -> None:
+    with contextlib.suppress(*file_errors()):
+        file.close()
+
+
 def _announce(run_directory: str) -> None:
     """Announces a run directory to W&B.
 
     With `sync_tensorboard=True`, W&B watches directories in which TensorBoard's `EventFileWriter`
-    was opened. This leaves an event file without records.
+    was opened. This creates an event file without records.
     """
     if "wandb" in sys.modules:
-        event_file_writer.EventFileWriter(run_directory).close()  # W&B replaces it in its module
+        event_file_writer.EventFileWriter(run_directory).close()  # patched by W&B
 
 
 def _is_histogram(kind: str) -> bool:
@@ -203,15 +210,15 @@ def _is_histogram(kind: str) -> bool:
 
 
 def _num_all(kind: str) -> int:
-    """Returns how many records have a chart of this kind before they become rarer."""
+    """Returns the number of records with a chart of this kind before thinning begins."""
     if _is_histogram(kind):
         return MAX_HISTOGRAMS
     return MAX_TEXTS if CHARTS[kind][1].form == "text" else MAX_SCALARS
 
 
 def _file_name() -> str:
-    # TensorBoard knows an event file by "tfevents" in its name, and reads the files of a run in
-    # the order of their names. Host, process and a serial number tell writers apart.
+    # TensorBoard recognizes event files by "tfevents" in their names, and reads the files of a run
+    # in the order of their names. Host, process and serial number distinguish writers.
     serial = next(_serial_numbers)
     host = platform.node()
     return f"events.out.tfevents.{int(time.time())}.{host}.{os.getpid()}.{serial:06d}.v2"

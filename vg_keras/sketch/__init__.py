@@ -1,5 +1,5 @@
-"""Sketches of tensors, and what can be asked of them. NumPy alone.
+"""Finished sketches of tensors. Requires only NumPy.
 
-`buckets` is how elements are counted by magnitude, `sketch` a finished sketch, and `histogram` the
-bars of a chart. How the train step makes a sketch of a tensor is in `vg_keras.statistics`.
+`buckets` defines the buckets that elements are counted in, `sketch` a finished sketch, and
+`histogram` the bars of a chart. `vg_keras.statistics` computes sketches in the train step.
 """

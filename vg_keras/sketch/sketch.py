@@ -1,7 +1,7 @@
-"""A finished sketch: what is known of a tensor that was measured, and what can be asked of it.
+"""A finished sketch: the statistics of a measured tensor.
 
-NumPy alone. How a tensor becomes a sketch is in `statistics/tensor_sketch.py`, how a sketch becomes
-the bars of a chart in `histogram.py`.
+Requires only NumPy. `statistics/tensor_sketch.py` computes sketches of tensors, and `histogram.py`
+turns sketches into the bars of a chart.
 """
 
 from __future__ import annotations
@@ -27,32 +27,31 @@ AGGREGATES = (
     "positive_infinities",
     "negative_infinities",
 )
-"""The numbers of a sketch beside its counts, in the order in which the train step and the event
-file hold them; what is on disk depends on it."""
+"""The numbers of a sketch besides its counts, in the order that the train step and event files use.
+The format on disk depends on this order."""
 
 _aggregates_of = operator.attrgetter(*AGGREGATES)
 
 QUANTILE_ERROR = 1 / 9
-"""Bound on the relative error of `Sketch.quantile`: that of a bucket whose edges are as 4 to 5."""
+"""Bound on the relative error of `Sketch.quantile`: that of a bucket with edges in ratio 4 to 5."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """What is known of the elements of one tensor.
+    """Statistics of the elements of one tensor.
 
-    Every number but the counts speaks of the finite elements alone: NaN and infinities are counted
-    and leave the rest as if they were not there. Sketches of two parts add up, with `+`, to the
-    sketch of the whole.
+    Non-finite values are counted separately and excluded from all other statistics. `+` merges the
+    sketches of two parts of a tensor into the sketch of the whole.
 
     Args:
-        nonzero_buckets: uint16 `[k]`, ascending: the buckets of `vg_keras.sketch.buckets` that hold
-            any element.
-        nonzero_counts: int64 `[k]`, the number of elements in each of them.
+        nonzero_buckets: uint16 `[k]`, ascending: the buckets of `vg_keras.sketch.buckets` with at
+            least one element.
+        nonzero_counts: int64 `[k]`, the number of elements in each of these buckets.
         sum: Sum of the finite elements.
-        l1_norm: Sum of their absolute values (L1 norm).
-        norm: Square root of the sum of their squares (L2 norm), right to 1e-6 relative.
-        min: The smallest finite element, or NaN where there is none.
-        max: The largest finite element, or NaN where there is none.
+        l1_norm: L1 norm of the finite elements: the sum of their absolute values.
+        norm: L2 norm of the finite elements, to a relative error of 1e-6.
+        min: The smallest finite element, or NaN if there is none.
+        max: The largest finite element, or NaN if there is none.
         zeros: Number of elements that are zero, of either sign.
         positive_infinities: Number of elements that are +Inf.
         negative_infinities: Number of elements that are -Inf.
@@ -71,7 +70,7 @@ class Sketch:
 
     @classmethod
     def of(cls, counts: ArrayLike, aggregates: ArrayLike) -> Sketch:
-        """Makes a sketch from what the train step leaves behind.
+        """Creates a sketch from the results of the train step.
 
         Args:
             counts: Integers `[2048]`, the number of elements in every bucket.
@@ -88,13 +87,13 @@ class Sketch:
         nonzero_counts: NDArray[np.int64],
         aggregates: ArrayLike,
     ) -> Sketch:
-        """Makes a sketch from its nonzero buckets and float64 `[8]` aggregates."""
+        """Creates a sketch from its nonzero buckets and float64 `[8]` aggregates."""
         values = np.asarray(aggregates, np.float64).tolist()
         return cls(nonzero_buckets, nonzero_counts, *values[:5], *map(int, values[5:]))
 
     @property
     def aggregates(self) -> list[float]:
-        """All numbers but the counts, in the order of `AGGREGATES`."""
+        """All numbers except the counts, in the order of `AGGREGATES`."""
         return list(_aggregates_of(self))
 
     @property
@@ -127,37 +126,37 @@ class Sketch:
 
     @property
     def max_abs(self) -> float:
-        """The largest absolute value of the finite elements, or NaN where there is none."""
+        """Maximum absolute value of the finite elements, or NaN if there is none."""
         return max(-self.min, self.max)
 
     @property
     def mean(self) -> float:
-        """Mean of the finite elements, or NaN where there is none."""
+        """Mean of the finite elements, or NaN if there is none."""
         return self.sum / self.finite if self.finite else math.nan
 
     @property
     def mean_abs(self) -> float:
-        """Mean absolute value of the finite elements, or NaN where there is none."""
+        """Mean absolute value of the finite elements, or NaN if there is none."""
         return self.l1_norm / self.finite if self.finite else math.nan
 
     @property
     def rms(self) -> float:
-        """Root mean square of the finite elements, or NaN where there is none."""
+        """Root mean square of the finite elements, or NaN if there is none."""
         return self.norm / math.sqrt(self.finite) if self.finite else math.nan
 
     def __add__(self, other: Sketch) -> Sketch:
-        """Returns the sketch of this tensor's elements and the other's together."""
+        """Returns the sketch of the elements of both tensors."""
         if not isinstance(other, Sketch):
             return NotImplemented
         aggregates = np.add(self.aggregates, other.aggregates)
         aggregates[AGGREGATES.index("norm")] = math.hypot(self.norm, other.norm)
-        # fmin and fmax pass over the NaN of a part that has no finite element.
+        # fmin and fmax ignore the NaN of a part without finite elements.
         aggregates[AGGREGATES.index("min")] = np.fmin(self.min, other.min)
         aggregates[AGGREGATES.index("max")] = np.fmax(self.max, other.max)
         return Sketch.of(self.counts + other.counts, aggregates)
 
     def __eq__(self, other: object) -> bool:
-        """Whether all numbers are the same, NaN counting as equal to NaN."""
+        """Whether all numbers are equal, with NaN equal to NaN."""
         if not isinstance(other, Sketch):
             return NotImplemented
         return (
@@ -167,40 +166,38 @@ class Sketch:
         )
 
     def __hash__(self) -> int:
-        """Returns a hash that agrees with `==`."""
+        """Returns a hash consistent with `==`."""
         return hash((self.count, self.zeros))
 
     def intervals(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Returns where the finite elements lie on the number line.
+        """Returns the nonempty intervals of the finite elements.
 
-        Zero stands by itself as an interval of no width, and the outermost two edges are the
-        smallest and the largest element themselves.
+        Zero has its own interval of zero width. The two outermost edges are `min` and `max`.
 
         Returns:
-            The edges, float64 `[k, 2]`, ascending and none of them across zero, and the number of
-            elements between each pair, int64 `[k]`, none of them zero.
+            The edges, float64 `[k, 2]`, ascending, with no interval across zero, and the number of
+            elements in each interval, int64 `[k]`, all positive.
         """
         edges, counts, _ = intervals_of([self])
         return edges, counts
 
     def quantile(self, q: ArrayLike) -> NDArray[np.float64]:
-        """Reads quantiles of the finite elements off the sketch.
+        """Returns approximate quantiles of the finite elements.
 
-        The quantile is the element of rank `ceil(q * finite)`, as in
-        `numpy.quantile(..., method="inverted_cdf")`. Its bucket is known exactly, its place there
-        is not: the answer differs from it by at most 1/9 (`QUANTILE_ERROR`) of the element itself,
-        and by at most 2**-129 where that is subnormal. Zero, the smallest and the largest element
-        are exact. float64 elements beyond float32's range share two buckets at its ends, and have
-        no such bound.
+        A quantile is the element of rank `ceil(q * finite)`, as in
+        `numpy.quantile(..., method="inverted_cdf")`. Its bucket is known, its position within the
+        bucket is not: the relative error is at most 1/9 (`QUANTILE_ERROR`), or the absolute error
+        at most 2**-129 if the element is subnormal. Zero, `min` and `max` are exact. float64
+        elements beyond float32's range share its outermost buckets and have no error bound.
 
         Args:
             q: Probabilities from 0 to 1, of any shape.
 
         Returns:
-            float64 array of the shape of `q`; NaN where no element is finite.
+            float64 array of the shape of `q`; NaN if no element is finite.
 
         Raises:
-            ValueError: A probability lies outside of 0 to 1.
+            ValueError: If a probability is not between 0 and 1.
         """
         q = np.asarray(q, np.float64)
         if not np.all((q >= 0) & (q <= 1)):
@@ -221,8 +218,8 @@ def intervals_of(
     """Returns the intervals of several sketches at once, much faster than one by one.
 
     Returns:
-        Edges float64 `[k, 2]` and counts int64 `[k]` as of `Sketch.intervals`, those of each sketch
-        after those of the one before, and how many there are of each, int64 `[len(sketches)]`.
+        Edges float64 `[k, 2]` and counts int64 `[k]` as from `Sketch.intervals`, concatenated over
+        the sketches, and the number of intervals of each sketch, int64 `[len(sketches)]`.
     """
     owner, nonzero_buckets, counts = flattened(sketches)
     zeros = np.array([sketch.zeros for sketch in sketches], np.int64)
@@ -251,7 +248,7 @@ def intervals_of(
 def flattened(
     sketches: Sequence[Sketch],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Returns the number of the sketch, the bucket and the count of every nonzero bucket."""
+    """Returns the sketch index, the bucket and the count of every nonzero bucket."""
     lengths = [len(sketch.nonzero_buckets) for sketch in sketches]
     owner = np.repeat(np.arange(len(sketches)), lengths)
     empty = [np.zeros(0, np.int64)]
@@ -261,10 +258,10 @@ def flattened(
 
 
 def _middle(edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the number in each interval with the least distance to all others there.
+    """Returns the representative of each interval that minimizes the largest error.
 
-    For normal numbers that is the least relative distance, which the harmonic mean of the edges
-    has; for subnormal ones, whose buckets are all equally wide, the least absolute one.
+    For normal numbers this is the relative error, which the harmonic mean of the edges minimizes;
+    for subnormal numbers, whose buckets are all equally wide, the absolute error.
     """
     left, right = edges[:, 0], edges[:, 1]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):

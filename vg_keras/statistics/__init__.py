@@ -1,4 +1,4 @@
 """Sketches, norms and fractions of tensors, computed inside the train step.
 
-All of it compiles under XLA, and knows neither Keras nor files.
+All functions compile under XLA. Nothing here depends on Keras or on files.
 """

@@ -1,4 +1,4 @@
-"""Which units of a layer put out anything at all. Pure tensors; compiles under XLA."""
+"""Finds the units of a layer with any nonzero output. Compiles under XLA."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import tensorflow as tf
 from vg_keras.statistics.blocks import traced_once
 
 MAX_UNITS = 4096
-"""Units of a layer of which is kept whether they are active; of a wider layer the first ones."""
+"""Maximum number of units tracked for each layer: the first ones of a wider layer."""
 
 
 def active_units(outputs: Sequence[tf.Tensor], axis: int) -> tf.Tensor:
-    """Returns which units are other than zero on any example.
+    """Returns which units are nonzero on any example.
 
-    NaN counts as active: it is no sign of death.
+    NaN counts as active, because it does not mean that a unit is dead.
 
     Args:
-        outputs: The outputs of one layer, of one known rank, the same number of units in each.
+        outputs: The outputs of one layer, all of the same known rank and number of units.
         axis: The axis of the units.
 
     Returns:
@@ -37,8 +37,8 @@ def _finding(dtype: tf.DType, rank: int, axis: int) -> Callable[[tf.Tensor], tf.
     others = [i for i in range(rank) if i != axis]
 
     def active(values: tf.Tensor) -> tf.Tensor:
-        # `not (max <= 0)` would forget NaN: Grappler makes `> 0` of that, and the maximum passes
-        # over NaN under XLA.
+        # `not (max <= 0)` would miss NaN: Grappler turns it into `max > 0`, and under XLA the
+        # maximum ignores NaN.
         units = tf.reduce_any(tf.not_equal(values, 0), axis=others)[:MAX_UNITS]
         padded = tf.pad(units, [[0, MAX_UNITS - tf.size(units)]])
         return tf.ensure_shape(padded, [MAX_UNITS])

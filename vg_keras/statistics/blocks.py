@@ -1,10 +1,10 @@
-"""Tensors of any shape as rows of one matrix, so that many are measured at once.
+"""Packs tensors of any shape into the rows of one matrix, so that many are measured at once.
 
 Each operation in a train step costs time before the first step runs: it is created, optimized and,
-under XLA, compiled. So a hundred variables are not measured by a hundred copies of the same
-operations. Each tensor is flattened and filled up with zeros to whole rows of 128 elements, the
-rows of many tensors are put into one matrix, and a function that is traced once measures that
-matrix; see `segments.py`.
+under XLA, compiled. A hundred copies of the same operations for a hundred variables would be slow
+to start. Instead, each tensor is flattened and zero-padded to whole rows of 128 elements, the rows
+of many tensors form one matrix, and a function that is traced once measures that matrix; see
+`segments.py`.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ import numpy as np
 import tensorflow as tf
 
 ROW = 128
-"""Elements in a row."""
+"""Elements per row."""
 
 CHUNK = 8192
-"""The most rows that are measured at once, 2**20 elements."""
+"""Maximum number of rows measured at once: 2**20 elements."""
 
 _MIN_CHUNK = 1024
-"""Fewer rows at once would cost more than the copy that is filled up to whole chunks."""
+"""With chunks of fewer rows than this, padding a copy to whole chunks is cheaper."""
 
 MAX_ELEMENTS = 1 << 24
-"""Elements of the tensors that are measured together: so much is copied into one matrix."""
+"""Maximum number of elements of a group of tensors, which is copied into one matrix."""
 
 _SMALL = 1 << 14
 MAX_SMALL, MAX_MEDIUM = 256, 128
-"""Tensors of at most `_SMALL` elements, and larger ones, that are measured together. The counts of
-all tensors of a group are added up for each chunk: of many small ones there are few chunks."""
+"""Maximum number of tensors in a group: of at most `_SMALL` elements each, and of larger ones. Each
+chunk adds up the counts of all tensors of its group, and many small tensors need few chunks."""
 
 _LARGE = 1 << 20
-"""Elements from which on copying a tensor costs more than measuring it by itself."""
+"""Tensors of at least this many elements are measured one by one, to save copying them."""
 
 _USUAL_BATCH = 128
-"""Examples that are assumed to tell how large a tensor is before its batch is known."""
+"""Assumed batch size, to estimate the size of a tensor whose batch size is unknown."""
 
 Columns = tuple[tf.Tensor, ...]
 
 
 class Blocks(NamedTuple):
-    """The elements of `n` tensors in rows.
+    """The elements of `n` tensors, packed into rows.
 
     Attributes:
-        rows: float32 or float64 `[r, 128]`. Each tensor begins a new row. What is left of its last
-            row is padding, zeros, and so are rows after the last tensor: there is at least one row,
-            and if there are more than `CHUNK`, they split into equal chunks.
+        rows: float32 or float64 `[r, 128]`. Each tensor begins a new row. The rest of its last row
+            is zero padding, as are rows after the last tensor. There is at least one row, and more
+            than `CHUNK` rows split into equal chunks.
         sizes: int64 `[n]`, the number of elements of each tensor.
     """
 
@@ -58,14 +58,14 @@ class Blocks(NamedTuple):
 
 
 def traced_once(function: Callable[..., Any], *signature: tf.TensorSpec) -> Callable[..., Any]:
-    """Returns a `tf.function` that is traced once and called from then on.
+    """Returns a `tf.function` that is traced once and never inlined.
 
-    It is never inlined: copied into the graph for each of a hundred tensors, it would take a graph
-    seconds longer to be optimized. (XLA inlines all the same.)
+    Inlining it for each of a hundred tensors would make optimizing the graph take seconds longer.
+    (XLA inlines it regardless.)
 
     Args:
-        function: Takes tensors.
-        signature: What they are.
+        function: A function of tensors.
+        signature: The specs of these tensors.
     """
     return tf.function(
         function,
@@ -76,7 +76,7 @@ def traced_once(function: Callable[..., Any], *signature: tf.TensorSpec) -> Call
 
 
 def blocks_of_one(values: tf.Tensor) -> Blocks:
-    """Returns the blocks of one floating tensor, in a function that is traced once."""
+    """Returns the blocks of one tensor. For use in a function that is traced once."""
     size = tf.size(values, tf.int64)
     num_rows = tf.maximum(num_rows_of(size), 1)
     splits_well = num_rows_at_once(num_rows) >= _MIN_CHUNK
@@ -86,7 +86,7 @@ def blocks_of_one(values: tf.Tensor) -> Blocks:
 
 
 def num_rows_at_once(num_rows: tf.Tensor) -> tf.Tensor:
-    """Returns into how many rows so many are split: at most `CHUNK`, with none left over."""
+    """Returns the number of rows per chunk: the largest divisor that is at most `CHUNK`."""
     lengths = tf.range(1, CHUNK + 1, dtype=num_rows.dtype)
     splits = tf.equal(num_rows % lengths, 0)
     return tf.reduce_max(tf.where(splits, lengths, tf.ones_like(lengths)))
@@ -97,21 +97,21 @@ def _whole_chunks(num_rows: tf.Tensor) -> tf.Tensor:
 
 
 class _Shelf:
-    """Puts tensors into blocks with as few operations as possible."""
+    """Packs tensors into blocks with as few operations as possible."""
 
     def __init__(self) -> None:
         self._flat_shape = tf.constant([-1])
         self._zeros: dict[tuple[int, tf.DType], tf.Tensor] = {}
 
     def blocks(self, tensors: Sequence[tf.Tensor]) -> Blocks:
-        """Returns the blocks of floating tensors that are all float64, or none of them is."""
+        """Returns the blocks of floating-point tensors: either all float64, or none of them."""
         pieces, sizes = zip(*map(self._pieces, tensors), strict=True)
         of_all = tf.convert_to_tensor(sizes, tf.int64)
         num_elements = tf.reduce_sum(num_rows_of(of_all)) * ROW
         return Blocks(_in_chunks([p for of_one in pieces for p in of_one], num_elements), of_all)
 
     def _pieces(self, values: tf.Tensor) -> tuple[list[tf.Tensor], int | tf.Tensor]:
-        """Returns vectors that together fill whole rows, and the number of elements."""
+        """Returns vectors that together fill whole rows, and the number of actual elements."""
         size = values.shape.num_elements()
         if size is None and not _fills_rows(values):
             flat, size = _filling_up(values.dtype)(values)
@@ -145,7 +145,7 @@ def _filling_up(dtype: tf.DType) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Te
 
 
 def _filled_up(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns a vector that fills whole rows, and the number of elements before."""
+    """Returns a vector padded to whole rows, and the number of actual elements."""
     size = tf.size(values, tf.int64)
     return tf.pad(tf.reshape(_wide(values), [-1]), [[0, -size % ROW]]), size
 
@@ -155,7 +155,7 @@ def _wide(values: tf.Tensor) -> tf.Tensor:
 
 
 def _in_chunks(pieces: Sequence[tf.Tensor], num_elements: tf.Tensor) -> tf.Tensor:
-    """Returns vectors of so many elements in all as rows, filled up to whole chunks."""
+    """Returns vectors of `num_elements` elements in all as rows, padded to whole chunks."""
     num_rows = num_rows_of(num_elements)
     wanted = tf.where(num_rows > CHUNK, _whole_chunks(num_rows), tf.maximum(num_rows, 1))
     num_missing = wanted - num_rows
@@ -164,7 +164,7 @@ def _in_chunks(pieces: Sequence[tf.Tensor], num_elements: tf.Tensor) -> tf.Tenso
 
 
 def num_rows_of(sizes: tf.Tensor) -> tf.Tensor:
-    """Returns the number of rows that tensors of these sizes take."""
+    """Returns the number of rows that tensors of these sizes occupy."""
     return (sizes + ROW - 1) // ROW
 
 
@@ -178,16 +178,16 @@ def measured_together(
     measure_many: Callable[[Sequence[int], Sequence[Blocks]], Columns],
     measure_one: Callable[[int], Columns],
 ) -> Columns:
-    """Measures many tensors in few groups of neighbors.
+    """Measures many items in a few groups.
 
     Args:
-        tensors: For each thing that is measured one or several tensors of one shape and dtype.
-        measure_many: Takes the numbers of the things in a group and for each of their tensors the
-            blocks of all, and returns tensors `[things, ...]`.
-        measure_one: Takes the number of one thing that is large, and returns tensors `[1, ...]`.
+        tensors: For each of `n` items, one or several tensors of the same shape and dtype.
+        measure_many: Called with the indices of the items in a group and, for each tensor position,
+            the blocks of these items. Returns tensors `[items, ...]`.
+        measure_one: Called with the index of one large item. Returns tensors `[1, ...]`.
 
     Returns:
-        The tensors `[n, ...]` of all things, in their order.
+        The results of all items, tensors `[n, ...]`, in the order of the items.
     """
     shelf = _Shelf()
     order: list[int] = []
@@ -203,14 +203,14 @@ def measured_together(
 
 
 def in_order(parts: Sequence[Columns], order: Sequence[int]) -> Columns:
-    """Puts the results of several groups together.
+    """Concatenates the results of several groups, in the original order of the items.
 
     Args:
-        parts: For each group tensors `[things, ...]`.
-        order: The numbers of the things, from 0 on, as they follow one another in the parts.
+        parts: For each group, tensors `[items, ...]`.
+        order: The index of each item, from 0 on, in the order in which the parts contain them.
 
     Returns:
-        Tensors `[n, ...]` in the order of the numbers.
+        Tensors `[n, ...]`, ordered by index.
     """
     columns = tuple(tf.concat(column, axis=0) for column in zip(*parts, strict=True))
     if list(order) == sorted(order):
@@ -220,7 +220,7 @@ def in_order(parts: Sequence[Columns], order: Sequence[int]) -> Columns:
 
 
 def _groups(tensors: Sequence[tf.Tensor]) -> list[list[int]]:
-    """Splits tensors into groups of one kind: float64 or not, small or not, large ones alone."""
+    """Groups tensors by kind (float64 or not, small or not), with large ones on their own."""
     kinds: dict[tuple[bool, int], list[int]] = {}
     for number, values in enumerate(tensors):
         limit = MAX_SMALL if _expected_size(values) <= _SMALL else MAX_MEDIUM
@@ -243,7 +243,7 @@ def _groups(tensors: Sequence[tf.Tensor]) -> list[list[int]]:
 
 def _is_large(values: tf.Tensor) -> bool:
     size = values.shape.num_elements()
-    if size is None:  # known too vaguely to do without copying for less
+    if size is None:  # too uncertain to use the lower threshold
         return _expected_size(values) >= MAX_ELEMENTS
     return size >= _LARGE
 

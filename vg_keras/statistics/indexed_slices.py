@@ -1,8 +1,8 @@
-"""Sketches a sparse gradient without ever making it dense.
+"""Sketches a sparse gradient without making it dense.
 
-The gradient of an embedding is `tf.IndexedSlices`: one row for each token of the batch, so a token
-that occurs twice has two rows, and only their sum is its gradient. Every index that does not occur
-has a gradient of zero. Pure tensors; compiles under XLA, which `tf.unique` does not.
+The gradient of an embedding is a `tf.IndexedSlices` with one row for each token of the batch. A
+token that occurs twice has two rows, whose sum is its gradient; an index that does not occur has a
+gradient of zero. Compiles under XLA, unlike `tf.unique`.
 """
 
 import functools
@@ -17,14 +17,14 @@ from vg_keras.statistics.tensor_sketch import TensorSketch, sketch_large
 
 
 def sketch_slices(slices: tf.IndexedSlices, size: int) -> TensorSketch:
-    """Returns the sketch of the dense tensor that the slices stand for.
+    """Returns the sketch of the dense tensor that the slices represent.
 
     Args:
         slices: Values `[n, ...]` at indices `[n]`, in any order and with repetitions.
         size: Number of elements of the dense tensor.
 
     Returns:
-        The same as `sketch` of the dense tensor, at a cost that depends on the slices alone.
+        The same as `sketch` of the dense tensor, at a cost that depends only on the slices.
     """
     measure = _sketching(slices.values.dtype, slices.indices.dtype)
     return TensorSketch(*measure(slices.values, slices.indices, tf.constant(size, tf.int64)))
@@ -52,15 +52,15 @@ def _sketching(dtype: tf.DType, dtype_of_indices: tf.DType) -> Callable[..., Ten
 
 
 def add_repeated_rows(slices: tf.IndexedSlices, num_rows: tf.Tensor) -> tf.Tensor:
-    """Returns the sum of the rows of each index that occurs.
+    """Returns the sum of the rows of each distinct index.
 
     Args:
         slices: Values `[n, ...]` at indices `[n]`, in any order and with repetitions.
         num_rows: Number of rows of the dense tensor, an integer.
 
     Returns:
-        Tensor `[min(n, num_rows), ...]` of the dtype of the values. Its rows beyond the number of
-        different indices are zero.
+        Tensor `[min(n, num_rows), ...]` of the dtype of the values. Rows beyond the number of
+        distinct indices are zero.
     """
     order = tf.argsort(slices.indices)
     indices = tf.gather(slices.indices, order)
@@ -73,7 +73,7 @@ def add_repeated_rows(slices: tf.IndexedSlices, num_rows: tf.Tensor) -> tf.Tenso
 def _with_zeros(aggregates: tf.Tensor, zeros: tf.Tensor) -> tf.Tensor:
     columns = dict(zip(AGGREGATES, tf.unstack(aggregates), strict=True))
     none = tf.equal(zeros, 0)
-    # There may be no finite element yet, whose extremes are NaN: a zero is one.
+    # Without any finite element so far, min and max are NaN; a zero is a finite element.
     for name, extreme in (("min", tf.minimum), ("max", tf.maximum)):
         known = columns[name]
         with_zero = tf.where(tf.math.is_nan(known), tf.zeros_like(known), extreme(known, 0.0))

@@ -1,4 +1,4 @@
-"""L2 norms of several tensors at once, without the counts of a sketch. Compiles under XLA."""
+"""L2 norms of many tensors at once, cheaper than their sketches. Compiles under XLA."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from vg_keras.statistics.segments import (
 from vg_keras.statistics.tensor_sketch import exact_numbers
 
 _LEAST, _MOST = 1e-25, 1e30
-"""Between these a float32 sum of squares has lost nothing to the ends of its range."""
+"""Between these, a float32 sum of squares has lost nothing to underflow or overflow."""
 
 _NUMBER = tf.TensorSpec([], tf.float64)
 
 
 def norms(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Returns the L2 norm of each tensor, right to 1e-6 relative, at any scale.
+    """Returns the L2 norm of each tensor, to a relative error of 1e-6 at any scale.
 
     Args:
-        tensors: At least one tensor of any shape, of a floating dtype.
+        tensors: At least one tensor of any shape and floating-point dtype.
 
     Returns:
-        float64 `[n]`; 0 for an empty tensor, NaN or infinity where an element is not finite.
+        float64 `[n]`; 0 for an empty tensor, NaN or infinity if an element is not finite.
     """
     return _norms([(values,) for values in tensors])[0]
 
@@ -46,21 +46,21 @@ def norms(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
 def update_norms(
     before: Sequence[tf.Tensor], after: Sequence[tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the L2 norms of updates and of what they were made to, each as `norms` does.
+    """Returns the L2 norms of updates, and of the tensors before the update, like `norms`.
 
     Args:
-        before: At least one tensor of any shape, of a floating dtype.
-        after: The same after the update.
+        before: At least one tensor of any shape and floating-point dtype.
+        after: The same tensors after the update.
 
     Returns:
-        The norm of each difference and of each tensor before, float64 `[n]` both.
+        The norms of the differences and the norms of the tensors before, each float64 `[n]`.
     """
     updates, weights = _norms(list(zip(before, after, strict=True)))
     return updates, weights
 
 
 def _norms(things: Sequence[tuple[tf.Tensor, ...]]) -> tuple[tf.Tensor, ...]:
-    """Measures tensors, or pairs of a tensor before and after an update."""
+    """Returns the norms of tensors, or of pairs of a tensor before and after an update."""
     return measured_together(
         things,
         lambda _, parts: _norming(parts[0].rows.dtype, len(parts))(
@@ -88,7 +88,7 @@ def _norming_one(dtype: tf.DType, num: int) -> Callable[..., tuple[tf.Tensor, ..
 
 @functools.cache
 def _careful_norming(dtype: tf.DType, num: int) -> Callable[..., tuple[tf.Tensor, ...]]:
-    # Seldom run, so it is called: TensorFlow prepares what is called when it first is.
+    # A function call, because it rarely runs: TensorFlow instantiates it only when first called.
     return traced_once(
         lambda sizes, *rows: _careful_norms(rows, _segments(sizes, rows, is_one=False)),
         *_signature(dtype, num),
@@ -107,7 +107,7 @@ def _segments(sizes: tf.Tensor, matrices: Sequence[tf.Tensor], is_one: bool) -> 
 def _norms_of_rows(
     sizes: tf.Tensor, matrices: Sequence[tf.Tensor], is_one: bool
 ) -> tuple[tf.Tensor, ...]:
-    """Returns the norms of the numbers in a matrix, or of an update and of what it was made to."""
+    """Returns the norms of the rows of one matrix, or of an update and of the matrix before it."""
     segments = _segments(sizes, matrices, is_one)
     squares = _squares(matrices, segments, lambda _, values, __: values)
     is_usual = tf.reduce_all([(total > _LEAST) & (total < _MOST) for total in squares])
@@ -120,7 +120,7 @@ def _norms_of_rows(
 
 
 def _careful_norms(matrices: Sequence[tf.Tensor], segments: Segments) -> tuple[tf.Tensor, ...]:
-    """Returns norms at any scale, from 1e-45 to 1e308."""
+    """Returns the norms of numbers at any scale, from 1e-45 to 1e308."""
     if matrices[0].dtype == tf.float32:  # the squares are within the range of float64
         squares = _squares(matrices, segments, lambda _, values, __: exact_numbers(values))
         return tuple(map(tf.sqrt, squares))
@@ -141,7 +141,7 @@ def _squares(
     segments: Segments,
     prepared: Callable[[int, tf.Tensor, Segments], tf.Tensor],
 ) -> tuple[tf.Tensor, ...]:
-    """Returns the sums of the squares of what is made of each of the numbers, float64 `[n]`."""
+    """Returns the sums of squares of the numbers, each transformed by `prepared`, float64 `[n]`."""
 
     def of_chunk(*rows_and_segments: Any) -> Totals:
         *rows, segments = rows_and_segments
@@ -152,7 +152,7 @@ def _squares(
 
 
 def _numbers(rows: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
-    """Returns what norms are taken of: a matrix itself, or an update and the matrix before it."""
+    """Returns the operands of the norms: the matrix, or the update and the matrix before it."""
     if len(rows) == 1:
         return tuple(rows)
     before, after = rows

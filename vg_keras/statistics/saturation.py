@@ -1,4 +1,4 @@
-"""Which fraction of a layer's outputs is saturated. `activations.py` has the bounds."""
+"""Computes the fraction of saturated outputs of a layer. `activations.py` has the bounds."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from vg_keras.statistics.segments import (
 
 
 def saturated_fraction(outputs: tf.Tensor, bounds: Bounds) -> tf.Tensor:
-    """Returns the share of outputs beyond the bounds.
+    """Returns the fraction of outputs beyond the bounds.
 
-    That is the fraction of units that are saturated, averaged over the examples. NaN counts as not
+    This is the fraction of saturated units, averaged over the examples. NaN counts as not
     saturated.
 
     Args:
-        outputs: A layer's outputs, of any shape and floating dtype.
-        bounds: Out of `BOUNDS`.
+        outputs: A layer's outputs, of any shape and floating-point dtype.
+        bounds: The `Activation.saturation` of its activation function.
 
     Returns:
         float64 scalar from 0 to 1; NaN for an empty tensor.
@@ -46,11 +46,11 @@ def saturated_fraction(outputs: tf.Tensor, bounds: Bounds) -> tf.Tensor:
 
 
 def saturated_fractions(blocks: Blocks, bounds: Sequence[Bounds | None]) -> tf.Tensor:
-    """Returns the same of several layers, float64 `[n]`; 0 where there are no bounds.
+    """Returns the saturated fraction of several layers, float64 `[n]`; 0 without bounds.
 
     Args:
-        blocks: The outputs of n layers.
-        bounds: The bounds of each.
+        blocks: The outputs of `n` layers.
+        bounds: The bounds of each layer, or None.
     """
     if not any(bounds):
         return tf.zeros(tf.shape(blocks.sizes), tf.float64)
@@ -59,15 +59,15 @@ def saturated_fractions(blocks: Blocks, bounds: Sequence[Bounds | None]) -> tf.T
 
 
 def _limits(bounds: Sequence[Bounds | None]) -> NDArray[np.float32]:
-    """Returns lower and upper bounds, `[2, n]`; NaN, beyond which nothing is, for none."""
+    """Returns lower and upper bounds `[2, n]`, with NaN, which no value exceeds, for none."""
     nothing = Bounds(math.nan, math.nan)
     both = np.array([nothing if one is None else one for one in bounds], np.float32)
-    # An infinite bound is none, not even for an infinite output.
+    # An infinite bound means no bound, even for an infinite output.
     return np.where(np.isfinite(both), both, np.float32(math.nan)).T
 
 
 def _are_any(limits: NDArray[np.float32]) -> list[bool]:
-    """Returns whether there are any lower bounds, and any upper ones."""
+    """Returns whether there is any lower bound, and whether there is any upper bound."""
     return [bool(np.isfinite(of_all).any()) for of_all in limits]
 
 

@@ -1,8 +1,7 @@
-"""Reduces the rows of several tensors to numbers for each tensor, in chunks.
+"""Reduces the rows of several tensors to one result for each tensor, in chunks.
 
-Whatever is computed of a matrix is computed of a chunk of its rows at a time: reduced along each
-row, and then over the rows that belong to one tensor. So what is needed on the way takes a bounded
-amount of memory, however large the tensors are.
+A matrix is processed one chunk of rows at a time: reduced along each row, and then over the rows of
+each tensor. So intermediate results take a bounded amount of memory, however large the tensors are.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ _LANES = 16
 
 
 class Totals(NamedTuple):
-    """What was measured of some rows, by tensor.
+    """The results of some rows, for each tensor.
 
     Attributes:
-        added: Tensors `[n, ...]` that are added up over the rows of a tensor.
-        extremes: Nothing, or `[n]` of which the least counts and `[n]` of which the greatest does.
+        added: Tensors `[n, ...]` that are summed over the rows of a tensor.
+        extremes: Empty, or minimum and maximum, `[n]` each.
     """
 
     added: tuple[tf.Tensor, ...]
     extremes: tuple[tf.Tensor, ...] = ()
 
     def with_those_of(self, other: Totals) -> Totals:
-        """Returns the totals of both parts."""
+        """Returns the totals of both sets of rows."""
         pairs = zip((tf.minimum, tf.maximum), self.extremes, other.extremes, strict=False)
         return Totals(
             tuple(a + b for a, b in zip(self.added, other.added, strict=True)),
@@ -38,13 +37,13 @@ class Totals(NamedTuple):
 
 
 class Segments:
-    """Tells which rows belong to which tensor.
+    """The assignment of rows to tensors.
 
     Args:
         num: Number of tensors.
-        owner: int64 `[r]`, the number of the tensor of each row; None where there is one tensor.
-        valid: int64 `[r]`, how many elements are left of the tensor from this row on; none or
-            fewer for a row of padding.
+        owner: int64 `[r]`, the index of the tensor of each row; None if there is one tensor.
+        valid: int64 `[r]`, the number of elements of the tensor from this row on; zero or negative
+            for a row of padding.
     """
 
     def __init__(self, num: tf.Tensor | int, owner: tf.Tensor | None, valid: tf.Tensor) -> None:
@@ -53,18 +52,18 @@ class Segments:
         self._owner = owner
 
     def part(self, start: tf.Tensor, length: tf.Tensor | int) -> Segments:
-        """Returns those of some of the rows."""
+        """Returns the segments of a range of rows."""
         owner = None if self._owner is None else tf.slice(self._owner, [start], [length])
         return Segments(self.num, owner, tf.slice(self.valid, [start], [length]))
 
     def sum(self, values: tf.Tensor) -> tf.Tensor:
-        """Adds the rows of each tensor: `[r, ...]` becomes `[n, ...]`."""
+        """Sums over the rows of each tensor: `[r, ...]` becomes `[n, ...]`."""
         if self._owner is None:
             return tf.reduce_sum(values, axis=0, keepdims=True)
         return tf.math.unsorted_segment_sum(values, self._owner, self.num)
 
     def extremes(self, least: tf.Tensor, most: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the least and the greatest value of each tensor: `[r]` become `[n]`."""
+        """Returns the minimum and maximum of each tensor: `[r]` becomes `[n]`."""
         if self._owner is None:
             return (
                 tf.reduce_min(least, axis=0, keepdims=True),
@@ -76,24 +75,24 @@ class Segments:
         )
 
     def spread(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns for each row the value of its tensor: `[n]` becomes `[r, 1]` or `[1, 1]`."""
+        """Returns the value of the tensor of each row: `[n]` becomes `[r, 1]` or `[1, 1]`."""
         if self._owner is not None:
             values = tf.gather(values, self._owner)
         return values[:, tf.newaxis]
 
     def numbered(self, indices: tf.Tensor, stride: int) -> tf.Tensor:
-        """Adds `stride` times the number of the tensor to int32 `[r, 128]`."""
+        """Adds `stride` times the index of the tensor to int32 `[r, 128]`."""
         if self._owner is None:
             return indices
         return indices + tf.cast(self._owner, tf.int32)[:, tf.newaxis] * stride
 
 
 def segments_of(blocks: Blocks, is_one: bool) -> Segments:
-    """Returns which rows belong to which tensor; those after the last one are its padding.
+    """Returns the segments of blocks. Rows after the last tensor count as its padding.
 
     Args:
         blocks: The tensors.
-        is_one: Whether there is exactly one of them.
+        is_one: Whether there is exactly one tensor.
     """
     rows = tf.range(tf.shape(blocks.rows, tf.int64)[0])
     if is_one:
@@ -105,7 +104,7 @@ def segments_of(blocks: Blocks, is_one: bool) -> Segments:
 
 
 def padding_of(blocks: Blocks) -> tf.Tensor:
-    """Returns the number of zeros that are padding of each tensor, int64 `[n]`."""
+    """Returns the number of padding zeros of each tensor, int64 `[n]`."""
     ends = tf.cumsum(num_rows_of(blocks.sizes))
     ends = tf.concat([[0], ends[:-1], tf.shape(blocks.rows, tf.int64)[:1]], axis=0)
     return (ends[1:] - ends[:-1]) * ROW - blocks.sizes
@@ -121,16 +120,16 @@ def measured(
     """Measures rows in chunks.
 
     Args:
-        measure: Takes some rows of each matrix and the `Segments` of those.
+        measure: Called with a chunk of rows of each matrix and their `Segments`.
         matrices: `[r, 128]` each.
-        segments: Which rows belong to which tensor.
-        added: What `measure` adds up, without the first axis.
-        dtype_of_extremes: The dtype of the extremes, if it has any.
+        segments: The assignment of rows to tensors.
+        added: The specs of `Totals.added` as `measure` returns them, without the first axis.
+        dtype_of_extremes: The dtype of `Totals.extremes`, if `measure` returns any.
     """
     num_rows = tf.shape(matrices[0])[0]
 
     def add_chunk(start: tf.Tensor, totals: Totals) -> tuple[tf.Tensor, Totals]:
-        length = num_rows_at_once(tf.shape(matrices[0])[0])  # here, where XLA needs to know it
+        length = num_rows_at_once(tf.shape(matrices[0])[0])  # inside the loop: XLA needs it static
         parts = [tf.slice(rows, [start, 0], [length, ROW]) for rows in matrices]
         found = measure(*parts, segments.part(start, length))
         return start + length, totals.with_those_of(found)
@@ -148,10 +147,10 @@ def measured(
 
 
 def sums_of_rows(rows: tf.Tensor) -> tf.Tensor:
-    """Adds float32 or float64 `[r, 128]` along its rows, in any mode, to float64 `[r]`.
+    """Sums float32 or float64 `[r, 128]` along its rows, to float64 `[r]`.
 
-    float32 is added 16 numbers at a time, right to 1e-6, and their sums in float64; float64 first
-    in pairs, which rounds less.
+    float32 numbers are summed 16 at a time, accurate to 1e-6, and these sums are added in float64.
+    float64 numbers are first summed in pairs, which reduces rounding errors.
     """
     if rows.dtype == tf.float64:
         return tf.reduce_sum(tf.reduce_sum(tf.reshape(rows, [-1, ROW // 2, 2]), axis=2), axis=1)
@@ -160,9 +159,9 @@ def sums_of_rows(rows: tf.Tensor) -> tf.Tensor:
 
 
 def extremes_where(condition: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the least and the greatest of each row's elements that meet a condition, `[r]`.
+    """Returns the minimum and maximum of the elements of each row that meet a condition, `[r]`.
 
-    Where none does, they are infinity and its negative.
+    If none does, they are infinity and negative infinity.
     """
     infinity = tf.constant(float("inf"), rows.dtype)
     return (
@@ -174,12 +173,12 @@ def extremes_where(condition: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf
 def largest(
     magnitudes: Callable[..., tf.Tensor], matrices: Sequence[tf.Tensor], segments: Segments
 ) -> tf.Tensor:
-    """Returns the largest magnitude of each tensor, float64 `[n]`.
+    """Returns the maximum absolute value of each tensor, float64 `[n]`.
 
     Args:
-        magnitudes: Takes some rows of each matrix, and returns magnitudes of the same shape.
+        magnitudes: Called with a chunk of rows of each matrix. Returns absolute values `[r, 128]`.
         matrices: float64 `[r, 128]` each.
-        segments: Which rows belong to which tensor.
+        segments: The assignment of rows to tensors.
     """
 
     def of_chunk(*rows_and_segments: Any) -> Totals:
@@ -192,12 +191,12 @@ def largest(
 
 
 def num_true(condition: tf.Tensor) -> tf.Tensor:
-    """Returns how many of each row are true, int64 `[r]`."""
+    """Returns the number of true elements of each row, int64 `[r]`."""
     return tf.cast(tf.reduce_sum(tf.cast(condition, tf.int32), axis=1), tf.int64)
 
 
 def last_rows(blocks: Blocks) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the last row of each tensor, `[n, 128]`, and which of its elements are its own."""
+    """Returns the last row of each tensor, `[n, 128]`, and which elements are not padding."""
     num_rows = num_rows_of(blocks.sizes)
     num_left = blocks.sizes - tf.maximum(num_rows - 1, 0) * ROW
     is_element = tf.range(ROW, dtype=tf.int64) < num_left[:, tf.newaxis]
@@ -205,5 +204,5 @@ def last_rows(blocks: Blocks) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def without_padding(segments: Segments) -> tf.Tensor:
-    """Returns which elements of some rows are not padding, bool `[r, 128]`."""
+    """Returns which elements are not padding, bool `[r, 128]`."""
     return tf.range(ROW, dtype=tf.int64) < segments.valid[:, tf.newaxis]

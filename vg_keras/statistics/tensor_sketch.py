@@ -1,13 +1,13 @@
-"""Sketches a tensor inside the train step: what leaves the step instead of the tensor itself.
+"""Sketches tensors inside the train step. The sketch leaves the step instead of the tensor.
 
-Pure tensor -> tensor functions. They compile under XLA, take float16, bfloat16, float32 and
-float64, and know neither Keras nor files. What a finished sketch can be asked is in `sketch.py`.
+Functions from tensors to tensors that compile under XLA and take float16, bfloat16, float32 and
+float64. `vg_keras/sketch/sketch.py` has the methods of a finished sketch.
 
-Two things make the arithmetic careful. TensorFlow runs its CPU kernels with subnormal numbers
-flushed to zero, so a gradient of 1e-40 is seen by its bits only. And the square of a float32 leaves
-float32's range below 1e-19 and above 1e19, while a plain float32 sum of a million equal values is
-off by 6e-4 under XLA. So most tensors are summed in float32, 16 numbers at a time, and those that
-have numbers of that kind once more in float64.
+The arithmetic has two pitfalls. TensorFlow's CPU kernels flush subnormal numbers to zero, so only
+the bits of a gradient of 1e-40 show that it is not zero. And squares of float32 numbers below 1e-19
+or above 1e19 leave float32's range, while a plain float32 sum of a million equal values is off by
+6e-4 under XLA. So most tensors are summed in float32, 16 numbers at a time, and tensors with
+subnormal, huge or tiny numbers are summed again in float64.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from vg_keras.statistics.segments import (
 )
 
 DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.complex64, tf.complex128)
-"""What can be sketched; of complex numbers both parts."""
+"""The dtypes that can be sketched; complex tensors by their real and imaginary parts."""
 
 _INFINITY = 0x7F800000
 _LARGEST_FINITE = 0x7F7FFFFF
@@ -50,8 +50,8 @@ _MAGNITUDE = 0x7FFFFFFF
 _SIGN = -0x80000000
 
 _LEAST_RMS, _MOST = 3e-16, 1e18
-"""float32 numbers below the latter, of a root mean square above the former, are summed in float32:
-what is lost with squares below its range is less than 1e-6 of their norm."""
+"""float32 sums are used if the root mean square is above the first and max_abs is below the second:
+squares that underflow then change the norm by less than 1e-6 relative."""
 
 
 class TensorSketch(NamedTuple):
@@ -60,7 +60,7 @@ class TensorSketch(NamedTuple):
     Attributes:
         counts: int64 `[..., 2048]`, the number of elements in each bucket of `buckets.py`.
         aggregates: float64 `[..., 8]`, in the order of `sketch.AGGREGATES`, of the finite elements.
-            `min` and `max` are NaN where no element is finite.
+            `min` and `max` are NaN if no element is finite.
     """
 
     counts: tf.Tensor
@@ -68,15 +68,15 @@ class TensorSketch(NamedTuple):
 
 
 def as_real(values: tf.Tensor) -> tf.Tensor:
-    """Returns the real and imaginary parts of complex numbers, and any other tensor as it is.
+    """Returns the real and imaginary parts of a complex tensor, and any other tensor unchanged.
 
-    The L2 norm of the parts is that of the complex numbers.
+    The L2 norm of the parts equals that of the complex tensor.
 
     Args:
         values: Tensor of any shape.
 
     Returns:
-        Tensor `[..., 2]` for a complex tensor.
+        Tensor `[..., 2]` for a complex tensor, else `values`.
     """
     if not values.dtype.is_complex:
         return values
@@ -86,10 +86,10 @@ def as_real(values: tf.Tensor) -> tf.Tensor:
 def sketch(values: tf.Tensor) -> TensorSketch:
     """Returns the sketch of all elements of a tensor.
 
-    NaN and infinities are counted and leave every other number as if they were not there. An empty
-    tensor has zero counts and sums. float64 values beyond float32's range are counted in the
-    outermost bucket of finite numbers; their aggregates are exact all the same, but for subnormal
-    float64, below 2e-308, which TensorFlow takes for zero.
+    Non-finite values are counted separately and excluded from all other statistics. An empty tensor
+    has zero counts and sums. float64 values beyond float32's range are counted in the outermost
+    bucket of finite numbers. Their aggregates are exact nevertheless, except for subnormal float64
+    values, below 2e-308, which TensorFlow treats as zero.
 
     Args:
         values: Tensor of any shape, of dtype float16, bfloat16, float32 or float64.
@@ -98,14 +98,14 @@ def sketch(values: tf.Tensor) -> TensorSketch:
         A `TensorSketch` of one tensor: counts `[2048]`, aggregates `[8]`.
 
     Raises:
-        TypeError: The dtype is none of these.
+        TypeError: If the dtype is none of these.
     """
     counts, aggregates = sketch_all([tf.convert_to_tensor(values)])
     return TensorSketch(counts[0], aggregates[0])
 
 
 def sketch_all(tensors: Sequence[tf.Tensor]) -> TensorSketch:
-    """Returns the sketches of several tensors, cheaper than one by one where they are small.
+    """Returns the sketches of several tensors; for small ones, cheaper than one by one.
 
     Args:
         tensors: At least one tensor, each as in `sketch`.
@@ -114,7 +114,7 @@ def sketch_all(tensors: Sequence[tf.Tensor]) -> TensorSketch:
         A `TensorSketch`: counts `[n, 2048]`, aggregates `[n, 8]`.
 
     Raises:
-        TypeError: A dtype is none of those that `sketch` takes.
+        TypeError: If a dtype is not one that `sketch` takes.
     """
     for values in tensors:
         _check(values)
@@ -133,7 +133,7 @@ def sketch_blocks(blocks: Blocks) -> TensorSketch:
 
 
 def sketch_large(values: tf.Tensor) -> TensorSketch:
-    """Returns the sketch of one tensor, for a large one faster: `[1, 2048]` and `[1, 8]`."""
+    """Returns the sketch of one tensor, faster for large ones: `[1, 2048]` and `[1, 8]`."""
     _check(values)
     return TensorSketch(*_sketching_one(values.dtype)(values))
 
@@ -183,13 +183,13 @@ def _sketched(blocks: Blocks, is_one: bool) -> TensorSketch:
         is_usual = _are_told(counts, zeros) & _is_in_range(blocks.sizes, sums, extremes, zeros)
         aggregates, negative_zeros = tf.cond(
             tf.reduce_all(is_usual & (blocks.sizes > 0)),
-            # Without subnormals only zeros have the smallest magnitude.
+            # Without subnormals, only negative zeros are in the first negative bucket.
             lambda: (_usual_moments(sums, extremes), counts[:, buckets.NEGATIVE]),
             lambda: _exact_moments(rows.dtype)(*blocks),
         )
     else:
         aggregates, negative_zeros = _exact_moments(rows.dtype)(*blocks)
-    # -0 counts in the bucket of 0, so that the bucket of a negative number says it is negative.
+    # Count -0 in the bucket of 0, so that negative buckets hold only negative numbers.
     move = _bucket(buckets.ZERO) - _bucket(buckets.NEGATIVE)
     counts += negative_zeros[:, tf.newaxis] * move
     zeros = tf.cast(zeros, tf.float64)[:, tf.newaxis]
@@ -201,15 +201,15 @@ def _bucket(index: int) -> tf.Tensor:
 
 
 def _bits(values: tf.Tensor) -> tf.Tensor:
-    """Returns the bits of float32 values, or of float64 values cut off to float32, as int32."""
+    """Returns the bits of float32 values, or of float64 values truncated to float32, as int32."""
     if values.dtype == tf.float64:
         return _float32_bits(values)
     return tf.bitcast(values, tf.int32)
 
 
 def _counts(rows: tf.Tensor, segments: Segments) -> Totals:
-    """Counts the elements of each bucket, padding among them."""
-    # The logical shift, of unsigned bits: an arithmetic one would need another pass to add 1024.
+    """Counts the elements of each bucket, including padding."""
+    # A logical shift of unsigned bits: an arithmetic shift would need another pass to add 1024.
     bits = tf.bitcast(_bits(rows), tf.uint32)
     indices = tf.bitcast(tf.bitwise.right_shift(bits, buckets.SHIFT), tf.int32)
     counts = tf.raw_ops.DenseBincount(
@@ -222,10 +222,10 @@ def _counts(rows: tf.Tensor, segments: Segments) -> Totals:
 
 
 def _counts_and_sums(rows: tf.Tensor, segments: Segments) -> Totals:
-    """Counts float32 elements, and finds what their aggregates are if they are usual ones."""
+    """Counts float32 elements, and computes aggregates that are valid for usual numbers."""
     magnitudes = tf.abs(rows)
     sums = [sums_of_rows(values) for values in (rows, magnitudes, magnitudes * magnitudes)]
-    is_full = segments.valid >= ROW  # of the others see `last_rows`
+    is_full = segments.valid >= ROW  # for the others, see `last_rows`
     infinity = tf.constant(float("inf"), rows.dtype)
     least = tf.where(is_full, tf.reduce_min(rows, axis=1), infinity)
     most = tf.where(is_full, tf.reduce_max(rows, axis=1), -infinity)
@@ -235,7 +235,7 @@ def _counts_and_sums(rows: tf.Tensor, segments: Segments) -> Totals:
     )
 
 
-# What is seldom run is called: TensorFlow prepares a function that is called when it first is.
+# Rarely run code is in functions: TensorFlow instantiates a function only when first called.
 
 
 @functools.cache
@@ -257,9 +257,9 @@ def _exact_moments(dtype: tf.DType) -> Callable[..., tuple[tf.Tensor, tf.Tensor]
 
 
 def _zeros(rows: tf.Tensor, segments: Segments) -> Totals:
-    """Counts the zeros of both signs, padding among them.
+    """Counts the zeros of both signs, including padding.
 
-    They are told by their bits: a comparison of numbers would take subnormals for zero.
+    Compares bits: a comparison of numbers would treat subnormals as zero.
     """
     is_zero = tf.equal(tf.bitwise.left_shift(_bits(rows), 1), 0)
     if rows.dtype == tf.float64:
@@ -273,7 +273,7 @@ def _of_either_sign(counts: tf.Tensor, start: int, stop: int) -> tf.Tensor:
 
 
 def _are_told(counts: tf.Tensor, zeros: tf.Tensor) -> tf.Tensor:
-    """Whether float32 arithmetic tells all numbers apart: none is infinite, NaN or subnormal."""
+    """Whether float32 arithmetic handles all numbers: none is infinite, NaN or subnormal."""
     nonfinite = _of_either_sign(counts, buckets.NONFINITE, buckets.NEGATIVE)
     subnormal = _of_either_sign(counts, 0, buckets.SUBNORMAL) - zeros
     return tf.equal(nonfinite + subnormal, 0)
@@ -282,14 +282,14 @@ def _are_told(counts: tf.Tensor, zeros: tf.Tensor) -> tf.Tensor:
 def _is_in_range(
     sizes: tf.Tensor, sums: tf.Tensor, extremes: tf.Tensor, zeros: tf.Tensor
 ) -> tf.Tensor:
-    """Whether the sums of float32 tensors have lost nothing to the ends of its range."""
+    """Whether the float32 sums have lost nothing to underflow or overflow."""
     is_large = sums[:, 2] > tf.cast(sizes, tf.float64) * _LEAST_RMS**2
     is_small = tf.reduce_max(tf.abs(extremes), axis=1) < _MOST
     return (is_large & is_small) | tf.equal(zeros, sizes)
 
 
 def _extremes(blocks: Blocks, totals: Totals) -> tf.Tensor:
-    """Returns the smallest and the largest element, padding left out, float32 `[n, 2]`."""
+    """Returns min and max of each tensor without padding, float32 `[n, 2]`."""
     last, is_element = last_rows(blocks)
     whole = Totals((), totals.extremes)
     both = whole.with_those_of(Totals((), extremes_where(is_element, last)))
@@ -303,10 +303,10 @@ def _usual_moments(sums: tf.Tensor, extremes: tf.Tensor) -> tf.Tensor:
 
 
 def _moments_of_any(rows: tf.Tensor, segments: Segments) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the aggregates of any numbers, passing over those that are not finite.
+    """Returns the aggregates of the finite elements, for numbers of any scale.
 
     Returns:
-        float64 `[n, 7]`, all but the zeros, and the number of negative zeros, int64 `[n]`.
+        All aggregates but `zeros`, float64 `[n, 7]`, and the number of negative zeros, int64 `[n]`.
     """
     unit = _unit(rows, segments)
 
@@ -320,7 +320,7 @@ def _moments_of_any(rows: tf.Tensor, segments: Segments) -> tuple[tf.Tensor, tf.
             is_finite,
             tf.equal(numbers, infinity),
             tf.equal(numbers, -infinity),
-            # Of its bits nothing but the sign is set.
+            # Negative zero: only the sign bit is set.
             tf.equal(_bits(rows), _SIGN),
         )
         return Totals(
@@ -341,9 +341,9 @@ def _moments_of_any(rows: tf.Tensor, segments: Segments) -> tuple[tf.Tensor, tf.
 
 
 def _unit(rows: tf.Tensor, segments: Segments) -> tf.Tensor:
-    """Returns numbers `[n]` by which float64 is divided so that its square stays in its range.
+    """Returns divisors `[n]` that keep the squares of float64 numbers within float64's range.
 
-    That of any float32 does.
+    Squares of float32 numbers always are, so their divisor is 1.
     """
     if rows.dtype == tf.float32:
         return tf.ones([segments.num], tf.float64)
@@ -351,7 +351,7 @@ def _unit(rows: tf.Tensor, segments: Segments) -> tf.Tensor:
 
 
 def exact_numbers(rows: tf.Tensor) -> tf.Tensor:
-    """Returns float32 or float64 numbers as float64, subnormals of float32 included."""
+    """Returns float32 or float64 numbers as float64, keeping subnormal float32 numbers."""
     return rows if rows.dtype == tf.float64 else decoded(_bits(rows))
 
 
@@ -360,7 +360,7 @@ def _is_finite(rows: tf.Tensor) -> tf.Tensor:
 
 
 def decoded(bits: tf.Tensor) -> tf.Tensor:
-    """Returns the float64 value of float32 bits, subnormals included."""
+    """Returns the float64 value of float32 bits, including subnormal numbers."""
     magnitude = tf.bitwise.bitwise_and(bits, _MAGNITUDE)
     subnormal = tf.cast(magnitude, tf.float64) * 2.0**-149
     signed = tf.where(bits < 0, -subnormal, subnormal)
@@ -369,9 +369,10 @@ def decoded(bits: tf.Tensor) -> tf.Tensor:
 
 
 def _float32_bits(values: tf.Tensor) -> tf.Tensor:
-    """Returns the bits of float64 values cut off, not rounded, to float32.
+    """Returns the bits of float64 values, truncated (not rounded) to float32.
 
-    A nonzero magnitude too small for float32 becomes its smallest, one too large its largest.
+    Nonzero values too small for float32 become the smallest subnormal, finite values too large for
+    it become the largest finite float32.
     """
     bits = tf.bitcast(values, tf.int64)
     magnitude = tf.bitwise.bitwise_and(bits, tf.int64.max)

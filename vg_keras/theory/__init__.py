@@ -1,10 +1,10 @@
-"""What mean-field theory predicts of a deep network before it is trained.
+"""Mean-field predictions for a deep network before it is trained.
 
     from vg_keras.theory import predict
 
     print(predict("sigmoid", "glorot_uniform"))
 
-Neither TensorFlow nor Keras.
+Imports neither TensorFlow nor Keras.
 """
 
 from vg_keras.activations import PREDICTED as ACTIVATIONS

@@ -1,6 +1,6 @@
-"""How widely a Keras initializer scatters the weights that it draws.
+"""Computes the variance of the weights that a Keras initializer draws.
 
-Only the settings of an initializer are read; none is drawn, and Keras is not imported.
+Only the settings of the initializer are read: nothing is drawn, and Keras is not imported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 _STDDEV, _BOUND = 0.05, 0.05  # Keras's defaults
 
 _TRUNCATED = 0.87962566103423978
-"""Standard deviation of a standard normal number that is drawn again beyond two."""
+"""Standard deviation of the standard normal distribution truncated at +-2."""
 
 _SCALING = {
     f"{family}_{distribution}": {"scale": scale, "mode": mode}
@@ -28,23 +28,23 @@ _SCALING = {
 def weight_variance_of(
     initializer: Any = "glorot_uniform", fan_in: int = 512, fan_out: int | None = None
 ) -> float:
-    """Returns sw2 of a Keras kernel initializer: the variance of a weight times the inputs.
+    """Returns sw2 of a Keras kernel initializer: the variance of a weight times `fan_in`.
 
     Args:
-        initializer: A Keras initializer, its name or its serialized form: Glorot's, He's and
-            LeCun's, both uniform and normal, `VarianceScaling`, `RandomNormal`, `RandomUniform`,
-            `TruncatedNormal`, `Orthogonal`.
-        fan_in: Number of inputs of a unit: the width of the layer before it; for a convolution its
-            channels times the size of the kernel.
-        fan_out: Number of units that each input goes to; by default as many as inputs.
+        initializer: A Keras initializer, its name or its serialized form. Supported are Glorot, He
+            and LeCun, both uniform and normal, `VarianceScaling`, `RandomNormal`, `RandomUniform`,
+            `TruncatedNormal` and `Orthogonal`.
+        fan_in: Number of inputs of a unit: the width of the previous layer, or for a convolution
+            its channels times the size of the kernel.
+        fan_out: Number of units that each input feeds; `fan_in` by default.
 
     Returns:
-        1 for Glorot's between layers of equal width, 2 for He's, 1 for LeCun's; for `Orthogonal`
-        between layers of equal width the square of its gain.
+        2 for He, 1 for LeCun; between layers of equal width 1 for Glorot, and for `Orthogonal` the
+        square of its gain.
 
     Raises:
-        ValueError: The theory knows no such initializer (weights without variance, such as zeros,
-            are not random), or a width is not positive.
+        ValueError: If the initializer is not supported (such as zeros, whose weights are not
+            random), or a width is not positive.
     """
     fan_out = fan_in if fan_out is None else fan_out
     if fan_in < 1 or fan_out < 1:
@@ -53,10 +53,10 @@ def weight_variance_of(
 
 
 def bias_variance_of(initializer: Any = "zeros") -> float:
-    """Returns sb2 of a Keras bias initializer: 0 for zeros, else the variance of what it draws.
+    """Returns sb2 of a Keras bias initializer: the variance of its values, 0 for zeros.
 
     Raises:
-        ValueError: The theory knows no such initializer.
+        ValueError: If the initializer is not supported.
     """
     name, _ = _name_and_settings(initializer)
     return 0.0 if name == "zeros" else _variance(initializer, 1, 1)

@@ -1,13 +1,13 @@
-"""Mean-field theory: how far the signal reaches through layers of random weights.
+"""Mean-field theory: how far a signal propagates through layers with random weights.
 
-In a wide network with random weights the inputs of each layer's units are Gaussian. Their variance
-q runs from layer to layer to a fixed point q*, and there the backpropagated signal changes by the
-factor sqrt(chi) a layer: below 1 it vanishes, above 1 it explodes.
+In a wide network with random weights, the pre-activations of each layer are Gaussian. From layer to
+layer their variance q converges to a fixed point q*. There the norm of the backpropagated signal
+changes by the factor sqrt(chi) per layer: below 1 it vanishes, above 1 it explodes.
 
     q   = sw2 * E[f(sqrt(q) z)**2] + sb2            chi = sw2 * E[f'(sqrt(q*) z)**2]
 
-with z a standard normal number, sw2 the variance of a weight times the number of a unit's inputs,
-and sb2 the variance of a bias.
+where z is a standard normal variable, sw2 the variance of a weight times the number of inputs of a
+unit, and sb2 the variance of a bias.
 
 References:
     B. Poole et al., Exponential expressivity in deep neural networks through transient chaos,
@@ -29,20 +29,20 @@ from vg_keras.activations import Function
 from vg_keras.theory.initializers import bias_variance_of, weight_variance_of
 
 _SMALLEST, _LARGEST = 1e-11, 1e11
-"""Below the one a variance counts as 0, above the other as infinite: beyond them rounding hides
+"""A variance below the first counts as 0, above the second as infinite: beyond them, rounding hides
 whether it still grows."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What theory predicts of one layer among many like it.
+    """The mean-field prediction for a deep network of identical layers.
 
     Args:
         weight_variance: sw2, the variance of a weight times the number of inputs.
         bias_variance: sb2, the variance of a bias.
-        q: q*, the variance of the inputs of the activation function that the forward pass runs to;
-            infinite if it grows without bound, NaN if each stays as it is.
-        chi: The factor by which the mean square of the backpropagated signal changes a layer.
+        q: q*, the variance of the pre-activations that the forward pass converges to; infinite if
+            it grows without bound, NaN if every variance is a fixed point.
+        chi: The factor by which the mean square of the backpropagated signal changes per layer.
     """
 
     weight_variance: float
@@ -52,30 +52,30 @@ class Prediction:
 
     @property
     def factor_per_layer(self) -> float:
-        """The factor by which the norm of the backpropagated signal changes a layer, sqrt(chi)."""
+        """sqrt(chi), the factor by which the backpropagated signal's norm changes per layer."""
         return math.sqrt(self.chi)
 
     def factor_per_unit(self, units: int, next_units: int) -> float:
-        """Returns the factor by which the root mean square over units changes.
+        """Returns the factor by which the root mean square of the signal over units changes.
 
         Args:
-            units: Units of a layer.
-            next_units: Units of the layer after it, from which the signal comes.
+            units: Number of units of a layer.
+            next_units: Number of units of the next layer, from which the signal comes.
         """
         return math.sqrt(self.chi * next_units / units)
 
     def after(self, depth: int) -> float:
-        """Returns the factor over so many layers."""
+        """Returns the factor over `depth` layers."""
         return self.factor_per_layer**depth
 
     def __str__(self) -> str:
-        """Says whether the signal will vanish."""
+        """Returns a sentence on whether the signal vanishes or explodes."""
         factor = f"{self.factor_per_layer:.3g}"
         verb = "grows" if self.factor_per_layer > 1 else "shrinks"
-        change = "keeps its size" if factor == "1" else f"{verb} to {factor} of itself"
+        change = "keeps its size" if factor == "1" else f"{verb} to {factor} times its size"
         return (
             f"q* = {self.q:.4g}, chi = {self.chi:.4g}: the backpropagated signal {change} at each "
-            f"layer; over ten layers that is a factor of {self.after(10):.2g}."
+            f"layer (a factor of {self.after(10):.2g} over ten layers)."
         )
 
 
@@ -87,24 +87,24 @@ def predict(
     fan_in: int = 512,
     fan_out: int | None = None,
 ) -> Prediction:
-    """Predicts from the settings of a Keras layer what many layers like it do to the signal.
+    """Predicts from the settings of a Keras layer how a deep network of such layers behaves.
 
     Args:
-        activation: As a Keras layer takes it: "sigmoid", "tanh", "softsign", "relu", "leaky_relu",
+        activation: As for a Keras layer: "sigmoid", "tanh", "softsign", "relu", "leaky_relu",
             "elu", "selu", "gelu", "silu", "linear" or None, or a function or layer of these.
-        kernel_initializer: A Keras initializer or the name of one; see `weight_variance_of`.
-        bias_initializer: Likewise; see `bias_variance_of`.
-        fan_in: Number of inputs of a unit. What it is matters only to initializers that take no
-            notice of it, such as `RandomNormal`, or where it differs from `fan_out`.
-        fan_out: Number of units of the layer, by default the same.
+        kernel_initializer: A Keras initializer or its name; see `weight_variance_of`.
+        bias_initializer: A Keras initializer or its name; see `bias_variance_of`.
+        fan_in: Number of inputs of a unit. It matters only if it differs from `fan_out`, or for
+            initializers that ignore it, such as `RandomNormal`.
+        fan_out: Number of units of the layer; `fan_in` by default.
 
     Raises:
-        ValueError: The theory knows no such activation or initializer.
+        ValueError: If the activation or an initializer is not supported.
 
     Example:
         >>> print(predict("sigmoid", "glorot_uniform"))
-        q* = 0.2647, chi = 0.05572: the backpropagated signal shrinks to 0.236 of itself at each \
-layer; over ten layers that is a factor of 5.4e-07.
+        q* = 0.2647, chi = 0.05572: the backpropagated signal shrinks to 0.236 times its size at \
+each layer (a factor of 5.4e-07 over ten layers).
         >>> round(predict("relu", "he_normal").factor_per_layer, 6)
         1.0
     """
@@ -113,7 +113,7 @@ layer; over ten layers that is a factor of 5.4e-07.
 
 
 def mean_field(activation: Any, weight_variance: float, bias_variance: float = 0.0) -> Prediction:
-    """Predicts what a deep network of one kind of layer does to the signal.
+    """Predicts from the variances of weights and biases how a deep network behaves.
 
     Args:
         activation: As in `predict`.
@@ -121,12 +121,12 @@ def mean_field(activation: Any, weight_variance: float, bias_variance: float = 0
         bias_variance: sb2, the variance of a bias.
 
     Raises:
-        ValueError: The theory knows no such activation, or a variance is negative or not finite.
+        ValueError: If the activation is not supported, or a variance is negative or not finite.
     """
     _check_variances(weight_variance=weight_variance, bias_variance=bias_variance)
     f = activations.get(activation)
     q = _fixed_point(lambda q: weight_variance * _mean_square(f.function, q) + bias_variance)
-    # Where q is 0, infinite or anything, the slope is that of the smallest, the largest, any input.
+    # For q* of 0, infinity or NaN (any), take the slope at tiny, huge or arbitrary inputs.
     at = 1.0 if math.isnan(q) else min(max(q, _SMALLEST), _LARGEST)
     chi = weight_variance * _mean_square(f.derivative, at)
     return Prediction(weight_variance, bias_variance, q, chi)
@@ -135,16 +135,16 @@ def mean_field(activation: Any, weight_variance: float, bias_variance: float = 0
 def critical_weight_variance(activation: Any, bias_variance: float = 0.0) -> float:
     """Returns the sw2 at which the backpropagated signal neither vanishes nor explodes, chi = 1.
 
-    Weights that vary less let it vanish, others let it explode.
+    With a smaller sw2 the signal vanishes, with a larger sw2 it explodes.
 
     Args:
         activation: As in `predict`.
         bias_variance: sb2, the variance of a bias.
 
     Returns:
-        2 for ReLU; infinity where it vanishes for every sw2 up to 1e6. The chi of GELU and SiLU
-        does not pass 1 there but leaps over it, together with q*. Assumes, as holds for all of
-        `ACTIVATIONS`, that chi grows with sw2.
+        The critical sw2, such as 2 for ReLU; infinity if the signal vanishes for every sw2 up to
+        1e6. For GELU and SiLU, chi and q* jump there, so that chi skips 1. Assumes that chi
+        grows with sw2, as it does for all of `ACTIVATIONS`.
     """
     low, high = 1e-6, 1e6
     if mean_field(activation, high, bias_variance).chi < 1:
@@ -166,26 +166,26 @@ def mean_field_path(
     q: float,
     depth: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Follows the signal layer by layer, where `mean_field` says what it runs to in the end.
+    """Follows the signal layer by layer; `mean_field` returns only its limit.
 
-    Some networks need hundreds of layers to come near their fixed point, so that their first ten
-    do something else: GELU with He's initializer, tanh with Glorot's.
+    Some networks need hundreds of layers to come close to their fixed point, so their first ten
+    layers behave differently: GELU with He's initializer, tanh with Glorot's.
 
     Args:
         activation: As in `predict`.
         weight_variance: sw2, the variance of a weight times the number of inputs.
         bias_variance: sb2, the variance of a bias.
-        q: Variance of the inputs of the first layer's activation function, which is
-            sw2 * E[x**2] + sb2 for inputs x of the network.
+        q: Variance of the first layer's pre-activations, sw2 * E[x**2] + sb2 for inputs x of the
+            network.
         depth: Number of layers.
 
     Returns:
-        Two float64 `[depth]` from the first layer to the last: the variance q of the inputs of its
-        activation function, and chi, by which the mean square of the backpropagated signal changes
-        on its way back from its output to that of the layer before.
+        Two float64 arrays `[depth]`, from the first layer to the last: the variance q of the
+        pre-activations, and chi, the factor by which the mean square of the backpropagated signal
+        changes from the output of the layer to the output of the previous one.
 
     Raises:
-        ValueError: The theory knows no such activation, a variance is negative or not finite, or
+        ValueError: If the activation is not supported, a variance is negative or not finite, or
             `depth` is less than 1.
 
     Example:
@@ -211,9 +211,9 @@ def _check_variances(**variances: float) -> None:
 
 
 def _fixed_point(next_q: Callable[[float], float]) -> float:
-    """Returns where q = next_q(q) is run to from 1; NaN where every q is such a point.
+    """Returns the fixed point of next_q to which q converges from 1; NaN if every q is one.
 
-    Follows the sign of next_q(q) - q and does not iterate, which near chi = 1 takes for ever.
+    Follows the sign of next_q(q) - q instead of iterating, which converges too slowly near chi = 1.
     """
     if all(math.isclose(next_q(q), q, rel_tol=1e-12) for q in (1e-6, 1.0, 1e6)):
         return math.nan
@@ -238,10 +238,10 @@ def _mean_square(function: Function, q: float) -> float:
 
 
 def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns nodes and weights of the standard normal distribution.
+    """Returns quadrature nodes and weights for the standard normal distribution.
 
-    Gauss and Legendre's on panels that shrink towards zero, where activation functions have their
-    kinks and, at a large q, all of their bend.
+    Gauss-Legendre on panels that shrink towards zero, where activation functions have their kinks
+    and, for large q, all of their curvature.
     """
     edges = np.concatenate([[0.0], 2.0 ** np.arange(-60, 0), np.arange(1.0, 14.5, 0.5)])
     x, w = np.polynomial.legendre.leggauss(20)
