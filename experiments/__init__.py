@@ -1,5 +1,5 @@
 """Experiments: one question each, run as `python -m experiments.NAME`.
 
-What they share (data, device, options, sweeps, results) stands in `experiments.common`, their
-figures in `experiments.figures`. `python -m experiments` lists them.
+Shared code (data, device, options, sweeps, results) is in `experiments.common`, figures are in
+`experiments.figures`. `python -m experiments` lists all experiments.
 """

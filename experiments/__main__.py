@@ -1,4 +1,4 @@
-"""Lists the experiments, or runs all of them and writes one page with what they found."""
+"""Lists the experiments, or runs all of them and writes one page of results."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _list() -> None:
 
 
 def _run(names: list[str], chosen: argparse.Namespace) -> int:
-    """Runs experiments and writes the page of those that ended; 1 if one did not."""
+    """Runs experiments and writes the page of those that succeeded; returns 1 if any failed."""
     from experiments.common import page
     from experiments.common.errors import UsageError
 
@@ -70,7 +70,7 @@ def _run(names: list[str], chosen: argparse.Namespace) -> int:
             folders.append(command_line.run(experiment, its_own))
         except UsageError:
             raise
-        except Exception:  # noqa: BLE001 - one that fails must not cost the page of the others
+        except Exception:  # noqa: BLE001 - one failure must not prevent the page of the others
             traceback.print_exc()
     written = page.write(folders, output, chosen.small)
     if not chosen.quiet:
@@ -79,7 +79,7 @@ def _run(names: list[str], chosen: argparse.Namespace) -> int:
 
 
 def _shared(chosen: argparse.Namespace, its_own: argparse.Namespace) -> dict[str, object]:
-    """Returns the options given for all experiments that this one has and that were given."""
+    """Returns those of the given common options that this experiment has."""
     return {
         name: value
         for name, value in vars(chosen).items()

@@ -1,9 +1,9 @@
 """Which activation functions squash what the images differ in, layer by layer?
 
-Ten hidden layers as they are initialized, one batch of images, nine activation functions. How wide
-a range of inputs a layer still spans is how far its outputs on different images lie apart: their
-standard deviation over the images. A side branch at each layer takes the mean over the images off
-its output, and GradientMonitor records what is left, beside the signal that comes back.
+Ten hidden layers at initialization, one batch of images, nine activation functions. The span of a
+layer is the standard deviation of its outputs over the images: how far its outputs on different
+images are apart. A side branch at each layer subtracts the mean over the images from its output,
+and GradientMonitor records the deviations, together with the backpropagated signal.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ SMALL = ["--depth=3", "--width=8", "--images=20", "--seeds=2", "--limit=100"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the outcome depends on.
+    """Settings that determine the outcome.
 
     Args:
         depth: Number of hidden layers.
-        width: Units in each of them.
+        width: Units in each hidden layer.
         initializer: A Keras initializer, for every kernel; biases are zero.
-        images: Number of images, one batch.
+        images: Number of images, which form one batch.
         seeds: How often the weights are drawn.
     """
 
@@ -69,7 +69,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(session: Session) -> Outcome:
-    """Measures the network with each activation function, and compares."""
+    """Measures the network with each activation function, and compares the results."""
     from experiments.figures.activations import draw
     from vg_keras.theory import predict
 
@@ -103,12 +103,12 @@ def _describe(settings: Settings) -> str:
 
 
 def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
-    """Returns what the monitor recorded of a network, whose weights are drawn once a seed.
+    """Returns what the monitor recorded of a network, whose weights are drawn once per seed.
 
     Returns:
-        `spans`, for each seed those of the input and of each hidden layer; `gradients`, for each
-        seed those of each hidden layer; `ranges`, the 5 and the 95 % quantile of each layer's
-        outputs; and the `histograms` of some layers.
+        `spans`, for each seed, of the input and each hidden layer; `gradients`, for each seed, of
+        each hidden layer; `ranges`, the 5 % and 95 % quantiles of each layer's outputs; and the
+        `histograms` of some layers.
     """
     activation, settings = run
     records = [record_of(activation, settings, seed, work) for seed in range(settings.seeds)]
@@ -129,7 +129,7 @@ def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
 
 
 def record_of(activation: str, settings: Settings, seed: int, work: Work) -> Record:
-    """Returns the record of one step that changes nothing."""
+    """Returns the record of one step that does not change the weights."""
     import keras
 
     from experiments.common import mlp
@@ -144,7 +144,7 @@ def record_of(activation: str, settings: Settings, seed: int, work: Work) -> Rec
             mean = keras.ops.mean(values, axis=0, keepdims=True)
             outputs[f"deviation_{depth}"] = mlp.named(values - mean, f"deviation_{depth}")
         model = keras.Model(network.input, outputs)
-    # Eagerly, for to trace a step takes ten times as long as to make it.
+    # Eagerly, because tracing a step takes ten times as long as running it.
     loss = {"output": "sparse_categorical_crossentropy"}
     model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
     monitor = GradientMonitor(
@@ -156,7 +156,7 @@ def record_of(activation: str, settings: Settings, seed: int, work: Work) -> Rec
 
 
 def _joined(sketches: Sequence[Sketch]) -> Sketch:
-    """Returns the sketch of all of them together."""
+    """Returns the sum of several sketches."""
     first, *others = sketches
     return sum(others, start=first)
 
@@ -164,10 +164,10 @@ def _joined(sketches: Sequence[Sketch]) -> Sketch:
 def _histograms(
     outputs: Mapping[int, Sketch], deviations: Mapping[int, Sketch]
 ) -> dict[str, dict[str, Any]]:
-    """Returns the histograms of outputs and of deviations, all of them over the same range.
+    """Returns the histograms of outputs and of deviations, all over the same range.
 
-    The range holds 99.8 % of the outputs of each of these layers. Deviations lie around the mean
-    output.
+    The range contains 99.8 % of the outputs of each of these layers. Deviations are drawn around
+    the mean output.
     """
     low, high = np.transpose([sketch.quantile([0.001, 0.999]) for sketch in outputs.values()])
     bins = np.linspace(low.min(), high.max(), BINS + 1)
@@ -182,10 +182,10 @@ def _histograms(
 
 
 def rebinned(sketch: Sketch, bins: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns a sketch's counts in bins of one's own, float64 `[len(bins) - 1]`.
+    """Returns a sketch's counts in the given bins, float64 `[len(bins) - 1]`.
 
-    The elements of an interval are spread evenly over it; what has no width falls into the bin that
-    begins there, and what lies outside of all bins into none.
+    The elements of an interval are spread evenly over it. An interval of zero width is counted in
+    the bin that starts there, and elements outside all bins are not counted.
     """
     edges, counts = sketch.intervals()
     left, right = edges[:, :1], edges[:, 1:]
@@ -197,12 +197,12 @@ def rebinned(sketch: Sketch, bins: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _factor(values: Sequence[Sequence[float]]) -> float:
-    """Returns the factor per layer from the last to the first one: the median over the seeds."""
+    """Returns the factor per layer from the last layer to the first: the median over the seeds."""
     return float(np.median([factor_per_layer(v) for v in values]))
 
 
 def _left(result: Mapping[str, Any]) -> float:
-    """Returns what the last layer leaves of the first hidden layer's span."""
+    """Returns the span of the last layer relative to that of the first hidden layer."""
     return float(np.median([spans[-1] / spans[1] for spans in result["spans"]]))
 
 

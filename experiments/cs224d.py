@@ -1,12 +1,12 @@
 """Does the figure from which many learned of the vanishing gradient show it?
 
 Repeats the notebook "vanishing_grad_example" of Stanford's course CS224d: the same data, the same
-initial weights, two hidden layers, once with sigmoid and once with ReLU. GradientMonitor gives what
-the notebook plots: the summed magnitudes of the gradients of the first two kernels.
+initial weights, two hidden layers, once with sigmoid and once with ReLU. GradientMonitor records
+what the notebook plots: the summed magnitudes of the gradients of the first two kernels.
 
-What the figure does not show: with the notebook's own measure the second layer gets about twice as
-much as the first in both networks, all through training. Sigmoid stands out at the very start
-alone: at iteration 0 the factor is 52.7, and ten iterations later it is below 3. Two hidden layers
+What the figure does not show: by the notebook's own measure the second layer's gradient is about
+twice the first layer's in both networks, throughout training. Sigmoid differs only at the very
+start: at iteration 0 the factor is 52.7, and ten iterations later it is below 3. Two hidden layers
 are too few. `python -m experiments.depth` shows the depth at which the claim does hold.
 """
 
@@ -68,12 +68,12 @@ SMALL = ["--iterations=101"]
 
 @dataclass(frozen=True)
 class Net:
-    """One of the two networks and how long it is trained.
+    """One of the two networks and the length of its training.
 
     Args:
         activation: "sigmoid" or "relu".
         iterations: Number of steps.
-        every: One step in so many is recorded, and the last one.
+        every: Interval between recorded steps; the last step is also recorded.
     """
 
     activation: str
@@ -89,7 +89,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(session: Session) -> Outcome:
-    """Trains both networks, and lays what they give beside the notebook."""
+    """Trains both networks, and compares the results with the notebook."""
     from experiments.figures.cs224d import draw
 
     iterations = session.chosen.iterations
@@ -108,8 +108,8 @@ def train(net: Net, work: Work) -> dict[str, Any]:
     """Trains a network.
 
     Returns:
-        `iterations` that were recorded, with what the notebook plots for the `first` and `second`
-        kernel; the `losses` at the iterations `losses_at`; the `accuracy` at the end.
+        The recorded `iterations`, with what the notebook plots for the `first` and `second` kernel;
+        the `losses` at the iterations `losses_at`; the final `accuracy`.
     """
     import tensorflow as tf
 
@@ -119,7 +119,7 @@ def train(net: Net, work: Work) -> dict[str, Any]:
     mlp.begin(0)
     x, y, weights = problem()
     model = build(net, weights[net.activation])
-    batches = tf.data.Dataset.from_tensors((x, y))  # each batch is all of the data
+    batches = tf.data.Dataset.from_tensors((x, y))  # each batch contains all of the data
     last = net.iterations - 1
     marks = sorted({0, *(i for i in LOSSES_AT if i < last), last, net.iterations})
     monitor = GradientMonitor(None, net.every, activations=False, updates=False)
@@ -135,7 +135,7 @@ def train(net: Net, work: Work) -> dict[str, Any]:
         "iterations": [record.step for record in records],
         **{
             layer: [
-                # Without what the penalty on the weights adds, as the notebook plots it.
+                # Without the weight penalty's part, as in the notebook's plot.
                 record.data_loss_gradient(f"{layer}/kernel").l1_norm / sum(shape)
                 for record in records
             ]
@@ -150,7 +150,7 @@ def train(net: Net, work: Work) -> dict[str, Any]:
 def problem() -> tuple[
     NDArray[np.float64], NDArray[np.int64], dict[str, list[NDArray[np.float64]]]
 ]:
-    """Makes the data and the initial weights, out of one stream of random numbers.
+    """Makes the data and the initial weights from one stream of random numbers.
 
     Returns:
         float64 `[300, 2]` points on three spirals; `[300]` the spiral of each; for each network the
@@ -185,15 +185,15 @@ def build(net: Net, weights: list[NDArray[np.float64]]) -> keras.Model:
         keras.optimizers.SGD(0.1),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        # Many steps in one go: they are so small that starting each takes longer than its work.
+        # Many steps per execution: launching each takes longer than its computation.
         steps_per_execution=net.every,
-        jit_compile=False,  # XLA takes half a minute to compile and then gains nothing
+        jit_compile=False,  # XLA takes half a minute to compile and gains nothing
     )
     return model
 
 
 def layer_ratios(result: dict[str, Any]) -> NDArray[np.float64]:
-    """Returns at each recorded iteration how much more the second layer gets than the first."""
+    """Returns the ratio of the second layer's gradient to the first's, per recorded iteration."""
     return np.array(result["second"]) / np.array(result["first"])
 
 
@@ -234,7 +234,7 @@ def _checks(results: dict[str, Any], iterations: int) -> list[Check]:
         for name, result in results.items():
             published, ours = ACCURACY[name], result["accuracy"]
             what = f"{SHORT[name]}: accuracy at the end"
-            low, high = published - 0.005, published + 0.005  # it is printed with two digits
+            low, high = published - 0.005, published + 0.005  # printed with two digits
             source = "CS224d notebook, printed"
             checks.append(Check(what, source, f"{published}", ours, low, high, ".3f"))
             what = f"{SHORT[name]}: second / first, median over training"
@@ -274,7 +274,7 @@ def _sum_checks(name: str, result: dict[str, Any]) -> list[Check]:
     for layer in LAYERS:
         ours = dict(zip(result["iterations"], result[layer], strict=True))
         for at, published in zip(SUMS_AT, SUMS[name][layer], strict=True):
-            # In float32 the ReLU network leaves the path of float64 after some hundred steps.
+            # In float32 the ReLU network diverges from float64 after a few hundred steps.
             tolerance = 0.05 if name == "relu" and at > 100 else 1e-4
             if at in ours:
                 what = f"{SHORT[name]}: gradient sum of the {layer} layer at {at:,}"

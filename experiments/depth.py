@@ -1,8 +1,8 @@
 """How much worse does a network get the deeper it is?
 
-Trains networks of 1 to 50 hidden layers with sigmoid, tanh and ReLU. GradientMonitor gives the
-gradient of the first layer at the first step; mean-field theory says from the activation and the
-initializer alone by which factor it changes with each layer that is added.
+Trains networks of 1 to 50 hidden layers with sigmoid, tanh and ReLU. GradientMonitor records the
+gradient of the first layer at the first step. Mean-field theory predicts, from the activation and
+the initializer alone, the factor by which it changes with each additional layer.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(session: Session) -> Outcome:
-    """Trains a network of each depth with each activation, and lays theory's line beside."""
+    """Trains a network of each depth with each activation, and compares with theory."""
     from experiments.common import mlp
     from experiments.figures.depth import draw
 
     depths = sorted(set(session.chosen.depths))
     settings = mlp.settings(session.chosen, session.digits)
-    # The deepest ones first: they take longest, and no process waits for them at the end.
+    # The deepest first: they take longest, so no process has to wait for them at the end.
     runs = [(name, replace(settings, depth=d)) for d in reversed(depths) for name in ACTIVATIONS]
     found = dict(zip(runs, session.sweep(train, runs), strict=True))
     results: dict[str, dict[str, Any]] = {
@@ -87,7 +87,7 @@ def train(run: tuple[str, Settings], work: Work) -> tuple[float, float]:
 
 
 def _deepest(depths: list[int], results: dict[str, Any]) -> str:
-    """Says up to which depth each network learns."""
+    """Describes up to which depth each network learns."""
     parts = []
     for name, result in results.items():
         learning = [d for d, a in zip(depths, result["accuracy"], strict=True) if a > LEARNS]

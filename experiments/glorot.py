@@ -1,11 +1,11 @@
 """Do weight gradients that are level prove that the signal reaches the front layers?
 
 Glorot and Bengio's experiment of 2010 on the first step of deep tanh networks: under the standard
-initialisation of their time the weight gradients are as large in front as at the end, and yet the
-backpropagated signal shrinks by sqrt(1/3) at each layer. Only the activation gradients show it.
-GradientMonitor records both. Inputs are Gaussian and labels random: no data set is needed.
+initialization of their time the weight gradients are as large in the first layers as in the last,
+and yet the backpropagated signal shrinks by sqrt(1/3) at each layer. Only the activation gradients
+show it. GradientMonitor records both. Inputs are Gaussian and labels random: no data set is needed.
 
-The singular values of the Jacobian of a layer, d(output)/d(input), are in no record. They are
+Records do not contain the singular values of a layer's Jacobian, d(output)/d(input). They are
 computed here in NumPy from the weights and the batch, and their root mean square must be the factor
 by which the recorded signal changes at that layer.
 """
@@ -62,7 +62,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(session: Session) -> Outcome:
-    """Draws networks of both kinds and compares what runs back through them."""
+    """Draws networks of both kinds and compares their backpropagated signals."""
     from experiments.figures.glorot import draw
 
     chosen = session.chosen
@@ -100,8 +100,8 @@ def measure(run: tuple[str, int, int, int, int], work: Work) -> dict[str, Any]:
     """Returns signal, weight gradients and singular values of several draws of a kind of network.
 
     Returns:
-        By name, lists `[draws, depth]`; of the singular values, `[draws, depth - 1]`, from the
-        first hidden layer to the last; and how many of them lie between each pair of `EDGES`.
+        Lists by name, `[draws, depth]`; for the singular values, `[draws, depth - 1]`, from the
+        first hidden layer to the last; and how many of them are between each pair of `EDGES`.
     """
     from experiments.common import mlp
     from experiments.common.first_steps import FirstSteps
@@ -133,7 +133,7 @@ def singular_values(
     """Returns the singular values of d(output of a hidden layer)/d(output of the one before).
 
     Args:
-        weights: Of each layer the kernel and the biases; the last layer is the output.
+        weights: Kernel and biases of each layer; the last layer is the output.
         x: `[inputs]`, one example.
 
     Returns:
@@ -148,15 +148,15 @@ def singular_values(
 
 
 def theory(variance: float, depth: int) -> dict[str, Any]:
-    """Returns what mean-field theory says of a network whose inputs have variance 1.
+    """Returns the predictions of mean-field theory for a network whose inputs have variance 1.
 
-    The signal at the output of a layer is that of the next one times sqrt(chi) of the next one. The
-    gradient of its kernel is what lies before its activation function, sqrt(chi/variance) times the
-    signal, times the outputs of the layer before, sqrt(q/variance).
+    The signal at the output of a layer is the next layer's signal times the next layer's sqrt(chi).
+    The gradient of a kernel is the gradient by the pre-activations, sqrt(chi/variance) times the
+    signal, times the outputs of the previous layer, sqrt(q/variance).
 
     Returns:
-        By name, lists from the first hidden layer to the last, relative to the last one, and of the
-        factors those from the second layer on.
+        Lists by name, from the first hidden layer to the last, relative to the last one; the
+        factors start at the second layer.
     """
     from experiments.common.first_steps import predicted_signal
     from vg_keras.theory import mean_field, mean_field_path
@@ -236,13 +236,13 @@ def _near(what: str, source: str, expected: float, ours: float, tolerance: float
 
 
 def _least_like(result: dict[str, Any]) -> float:
-    """Returns of all layers the RMS singular value least like its factor, relative to that."""
+    """Returns the worst ratio over all layers of the RMS singular value to the layer's factor."""
     ratios = np.mean(result["rms_singular_value"], axis=0) / layer_factors(result).mean(axis=0)
     return float(ratios[np.argmax(np.abs(np.log(ratios)))])
 
 
 def layer_factors(result: dict[str, Any]) -> NDArray[np.float64]:
-    """Returns the factor of the signal at each layer from the second on, `[draws, depth - 1]`."""
+    """Returns the factor of the signal at each layer from the second, `[draws, depth - 1]`."""
     signal = np.array(result["signal"])
     return signal[:, :-1] / signal[:, 1:]
 

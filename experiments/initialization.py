@@ -1,8 +1,8 @@
 """Can the initial weights alone make a network untrainable?
 
-Starts the same deep network from weights that vary too little up to weights that vary too much, and
-from zeros, constants and orthogonal matrices, with sigmoid, tanh and ReLU. GradientMonitor gives
-the factor by which the backpropagated signal changes from layer to layer; theory says where it
+Starts the same deep network from weights with variances from too small to too large, and from
+zeros, constants and orthogonal matrices, with sigmoid, tanh and ReLU. GradientMonitor records the
+factor by which the backpropagated signal changes from layer to layer; theory predicts where it
 neither vanishes nor explodes.
 """
 
@@ -57,7 +57,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(session: Session) -> Outcome:
-    """Trains from every initialization and lays theory's prediction beside."""
+    """Trains from every initialization and compares with theory's prediction."""
     from experiments.common import mlp
     from experiments.figures.initialization import draw
 
@@ -91,7 +91,7 @@ def normal(variance: float) -> Initializer:
 
 
 def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
-    """Returns what the first step showed, and what became of the training."""
+    """Returns measurements of the first step, and the outcome of training."""
     from experiments.common import mlp
     from vg_keras.quantities import rms_to_plot
 
@@ -113,7 +113,7 @@ def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
 
 
 def state(signal: list[float], loss: float) -> str:
-    """Says in a word how a training goes whose signal at the first step was this."""
+    """Describes in one word the training run with this signal at the first step."""
     if not all(map(math.isfinite, [*signal, loss])):
         return "NaN"
     if not signal[0] > 0:
@@ -133,7 +133,7 @@ def _answer(found: Mapping[str, Mapping[Any, Any]]) -> str:
     everything = [r for results in found.values() for r in results.values()]
     broken = sum(r["state"] == "NaN" for r in everything)
     stuck = sum(r["state"] != "NaN" and r["accuracy"] < 0.2 for r in everything)
-    # Where none learns, it may be anything but the weights.
+    # If none learns, the cause may be something other than the weights.
     is_shown = broken + stuck > 0 and any(r["accuracy"] > 0.5 for r in everything)
     return (
         f"{'Yes' if is_shown else 'Not shown here'}: of {len(everything)} trainings {broken} ended "
@@ -198,7 +198,7 @@ def _factor_check(
 
 
 def _worst_check(activation: str, results: Mapping[Any, Any], settings: Settings) -> Check:
-    """Returns how far the measured factor is from theory's where it is farthest."""
+    """Returns the check of the measured factor that deviates most from theory."""
     from vg_keras.theory import mean_field
 
     ratios = [

@@ -1,13 +1,13 @@
 """Does mean-field theory foresee from activation and initializer whether the signal vanishes?
 
-Theory gives a number for each pair of activation and initializer: sqrt(chi), by which the
-backpropagated signal changes a layer in a deep network of random weights. GradientMonitor measures
-it at the first step of such networks. Inputs are Gaussian and labels random: no data set is needed.
+Theory gives a number for each pair of activation and initializer: sqrt(chi), the factor per layer
+by which the backpropagated signal changes in a deep network with random weights. GradientMonitor
+measures it at the first step of such networks. Inputs are Gaussian and labels random: no data set
+is needed.
 
-Each network is measured twice. First with inputs of such a size that the forward pass begins at its
-fixed point, where sqrt(chi) is meant to hold. Then with inputs of variance 1, as one has them: some
-networks need hundreds of layers to come near their fixed point, so that theory is followed layer by
-layer.
+Each network is measured twice: first with inputs scaled so that the forward pass starts at its
+fixed point, where sqrt(chi) applies exactly, then with ordinary inputs of variance 1. Some networks
+take hundreds of layers to approach their fixed point, so theory is evaluated layer by layer.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Layers:
 
     Args:
         activation: Name of a Keras activation.
-        drawn: What figures and tables call the initializers.
-        kernel: A Keras initializer.
-        biases: Another.
+        drawn: Name of the initializers in figures and tables.
+        kernel: Keras initializer of the kernels.
+        biases: Keras initializer of the biases.
     """
 
     activation: str
@@ -48,12 +48,12 @@ class Layers:
     biases: Initializer = "zeros"
 
     def __str__(self) -> str:
-        """Names activation and initializer."""
+        """Returns the names of activation and initializer."""
         return f"{LABELS[self.activation]}, {self.drawn}"
 
 
 def _normal(weight_variance: float, distribution: str = "untruncated_normal") -> Initializer:
-    """Returns an initializer whose weights have that variance over the number of inputs."""
+    """Returns an initializer whose weights have the given variance over the number of inputs."""
     config = {"scale": weight_variance, "mode": "fan_in", "distribution": distribution}
     return {"class_name": "VarianceScaling", "config": config}
 
@@ -128,7 +128,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(session: Session) -> Outcome:
-    """Measures the factor of every pair and lays theory's beside it."""
+    """Measures the factor of every pair and compares it with theory's."""
     from experiments.figures.mean_field import draw
 
     chosen = session.chosen
@@ -173,11 +173,11 @@ def _answer(results: Results, checks: list[Check], depth: int) -> str:
 
 
 def measure(run: tuple[str, int, int, int, int], work: Work) -> dict[str, Any]:
-    """Returns the signals in networks of one activation, drawn in all the ways of `PAIRS`.
+    """Returns the signals in networks with one activation, for all its initializers in `PAIRS`.
 
     Returns:
-        By the name of the pair a list `[2, draws, depth]`: the RMS of dL/d(output) of each layer,
-        from the fixed point and from inputs of variance 1.
+        Lists `[2, draws, depth]` by the name of the pair: the RMS of dL/d(output) of each layer,
+        starting from the fixed point and from inputs of variance 1.
     """
     from experiments.common import mlp
     from experiments.common.first_steps import FirstSteps
@@ -201,18 +201,18 @@ def measure(run: tuple[str, int, int, int, int], work: Work) -> dict[str, Any]:
 
 
 def theory(layers: Layers, depth: int) -> dict[str, Any]:
-    """Returns what theory says of networks of such layers.
+    """Returns the predictions of theory for networks of such layers.
 
     Returns:
-        By name: q* and sqrt(chi); the RMS of inputs that begin at the fixed point; and for inputs
-        of variance 1 the factor a layer and the signal by layer, relative to the last one.
+        By name: q* and sqrt(chi); the RMS of inputs that start at the fixed point; and for inputs
+        of variance 1 the factor per layer and the signal by layer, relative to the last one.
     """
     from experiments.common.first_steps import predicted_signal
     from vg_keras.theory import mean_field_path, predict
 
     prediction = predict(layers.activation, layers.kernel, layers.biases)
     sw2, sb2 = prediction.weight_variance, prediction.bias_variance
-    # Where there is no fixed point all begin alike, for their activations bend at 0 alone.
+    # Without a fixed point all starts are equivalent, because these activations bend only at 0.
     start = max(prediction.q, NEARLY_ZERO) if math.isfinite(prediction.q) else sw2
     _, chi = mean_field_path(layers.activation, sw2, sb2, q=sw2 + sb2, depth=depth)
     signal = predicted_signal(chi).tolist()
@@ -228,13 +228,13 @@ def theory(layers: Layers, depth: int) -> dict[str, Any]:
 
 
 def _factors(signals: list[Any]) -> dict[str, float]:
-    """Returns the factor a layer from the fixed point and from inputs of variance 1."""
+    """Returns the factors per layer from the fixed point and from inputs of variance 1."""
     at, usual = (float(np.mean([factor_per_layer(s) for s in draws])) for draws in signals)
     return {"factor": at, "usual_factor": usual}
 
 
 def _worst(results: Results, ours: str, expected: str) -> float:
-    """Returns of all pairs the ratio of ours to theory's that is farthest from 1."""
+    """Returns the ratio of ours to theory's that is farthest from 1, over all pairs."""
     ratios = np.array([result[ours] / result[expected] for result in results.values()])
     with np.errstate(divide="ignore"):
         return float(ratios[np.argmax(np.abs(np.log(ratios)))])  # NaN is the worst
@@ -279,7 +279,7 @@ def _digits(name: str, result: dict[str, Any]) -> list[Check]:
         ("sqrt(chi)", sqrt_chi, "sqrt_chi", 4),
     ):
         if value is not None:
-            # One unit of the last digit: where it was printed it may have been cut off.
+            # One unit of the last digit, because the printed value may have been truncated.
             unit, form, what = 10**-places, f".{places}f", f"{name}: {symbol} in theory"
             low, high, printed = value - unit, value + unit, format(value, form)
             checks.append(Check(what, PAPERS, printed, result[key], low, high, form))

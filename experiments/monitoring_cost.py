@@ -1,9 +1,9 @@
 """What does it cost to watch the gradients?
 
 Measures the time per training step with GradientMonitor, with Keras's TensorBoard callback and with
-the customary second tape, each beside plain `fit` in one and the same run: absolute times drift on
-a busy machine, ratios of neighbours hold. Steps that trace or compile are not counted. The networks
-are perceptrons, a small convolutional network and a small transformer.
+the customary second tape, each right after plain `fit` in the same run: absolute times drift on a
+busy machine, but ratios of adjacent measurements are stable. Steps that trace or compile are
+excluded. The networks are perceptrons, a small convolutional network and a small transformer.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ KERNEL_SIZE = 1_000_000
 
 @dataclass(frozen=True)
 class Way:
-    """A way to train: what watches it, and for how many steps it is timed at once."""
+    """A way to train: its callbacks, and the number of steps that are timed together."""
 
     name: str
     callback: Callable[[str, tuple[Any, Any]], keras.callbacks.Callback] | None
@@ -59,7 +59,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(session: Session) -> Outcome:
-    """Times every way to watch a training, one after the other."""
+    """Times every way to monitor training, one after the other."""
     chosen = session.chosen
     names = [network.name for network in networks(chosen.depth, chosen.widths, chosen.only)]
     kernels = {jit: time_kernels(jit) for jit in (False, True)}
@@ -68,7 +68,7 @@ def run(session: Session) -> Outcome:
             f"Sketch of {KERNEL_SIZE:,} values{_with(jit)}: {ours:.2f} ms; "
             f"TensorBoard's buckets: {theirs:.2f} ms, {theirs / ours:.1f} times as long"
         )
-    chosen.jobs = 1  # whatever runs beside would be timed too
+    chosen.jobs = 1  # concurrent jobs would disturb the timing
     runs = [
         (chosen.depth, tuple(chosen.widths), name, jit, chosen.rounds)
         for name in names
@@ -88,7 +88,7 @@ def run(session: Session) -> Outcome:
 
 
 def _answer(rows: list[dict[str, Any]]) -> str:
-    """Says what the default costs: measured, and derived from the cost of recording every step."""
+    """States the cost of the default: measured, and derived from that of recording every step."""
     measured, every_step = (
         [statistics.median(row["ratios"][f"GradientMonitor, {name}"]) for row in rows]
         for name in ("default", "every step")
@@ -112,10 +112,10 @@ def time_network(run: tuple[int, tuple[int, ...], str, bool, int], work: Work) -
 
 
 def time_kernels(jit: bool) -> tuple[float, float]:
-    """Returns the milliseconds that our sketch and TensorBoard's histogram of one tensor take."""
+    """Returns the milliseconds of our sketch and of TensorBoard's histogram of one tensor."""
     import tensorflow as tf
 
-    # `_buckets` (TensorBoard 2.21) is the op behind `tf.summary.histogram`, without the writing.
+    # `_buckets` (TensorBoard 2.21) is the op behind `tf.summary.histogram`, without writing.
     from tensorboard.plugins.histogram.summary_v2 import _buckets
 
     from vg_keras.statistics.tensor_sketch import sketch
@@ -130,18 +130,18 @@ def time_kernels(jit: bool) -> tuple[float, float]:
         for function, times in zip(functions, seconds, strict=True):
             began = time.perf_counter()
             tf.nest.map_structure(lambda t: t.numpy(), function(values))
-            if turn:  # the first turn traces
+            if turn:  # the first call traces
                 times.append(time.perf_counter() - began)
     ours, theirs = (1e3 * statistics.median(times) for times in seconds)
     return ours, theirs
 
 
 def time_training(network: Network, jit: bool, rounds: int) -> tuple[dict[str, list[float]], float]:
-    """Times every way to train a network beside plain `fit`.
+    """Times every way to train a network, relative to plain `fit`.
 
     Returns:
-        For each way the ratios of the time per step to that of the plain `fit` right before it, one
-        for each round; and the median milliseconds per step of plain `fit`.
+        For each way, the ratios of its time per step to that of the plain `fit` right before it,
+        one per round; and the median milliseconds per step of plain `fit`.
     """
     with tempfile.TemporaryDirectory() as folder:
         plain = _Training(Way("plain fit", None), network, jit, folder)
@@ -187,7 +187,7 @@ def _ways() -> list[Way]:
 
 
 class _Training:
-    """A network that is trained in one way, for a number of steps at a time."""
+    """A network that is trained in one way, a number of steps at a time."""
 
     def __init__(self, way: Way, network: Network, jit: bool, folder: str) -> None:
         import keras
@@ -215,7 +215,7 @@ class _Training:
 
 
 def _second_tape(log_dir: str, batch: tuple[Any, Any]) -> keras.callbacks.Callback:
-    """Returns the callback of forum answers: another tape on a fixed batch after every step."""
+    """Returns the callback of many forum answers: a tape on a fixed batch after every step."""
     import keras
     import tensorflow as tf
 

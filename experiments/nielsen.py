@@ -2,9 +2,9 @@
 
 Repeats the measurement of chapter 5 of Michael Nielsen's book: networks with two, three and four
 hidden layers of 30 sigmoid units, trained on the first 1,000 digits, all of them in each step.
-GradientMonitor gives the speed of learning of each hidden layer, as the book measures it: the L2
-norm of the gradient of its biases. The book shows one network of each depth, drawn without a seed;
-here are many, and each of its numbers is looked up among theirs.
+GradientMonitor records the speed of learning of each hidden layer, as the book measures it: the L2
+norm of the gradient of its biases. The book shows one network of each depth, drawn without a seed.
+Here many are drawn, and each number of the book is compared with their distribution.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ SMALL = ["--draws=5", "--seeds=2", "--epochs=3", "--limit=20"]
 
 @dataclass(frozen=True)
 class Series:
-    """Networks of one depth, each drawn anew.
+    """Networks of one depth, drawn independently.
 
     Args:
         depth: Number of hidden layers.
-        networks: How many; they are drawn from the seeds 0, 1, 2, ...
-        epochs: Steps of each, with all of the data.
+        networks: Number of networks, drawn from the seeds 0, 1, 2, ...
+        epochs: Steps of each network, each with all of the data.
     """
 
     depth: int
@@ -79,13 +79,13 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(session: Session) -> Outcome:
-    """Measures many networks at the start, and some through their training."""
+    """Measures many networks at the start, and some throughout training."""
     from experiments.figures.nielsen import draw
 
     chosen, data = session.chosen, session.digits
     trained = [Series(depth, chosen.seeds, chosen.epochs) for depth in reversed(NORMS)]
     drawn = [Series(depth, chosen.draws, 1) for depth in reversed(NORMS)]
-    series = [*trained, *drawn]  # the longest first: no process waits for them at the end
+    series = [*trained, *drawn]  # the longest first, so that no process waits at the end
     norms = dict(zip(series, map(np.array, session.sweep(measure, series)), strict=True))
     training = {s.depth: norms[s] for s in reversed(trained)}
     start = {s.depth: norms[s][:, 0] for s in reversed(drawn)}
@@ -131,12 +131,12 @@ def build(depth: int) -> keras.Model:
     first = values = keras.Input([784])
     for i in range(depth):
         values = _layer(UNITS, "sigmoid", f"hidden_{i + 1}")(values)
-    # The loss takes the output's sigmoid upon itself: from logits its gradient is exactly a - y.
+    # The loss includes the output's sigmoid: computed from logits, its gradient is exactly a - y.
     model = keras.Model(first, _layer(10, None, "output")(values))
 
     def cross_entropy(targets: Any, logits: Any) -> Any:
         each = keras.ops.binary_crossentropy(targets, logits, from_logits=True)
-        return keras.ops.sum(each, axis=-1)  # over the outputs, where Keras's own takes the mean
+        return keras.ops.sum(each, axis=-1)  # summed over the outputs, where Keras takes the mean
 
     model.compile(keras.optimizers.SGD(0.1), cross_entropy, jit_compile=False)
     return model
@@ -148,7 +148,7 @@ def _layer(units: int, activation: str | None, name: str) -> keras.layers.Layer:
     return keras.layers.Dense(
         units,
         activation,
-        # lambda = 5 for 1,000 images: each step of 0.1 takes 0.0005 of every weight away.
+        # lambda = 5 for 1,000 images: each step of 0.1 shrinks every weight by a factor 1 - 0.0005.
         kernel_regularizer=keras.regularizers.L2(5.0 / 1000 / 2),
         name=name,
     )
@@ -165,9 +165,9 @@ def weights(depth: int, seed: int) -> list[NDArray[np.float64]]:
 
 
 def redrawing(monitor: GradientMonitor, series: Series) -> keras.callbacks.Callback:
-    """Returns a callback that trains one network of the series after the other, in one `fit`.
+    """Returns a callback that trains one network of the series after another, in one `fit`.
 
-    Its `norms` hold those of all steps; the monitor itself keeps no more than 1,000 records.
+    Its `norms` contain all steps; the monitor itself keeps no more than 1,000 records.
     """
     import keras
 
@@ -188,29 +188,29 @@ def redrawing(monitor: GradientMonitor, series: Series) -> keras.callbacks.Callb
 
 
 def _speed_ratio(norms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the norm of the last hidden layer over that of the first."""
+    """Returns the ratio of the last hidden layer's norm to the first's."""
     return norms[..., -1] / norms[..., 0]
 
 
 def _neighbours(start: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Returns every norm of a layer over that of the next one, of all networks."""
+    """Returns the ratios of each layer's norm to the next layer's, over all networks."""
     return np.concatenate([np.ravel(n[:, :-1] / n[:, 1:]) for n in start.values()])
 
 
 def by_moment(training: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Returns the ratio of last to first of each network at each of `MOMENTS`."""
+    """Returns each network's ratio of last to first at each of `MOMENTS`."""
     ratio = _speed_ratio(training)
     found = ratio[:, 0], ratio.min(axis=1), ratio.max(axis=1), ratio[:, -1]
     return dict(zip(MOMENTS, found, strict=True))
 
 
 def _slower(training: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tells for each network and epoch whether every layer is slower than the next one."""
+    """Returns, per network and epoch, whether every layer is slower than the next one."""
     return np.all(training[..., :-1] < training[..., 1:], axis=-1)
 
 
 def _theory() -> float:
-    """Returns the factor by which a wide layer of these shrinks the gradient."""
+    """Returns the factor by which a wide layer of this kind shrinks the gradient."""
     import keras
 
     from vg_keras.theory import predict
@@ -272,7 +272,7 @@ def _checks(
 
 
 def _look_up(what: str, published: float, ours: NDArray[np.float64], form: str = "g") -> Check:
-    """Checks that a published number is among the middle 90 % of ours."""
+    """Returns a check that a published number is within the middle 90 % of ours."""
     rank = 100 * float(np.mean(ours <= published))
     what = f"{what}: {LOOKED_UP}"
     return Check(what, "Nielsen, chapter 5", format(published, form), rank, 5, 95, ".0f")
@@ -284,10 +284,10 @@ def _share(
     band: tuple[float, float],
     networks: NDArray[np.float64],
 ) -> Check:
-    """Checks that nine in ten of our ratios are where nine in ten of the computed ones are."""
+    """Returns a check that 90 % of our ratios are in the band of 90 % of the computed ratios."""
     low, high = band
     share = 100 * float(np.mean((low <= ratios) & (ratios <= high)))
-    # Three standard errors of a share of 90 %, of which the 400 that made the band have theirs too.
+    # Three standard errors of a fraction of 90 %, including those of the 400 that made the band.
     allowed = 3 * 100 * math.sqrt(0.9 * 0.1 * (1 / len(networks) + 1 / 400))
     what = f"{what}: % of our networks within {low:g} to {high:g}"
     high_share = min(100.0, 90 + allowed)
@@ -295,7 +295,7 @@ def _share(
 
 
 def _numbers(start: NDArray[np.float64], training: NDArray[np.float64]) -> dict[str, Any]:
-    """Returns what results.json holds of one depth; of the training every tenth epoch."""
+    """Returns the content of results.json for one depth, with every tenth epoch of training."""
     quantiles = {"5 %": 5, "median": 50, "95 %": 95}
     return {
         "start_norms": {name: np.percentile(start, q, axis=0) for name, q in quantiles.items()},

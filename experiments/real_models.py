@@ -2,9 +2,9 @@
 
 Convolutional networks, a vision transformer, an LSTM and deep perceptrons are trained for a few
 steps: without the monitor, with it, and with a record of every step, each in a process of its own.
-What it takes until the second step has ended, each further step and the memory are compared with
-plain `fit` in the same run. CPU-seconds and numbers of graph operations hardly depend on what else
-the machine does.
+The cost until the end of the second step, the cost of each further step and the memory are compared
+with plain `fit` in the same run. CPU-seconds and numbers of graph operations hardly depend on other
+load of the machine.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def run(session: Session) -> Outcome:
     chosen = session.chosen
     for name in chosen.only:
         real_networks.real_network(name)
-    chosen.jobs = 1  # whatever runs beside would be measured too
+    chosen.jobs = 1  # concurrent jobs would disturb the measurement
     runs = [
         (name, optimizer, jit, chosen.batch_size, chosen.steps, chosen.patience)
         for name in chosen.only
@@ -70,7 +70,7 @@ def measure_network(run: tuple[str, str, bool, int, int, int], work: Work) -> di
     """Measures one network without the monitor, with it, and with a record of every step.
 
     Returns:
-        What was measured of each, None where it took too long, and the ratios to plain `fit`.
+        The measurements of each, None if it took too long, and the ratios to plain `fit`.
     """
     name, optimizer, jit, batch_size, steps, patience = run
     found = {}
@@ -106,7 +106,7 @@ def _ratios(found: dict[str, dict[str, float] | None]) -> dict[str, float]:
 
 
 def _answer(rows: list[dict[str, Any]]) -> str:
-    """Says what the monitor costs at most."""
+    """States the maximum cost of the monitor."""
     most = {
         name: max((row["ratios"][name] for row in rows if name in row["ratios"]), default=0.0)
         for name in _COLUMNS

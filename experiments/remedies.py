@@ -1,8 +1,8 @@
 """What cures a deep sigmoid network, and what does each remedy do to the gradient?
 
-Trains the same sick network once as it is and once with each remedy alone: other activations, He's
-initialization, batch normalization, residual connections, Adam, and learning rates that grow
-towards the input. GradientMonitor shows what reaches each layer, and how far each update moves it.
+Trains the same sick network once unchanged and once with each remedy by itself: other activations,
+He initialization, batch normalization, residual connections, Adam, and learning rates that grow
+toward the input. GradientMonitor shows each layer's gradient, and how far each update moves it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def run(session: Session) -> Outcome:
 
 
 def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
-    """Trains the network with one remedy and returns what the monitor saw."""
+    """Trains the network with one remedy and returns what the monitor recorded."""
     from experiments.common import mlp
 
     remedy, settings = run
@@ -108,12 +108,12 @@ def with_activation(activation: str) -> Callable[[Settings], keras.Model]:
 
 
 def he_initialization(settings: Settings) -> keras.Model:
-    """Returns the network with weights twice as large in variance."""
+    """Returns the network with weights of twice the variance."""
     return sick(replace(settings, initializer="he_normal"))
 
 
 def batch_normalization(settings: Settings) -> keras.Model:
-    """Returns the network with each unit's input brought to mean 0 and variance 1."""
+    """Returns the network with each unit's input normalized to mean 0 and variance 1."""
     from keras import layers
 
     def hidden(values: keras.KerasTensor, dense: keras.layers.Layer) -> keras.KerasTensor:
@@ -123,7 +123,7 @@ def batch_normalization(settings: Settings) -> keras.Model:
 
 
 def residual_connections(settings: Settings) -> keras.Model:
-    """Returns the network with what enters a hidden layer added to what leaves it."""
+    """Returns the network with each hidden layer's input added to its output."""
 
     def hidden(values: keras.KerasTensor, dense: keras.layers.Layer) -> keras.KerasTensor:
         is_first = dense.name == "hidden_1"
@@ -138,7 +138,7 @@ def adam(settings: Settings) -> keras.Model:
 
 
 def layer_wise_learning_rates(settings: Settings) -> keras.Model:
-    """Returns the network with a learning rate for each layer that makes up for what is lost."""
+    """Returns the network with learning rates per layer that compensate the loss of signal."""
     import keras
 
     from experiments.common import mlp
@@ -158,7 +158,7 @@ def layer_wise_learning_rates(settings: Settings) -> keras.Model:
 
     class LayerWiseSGD(keras.optimizers.SGD):
         def apply(self, gradients: list[Any], variables: list[Any]) -> None:
-            # To plain SGD a gradient times a number is a learning rate times that number.
+            # For plain SGD, scaling a gradient is equivalent to scaling the learning rate.
             scaled = [scales.get(v.path, 1) * g for g, v in zip(gradients, variables, strict=True)]
             super().apply(scaled, variables)
 
@@ -180,7 +180,7 @@ REMEDIES: dict[str, Callable[[Settings], keras.Model]] = {
 
 
 def _stacked(settings: Settings, hidden: Callable[..., Any], activation: str | None) -> keras.Model:
-    """Returns a compiled network whose hidden layers do something with their Dense layer."""
+    """Returns a compiled network whose hidden layers wrap a Dense layer."""
     import keras
 
     from experiments.common import mlp

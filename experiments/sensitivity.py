@@ -1,10 +1,10 @@
 """How far does the network's output move when the weights of one layer are disturbed?
 
-Two networks side by side on the same images, alike but for one layer, whose weights in the second
-one are disturbed by a tenth of their norm in a random direction. GradientMonitor records how far
-their outputs are apart. In a sigmoid network whatever an early layer does is lost on the way.
+Two networks process the same images. They are identical except for one layer, whose weights are
+disturbed in the second network by a tenth of their norm in a random direction. GradientMonitor
+records how far their outputs are apart. In a sigmoid network the effect of an early layer is lost.
 
-The outputs are the logits: softmax would squash once more, and hides what all logits share.
+The outputs are the logits: softmax would squash them once more, and hides a common shift.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(session: Session) -> Outcome:
-    """Disturbs each layer of each network, and lays theory's line beside."""
+    """Disturbs each layer of each network, and compares with theory."""
     from experiments.common import mlp
     from experiments.figures.sensitivity import draw
 
@@ -89,7 +89,7 @@ def run(session: Session) -> Outcome:
 def measure(run: tuple[str, str, Settings, float, int], work: Work) -> Moves:
     """Returns how far the logits of one network move.
 
-    At initialization the weights are drawn anew for each disturbance; a trained network is one.
+    At initialization the weights are redrawn for each disturbance; there is one trained network.
     """
     activation, when, settings, size, draws = run
     seeds = range(settings.seed, settings.seed + draws)
@@ -130,12 +130,12 @@ def _trained(activation: str, settings: Settings, work: Work) -> Weights:
 
 
 def disturbed(weights: Weights, layer: int, size: float, random: np.random.Generator) -> Weights:
-    """Returns the weights, the kernel of one layer moved in a random direction.
+    """Returns the weights with the kernel of one layer moved in a random direction.
 
     Args:
-        weights: Those of the network.
-        layer: The layer, counted from 0.
-        size: The norm of the disturbance, relative to that of the kernel.
+        weights: Weights of the network.
+        layer: Index of the layer, from 0.
+        size: Norm of the disturbance, relative to that of the kernel.
         random: Draws the direction.
     """
     kernel = weights[2 * layer].astype(np.float64)
@@ -145,10 +145,10 @@ def disturbed(weights: Weights, layer: int, size: float, random: np.random.Gener
 
 
 class Pair:
-    """Two networks on the same images, and how far their logits are apart.
+    """Two networks on the same images, and the distance of their logits.
 
     Args:
-        activation: That of the hidden layers.
+        activation: Activation of the hidden layers.
         settings: How the networks are built.
         images: float32 `[n, 784]`.
     """
@@ -170,9 +170,9 @@ class Pair:
             branches = {"move": moved - clean, "logits": clean, "deviation": deviation}
             outputs = {name: mlp.named(values, name) for name, values in branches.items()}
         self._model = keras.Model(inputs, outputs)
-        # Any loss will do: at a learning rate of 0 the step changes nothing.
+        # Any loss works: at a learning rate of 0 the step changes nothing.
         self._model.compile(keras.optimizers.SGD(0.0), {"move": "mse"}, jit_compile=False)
-        # Of the gradients, which are of no interest here, one at least.
+        # Gradients are not needed here, but at least one must be recorded.
         self._monitor = GradientMonitor(
             None, "batch", "output/bias", activations=list(branches), updates=False
         )
@@ -187,7 +187,7 @@ class Pair:
         return network
 
     def moves(self, weights: Weights, other: Weights) -> tuple[float, float]:
-        """Returns how far the logits move from one network to the other.
+        """Returns the distance of the logits between the two networks.
 
         Returns:
             The root mean square of the differences, relative to that of the logits, and relative to
@@ -209,11 +209,12 @@ class Pair:
 
 
 def relative_factor(activation: str, settings: Settings) -> float:
-    """Returns the factor by which theory lets a relative disturbance change a layer.
+    """Returns theory's factor per layer for a relative disturbance.
 
-    A disturbance changes by sqrt(chi), and so does the signal where it vanishes or grows without
-    end: there f is as good as linear, on each side of zero. Where the signal runs to a variance q*
-    it keeps its size. NaN where theory knows no such activation or initializer.
+    A disturbance changes by sqrt(chi) per layer. So does the forward signal if it vanishes or grows
+    without bound, because there f is practically linear on each side of zero. If the variance of
+    the signal converges to q*, the signal keeps its size. NaN if theory does not cover the
+    activation or initializer.
     """
     from vg_keras.theory import predict
 
@@ -225,19 +226,19 @@ def relative_factor(activation: str, settings: Settings) -> float:
 
 
 def _factor(moves: Sequence[Sequence[float]]) -> float:
-    """Returns the factor per hidden layer by which a disturbance changes on its way out."""
+    """Returns the factor per hidden layer by which a disturbance changes toward the output."""
     hidden = np.median(moves, axis=0)[:-1].tolist()
     return 1 / fitted_factor(range(len(hidden)), hidden)
 
 
 def _ratio(result: Mapping[str, Any], when: str) -> float:
-    """Returns how far the first hidden layer moves the output, relative to the last one."""
+    """Returns how far the first hidden layer moves the output, relative to the last layer."""
     of_output = np.median(result[when]["of_output"], axis=0)
     return float(of_output[0] / of_output[-2])
 
 
 def _of_first(result: Mapping[str, Any], when: str) -> float:
-    """Returns how far the first layer moves the output, relative to what images differ by."""
+    """Returns how far the first layer moves the output, relative to differences between images."""
     return float(np.median(result[when]["of_differences"], axis=0)[0])
 
 

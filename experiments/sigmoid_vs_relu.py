@@ -1,8 +1,8 @@
 """Why does a deep sigmoid network not learn, where a deep ReLU network does?
 
 Trains the same deep network twice, once with sigmoid and once with ReLU: same seed, same initial
-weights, same batches. GradientMonitor shows the gradient of every layer at every recorded step: in
-the sigmoid network it is lost on its way from the output to the input.
+weights, same batches. GradientMonitor records the gradient of every layer at every recorded step:
+in the sigmoid network it vanishes from the output to the input.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(session: Session) -> Outcome:
-    """Trains the networks, reads what the monitor logged, and compares."""
+    """Trains the networks, reads the monitor's logs, and compares them."""
     from experiments.common import mlp
     from experiments.figures.sigmoid_vs_relu import draw
     from vg_keras import read_run
@@ -52,8 +52,8 @@ def run(session: Session) -> Outcome:
     runs = [(activation, replace(first, seed=seed)) for activation in ACTIVATIONS for seed in seeds]
     networks: Networks = {activation: [] for activation in ACTIVATIONS}
     for (activation, settings), trained in zip(runs, session.sweep(train, runs), strict=True):
-        records = read_run(session.folder / log_name(activation, settings)).latest.records
-        networks[activation].append(replace(trained, records=tuple(records)))
+        training = read_run(session.folder / log_name(activation, settings)).latest
+        networks[activation].append(replace(trained, recorded=training))
     _print_table(session, {name: found[0] for name, found in networks.items()})
     answers = [
         f"{LABELS[name]}: {change(found)} from the last hidden layer to the first; test accuracy "
@@ -70,18 +70,18 @@ def run(session: Session) -> Outcome:
 
 
 def train(run: tuple[str, Settings], work: Work) -> Trained:
-    """Trains one network; its records are in its log."""
+    """Trains one network; its records are written to its log."""
     from experiments.common import mlp
 
     activation, settings = run
     log_dir = work.folder / log_name(activation, settings)
-    shutil.rmtree(log_dir, ignore_errors=True)  # what an interrupted run has left
+    shutil.rmtree(log_dir, ignore_errors=True)  # leftovers of an interrupted run
     trained = mlp.train(mlp.build(activation, settings), settings, work, log_dir)
-    return replace(trained, records=())
+    return replace(trained, recorded=None)
 
 
 def log_name(activation: str, settings: Settings) -> str:
-    """Returns what the log of a network is called."""
+    """Returns the name of a network's log."""
     return activation if settings.seed == 0 else f"{activation}_seed_{settings.seed}"
 
 
@@ -163,7 +163,7 @@ def _ends(network: Trained) -> tuple[Any, Any]:
 
 
 def change(networks: list[Trained]) -> str:
-    """Says what becomes of the gradient at the last recorded step."""
+    """Describes the gradient at the last recorded step."""
     decades = float(np.median([network.decades_lost(network.records[-1]) for network in networks]))
     if not math.isfinite(decades):
         return "gradient lost or not finite"

@@ -80,7 +80,7 @@ def test_a_log_dir_below_a_file_raises(tmp_path):
     log_dir = str(tmp_path / "file" / "sub")
 
     assert message_of_log_dir(log_dir) == (
-        "`log_dir` must be a directory that can be made and written to. "
+        "`log_dir` must be a directory that can be created and written to. "
         f"Received: log_dir={log_dir!r}. {tmp_path}/file is not a directory. Use another directory."
     )
 
@@ -90,7 +90,7 @@ def test_a_log_dir_that_is_a_file_raises(tmp_path):
     log_dir = str(tmp_path / "file")
 
     assert message_of_log_dir(log_dir) == (
-        "`log_dir` must be a directory that can be made and written to. "
+        "`log_dir` must be a directory that can be created and written to. "
         f"Received: log_dir={log_dir!r}. {tmp_path}/file is not a directory. Use another directory."
     )
 
@@ -99,7 +99,7 @@ def test_a_log_dir_whose_run_is_a_file_raises(tmp_path):
     (tmp_path / "gradients").write_text("")
 
     assert message_of_log_dir(str(tmp_path)).startswith(
-        "`log_dir` must be a directory that can be made and written to. "
+        "`log_dir` must be a directory that can be created and written to. "
         f"Received: log_dir={str(tmp_path)!r}. "
     )
 
@@ -109,14 +109,14 @@ def test_an_unwritable_log_dir_raises():
     message = message_of_log_dir("/proc/self/logs")
 
     assert message.startswith(
-        "`log_dir` must be a directory that can be made and written to. "
+        "`log_dir` must be a directory that can be created and written to. "
         "Received: log_dir='/proc/self/logs'. "
     )
     assert message.endswith(". Use another directory.")
 
 
 EXPECTED_VARIABLES = (
-    "`variables` must let through at least one trainable variable of the model. Received: "
+    "`variables` must match at least one trainable variable of the model. Received: "
 )
 
 
@@ -178,7 +178,7 @@ def test_a_layer_filter_that_matches_nothing_raises_and_lists_the_choices():
         fit(model, *regression_data(1), [GradientMonitor(None, activations="conv*")])
 
     assert str(caught.value) == (
-        "`activations` must let through at least one layer of the model. "
+        "`activations` must match at least one layer of the model. "
         "Received: activations='conv*', which matches none of sequential/dense, sequential/dense_1."
     )
     assert weights_of(model) == before
@@ -199,7 +199,7 @@ def test_unknown_charts_raise():
         GradientMonitor(None, charts=["gradients", "norms", 5])
 
     assert str(caught.value) == (
-        f"`charts` must be out of {', '.join(KINDS)}. Received: 'norms', 5."
+        f"`charts` must be a subset of {', '.join(KINDS)}. Received: 'norms', 5."
     )
 
 
@@ -240,12 +240,12 @@ def test_a_train_step_that_applies_nothing_warns_once():
     keras.utils.clear_session()
     model = compiled(Idle(name="idle"))
     monitor = GradientMonitor(None, "batch")
-    with pytest.warns(UserWarning, match="handed no gradient") as caught:
+    with pytest.warns(UserWarning, match="passed no gradient") as caught:
         fit(model, *regression_data(3), [monitor])
 
     (warning,) = caught
     assert str(warning.message) == (
-        "The train step of the model 'idle' handed no gradient of a monitored variable to "
+        "The train step of the model 'idle' passed no gradient of a monitored variable to "
         "the `apply` of a Keras optimizer: nothing is recorded. What a concrete function or a "
         "SavedModel runs can't be seen."
     )

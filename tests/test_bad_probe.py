@@ -90,7 +90,7 @@ def test_a_name_that_is_not_a_directory_of_its_own_raises(name):
         Probe(X, Y, name=name)
 
     assert str(caught.value) == (
-        "`name` must be the name of a directory of its own, other than "
+        "`name` must be a plain directory name, other than "
         f"gradients, train, validation. Received: name={name!r}."
     )
 
@@ -103,7 +103,7 @@ def test_a_probe_that_does_not_fit_the_model_raises_before_training(how):
         fit(model, X, Y, [GradientMonitor(None, probe=(X[:, :3], Y))])
 
     assert str(caught.value).startswith(
-        "`probe` must be a batch that the model takes and has a loss for. "
-        "Received one with which it fails: "
+        "`probe` must be a batch that the model can compute a loss for. "
+        "Received a batch on which it fails: "
     )
     assert weights_of(model) == before

@@ -97,7 +97,7 @@ def test_a_copy_skips_existing_directories(tmp_path):
 def test_a_copy_that_cannot_create_its_directory_warns(tmp_path):
     (tmp_path / "file").write_text("")
     monitor = copy.deepcopy(GradientMonitor(tmp_path / "file"))
-    with pytest.raises(ValueError, match="`log_dir` must be a directory that can be made"):
+    with pytest.raises(ValueError, match="`log_dir` must be a directory that can be created"):
         fit(compiled(mlp(depth=0)), *regression_data(1), [monitor])
 
 
@@ -138,9 +138,7 @@ class Worker:
         (Worker("worker", 0, ("chief", "worker")), "_worker_0"),
     ],
 )
-def test_the_chief_worker_writes_the_run_and_the_others_their_own(
-    strategy, suffix
-):
+def test_the_chief_worker_writes_the_run_and_the_others_their_own(strategy, suffix):
     assert suffix_of_worker(strategy) == suffix
 
 

@@ -187,7 +187,7 @@ def test_a_cost_prints_as_a_sentence():
         "1,200 records, one every 500 steps, 0.81% of the training time, 1.3 s for tracing, 3.4 MB"
     )
     assert str(Cost(math.nan, 0.0, 1, 0, None)) == (
-        "1 records, an unknown share of the training time, 0.0 s for tracing, 0.0 MB"
+        "1 records, an unknown fraction of the training time, 0.0 s for tracing, 0.0 MB"
     )
 
 
@@ -235,7 +235,7 @@ def test_a_copy_measures_its_own_cost():
 
 @pytest.mark.parametrize("budget", [0, -1, 1.5, math.nan, True, "1 %", None])
 def test_a_budget_must_be_a_fraction(budget):
-    with pytest.raises((TypeError, ValueError), match="`budget` must be a share") as caught:
+    with pytest.raises((TypeError, ValueError), match="`budget` must be a fraction") as caught:
         GradientMonitor(None, budget=budget)
 
     assert f"Received: budget={budget!r}." in str(caught.value)

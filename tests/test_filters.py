@@ -36,7 +36,7 @@ def test_a_pattern_that_matches_nothing_raises(chosen):
         selected(chosen)
 
     assert str(caught.value) == (
-        "`variables` must let through at least one trainable variable of the model. "
+        "`variables` must match at least one trainable variable of the model. "
         f"Received: variables={chosen!r}, which matches none of "
         "a/kernel, a/bias, b/kernel, b[0]/x."
     )
@@ -47,7 +47,7 @@ def test_the_error_names_the_argument_and_what_it_selects():
         select(PATHS, "x", "activations", "layer")
 
     assert str(caught.value).startswith(
-        "`activations` must let through at least one layer of the model. Received: activations='x'"
+        "`activations` must match at least one layer of the model. Received: activations='x'"
     )
 
 

@@ -17,7 +17,7 @@ def fresh_names():
 
 
 def first_record(model, x, y, **how):
-    """Trains on all data as one batch; returns the record, and a tape's gradients before the step."""
+    """Trains on all data as one batch; returns the record, and gradients of a tape before it."""
     expected = gradients_by_tape(model, x, y, how.get("sample_weight"))
     monitor = GradientMonitor(None)
     fit(model, x, y, [monitor], batch_size=len(y), **how)

@@ -36,7 +36,7 @@ TRAINING = """
 
 
 def training(log_dir, num_steps):
-    """Starts a training run in a process of its own that prints the number of each finished step."""
+    """Starts a training run in its own process that prints the number of each finished step."""
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(TRAINING), str(log_dir), str(num_steps)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -57,7 +57,7 @@ def steps_of_each(run):
 
 
 @pytest.mark.parametrize("after", [5, 40])
-def test_a_process_killed_from_outside_loses_at_most_two_records_on_disk(tmp_path, after):
+def test_a_process_killed_from_outside_loses_at_most_two_records(tmp_path, after):
     with training(tmp_path, num_steps=100_000) as process:
         for line in process.stdout:
             if int(line) >= after:

@@ -184,7 +184,7 @@ def test_a_model_with_nothing_to_train_warns_once(make):
 
     ours = [str(w.message) for w in caught if "trainable weights" not in str(w.message)]
     assert len(ours) == 1
-    assert "handed no gradient of a monitored variable" in ours[0]
+    assert "passed no gradient of a monitored variable" in ours[0]
     assert monitor.records == []
 
 

@@ -77,8 +77,8 @@ def legacy_model():
 
 ADVICE = (
     "GradientMonitor needs a `keras.Model` of Keras 3. Received: "
-    "tf_keras.src.engine.sequential.Sequential. That is a model of Keras 2. Build it with the "
-    "package `keras`, version 3; where `tf.keras` is used, do not set the environment variable "
+    "tf_keras.src.engine.sequential.Sequential. This is a Keras 2 model. Build it with the package "
+    "`keras`, version 3; if you use `tf.keras`, do not set the environment variable "
     "TF_USE_LEGACY_KERAS."
 )
 
@@ -102,7 +102,7 @@ def test_a_model_of_tf_keras_raises_a_clear_error():
     tf_keras = pytest.importorskip("tf_keras")
     model = tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(4,))])
     model.compile("sgd", "mse")
-    with pytest.raises(TypeError, match="That is a model of Keras 2"):
+    with pytest.raises(TypeError, match="This is a Keras 2 model"):
         model.fit(np.ones([8, 4]), np.ones(8), verbose=0, callbacks=[GradientMonitor(None)])
 
 

@@ -1,4 +1,4 @@
-"""A probe shows one batch at each recorded step, and changes nothing in the training."""
+"""A probe records one fixed batch at each recorded step, without changing the training."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ PROBE = (X[-12:], Y[-12:])
 
 
 class Weighing(keras.Model):
-    """Normalises, drops out, adds a loss, keeps a metric: all that a forward pass can change."""
+    """Normalizes, drops out, adds a loss, updates a metric: all that a forward pass can change."""
 
     def __init__(self):
         super().__init__(name="weighing")
@@ -58,7 +58,7 @@ def trained(how, **settings):
 
 
 @pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
-def test_a_probe_changes_nothing_in_the_training(how):
+def test_a_probe_does_not_change_training(how):
     with_probe = trained(how, probe=PROBE)
     without = trained(how)
 
@@ -66,7 +66,7 @@ def test_a_probe_changes_nothing_in_the_training(how):
 
 
 @pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
-def test_a_probe_shows_the_gradients_of_its_batch_at_the_weights_of_the_step(tmp_path, how):
+def test_a_probe_records_the_gradients_of_its_batch_at_the_steps_weights(tmp_path, how):
     model = compiled(mlp(depth=2, activation="tanh"), **how)
     monitor = GradientMonitor(tmp_path, "batch", probe=PROBE)
     expected = {0: gradients_by_tape(model, *PROBE)}
@@ -84,7 +84,7 @@ def test_a_probe_shows_the_gradients_of_its_batch_at_the_weights_of_the_step(tmp
                 assert_is_sketch_of(by_step[step].gradients[path], gradient)
 
 
-def test_a_probe_has_the_outputs_of_layers_too_but_no_updates(tmp_path):
+def test_a_probe_records_layer_outputs_but_no_updates(tmp_path):
     monitor = GradientMonitor(tmp_path, 100, probe=PROBE)
     fit(compiled(mlp(depth=1)), X, Y, [monitor])
 
@@ -119,7 +119,7 @@ def test_the_dropout_masks_of_a_probe_are_the_same_at_every_step():
     assert len(norms) == 1
 
 
-def test_a_probe_may_run_as_in_evaluation():
+def test_a_probe_can_run_in_inference_mode():
     model = weighing()
     expected = gradients_by_tape(model, *PROBE, training=False)
     monitor = GradientMonitor(None, probe=Probe(*PROBE, training=False))
@@ -129,7 +129,7 @@ def test_a_probe_may_run_as_in_evaluation():
         assert_is_sketch_of(monitor.probe_records[0].gradients[path], gradient)
 
 
-def test_a_probe_may_have_weights():
+def test_a_probe_can_have_sample_weights():
     weights = np.linspace(0, 2, 12).astype(np.float32)
     model = compiled(mlp(depth=1))
     expected = gradients_by_tape(model, *PROBE, weights)
@@ -140,7 +140,7 @@ def test_a_probe_may_have_weights():
         assert_is_sketch_of(monitor.probe_records[0].gradients[path], gradient)
 
 
-def test_a_probe_may_have_a_loss_of_its_own():
+def test_a_probe_can_have_its_own_loss():
     def loss(model, x, y):
         return tf.reduce_mean(tf.abs(model(x) - y))
 
@@ -156,7 +156,7 @@ def test_a_probe_may_have_a_loss_of_its_own():
         assert_is_sketch_of(monitor.probe_records[0].gradients[variable.path], gradient.numpy())
 
 
-def test_a_probe_of_a_model_that_is_not_built():
+def test_a_probe_of_an_unbuilt_model_is_recorded():
     begin_afresh()
     model = compiled(keras.Sequential([layers.Dense(3, "relu"), layers.Dense(2)]))
     monitor = GradientMonitor(None, "batch", probe=PROBE)
@@ -166,7 +166,7 @@ def test_a_probe_of_a_model_that_is_not_built():
     assert [len(record.gradients) for record in monitor.records] == [4] * 5
 
 
-def test_a_probe_beside_a_loop_of_ones_own():
+def test_a_probe_is_recorded_in_a_custom_loop():
     model = mlp(depth=1)
     optimizer = keras.optimizers.SGD(0.1)
     model.compile(loss="mse")
@@ -182,7 +182,7 @@ def test_a_probe_beside_a_loop_of_ones_own():
         assert_is_sketch_of(monitor.probe_records[0].gradients[path], gradient)
 
 
-def test_a_probe_of_another_name_goes_to_a_run_of_that_name(tmp_path):
+def test_a_named_probe_is_written_to_a_run_of_that_name(tmp_path):
     monitor = GradientMonitor(tmp_path, 100, probe=Probe(*PROBE, name="test_digits"))
     fit(compiled(mlp()), X, Y, [monitor])
 
@@ -198,21 +198,21 @@ def test_a_probe_of_another_name_goes_to_a_run_of_that_name(tmp_path):
         ((X[:3], Y[:4]), ValueError, r"Received: arrays of 3, 4 examples\.$"),
     ],
 )
-def test_what_is_no_probe_is_said_at_once(probe, error, message):
+def test_an_invalid_probe_raises_at_once(probe, error, message):
     with pytest.raises(error, match=message):
         GradientMonitor(None, probe=probe)
 
 
 @pytest.mark.parametrize("name", ["", "gradients", "train", "a/b", ".."])
-def test_the_name_of_a_probe_must_be_that_of_a_run_of_its_own(name):
-    with pytest.raises(ValueError, match="`name` must be the name of a directory of its own"):
+def test_the_name_of_a_probe_must_be_a_run_of_its_own(name):
+    with pytest.raises(ValueError, match="`name` must be a plain directory name"):
         Probe(*PROBE, name=name)
 
 
-def test_a_probe_that_the_model_cannot_take_is_said_before_the_first_step():
+def test_a_probe_that_does_not_fit_the_model_raises_before_the_first_step():
     model = compiled(mlp())
     before = weights_of(model)
-    with pytest.raises(ValueError, match="`probe` must be a batch that the model takes"):
+    with pytest.raises(ValueError, match="`probe` must be a batch that the model can"):
         fit(model, X, Y, [GradientMonitor(None, probe=(X[:, :3], Y))])
 
     assert weights_of(model)[:4] == before[:4]

@@ -1,4 +1,4 @@
-"""One quantity of a training run as an array, with what is missing told from what is not finite."""
+"""One quantity of a training run as an array that distinguishes missing from nonfinite values."""
 
 import math
 
@@ -19,7 +19,7 @@ def gradients(step, **values):
     return Record(step, float(step), sketches)
 
 
-def test_rows_are_steps_and_columns_are_paths_from_the_input_to_the_output():
+def test_rows_are_steps_and_columns_are_paths_from_input_to_output():
     records = [gradients(0, b=[3, 4], a=[6, 8]), gradients(5, b=[1, 1], a=[0, 0])]
     found = profile(training_of(*records, model=TWO_LAYERS), "gradients", "norm")
 
@@ -30,7 +30,7 @@ def test_rows_are_steps_and_columns_are_paths_from_the_input_to_the_output():
     assert found.recorded.all()
 
 
-def test_what_is_missing_is_told_from_what_is_not_finite():
+def test_missing_values_are_distinguished_from_nonfinite_ones():
     records = [gradients(0, a=[math.nan, 1]), gradients(1, a=[1], b=[2])]
     found = profile(training_of(*records, model=TWO_LAYERS), "gradients")
 
@@ -38,7 +38,7 @@ def test_what_is_missing_is_told_from_what_is_not_finite():
     assert found.recorded.tolist() == [[True, False], [True, True]]
 
 
-def test_a_path_that_no_record_has_is_left_out():
+def test_a_path_without_records_is_left_out():
     found = profile(training_of(gradients(0, b=[1]), model=TWO_LAYERS), "gradient_norm")
 
     assert found.paths == ("b/kernel",)
@@ -70,7 +70,7 @@ def test_quantities_and_charts_have_profiles(quantity, expected):
     assert found.steps.tolist() == [7]
 
 
-def test_every_quantity_and_every_chart_of_a_number_has_a_profile():
+def test_every_quantity_and_every_scalar_chart_has_a_profile():
     training = training_of(full_record(), model=MODEL)
     names = {q.name for q in QUANTITIES} | {
         tag for tag, (_, chart) in CHARTS.items() if chart.read is not None
@@ -79,7 +79,7 @@ def test_every_quantity_and_every_chart_of_a_number_has_a_profile():
     assert {name for name in names if profile(training, name).values.shape != (1, 1)} == set()
 
 
-def test_an_unknown_quantity_is_refused_and_the_others_are_listed():
+def test_an_unknown_quantity_raises_and_the_known_ones_are_listed():
     with pytest.raises(ValueError, match="`quantity` must be one of") as caught:
         profile(training_of(), "gradient")
 

@@ -1,11 +1,11 @@
-"""The monitor finds in real networks what theory says of the signal from layer to layer.
+"""The monitor measures the factors per layer that theory predicts for real networks.
 
 References:
     X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural
-    networks, AISTATS 2010, equations 13 and 14: under the standard initialisation the
-    backpropagated signal shrinks by sqrt(1/3) a layer, the weight gradients stay level.
+    networks, AISTATS 2010, equations 13 and 14: under the standard initialization the
+    backpropagated signal shrinks by sqrt(1/3) per layer, and the weight gradients stay flat.
     S. Schoenholz et al., Deep Information Propagation, ICLR 2017: sqrt(chi) = 0.2360 for sigmoid
-    under Glorot's initialisation.
+    under Glorot's initialization.
 """
 
 import functools
@@ -22,7 +22,7 @@ DEPTH, WIDTH, SEEDS = 10, 512, range(3)
 
 @functools.cache
 def record_at_start(activation, initializer, seed):
-    """One step of a deep network on random inputs and labels."""
+    """Records one step of a deep network on random inputs and labels."""
     begin_afresh()
     keras.utils.set_random_seed(seed)
     x = np.random.default_rng(seed).normal(size=[256, WIDTH]).astype(np.float32)
@@ -48,7 +48,7 @@ def glorot(seed, layer):
 
 
 def factor_per_layer(values):
-    """The geometric mean of the ratio of each hidden layer to the next one after it."""
+    """Returns the geometric mean of the ratio of each hidden layer to the next."""
     return (values[0] / values[-1]) ** (1 / (len(values) - 1))
 
 
@@ -69,13 +69,13 @@ def weight_gradients(record):
     return [sketch.mean_abs for sketch in kernels][:DEPTH]
 
 
-def test_the_signal_of_tanh_under_the_standard_initialisation_shrinks_by_glorots_factor():
+def test_the_tanh_signal_shrinks_by_glorots_factor_under_standard_initialization():
     assert factors("tanh", standard, signal) == pytest.approx(0.5774, rel=0.05)
 
 
-def test_the_weight_gradients_of_the_same_network_stay_level():
+def test_the_weight_gradients_of_the_same_network_stay_flat():
     assert factors("tanh", standard, weight_gradients) == pytest.approx(1, rel=0.05)
 
 
-def test_the_signal_of_sigmoid_under_glorots_initialisation_shrinks_by_the_mean_field_factor():
+def test_the_sigmoid_signal_shrinks_by_the_mean_field_factor_under_glorot():
     assert factors("sigmoid", glorot, signal) == pytest.approx(0.236, rel=0.05)

@@ -1,4 +1,4 @@
-"""The catalogue, and the record, the payload and the charts that follow it."""
+"""The catalog of quantities, and the record, the payload and the charts derived from it."""
 
 import dataclasses
 import math
@@ -13,39 +13,39 @@ from vg_keras.sketch.sketch import Sketch
 STORED = [quantity for quantity in QUANTITIES if quantity.number is not None]
 
 
-def test_a_record_has_an_attribute_for_each_stored_quantity_and_no_other():
+def test_a_record_has_exactly_one_attribute_per_stored_quantity():
     fields = {field.name for field in dataclasses.fields(Record)}
 
     assert fields - {"step", "wall_time", "without_gradient"} == {q.name for q in STORED}
 
 
-def test_each_quantity_is_there_once():
+def test_each_quantity_is_listed_once():
     assert len(BY_NAME) == len(QUANTITIES)
     assert len(CHARTS) == sum(len(quantity.charts) for quantity in QUANTITIES)
     assert {*SKETCHES, *NUMBERS} == set(STORED)
 
 
 @pytest.mark.parametrize("quantities", [SKETCHES, NUMBERS])
-def test_each_has_a_number_of_its_own_on_disk(quantities):
+def test_each_has_a_unique_number_on_disk(quantities):
     assert sorted(quantity.number for quantity in quantities) == list(range(len(quantities)))
 
 
 @pytest.mark.parametrize("quantity", STORED, ids=lambda quantity: quantity.name)
-def test_the_form_is_that_of_what_a_record_holds(quantity):
+def test_the_form_matches_the_content_of_a_record(quantity):
     (value,) = getattr(full_record(), quantity.name).values()
 
     assert isinstance(value, {"sketch": Sketch, "number": float, "count": int}[quantity.form])
 
 
 @pytest.mark.parametrize("quantity", STORED, ids=lambda quantity: quantity.name)
-def test_the_path_is_that_of_a_variable_or_a_layer(quantity):
+def test_the_path_is_a_variables_or_a_layers(quantity):
     (path,) = getattr(full_record(), quantity.name)
 
     assert path == {"variables": "dense/kernel", "layers": "dense"}[quantity.of]
 
 
 @pytest.mark.parametrize("tag", CHARTS)
-def test_a_chart_reads_a_number_if_it_is_a_curve(tag):
+def test_a_chart_reads_a_number_if_and_only_if_it_is_a_curve(tag):
     quantity, chart = CHARTS[tag]
     path = {"variables": "dense/kernel", "layers": "dense", "model": ""}[quantity.of]
 

@@ -1,4 +1,4 @@
-"""What the README says is so: its code runs and prints what it shows, its links lead somewhere."""
+"""The README is correct: its code runs and prints what it shows, and its links are valid."""
 
 import re
 import subprocess
@@ -41,21 +41,21 @@ def test_the_script_has_at_most_twelve_lines():
     assert len(CODE.splitlines()) <= 12
 
 
-def test_the_script_prints_what_is_shown(printed):
-    # One digit of each norm is shown, so that no other processor rounds it differently.
+def test_the_script_prints_the_output_shown(printed):
+    # Only one digit of each norm is shown, so that all processors round it alike.
     assert printed == SHOWN
 
 
-def test_the_theory_prints_what_is_shown(capsys):
-    exec(THEORY, {})  # noqa: S102 - what README shows
+def test_the_theory_example_prints_the_output_shown(capsys):
+    exec(THEORY, {})  # noqa: S102 - the code in the README
     shown = re.search(r"```\n(q\* = .*?)```", README, re.DOTALL).group(1)
 
     assert capsys.readouterr().out == shown
 
 
-def test_the_loop_of_ones_own_runs(tmp_path, monkeypatch):
+def test_the_custom_training_loop_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("loop.py").write_text(LOOP)  # where AutoGraph looks for the source
+    Path("loop.py").write_text(LOOP)  # where AutoGraph looks up the source
     names = {
         "tf": tf,
         "GradientMonitor": GradientMonitor,
@@ -64,13 +64,13 @@ def test_the_loop_of_ones_own_runs(tmp_path, monkeypatch):
         "loss_fn": keras.losses.MeanSquaredError(),
         "batches": [tuple(map(tf.constant, regression_data(1)))],
     }
-    exec(compile(LOOP, "loop.py", "exec"), names)  # noqa: S102 - what README shows
+    exec(compile(LOOP, "loop.py", "exec"), names)  # noqa: S102 - the code in the README
 
     assert len(LOOP.split("\n")) - LOOP.count("\n\n") - 1 <= 10
     assert len(read_run("logs").latest.records) == 1
 
 
-def test_the_probe_is_made(tmp_path):
+def test_the_probe_example_runs(tmp_path):
     x, y = regression_data(1)
     monitor = eval(PROBE, {"x_test": x, "y_test": y, "GradientMonitor": GradientMonitor})
 
@@ -80,7 +80,7 @@ def test_the_probe_is_made(tmp_path):
 @pytest.mark.parametrize(
     "page", ["README.md", "CONTRIBUTING.md", "WAYS_TO_TRAIN.md", "experiments/README.md"]
 )
-def test_links_lead_somewhere(page):
+def test_links_are_valid(page):
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
 
@@ -95,7 +95,7 @@ def test_every_kind_of_tag_is_explained():
 
 
 @pytest.mark.parametrize("name", [*EXPERIMENTS, *BENCHMARKS])
-def test_every_experiment_answers_to_help(name, capsys):
+def test_every_experiment_has_a_help_text(name, capsys):
     with pytest.raises(SystemExit) as stop:
         command_line.main(name, ["--help"])
 

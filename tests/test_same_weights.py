@@ -45,14 +45,14 @@ WAYS = {
 
 @functools.cache
 def trained_without_monitor(way="graph"):
-    """The weights and the history of a training without any monitor."""
+    """The weights and the history of a training run without a monitor."""
     model, history = trained([], **WAYS[way])
     return weights_of(model), history.history
 
 
 @pytest.fixture(scope="module", params=WAYS)
 def way_and_trained_with_monitor(request, tmp_path_factory):
-    """Each way, and the weights and the history of a training with a monitor that writes."""
+    """Each way, and the weights and the history of a training run with a monitor that writes."""
     monitor = GradientMonitor(tmp_path_factory.mktemp("logs"), "batch")
     model, history = trained([monitor], **WAYS[request.param])
     return request.param, weights_of(model), history.history
@@ -88,9 +88,9 @@ def test_weights_of_a_perceptron_are_the_same_under_xla(how):
     assert trained_perceptron([GradientMonitor(None, "batch")]) == trained_perceptron([])
 
 
-def test_weights_beside_batch_normalization_differ_by_rounding_alone_under_xla():
-    # What the sketch takes from the gradient of gamma changes which operations XLA fuses, and so in
-    # which order they add: the last bits of a step.
+def test_weights_next_to_batch_normalization_differ_by_rounding_only_under_xla():
+    # Sketching the gradient of gamma changes which operations XLA fuses, hence the order of
+    # additions and the last bits of a step.
     with_monitor, _ = trained([GradientMonitor(None, "batch")], jit_compile=True)
     without, _ = trained([], jit_compile=True)
 
@@ -98,13 +98,13 @@ def test_weights_beside_batch_normalization_differ_by_rounding_alone_under_xla()
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
 
 
-def test_weights_are_the_same_where_some_steps_are_recorded():
+def test_weights_are_the_same_if_some_steps_are_recorded():
     with_monitor, _ = trained([GradientMonitor(None, 3)])
 
     assert weights_of(with_monitor) == trained_without_monitor()[0]
 
 
-def test_weights_are_the_same_where_only_some_variables_are_recorded():
+def test_weights_are_the_same_if_only_some_variables_are_recorded():
     with_monitor, _ = trained([GradientMonitor(None, "batch", variables="*/kernel")])
 
     assert weights_of(with_monitor) == trained_without_monitor()[0]
@@ -126,7 +126,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_weights_are_the_same_with_whatever_the_optimizer_adds(optimizer):
+def test_weights_are_the_same_with_every_optimizer_option(optimizer):
     def trained_with(callbacks):
         model = compiled(mlp(depth=0), optimizer())
         fit(model, *regression_data(num_batches=5), callbacks)
@@ -195,13 +195,13 @@ def test_weights_of_any_classifier_are_the_same(make):
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", tf.nn.sigmoid])
-def test_weights_are_the_same_where_the_loss_goes_on_from_the_logits_of_a_sigmoid(activation):
+def test_weights_are_the_same_if_the_loss_uses_the_logits_of_the_output(activation):
     def trained_classifier(callbacks):
         keras.utils.clear_session()
         keras.utils.set_random_seed(0)
         model = of_shape([4], lambda: layers.Dense(1, activation=activation))()
         compiled(model, loss="binary_crossentropy")
-        # Outputs so near to 0 and 1 that a loss computed from them would be cut off.
+        # Outputs so close to 0 and 1 that a loss computed from them would be clipped.
         fit(model, 1e3 * regression_data(5)[0], np.arange(40) % 2, callbacks)
         return weights_of(model)
 

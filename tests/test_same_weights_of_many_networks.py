@@ -1,7 +1,7 @@
-"""Many kinds of networks train to the same weights with the monitor as without it, bit for bit.
+"""Many kinds of networks train to bit-identical weights with and without the monitor.
 
-Without XLA, in graph mode. Grappler, TensorFlow's graph optimizer, merges an operation into its
-reader if it has only one. A monitor that reads such a result itself prevents the merge, and the
+Without XLA, in graph mode. Grappler, TensorFlow's graph optimizer, fuses an operation into its
+consumer if it has only one. A monitor that reads such a result prevents the fusion, and the
 last bits of the step change: without `capture/copies.py`, 24 of these networks fail.
 """
 
@@ -33,7 +33,7 @@ def assert_same_bits(ours, theirs):
     assert [array.tobytes() for array in ours] == [array.tobytes() for array in theirs]
 
 
-@pytest.mark.parametrize("name", list(NETWORKS)[::6])  # enough to see that the machine is exact
+@pytest.mark.parametrize("name", list(NETWORKS)[::6])  # enough to check the machine
 def test_training_twice_without_the_monitor_gives_the_same_weights(name):
     state = state_without_monitor(name)
 
@@ -41,7 +41,7 @@ def test_training_twice_without_the_monitor_gives_the_same_weights(name):
     assert_same_bits(state_of(trained(name)), state)
 
 
-# The monitor warns that it records no gradients of layers that the train step leaves alone.
+# The monitor warns that it records no gradients of layers that the train step does not train.
 @pytest.mark.filterwarnings("ignore:The gradients of")
 @pytest.mark.parametrize("name", NETWORKS)
 def test_training_with_the_monitor_gives_the_same_weights(name):

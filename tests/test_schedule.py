@@ -1,4 +1,4 @@
-"""Which steps are due, by numbers alone."""
+"""Which steps are due: the schedule by itself, without training."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from vg_keras.schedule import NEVER, Schedule
 
 
 def due_steps(schedule, first, epochs, num_steps=1):
-    """Runs epochs of so many steps each, and returns what each execution was told."""
+    """Runs epochs of the given numbers of steps, and returns the due step of each execution."""
     schedule.begin(first)
     due, step = [], first
     for length in epochs:
@@ -29,7 +29,7 @@ def due_steps(schedule, first, epochs, num_steps=1):
         ("epoch", [0, None, None, 3, None, None]),
     ],
 )
-def test_steps_of_two_epochs(update_freq, expected):
+def test_the_due_steps_of_two_epochs(update_freq, expected):
     assert due_steps(Schedule(update_freq), 0, [3, 3]) == expected
 
 
@@ -41,7 +41,7 @@ def test_steps_of_two_epochs(update_freq, expected):
         ("epoch", [7, None, 9, None, None]),
     ],
 )
-def test_the_first_step_is_due_whatever_its_number(update_freq, expected):
+def test_the_first_step_is_always_due(update_freq, expected):
     assert due_steps(Schedule(update_freq), 7, [2, 3]) == expected
 
 
@@ -55,13 +55,13 @@ def test_the_first_step_is_due_whatever_its_number(update_freq, expected):
         ("epoch", [0, None, None, 10, None]),
     ],
 )
-def test_an_execution_of_several_steps_is_told_its_first_due_one(update_freq, expected):
+def test_an_execution_of_several_steps_gets_its_first_due_step(update_freq, expected):
     # Executions begin at 0, 4, 8 (the last one of the epoch, with two steps of four), 10, 14.
-    # Step 10 is looked for in the third, which does not get there, and so again in the fourth.
+    # Step 10 is expected in the third, which does not reach it, and so again in the fourth.
     assert due_steps(Schedule(update_freq), 0, [10, 8], num_steps=4) == expected
 
 
-def test_a_step_that_an_execution_did_not_reach_is_due_in_the_next_epoch():
+def test_a_due_step_that_was_not_reached_is_due_in_the_next_epoch():
     schedule = Schedule(7)
     schedule.begin(0)
     schedule.begin_epoch(0)
@@ -78,12 +78,12 @@ def test_nothing_is_due_before_it_begins():
 @pytest.mark.parametrize(
     ("update_freq", "every"), [("batch", 1), (1, 1), (7, 7), ("epoch", NEVER), (np.int64(3), 3)]
 )
-def test_how_far_due_steps_are_apart(update_freq, every):
+def test_the_distance_between_due_steps(update_freq, every):
     assert Schedule(update_freq).every == every
 
 
 @pytest.mark.parametrize("update_freq", [0, -3, "Epoch", "batches"])
-def test_what_is_none_is_a_value_error(update_freq):
+def test_an_invalid_value_raises_a_value_error(update_freq):
     with pytest.raises(ValueError, match="update_freq=") as caught:
         Schedule(update_freq)
 
@@ -91,7 +91,7 @@ def test_what_is_none_is_a_value_error(update_freq):
 
 
 @pytest.mark.parametrize("update_freq", [1.5, None, (), b"batch"])
-def test_what_is_neither_string_nor_integer_is_a_type_error(update_freq):
+def test_an_invalid_type_raises_a_type_error(update_freq):
     with pytest.raises(TypeError, match="update_freq=") as caught:
         Schedule(update_freq)
 

@@ -1,4 +1,4 @@
-"""What stands in for a part of Keras while a step is recorded takes and has all that it has."""
+"""Replacements of Keras parts during a recorded step have the same signatures and attributes."""
 
 import inspect
 
@@ -46,7 +46,7 @@ def num_records(model, optimizer=None, fits=1, **how):
 
 
 class TakesLoss(keras.optimizers.SGD):
-    """Such as an optimizer whose schedule looks at the loss."""
+    """An optimizer whose `apply` takes more, for example a schedule that depends on the loss."""
 
     def apply(self, grads, trainable_variables=None, *, loss=None):
         assert loss is not None
@@ -88,7 +88,7 @@ class HandsByName(Model):
         (HandsByName, keras.optimizers.SGD),
     ],
 )
-def test_apply_of_an_optimizer_may_take_anything(kind, optimizer, how):
+def test_apply_of_an_optimizer_can_take_any_arguments(kind, optimizer, how):
     assert num_records(kind(), optimizer(0.1), **how) == 4
 
 
@@ -108,7 +108,7 @@ class AroundKeras(Model):
 
 
 class OfItsOwn(Model):
-    """A train function that Keras has no part in, with a branch that AutoGraph must convert."""
+    """A train function independent of Keras's, with a branch that AutoGraph must convert."""
 
     def make_train_function(self, force=False):
         if self.train_function is not None and not force:
@@ -126,11 +126,11 @@ class OfItsOwn(Model):
 @ways
 @pytest.mark.parametrize("kind", [WithoutForce, AroundKeras, OfItsOwn])
 @pytest.mark.parametrize("fits", [1, 2])
-def test_a_model_may_make_its_train_function_itself(kind, fits, how):
+def test_a_model_can_make_its_own_train_function(kind, fits, how):
     assert num_records(kind(), fits=fits, **how) == 4 * fits
 
 
-def test_a_change_after_a_train_function_of_ones_own_was_traced_is_noticed():
+def test_a_change_after_a_custom_train_function_was_traced_is_detected():
     model = compiled(OfItsOwn(), loss=None)
     fit(model, X, Y)
     model.layers[0].activation = keras.activations.tanh
@@ -150,7 +150,7 @@ class LooksAtRegularizer(Model):
 
 
 @ways
-def test_a_train_step_may_look_at_a_regularizer(how):
+def test_a_train_step_can_inspect_a_regularizer(how):
     model = LooksAtRegularizer(kernel_regularizer=keras.regularizers.L2(0.25))
 
     assert num_records(model, **how) == 4
@@ -167,7 +167,7 @@ class LooksAtSignature(layers.Layer):
 
 
 @ways
-def test_a_layer_may_look_at_the_signature_of_another(how):
+def test_a_layer_can_inspect_the_signature_of_another(how):
     begin_afresh()
     model = keras.Sequential([keras.Input([4]), LooksAtSignature(), layers.Dense(2)])
     monitor = GradientMonitor(None, "batch")

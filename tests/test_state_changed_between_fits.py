@@ -1,7 +1,7 @@
-"""Python state that changed after the train function was traced: the monitor makes no other step.
+"""Changes of Python state after the train function was traced: the monitor trains the same step.
 
-Keras traces the train function once; what changes in Python afterwards takes effect at the next
-`compile`. A recording function that was traced later would see the change, and train differently.
+Keras traces the train function once; later changes in Python take effect at the next `compile`. A
+recording function that was traced later would see the change and train differently.
 """
 
 import warnings
@@ -54,7 +54,7 @@ WAYS = {"graph": {}, "xla": {"jit_compile": True}, "several steps": {"steps_per_
 
 
 def trained(change, first, then, **how):
-    """Trains, changes something and trains on, with the monitors for either part."""
+    """Trains, changes something and continues training, with monitors for either part."""
     model = compiled(small_model(), keras.optimizers.SGD(0.1), **how)
     fit(model, *regression_data(4), first)
     change(model)
@@ -69,7 +69,7 @@ def trained(change, first, then, **how):
         *(("frozen", WAYS[way]) for way in ("xla", "several steps")),
     ],
 )
-def test_a_step_that_is_no_longer_the_one_that_was_traced_is_not_recorded(change, how):
+def test_a_step_that_differs_from_the_traced_one_is_not_recorded(change, how):
     monitor = GradientMonitor(None, "batch")
     with pytest.warns(UserWarning, match="no longer the one that was traced") as caught:
         weights = trained(CHANGES[change], [], [monitor], **how)
@@ -88,7 +88,7 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize(("change", "difference"), MESSAGES.items())
-def test_what_differs_and_the_cure_are_told(change, difference):
+def test_the_warning_names_the_difference_and_the_remedy(change, difference):
     with pytest.warns(UserWarning, match="no longer the one") as caught:
         trained(CHANGES[change], [], [GradientMonitor(None)])
 
@@ -101,14 +101,14 @@ def test_what_differs_and_the_cure_are_told(change, difference):
 
 @pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("change", NO_CHANGES.values(), ids=NO_CHANGES)
-def test_a_step_that_is_still_the_same_is_recorded(change, how):
+def test_an_unchanged_step_is_recorded(change, how):
     monitor = GradientMonitor(None, "batch")
     trained(change, [], [monitor], **how)
 
     assert [record.step for record in monitor.records] == list(range(4, 12))
 
 
-def test_compiled_again_the_model_is_recorded_with_the_change():
+def test_a_recompiled_model_is_recorded_with_the_change():
     def change(model):
         hidden(model).trainable = False
         compiled(model, model.optimizer)
@@ -119,8 +119,8 @@ def test_compiled_again_the_model_is_recorded_with_the_change():
     assert set(monitor.records[0].gradients) == {"model/out/kernel", "model/out/bias"}
 
 
-def test_unfrozen_without_compiling_the_model_trains_on_as_it_did():
-    # The optimizer does not know the variables, so that a step traced now would raise an error.
+def test_a_model_unfrozen_without_compiling_trains_as_before():
+    # The optimizer does not know the variables, so a step traced now would raise an error.
     def model_and_weights(monitors):
         model = small_model()
         hidden(model).trainable = False
@@ -137,7 +137,7 @@ def test_unfrozen_without_compiling_the_model_trains_on_as_it_did():
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_what_one_monitor_has_traced_it_goes_on_recording(change):
+def test_a_monitor_keeps_recording_the_step_it_has_traced(change):
     monitor = GradientMonitor(None, 3)
     weights = trained(change, [monitor], [monitor])
 
@@ -146,7 +146,7 @@ def test_what_one_monitor_has_traced_it_goes_on_recording(change):
 
 
 class Changing(keras.callbacks.Callback):
-    """Changes the model after the first step, when it has been traced."""
+    """Changes the model after the first step, once it has been traced."""
 
     def __init__(self, change):
         super().__init__()
@@ -158,7 +158,7 @@ class Changing(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_change_after_the_first_step_changes_no_later_step(change):
+def test_a_change_after_the_first_step_does_not_affect_later_steps(change):
     def weights_with(monitors):
         model = compiled(small_model(), keras.optimizers.SGD(0.1))
         fit(model, *regression_data(5), [*monitors, Changing(change)])

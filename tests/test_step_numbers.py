@@ -1,4 +1,4 @@
-"""Steps are numbered alike whatever the train step does to its optimizers."""
+"""Step numbers do not depend on how a train step uses its optimizers."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ def steps_of(monitor):
 class TwoParts(keras.Model):
     """A critic that is trained several times in each step, and a generator that is trained once.
 
-    The optimizer that it is compiled with is not used, as in Keras's own example.
+    The compiled optimizer is not used, as in Keras's own example.
     """
 
     def __init__(self, critic_steps=1):
@@ -58,7 +58,7 @@ def two_parts(critic_steps=1, **how):
 
 @ways
 @pytest.mark.parametrize("critic_steps", [1, 5])
-def test_an_optimizer_that_is_not_used_and_one_that_is_used_more_often(critic_steps, how):
+def test_unused_and_repeatedly_used_optimizers_do_not_change_the_numbers(critic_steps, how):
     monitor = GradientMonitor(None, 3)
     fit(two_parts(critic_steps, **how), X, None, [monitor], epochs=2)
 
@@ -66,7 +66,7 @@ def test_an_optimizer_that_is_not_used_and_one_that_is_used_more_often(critic_st
     assert all(len(record.gradients) == 4 for record in monitor.records)
 
 
-def test_a_second_fit_goes_on_with_the_count_of_steps():
+def test_a_second_fit_continues_the_count_of_steps():
     model = two_parts(critic_steps=5)
     monitor = GradientMonitor(None, 4)
     for _ in range(2):
@@ -107,7 +107,7 @@ class Accumulating(keras.Sequential):
     [(100, [3]), (6, [3, 7, 15, 19]), ("epoch", [3, 11]), (1, [3, 7, 11, 15, 19])],
 )
 @ways
-def test_a_due_step_that_applies_nothing_stays_due_until_one_does(update_freq, expected, how):
+def test_a_due_step_that_applies_nothing_is_postponed(update_freq, expected, how):
     begin_afresh()
     model = Accumulating([keras.Input([4]), layers.Dense(1)])
     compiled(model, "sgd", **how).optimizer.build(model.trainable_variables)
@@ -118,7 +118,7 @@ def test_a_due_step_that_applies_nothing_stays_due_until_one_does(update_freq, e
 
 
 @pytest.mark.filterwarnings("ignore:The activation gradients of:UserWarning")
-def test_training_that_ends_before_anything_is_applied_is_told_so():
+def test_training_that_ends_before_anything_is_applied_warns():
     begin_afresh()
     model = Accumulating([keras.Input([4]), layers.Dense(1)])
     compiled(model, "sgd").optimizer.build(model.trainable_variables)
@@ -127,14 +127,14 @@ def test_training_that_ends_before_anything_is_applied_is_told_so():
 
     (message,) = [str(warning.message) for warning in caught]
     assert message == (
-        "In the steps of the model 'accumulating' that were to be recorded, no optimizer was "
-        "applied to a monitored variable: nothing is recorded."
+        "In the due steps of the model 'accumulating', no optimizer was applied to a monitored "
+        "variable: nothing is recorded."
     )
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}, {"steps_per_execution": 4}])
-def test_data_of_unknown_length_are_numbered_without_gaps(how):
+def test_steps_on_data_of_unknown_length_are_numbered_without_gaps(how):
     data = tf.data.Dataset.from_tensor_slices(regression_data(5)).batch(8)
     begin_afresh()
     model = compiled(keras.Sequential([keras.Input([4]), layers.Dense(2)]), **how)
@@ -146,7 +146,7 @@ def test_data_of_unknown_length_are_numbered_without_gaps(how):
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
 @pytest.mark.filterwarnings("ignore:The gradients of:UserWarning")
-def test_a_loop_that_trains_its_parts_unequally_often(order):
+def test_a_loop_that_trains_its_parts_unequally_often_is_numbered(order):
     model = two_parts()
     monitor = GradientMonitor(None, "batch")
     with monitor.watch(model, [model.optimizers[i] for i in order]) as watch:
@@ -164,7 +164,7 @@ def test_a_loop_that_trains_its_parts_unequally_often(order):
 
 
 class OwnFit(keras.Sequential):
-    """Calls the hooks and the train function by itself."""
+    """Calls the hooks and the train function in its own `fit`."""
 
     def fit(self, x, y, callbacks, epochs):
         callbacks = keras.callbacks.CallbackList(callbacks, model=self)
@@ -181,7 +181,7 @@ class OwnFit(keras.Sequential):
         callbacks.on_train_end()
 
 
-def test_a_fit_of_ones_own_is_numbered_by_its_hooks():
+def test_a_custom_fit_is_numbered_by_its_hooks():
     begin_afresh()
     model = compiled(OwnFit([keras.Input([4]), layers.Dense(1)]))
     monitor = GradientMonitor(None, "batch")
@@ -191,7 +191,7 @@ def test_a_fit_of_ones_own_is_numbered_by_its_hooks():
 
 
 class KeepsItsTrainFunction(OwnFit):
-    """Looks its train function up once, before the monitor can take its place."""
+    """Looks up its train function once, before the monitor can replace it."""
 
     def fit(self, x, y, callbacks, epochs):
         self.make_train_function()
@@ -213,7 +213,7 @@ NOT_CALLED = (
 
 
 @pytest.mark.parametrize("freqs", [["batch"], [100], [100, "batch"], ["batch", "batch"]])
-def test_a_loop_that_does_not_call_the_train_function_of_the_model_is_told_so(freqs):
+def test_a_loop_that_bypasses_the_models_train_function_warns(freqs):
     begin_afresh()
     model = compiled(KeepsItsTrainFunction([keras.Input([4]), layers.Dense(1)]))
     monitors = [GradientMonitor(None, freq) for freq in freqs]
@@ -224,12 +224,12 @@ def test_a_loop_that_does_not_call_the_train_function_of_the_model_is_told_so(fr
     others = [message for message in messages if message != NOT_CALLED]
     assert NOT_CALLED in messages
     assert all("Another GradientMonitor" in message for message in others)
-    assert len(others) == len(freqs) - 1  # in the first step there is another one indeed
+    assert len(others) == len(freqs) - 1  # the first step does have another one
     assert [monitor.records for monitor in monitors] == [[]] * len(freqs)
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
-def test_training_that_is_stopped_after_data_of_unknown_length_goes_on_without_a_gap():
+def test_stopped_training_on_data_of_unknown_length_continues_without_a_gap():
     data = tf.data.Dataset.from_tensor_slices(regression_data(5)).batch(8)
     begin_afresh()
     model = compiled(keras.Sequential([keras.Input([4]), layers.Dense(2)]))

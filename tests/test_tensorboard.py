@@ -1,4 +1,4 @@
-"""What others make of a log: TensorBoard itself, by its own HTTP API, and tbparse."""
+"""What other readers make of a log: TensorBoard itself, through its HTTP API, and tbparse."""
 
 import json
 import time
@@ -16,7 +16,7 @@ RUN = "gradients"
 KERNEL = "sequential/dense/kernel"
 PATHS = [KERNEL, "sequential/dense/bias", "sequential/dense_1/kernel", "sequential/dense_1/bias"]
 
-# TensorBoard's own, with the packages that it runs on.
+# Warnings of TensorBoard itself and of the packages that it uses.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 
@@ -31,8 +31,8 @@ def log(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["false", "true"], ids=["slow loader", "fast loader"])
 def get(log, request):
-    """A function that asks TensorBoard's web application for JSON, with each of its loaders."""
-    # Imported only here: its sanitizer of HTML warns of being old.
+    """Returns a function that requests JSON from TensorBoard's web application, per loader."""
+    # Imported only here, because its HTML sanitizer warns that it is deprecated.
     from tensorboard import default, program
     from tensorboard.backend import application
     from tensorboard.data import server_ingester
@@ -55,7 +55,7 @@ def get(log, request):
         assert response.status_code == 200, response.get_data(as_text=True)
         return json.loads(response.get_data(as_text=True))
 
-    # Both load in the background. The last tag of the last record tells that all is there.
+    # Both load in the background. With the last tag of the last record, everything is loaded.
     for _ in range(600):
         runs = get_json("/data/plugin/scalars/tags")
         tags = [tag for tag in runs.get(RUN, []) if tag.startswith("update_ratio/")]
@@ -71,7 +71,7 @@ def norms(monitor, path=KERNEL):
 
 
 @pytest.mark.parametrize("plugin", ["scalars", "histograms", "distributions", "custom_scalars"])
-def test_the_tab_is_active(get, plugin):
+def test_the_tabs_are_active(get, plugin):
     assert get("/data/plugins_listing")[plugin]["enabled"]
 
 
@@ -104,7 +104,7 @@ def test_the_histograms_tab_has_every_histogram(get, kind):
     assert all(0 < sum(count for _, _, count in bars) <= 4 * 8 for _, _, bars in points)
 
 
-def test_the_histograms_tab_shows_all_values_between_the_extremes(get, log):
+def test_the_histograms_tab_shows_all_values_between_min_and_max(get, log):
     points = get("/data/plugin/histograms/histograms", run=RUN, tag=f"gradients/{KERNEL}")
 
     for (_, _, bars), record in zip(points, log[1].records, strict=True):
@@ -114,7 +114,7 @@ def test_the_histograms_tab_shows_all_values_between_the_extremes(get, log):
         assert bars[-1][1] == pytest.approx(sketch.max)
 
 
-def test_the_distributions_tab_has_the_extremes_and_quantiles(get, log):
+def test_the_distributions_tab_has_min_max_and_quantiles(get, log):
     tags = get("/data/plugin/distributions/tags")
     points = get("/data/plugin/distributions/distributions", run=RUN, tag=f"gradients/{KERNEL}")
 
@@ -125,7 +125,7 @@ def test_the_distributions_tab_has_the_extremes_and_quantiles(get, log):
         assert quantiles[-1][1] == pytest.approx(record.gradients[KERNEL].max)
 
 
-def test_the_custom_scalars_tab_lays_together_what_belongs_together(get):
+def test_the_custom_scalars_tab_groups_related_charts(get):
     layout = get("/data/plugin/custom_scalars/layout")
 
     def charts(kind, title):
@@ -196,7 +196,7 @@ def test_tbparse_reads_norms_and_histograms(log):
     from tbparse import SummaryReader
 
     log_dir, monitor = log
-    # Whatever TensorFlow 2 writes is a tensor to tbparse.
+    # To tbparse, everything that TensorFlow 2 writes is a tensor.
     tensors = SummaryReader(str(log_dir / RUN)).tensors
     norm = tensors[tensors["tag"] == f"gradient_norm/{KERNEL}"]
     histograms = tensors[tensors["tag"] == f"gradients/{KERNEL}"]
@@ -208,7 +208,7 @@ def test_tbparse_reads_norms_and_histograms(log):
     assert [sum(c) for c in counts] == [32, 32, 32]
 
 
-def test_a_gradient_that_is_not_finite_has_a_norm_of_nan_and_bars_of_the_rest(tmp_path):
+def test_a_nonfinite_gradient_has_a_nan_norm_and_bars_for_the_rest(tmp_path):
     x, y = regression_data(1)
     x[0, 0] = np.inf
     monitor = GradientMonitor(tmp_path)

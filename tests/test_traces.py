@@ -1,4 +1,4 @@
-"""How often Python runs a model: never more than is promised, for tracing takes seconds."""
+"""How often Python runs a model: no more than documented, because tracing takes seconds."""
 
 import contextlib
 
@@ -13,7 +13,7 @@ from vg_keras import GradientMonitor, Probe
 
 
 class CountsCalls(layers.Layer):
-    """Counts how often Python runs it, which is once for each trace."""
+    """Counts how often Python runs it, that is, once per trace."""
 
     num_calls = 0
 
@@ -23,7 +23,7 @@ class CountsCalls(layers.Layer):
 
 
 def counting():
-    """A model with a built optimizer, for a function that makes variables is traced twice."""
+    """A model with a built optimizer, because a function that creates variables is traced twice."""
     begin_afresh()
     counts = CountsCalls(name="counts")
     model = keras.Sequential([keras.Input([4]), layers.Dense(4, "relu"), counts, layers.Dense(2)])
@@ -44,9 +44,7 @@ PLAIN, RECORDING, PROBE = 1, 1, 1
         ("batch", True, RECORDING + PROBE),
     ],
 )
-def test_a_model_is_traced_once_for_each_purpose_in_all_of_several_fits(
-    update_freq, with_probe, expected
-):
+def test_a_model_is_traced_once_per_purpose_over_several_fits(update_freq, with_probe, expected):
     model, counts = counting()
     x, y = regression_data(7)
     probe = (x[:3], y[:3]) if with_probe else None
@@ -59,7 +57,7 @@ def test_a_model_is_traced_once_for_each_purpose_in_all_of_several_fits(
 
 @pytest.mark.parametrize("update_freq", [3, "batch"])
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "mixed precision"])
-def test_an_optimizer_that_makes_its_variables_late_costs_no_further_trace(update_freq, optimizer):
+def test_an_optimizer_built_late_causes_no_further_trace(update_freq, optimizer):
     if optimizer == "mixed precision":
         optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
     begin_afresh()
@@ -74,7 +72,7 @@ def test_an_optimizer_that_makes_its_variables_late_costs_no_further_trace(updat
 
 @pytest.mark.parametrize("strategy", [None, "two replicas"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "lion", "loss scale"])
-def test_the_variables_of_an_optimizer_are_those_that_fit_makes(optimizer, strategy, two_replicas):
+def test_the_variables_of_an_optimizer_are_those_created_by_fit(optimizer, strategy, two_replicas):
     def variables(monitors):
         begin_afresh()
         with two_replicas.scope() if strategy else contextlib.nullcontext():
@@ -89,7 +87,7 @@ def test_the_variables_of_an_optimizer_are_those_that_fit_makes(optimizer, strat
     assert variables([GradientMonitor(None, 2)]) == variables([])
 
 
-def test_a_train_step_of_ones_own_makes_the_variables_of_its_optimizer():
+def test_a_custom_train_step_creates_its_optimizers_variables():
     keras.utils.clear_session()
     model = CustomTrainStep()
     x, y = regression_data(4)
@@ -99,7 +97,7 @@ def test_a_train_step_of_ones_own_makes_the_variables_of_its_optimizer():
     assert model.num_traces == 2 * PLAIN + RECORDING
 
 
-def test_a_probe_of_a_model_with_a_train_step_of_its_own_traces_that_no_more_often():
+def test_a_probe_causes_no_further_trace_of_a_custom_train_step():
     keras.utils.clear_session()
     model = CustomTrainStep()
     x, y = regression_data(7)
@@ -117,7 +115,7 @@ def test_a_probe_of_a_model_with_a_train_step_of_its_own_traces_that_no_more_oft
     assert len(monitor.probe_records) == len(monitor.records) > 0
 
 
-def test_several_steps_an_execution_are_traced_no_more_often():
+def test_several_steps_per_execution_cause_no_further_trace():
     def traces(monitors):
         model, counts = counting()
         compiled(model, model.optimizer, steps_per_execution=3)
@@ -129,7 +127,7 @@ def test_several_steps_an_execution_are_traced_no_more_often():
 
 
 @pytest.mark.parametrize(("update_freq", "expected"), [(2, PLAIN + RECORDING), (1, RECORDING)])
-def test_a_watched_function_is_traced_once_for_each_purpose(update_freq, expected):
+def test_a_watched_function_is_traced_once_per_purpose(update_freq, expected):
     model, counts = counting()
     x, y = regression_data(6)
 
@@ -151,7 +149,7 @@ def test_a_watched_function_is_traced_once_for_each_purpose(update_freq, expecte
     assert [record.step for record in monitor.records] == list(range(0, 12, update_freq))
 
 
-def test_validation_and_prediction_trace_nothing_of_the_monitors():
+def test_validation_and_prediction_trace_no_monitoring_code():
     def traces(monitors):
         model, counts = counting()
         x, y = regression_data(4)

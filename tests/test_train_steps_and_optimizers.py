@@ -1,4 +1,4 @@
-"""The gradient is right whatever train step, optimizer, precision or strategy is around it."""
+"""Gradients are right for any train step, optimizer, precision or distribution strategy."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ def fresh_names():
 
 @pytest.fixture(scope="module")
 def expected():
-    """Norms of three steps of the plain model."""
+    """The gradient norms of three steps of the plain model."""
     x, y = regression_data(3)
     return norms_by_weight_changes(compiled(mlp(depth=0)), x, y, LEARNING_RATE, BATCH_SIZE)
 
@@ -45,7 +45,7 @@ def assert_norms_agree(monitor, expected, rel=1e-4):
 
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
-def test_a_custom_train_step(how):
+def test_a_custom_train_step_is_recorded(how):
     def model():
         begin_afresh()
         model = CustomTrainStep()
@@ -61,7 +61,7 @@ def test_a_custom_train_step(how):
 
 
 class AppliesThrice(CustomTrainStep):
-    """Three updates a step, as a critic gets that is trained more often than its generator."""
+    """Three updates per step, like a critic that is trained more often than its generator."""
 
     def train_step(self, data):
         for _ in range(3):
@@ -69,7 +69,7 @@ class AppliesThrice(CustomTrainStep):
         return logs
 
 
-def test_a_train_step_that_updates_thrice_is_recorded_once_a_step():
+def test_a_train_step_with_three_updates_is_recorded_once_per_step():
     model = AppliesThrice()
     model(np.zeros([1, 4]))
     monitor = GradientMonitor(None, "batch")
@@ -78,7 +78,7 @@ def test_a_train_step_that_updates_thrice_is_recorded_once_a_step():
     assert [record.step for record in monitor.records] == [0, 1, 2, 3, 4, 5]
 
 
-def test_steps_that_the_loss_scale_passes_over_count_as_steps():
+def test_steps_that_the_loss_scale_skips_count_as_steps():
     optimizer = keras.optimizers.LossScaleOptimizer(
         keras.optimizers.SGD(0.1), initial_scale=2.0**18
     )
@@ -91,7 +91,7 @@ def test_steps_that_the_loss_scale_passes_over_count_as_steps():
 
 
 class GAN(keras.Model):
-    """Two optimizers of its own; `compile` gives it none."""
+    """Has two optimizers of its own; `compile` sets none."""
 
     def __init__(self):
         super().__init__(name="gan")
@@ -122,7 +122,7 @@ class GAN(keras.Model):
 
 
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"steps_per_execution": 3}])
-def test_a_model_with_two_optimizers_of_its_own(how):
+def test_a_model_with_two_optimizers_is_recorded(how):
     def norms_outside(data):
         model = gan()
         steps = []
@@ -151,13 +151,13 @@ def test_a_model_with_two_optimizers_of_its_own(how):
 
     expected = norms_outside(data)
     assert [record.step for record in monitor.records] == [0, 1, 2, 3, 4]
-    # To one digit less: a norm of a few hundredths is what little the weights move.
+    # One digit less, because the reference norm, a few hundredths, comes from tiny weight changes.
     for norms, right in zip(norms_of(monitor), expected, strict=True):
         assert norms == pytest.approx(right, rel=1e-3, abs=1e-6)
     assert not [o for o in model.optimizers.values() if "apply" in vars(o)]
 
 
-def test_a_loss_scale_is_taken_out_under_xla(expected):
+def test_the_loss_scale_is_removed_under_xla(expected):
     optimizer = keras.optimizers.SGD(LEARNING_RATE, loss_scale_factor=1024.0)
     monitor = GradientMonitor(None, "batch")
     fit(compiled(mlp(depth=0), optimizer, jit_compile=True), *regression_data(3), [monitor])
@@ -166,7 +166,7 @@ def test_a_loss_scale_is_taken_out_under_xla(expected):
 
 
 @pytest.mark.parametrize("how", [{"jit_compile": True}, {"steps_per_execution": 2}])
-def test_mixed_precision_comes_near_full_precision(expected, how):
+def test_mixed_precision_is_close_to_full_precision(expected, how):
     model = compiled(mlp(depth=0, policy="mixed_float16"), **how)
     monitor = GradientMonitor(None, "batch")
     fit(model, *regression_data(3), [monitor])
@@ -175,14 +175,14 @@ def test_mixed_precision_comes_near_full_precision(expected, how):
     assert_norms_agree(monitor, expected, rel=0.02)
 
 
-def test_a_loss_scale_that_is_too_large_shows_as_infinite_gradients():
+def test_an_excessive_loss_scale_shows_as_infinite_gradients():
     inner = keras.optimizers.SGD(0.1)
     optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**30)
     model = compiled(mlp(policy="mixed_float16"), optimizer)
     monitor = GradientMonitor(None, "batch")
     fit(model, *regression_data(2), [monitor])
 
-    # The optimizer passes such steps over and does not count them. They are train steps.
+    # The optimizer skips such steps without counting them. They still are train steps.
     assert [record.step for record in monitor.records] == [0, 1]
     for record in monitor.records:
         assert record.gradients["sequential/dense/kernel"].nonfinite
@@ -194,8 +194,8 @@ def under(strategy, make):
         return make()
 
 
-# Several steps an execution are not tried: Keras 3.15 itself fails there under this strategy.
-def test_two_replicas_train_the_same_with_and_without_the_monitor(two_replicas, tmp_path):
+# Without several steps per execution: there Keras 3.15 itself fails under this strategy.
+def test_two_replicas_train_identically_with_and_without_the_monitor(two_replicas, tmp_path):
     def trained(callbacks):
         model = under(
             two_replicas, lambda: compiled(mlp_of_next_name(depth=0), keras.optimizers.Adam())
@@ -209,7 +209,7 @@ def test_two_replicas_train_the_same_with_and_without_the_monitor(two_replicas, 
     assert [record.step for record in read_run(tmp_path).latest.records] == [0, 1, 2]
 
 
-def test_two_replicas_of_an_embedding(two_replicas):
+def test_two_replicas_of_an_embedding_are_recorded(two_replicas):
     def model():
         inputs = [keras.Input([3], dtype="int32"), layers.Embedding(10, 4)]
         return compiled(keras.Sequential([*inputs, layers.Flatten(), layers.Dense(2)]))
@@ -226,7 +226,7 @@ def test_two_replicas_of_an_embedding(two_replicas):
         assert_is_sketch_of(monitor.records[0].gradients[path], gradient)
 
 
-def test_two_replicas_of_a_model_that_is_not_built(two_replicas):
+def test_two_replicas_of_an_unbuilt_model_are_recorded(two_replicas):
     def model():
         return compiled(keras.Sequential([layers.Dense(3), layers.Dense(2)]))
 
@@ -237,7 +237,7 @@ def test_two_replicas_of_a_model_that_is_not_built(two_replicas):
     assert [len(record.gradients) for record in monitor.records] == [4, 4]
 
 
-def test_two_replicas_of_which_one_has_the_smaller_part_of_the_last_batch(two_replicas):
+def test_two_replicas_with_unequal_parts_of_the_last_batch_are_recorded(two_replicas):
     x, y = regression_data(2)
     x, y = x[:-3], y[:-3]
     expected = norms_by_weight_changes(compiled(mlp(depth=0)), x, y, LEARNING_RATE, BATCH_SIZE)
@@ -251,8 +251,8 @@ def test_two_replicas_of_which_one_has_the_smaller_part_of_the_last_batch(two_re
 
     fit(model, x, y, [monitor, CallAt("on_train_batch_end", keep, 0), CallAt("on_train_end", keep)])
 
-    # Keras divides the loss of each replica by the number of replicas, whatever their parts are:
-    # the gradient is the one that trained, and not that of one device.
+    # Keras divides each replica's loss by the number of replicas, however unequal their parts are:
+    # the recorded gradient is the one that trained, not that of a single device.
     assert len(expected) == len(monitor.records) == 2
     last = [np.linalg.norm(b - a) / LEARNING_RATE for b, a in zip(*steps, strict=True)]
     first = [np.linalg.norm(b - a) / LEARNING_RATE for b, a in zip(before, steps[0], strict=True)]

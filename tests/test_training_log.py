@@ -1,4 +1,4 @@
-"""Training runs are kept apart, and are the same live as from disk."""
+"""Training runs are kept separate, and are identical live and from disk."""
 
 import dataclasses
 import os
@@ -31,7 +31,7 @@ def probed(log_dir, update_freq="batch", **how):
     return GradientMonitor(log_dir, update_freq, probe=(x[:4], y[:4]), **how)
 
 
-def test_fit_and_probe_are_the_same_live_as_from_disk(tmp_path):
+def test_fit_and_probe_are_identical_live_and_from_disk(tmp_path):
     monitor = probed(tmp_path, weights=True, optimizer_state=True)
     model = mlp(depth=2, activation="tanh")
     model.layers[0].kernel.regularizer = keras.regularizers.L2(0.1)
@@ -42,7 +42,7 @@ def test_fit_and_probe_are_the_same_live_as_from_disk(tmp_path):
     assert_same_live_as_from_disk(monitor, tmp_path)
 
 
-def test_a_custom_loop_is_the_same_live_as_from_disk(tmp_path):
+def test_a_custom_loop_is_identical_live_and_from_disk(tmp_path):
     monitor, model = probed(tmp_path), compiled(mlp())
     x, y = regression_data(1)
     for _ in range(2):
@@ -53,12 +53,12 @@ def test_a_custom_loop_is_the_same_live_as_from_disk(tmp_path):
                     variables = model.trainable_variables
                     model.optimizer.apply(tape.gradient(loss, variables), variables)
 
-    assert steps_of(monitor.run) == [[0, 1, 2, 3]]  # a loop that goes on is one training run
+    assert steps_of(monitor.run) == [[0, 1, 2, 3]]  # a resumed loop is one training run
     assert_same_live_as_from_disk(monitor, tmp_path)
 
 
 @pytest.mark.parametrize("num_kept", [1, 4])
-def test_records_beyond_what_memory_keeps_are_the_same(tmp_path, monkeypatch, num_kept):
+def test_records_dropped_from_memory_are_read_from_disk(tmp_path, monkeypatch, num_kept):
     limit = num_kept * 40_000
     monkeypatch.setattr(training_log, "MAX_BYTES", limit)
     monitor, model = probed(tmp_path), compiled(mlp())
@@ -71,7 +71,7 @@ def test_records_beyond_what_memory_keeps_are_the_same(tmp_path, monkeypatch, nu
     assert_same_live_as_from_disk(monitor, tmp_path)
 
 
-def test_without_a_log_the_records_in_memory_are_all_there_is(monkeypatch):
+def test_without_a_log_only_records_in_memory_are_available(monkeypatch):
     monkeypatch.setattr(training_log, "MAX_BYTES", 1)
     monitor = GradientMonitor(None, "batch")
     fit(compiled(mlp()), *regression_data(5), [monitor])
@@ -80,7 +80,7 @@ def test_without_a_log_the_records_in_memory_are_all_there_is(monkeypatch):
     assert steps_of(monitor.run) == [[0, 4]]
 
 
-def test_a_log_that_was_removed_leaves_the_records_in_memory(tmp_path, monkeypatch):
+def test_after_removing_the_log_the_records_in_memory_remain(tmp_path, monkeypatch):
     monkeypatch.setattr(training_log, "MAX_BYTES", 1)
     monitor = GradientMonitor(tmp_path, "batch")
     fit(compiled(mlp()), *regression_data(5), [monitor])
@@ -90,7 +90,7 @@ def test_a_log_that_was_removed_leaves_the_records_in_memory(tmp_path, monkeypat
     assert steps_of(monitor.run) == [[0, 4]]
 
 
-def test_a_running_fit_is_the_same_live_as_from_disk(tmp_path):
+def test_a_running_fit_is_identical_live_and_from_disk(tmp_path):
     monitor, seen = GradientMonitor(tmp_path, "batch"), []
 
     def look(model):
@@ -119,7 +119,7 @@ def test_two_fits_are_two_training_runs(tmp_path):
     assert_same_live_as_from_disk(monitor, tmp_path)
 
 
-def test_two_models_are_two_training_runs_each_with_its_own_description(tmp_path):
+def test_two_models_are_two_training_runs_with_separate_descriptions(tmp_path):
     monitor = GradientMonitor(tmp_path)
     fit(compiled(mlp(depth=0)), *regression_data(1), [monitor])
     fit(compiled(mlp(depth=1), "adam", loss="mae"), *regression_data(1), [monitor])
@@ -133,7 +133,7 @@ def test_two_models_are_two_training_runs_each_with_its_own_description(tmp_path
     assert_same_live_as_from_disk(monitor, tmp_path)
 
 
-def test_a_model_that_is_compiled_again_during_fit_begins_another_training_run(tmp_path):
+def test_compiling_during_fit_begins_another_training_run(tmp_path):
     def freeze(model):
         model.layers[0].trainable = False
         compiled(model, model.optimizer)
@@ -174,7 +174,7 @@ def run_script(log_dir, units):
     ).stdout
 
 
-def test_a_script_that_runs_twice_makes_two_training_runs_and_says_so(tmp_path):
+def test_running_a_script_twice_makes_two_training_runs_and_prints_so(tmp_path):
     first, second = (run_script(tmp_path, units) for units in (2, 5))
     run = read_run(tmp_path)
 
@@ -193,9 +193,7 @@ def test_a_script_that_runs_twice_makes_two_training_runs_and_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(("verbose", "expected"), [(2, 1), (0, 0)])
-def test_the_place_of_the_log_is_told_once_unless_fit_is_silent(
-    tmp_path, capsys, verbose, expected
-):
+def test_the_log_location_is_printed_once_unless_fit_is_silent(tmp_path, capsys, verbose, expected):
     model, monitor = compiled(mlp()), GradientMonitor(tmp_path)
     for _ in range(2):
         fit(model, *regression_data(1), [monitor], verbose=verbose)
@@ -203,7 +201,7 @@ def test_the_place_of_the_log_is_told_once_unless_fit_is_silent(
     assert capsys.readouterr().out.count("GradientMonitor writes to") == expected
 
 
-def test_the_place_of_the_log_of_a_custom_loop_is_told_once(tmp_path, capsys):
+def test_the_log_location_of_a_custom_loop_is_printed_once(tmp_path, capsys):
     monitor, model = GradientMonitor(tmp_path), compiled(mlp())
     for _ in range(2):
         with monitor.watch(model):
@@ -212,7 +210,7 @@ def test_the_place_of_the_log_of_a_custom_loop_is_told_once(tmp_path, capsys):
     assert capsys.readouterr().out.count("GradientMonitor writes to") == 1
 
 
-def test_nothing_is_told_where_nothing_is_written_or_logging_is_switched_off(tmp_path, capsys):
+def test_nothing_is_printed_without_a_log_or_with_logging_off(tmp_path, capsys):
     fit(compiled(mlp()), *regression_data(1), [GradientMonitor(None)], verbose=2)
     keras.config.disable_interactive_logging()
     try:
@@ -223,7 +221,7 @@ def test_nothing_is_told_where_nothing_is_written_or_logging_is_switched_off(tmp
     assert "GradientMonitor" not in capsys.readouterr().out
 
 
-def test_the_settings_say_what_was_recorded_and_how(tmp_path):
+def test_the_settings_describe_what_was_recorded_and_how(tmp_path):
     monitor = probed(tmp_path, 5, activations=False)
     fit(compiled(mlp()), *regression_data(1), [monitor])
     settings, of_probe = monitor.run.latest.settings, monitor.probe_run.latest.settings
@@ -236,21 +234,21 @@ def test_the_settings_say_what_was_recorded_and_how(tmp_path):
     assert of_probe == dataclasses.replace(settings, quantities=of_probe.quantities)
 
 
-def test_the_batch_size_is_that_of_the_first_record(tmp_path):
+def test_the_batch_size_is_the_first_records(tmp_path):
     monitor = GradientMonitor(tmp_path)
     fit(compiled(mlp()), *regression_data(2), [monitor])
 
     assert monitor.run.latest.settings.batch_size == 8
 
 
-def test_ids_are_the_utc_time_and_digits_that_differ():
+def test_ids_consist_of_the_utc_time_and_distinct_digits():
     ids = {new_id(0.0) for _ in range(20)}
 
     assert len(ids) > 1
     assert {one[:16] for one in ids} == {"19700101-000000-"}
 
 
-def test_the_runs_list_themselves(tmp_path):
+def test_printing_the_runs_lists_them(tmp_path):
     monitor = GradientMonitor(tmp_path, "batch")
     empty = repr(monitor.run)
     fit(compiled(mlp()), *regression_data(2), [monitor])
@@ -261,17 +259,17 @@ def test_the_runs_list_themselves(tmp_path):
     assert repr(monitor.run) == f"<Run {tmp_path}/gradients: 1 training run\n  {training!r}>"
 
 
-def test_without_a_training_run_there_is_no_latest():
+def test_without_a_training_run_latest_raises():
     with pytest.raises(LookupError, match="No training run has been recorded yet"):
         _ = Run(None, ()).latest
 
 
-def test_a_monitor_without_a_probe_has_no_run_of_it():
+def test_a_monitor_without_a_probe_has_no_probe_run():
     with pytest.raises(ValueError, match="This GradientMonitor has no probe"):
         _ = GradientMonitor(None).probe_run
 
 
-def test_steps_that_a_resumed_run_repeats_are_those_of_the_later_one(tmp_path):
+def test_steps_repeated_after_resuming_are_taken_from_the_later_run(tmp_path):
     log = TrainingLog("gradients", ())
     for number, (steps, resumed_from) in enumerate([((0, 1, 2), None), ((1, 2, 3), 1)]):
         log.begin(Beginning(str(number), float(number), SETTINGS, resumed_from))
@@ -282,7 +280,7 @@ def test_steps_that_a_resumed_run_repeats_are_those_of_the_later_one(tmp_path):
     assert steps_of(log.run) == [[0, 1, 2], [1, 2, 3]]
 
 
-def test_each_model_has_records_of_its_own(tmp_path):
+def test_each_model_has_its_own_records(tmp_path):
     log = TrainingLog("gradients", ())
     log.add(full_record(0), MODEL)
     log.reset()

@@ -1,7 +1,7 @@
 """The recorded gradients are the ones that train the model, whichever way Keras runs the step.
 
-With plain SGD the gradient is what the weights lose, divided by the learning rate: the same
-training without a monitor, seen from outside, says what every norm must be.
+With plain SGD the gradient is the decrease of the weights divided by the learning rate, so the same
+training run without a monitor gives the expected value of every norm.
 """
 
 import keras
@@ -38,31 +38,31 @@ def assert_steps_agree(recorded, expected, steps):
         assert recorded[step] == pytest.approx(expected[step], rel=1e-4)
 
 
-def test_norms_without_xla(expected):
+def test_norms_are_right_without_xla(expected):
     recorded = norms_recorded(jit_compile=False)
 
     assert_steps_agree(recorded, expected, range(14))
 
 
-def test_norms_under_xla(expected):
+def test_norms_are_right_under_xla(expected):
     recorded = norms_recorded(jit_compile=True)
 
     assert_steps_agree(recorded, expected, range(14))
 
 
-def test_norms_where_keras_decides_on_xla(expected):
+def test_norms_are_right_if_keras_decides_on_xla(expected):
     recorded = norms_recorded(jit_compile="auto")
 
     assert_steps_agree(recorded, expected, range(14))
 
 
-def test_norms_of_eager_training(expected):
+def test_norms_are_right_in_eager_training(expected):
     recorded = norms_recorded(run_eagerly=True)
 
     assert_steps_agree(recorded, expected, range(14))
 
 
-# 7 batches an epoch: its second execution runs three steps of the four it might.
+# 7 batches per epoch: its second execution runs three of four possible steps.
 @pytest.mark.parametrize(
     ("update_freq", "steps", "jit_compile"),
     [
@@ -73,25 +73,27 @@ def test_norms_of_eager_training(expected):
         (3, range(0, 14, 3), True),
     ],
 )
-def test_norms_of_several_steps_an_execution(expected, update_freq, steps, jit_compile):
+def test_norms_with_several_steps_per_execution_are_right(
+    expected, update_freq, steps, jit_compile
+):
     recorded = norms_recorded(update_freq, steps_per_execution=4, jit_compile=jit_compile)
 
     assert_steps_agree(recorded, expected, steps)
 
 
-def test_norms_of_several_steps_an_execution_in_eager_training(expected):
+def test_norms_with_several_steps_per_eager_execution_are_right(expected):
     recorded = norms_recorded(3, steps_per_execution=4, run_eagerly=True)
 
     assert_steps_agree(recorded, expected, range(0, 14, 3))
 
 
-def test_norms_where_an_execution_holds_fewer_steps_than_two_records_are_apart(expected):
+def test_norms_are_right_if_executions_are_shorter_than_the_update_freq(expected):
     recorded = norms_recorded(5, steps_per_execution=2)
 
     assert_steps_agree(recorded, expected, [0, 5, 10])
 
 
-def test_norms_where_one_execution_is_longer_than_the_epoch(expected):
+def test_norms_are_right_if_an_execution_is_longer_than_the_epoch(expected):
     recorded = norms_recorded(2, steps_per_execution=10)
 
     assert_steps_agree(recorded, expected, range(0, 14, 2))
@@ -131,7 +133,7 @@ def test_each_value_is_counted_in_its_bucket():
         assert np.cumsum(counts).tolist() == below
 
 
-def test_a_last_batch_that_is_smaller_is_recorded_as_it_is():
+def test_a_smaller_last_batch_is_recorded():
     x, y = regression_data(num_batches=2)
     x, y = x[:-3], y[:-3]
     expected = norms_by_weight_changes(compiled(mlp()), x, y, LEARNING_RATE, BATCH_SIZE)
@@ -152,7 +154,7 @@ def test_validation_during_training_is_not_recorded(expected):
     assert norms[13] == pytest.approx(expected[13], rel=1e-4)
 
 
-def test_the_gradient_is_that_of_the_very_dropout_mask_that_trained():
+def test_the_gradient_uses_the_dropout_mask_that_trained():
     def model():
         keras.utils.clear_session()
         keras.utils.set_random_seed(3)

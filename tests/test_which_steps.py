@@ -1,4 +1,4 @@
-"""Which steps a monitor records, over one fit and over several."""
+"""Which steps a monitor records over one fit and over several fits."""
 
 import keras
 import pytest
@@ -40,7 +40,7 @@ def test_the_first_steps_are_recorded_by_default():
     assert steps_of(monitor) == [0, 1, 2, 5, 10, 20, 50, 100]
 
 
-def test_several_fits_go_on_where_the_last_one_stopped():
+def test_several_fits_continue_where_the_last_one_stopped():
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(None, update_freq=3)
     for _ in range(3):
@@ -49,7 +49,7 @@ def test_several_fits_go_on_where_the_last_one_stopped():
     assert steps_of(monitor) == [0, 3, 6, 9]
 
 
-def test_a_first_step_that_is_no_multiple_is_recorded_too():
+def test_a_first_step_that_is_not_a_multiple_is_recorded_too():
     model = compiled(mlp(depth=0))
     fit(model, *regression_data(7))
     monitor = GradientMonitor(None, update_freq=5)
@@ -67,7 +67,7 @@ def test_resumed_iterations_number_the_steps():
     assert steps_of(monitor) == [1001, 1002, 1005]
 
 
-def test_a_first_step_that_is_no_multiple_is_recorded_within_an_execution_of_several():
+def test_a_first_step_that_is_not_a_multiple_is_recorded_in_an_execution():
     model = compiled(mlp(depth=0), steps_per_execution=4)
     model.optimizer.iterations.assign(7)
     monitor = GradientMonitor(None, update_freq=3)
@@ -76,7 +76,7 @@ def test_a_first_step_that_is_no_multiple_is_recorded_within_an_execution_of_sev
     assert steps_of(monitor) == [7, 9, 12]
 
 
-def test_steps_after_a_fit_without_the_monitor_are_multiples_again():
+def test_after_a_fit_without_the_monitor_multiples_are_recorded_again():
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(None, update_freq=5)
     fit(model, *regression_data(4), [monitor])
@@ -86,7 +86,7 @@ def test_steps_after_a_fit_without_the_monitor_are_multiples_again():
     assert steps_of(monitor) == [0, 15]
 
 
-def test_iterations_set_back_are_followed():
+def test_lowered_iterations_lower_the_step_numbers():
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(None, update_freq=2)
     fit(model, *regression_data(4), [monitor])
@@ -96,7 +96,7 @@ def test_iterations_set_back_are_followed():
     assert steps_of(monitor) == [0, 2, 0, 2]
 
 
-def test_an_epoch_cut_short_loses_no_step():
+def test_a_shortened_epoch_loses_no_step():
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(None, update_freq=3)
 
@@ -109,7 +109,7 @@ def test_an_epoch_cut_short_loses_no_step():
     assert steps_of(monitor) == [0, 3, 6]
 
 
-def test_a_step_due_in_the_missing_part_of_an_execution_is_recorded_in_the_next():
+def test_a_step_due_in_the_missing_part_of_an_execution_is_recorded_next():
     model = compiled(mlp(depth=0), steps_per_execution=4)
     monitor = GradientMonitor(None, update_freq=7)
     fit(model, *regression_data(7), [monitor], epochs=2)
@@ -124,12 +124,12 @@ def test_every_batch_of_data_of_unknown_length_is_recorded():
     monitor = GradientMonitor(None, update_freq="batch")
     fit(compiled(mlp(depth=0)), unknown, None, [monitor], batch_size=None, epochs=3)
 
-    # Keras 3.15 counts the step for which it finds no more data, so numbers are left out.
+    # Keras 3.15 counts the step for which it finds no more data, so some numbers are skipped.
     assert len(steps_of(monitor)) == 12
     assert steps_of(monitor) == sorted(set(steps_of(monitor)))
 
 
-def test_another_model_begins_anew():
+def test_another_model_restarts_the_records():
     monitor = GradientMonitor(None, update_freq=3)
     fit(compiled(mlp(depth=0)), *regression_data(4), [monitor])
     fit(compiled(mlp(depth=1)), *regression_data(5), [monitor])
@@ -138,7 +138,7 @@ def test_another_model_begins_anew():
     assert [len(record.gradients) for record in monitor.records] == [4, 4]
 
 
-def test_compiled_again_the_model_is_recorded_from_its_new_first_step():
+def test_a_recompiled_model_is_recorded_from_its_new_first_step():
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(None, update_freq=3)
     fit(model, *regression_data(5), [monitor])
@@ -148,7 +148,7 @@ def test_compiled_again_the_model_is_recorded_from_its_new_first_step():
     assert steps_of(monitor) == [0, 3, 0, 3]
 
 
-def test_compiled_again_the_steps_of_before_are_kept_for_good(tmp_path):
+def test_a_recompiled_model_keeps_earlier_records(tmp_path):
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(tmp_path, update_freq=3)
     fit(model, *regression_data(8), [monitor])
@@ -166,7 +166,7 @@ def test_compiled_again_the_steps_of_before_are_kept_for_good(tmp_path):
     ]
 
 
-def test_compiled_again_with_the_same_optimizer_the_steps_go_on():
+def test_recompiling_with_the_same_optimizer_continues_the_steps():
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(None, update_freq=4)
     fit(model, *regression_data(3), [monitor])
@@ -176,7 +176,7 @@ def test_compiled_again_with_the_same_optimizer_the_steps_go_on():
     assert steps_of(monitor) == [0, 3, 4, 8]
 
 
-def test_compiled_again_with_other_steps_per_execution_no_step_is_lost():
+def test_recompiling_with_other_steps_per_execution_loses_no_step():
     model = compiled(mlp(depth=0))
     monitor = GradientMonitor(None, update_freq="batch")
     fit(model, *regression_data(3), [monitor])
@@ -188,7 +188,7 @@ def test_compiled_again_with_other_steps_per_execution_no_step_is_lost():
     assert steps_of(monitor) == list(range(9))
 
 
-def test_no_epoch_records_nothing():
+def test_zero_epochs_record_nothing():
     monitor = GradientMonitor(None)
     fit(compiled(mlp(depth=0)), *regression_data(2), [monitor], epochs=0)
 
@@ -196,9 +196,7 @@ def test_no_epoch_records_nothing():
 
 
 @pytest.mark.parametrize("steps_per_execution", [1, 3])
-def test_the_schedule_is_the_same_for_a_model_without_variables_before_its_first_step(
-    steps_per_execution,
-):
+def test_an_unbuilt_model_has_the_same_schedule(steps_per_execution):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.layers.Dense(3), keras.layers.Dense(2)])
     monitor = GradientMonitor(None, update_freq=2)

@@ -61,7 +61,7 @@ class GradientMonitor(keras.callbacks.Callback):
     clipping and without loss scale. With `gradient_accumulation_steps` it is that of each batch. If
     no optimizer is applied in a due step, the next step that applies one is recorded instead.
 
-    Each `fit` is a training run of its own. Several of them, of one or more models and processes,
+    Each `fit` is a separate training run. Several of them, of one or more models and processes,
     may share a `log_dir`; `run` and `vg_keras.read_run` keep them apart. A copy of a monitor, such
     as KerasTuner makes for each trial, writes to its own subdirectory of `log_dir`: `copy_1`,
     `copy_2`, and so on.
@@ -93,7 +93,7 @@ class GradientMonitor(keras.callbacks.Callback):
             What `read_run` reads is always written. In a long training run only some records have
             charts, since TensorBoard would not keep more of them.
         histogram_freq: How often to write histograms, as in `keras.callbacks.TensorBoard`: with the
-            first record of every so many epochs, or never if 0. None writes them with each record
+            first record of every n-th epoch, or never if 0. None writes them with each record
             that has charts.
 
     Attributes:

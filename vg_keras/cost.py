@@ -64,10 +64,11 @@ class Cost:
 
     def __str__(self) -> str:
         """Returns the cost as readable text."""
-        share = "an unknown fraction" if math.isnan(self.fraction) else f"{self.fraction:.2%}"
+        fraction = "an unknown fraction" if math.isnan(self.fraction) else f"{self.fraction:.2%}"
         every = f", one every {self.interval:,} steps" if self.interval else ""
+        records = f"{self.num_records:,} record{'' if self.num_records == 1 else 's'}"
         return (
-            f"{self.num_records:,} records{every}, {share} of the training time, "
+            f"{records}{every}, {fraction} of the training time, "
             f"{self.tracing_seconds:.1f} s for tracing, {self.num_bytes / 1e6:,.1f} MB"
         )
 

@@ -58,7 +58,7 @@ class Watch:
         claims.claim(self._user, self.model)
         recording.open(self.model)
         self._introduce()
-        recording.begin(self._observer, self.model, self._optimizers, goes_on=True)
+        recording.begin(self._observer, self.model, self._optimizers, continues=True)
         self.is_open = True
         recording.schedule.begin_or_resume(recording.count.next)
         recording.receiver.histograms.begin_epoch(self._epoch)

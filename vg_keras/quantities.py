@@ -57,6 +57,9 @@ class Quantity:
             from other quantities and not stored.
         since: The first format version that contains it.
         charts: The charts that show it.
+        choice: The argument of `GradientMonitor` that selects it, or None if it is always recorded.
+        only_regularized: Whether only variables with a regularizer have it.
+        stored_with: For a number that is computed in the step, the sketch that it is stored with.
     """
 
     name: str
@@ -66,6 +69,9 @@ class Quantity:
     number: int | None
     since: int
     charts: tuple[Chart, ...] = ()
+    choice: str | None = None
+    only_regularized: bool = False
+    stored_with: str | None = None
 
 
 _GRADIENT = "loss per unit of the variable"
@@ -140,6 +146,7 @@ QUANTITIES = (
                 lambda record, path: norm_to_plot(record.data_loss_gradients[path]),
             ),
         ),
+        only_regularized=True,
     ),
     Quantity(
         name="regularization_gradients",
@@ -157,6 +164,7 @@ QUANTITIES = (
                 lambda record, path: norm_to_plot(record.regularization_gradients[path]),
             ),
         ),
+        only_regularized=True,
     ),
     Quantity(
         name="update_norms",
@@ -174,8 +182,19 @@ QUANTITIES = (
                 Record.update_ratio,
             ),
         ),
+        choice="updates",
+        stored_with="gradients",
     ),
-    Quantity(name="weight_norms", of="variables", form="number", unit=_VARIABLE, number=1, since=2),
+    Quantity(
+        name="weight_norms",
+        of="variables",
+        form="number",
+        unit=_VARIABLE,
+        number=1,
+        since=2,
+        choice="updates",
+        stored_with="gradients",
+    ),
     Quantity(
         name="weights",
         of="variables",
@@ -184,6 +203,7 @@ QUANTITIES = (
         number=3,
         since=2,
         charts=(Chart("weights", "histogram", "The values of this variable before the update."),),
+        choice="weights",
     ),
     Quantity(
         name="first_moments",
@@ -200,6 +220,7 @@ QUANTITIES = (
                 "gradient.",
             ),
         ),
+        choice="optimizer_state",
     ),
     Quantity(
         name="second_moments",
@@ -216,6 +237,7 @@ QUANTITIES = (
                 "squared gradient.",
             ),
         ),
+        choice="optimizer_state",
     ),
     Quantity(
         name="activations",
@@ -225,6 +247,7 @@ QUANTITIES = (
         number=4,
         since=2,
         charts=(Chart("activations", "histogram", "The values of this layer's output."),),
+        choice="activations",
     ),
     Quantity(
         name="activation_gradients",
@@ -263,8 +286,8 @@ QUANTITIES = (
                 ),
             ),
         ),
+        choice="activations",
     ),
-    Quantity(name="examples", of="layers", form="count", unit="examples", number=2, since=2),
     Quantity(
         name="saturated_units",
         of="layers",
@@ -281,6 +304,18 @@ QUANTITIES = (
                 lambda record, path: record.saturated_units[path],
             ),
         ),
+        choice="activations",
+        stored_with="activations",
+    ),
+    Quantity(
+        name="examples",
+        of="layers",
+        form="count",
+        unit="examples",
+        number=2,
+        since=2,
+        choice="activations",
+        stored_with="activations",
     ),
     Quantity(
         name="dead_units",
@@ -298,9 +333,16 @@ QUANTITIES = (
                 lambda record, path: record.dead_units[path],
             ),
         ),
+        choice="activations",
     ),
     Quantity(
-        name="dead_unit_examples", of="layers", form="count", unit="examples", number=5, since=2
+        name="dead_unit_examples",
+        of="layers",
+        form="count",
+        unit="examples",
+        number=5,
+        since=2,
+        choice="activations",
     ),
 )
 """Every quantity, in the order in which TensorBoard and tables show them."""
@@ -310,6 +352,12 @@ SKETCHES = tuple(q for q in QUANTITIES if q.form == "sketch")
 
 NUMBERS = tuple(q for q in QUANTITIES if q.form != "sketch" and q.number is not None)
 """The stored quantities that are one number for each path."""
+
+EXTRAS = {
+    sketch.name: tuple(q.name for q in NUMBERS if q.stored_with == sketch.name)
+    for sketch in SKETCHES
+}
+"""The numbers that are stored with each sketch in the step, in the order of their columns."""
 
 BY_NAME = {quantity.name: quantity for quantity in QUANTITIES}
 

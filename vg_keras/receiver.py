@@ -203,7 +203,7 @@ class Receiver:
         observer = self._received_from
         if observer is None:
             return
-        if observer.was_handed_nothing:
+        if observer.has_seen_no_gradient:
             self.notices.warn_once(
                 f"The train step of the model {observer.model_name!r} passed no gradient of a "
                 "monitored variable to the `apply` of a Keras optimizer: nothing is recorded. "

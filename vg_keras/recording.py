@@ -86,7 +86,7 @@ class Recording:
         observer: Observer,
         model: keras.Model,
         optimizers: Sequence[keras.optimizers.Optimizer],
-        goes_on: bool = False,
+        continues: bool = False,
     ) -> None:
         """Begins a training run.
 
@@ -94,12 +94,12 @@ class Recording:
             observer: The observer of its steps.
             model: The model that it trains.
             optimizers: The optimizers that train the model.
-            goes_on: Whether to continue the previous training run if the steps continue where it
+            continues: Whether to continue the previous training run if the steps continue where it
                 stopped.
         """
         stopped_at = self.count.next
         is_resumed = self.count.begin(observer.counts) and self.count.next > 0
-        if self._beginning is None or not goes_on or self.count.next != stopped_at:
+        if self._beginning is None or not continues or self.count.next != stopped_at:
             began = time.time()
             quantities = observer.choice.quantities
             settings = settings_of(model, optimizers, self.schedule.update_freq, quantities)

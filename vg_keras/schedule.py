@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Iterator
+from typing import Any
 
 NEVER = 2**62
 """A step number that is never reached."""
@@ -129,14 +130,23 @@ def _multiple_from(step: int, factor: int) -> int:
     return -(-step // factor) * factor
 
 
+def whole_number(value: Any) -> int:
+    """Returns an integer of any type, including NumPy's.
+
+    Raises:
+        TypeError: If it is not an integer, or is a bool.
+    """
+    if isinstance(value, bool):
+        raise TypeError("A bool is not a number.")
+    return operator.index(value)
+
+
 def _checked(update_freq: int | str) -> int | str:
     expected = "`update_freq` must be 'auto', 'epoch', 'batch' or a positive integer."
     received = f"Received: update_freq={update_freq!r}."
     if not isinstance(update_freq, str):
         try:
-            if isinstance(update_freq, bool):
-                raise TypeError
-            update_freq = operator.index(update_freq)  # accepts NumPy integers too
+            update_freq = whole_number(update_freq)
         except TypeError:
             raise TypeError(f"{expected} {received} Use update_freq='auto'.") from None
     if isinstance(update_freq, str):

@@ -1,1 +1,1 @@
-"""What the experiments share: data, device, options, sweeps, and how results are told."""
+"""Shared code of the experiments: data, device, options, sweeps and results."""

@@ -1,4 +1,4 @@
-"""Which experiments there are, in the order in which they tell their story."""
+"""The list of experiments, in the order in which they are presented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs an experiment from the command line: what it prints, and how its errors are told."""
+"""Runs an experiment from the command line: its printed output and its error messages."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def main(name: str, arguments: list[str] | None = None) -> int:
     """Runs an experiment and returns the exit status.
 
     Args:
-        name: The experiment, a module of `experiments` with `add_options` and `run`.
-        arguments: Those of the command line, by default the process's own.
+        name: The experiment, a module in `experiments` with `add_options` and `run`.
+        arguments: Command-line arguments, by default those of the process.
     """
     experiment = importlib.import_module(f"experiments.{name}")
     chosen = options.parser(experiment).parse_args(arguments)
@@ -40,8 +40,7 @@ def guarded(work: Callable[[], int | None], log_dir: str) -> int:
     """Does some work and returns the exit status.
 
     Returns:
-        What the work returned, 0 for None; 2 where something that was asked for can't be had, or
-        130 after Ctrl-C.
+        What the work returned, with 0 for None; 2 after a `UsageError`, or 130 after Ctrl-C.
     """
     try:
         quiet.import_tensorflow()
@@ -65,7 +64,7 @@ def _what_is_done(log_dir: str) -> str:
 
 
 def run(experiment: ModuleType, chosen: Namespace) -> Path:
-    """Runs an experiment, prints and saves what it found, and returns the folder of that."""
+    """Runs an experiment, prints and saves its results, and returns their folder."""
     from rich.console import Console
 
     from experiments.common import device, saving

@@ -1,4 +1,4 @@
-"""Which device an experiment trains on."""
+"""Chooses the device that an experiment trains on."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from experiments.common.errors import UsageError
 
 
 def choose(device: str) -> str:
-    """Makes TensorFlow use the device that was asked for.
+    """Makes TensorFlow use the requested device.
 
     Args:
-        device: "cpu", "gpu", or "auto" for a GPU where there is one.
+        device: "cpu", "gpu", or "auto" for a GPU if available.
 
     Returns:
-        What was chosen, in words.
+        The chosen device, in words.
 
     Raises:
-        UsageError: A GPU was asked for and TensorFlow sees none.
+        UsageError: If a GPU was requested and TensorFlow sees none.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
@@ -29,12 +29,12 @@ def choose(device: str) -> str:
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
         return "CPU" if device == "cpu" else "CPU (TensorFlow sees no GPU)"
-    for gpu in gpus:  # or the first process would take all of the memory for itself
+    for gpu in gpus:  # otherwise the first process would allocate all of the memory
         tf.config.experimental.set_memory_growth(gpu, True)
     details = tf.config.experimental.get_device_details(gpus[0])
     return f"GPU ({details.get('device_name', gpus[0].name)})"
 
 
 def default_jobs(device_name: str) -> int:
-    """Returns how many processes may train at once: one on a GPU, else one for each core."""
+    """Returns how many processes may train at once: one on a GPU, otherwise one per core."""
     return 1 if device_name.startswith("GPU") else joblib.cpu_count()

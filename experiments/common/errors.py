@@ -1,5 +1,5 @@
-"""The errors that are the user's to mend: told in a sentence, without a traceback."""
+"""Errors that the user can fix: reported in one sentence, without a traceback."""
 
 
 class UsageError(ValueError):
-    """Something that was asked for can't be had; the message says what, and what to do."""
+    """Something that was requested is unavailable; the message says what, and what to do."""

@@ -1,4 +1,4 @@
-"""By which factor a quantity changes from layer to layer."""
+"""The factor by which a quantity changes from layer to layer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 
 def factor_per_layer(values: Sequence[float]) -> float:
-    """Returns by which factor a layer changes what runs back from the last value to the first.
+    """Returns the factor per layer by which a backpropagated quantity changes.
 
-    That is the geometric mean of the ratio of each value to the one after it; NaN for fewer than
-    two values, or where one of the ends is zero or not finite.
+    This is the geometric mean of the ratio of each value to the next one; NaN for fewer than two
+    values, or if the first or last value is zero or not finite.
     """
     if len(values) < 2 or not (0 < values[0] < math.inf and 0 < values[-1] < math.inf):
         return math.nan
@@ -20,10 +20,10 @@ def factor_per_layer(values: Sequence[float]) -> float:
 
 
 def fitted_factor(depths: Sequence[int], values: Sequence[float]) -> float:
-    """Returns by which factor one layer more changes a quantity.
+    """Returns the factor by which each additional layer changes a quantity.
 
-    That is the slope of a straight line through the logarithms. Values that are zero or not finite
-    are left out; NaN where fewer than two are left.
+    This is the slope of a straight line fitted to the logarithms. Values that are zero or not
+    finite are left out; NaN if fewer than two remain.
     """
     points = [(d, math.log(v)) for d, v in zip(depths, values, strict=True) if 0 < v < math.inf]
     if len(points) < 2:

@@ -1,6 +1,6 @@
-"""The first step of networks of random weights on random inputs, where theory can be checked.
+"""The first step of networks with random weights on random inputs, to check theory.
 
-Inputs are Gaussian and labels are random, so that nothing but the layers decides on the gradients.
+Inputs are Gaussian and labels are random, so the gradients depend on the layers only.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ BATCH_SIZE = 256
 
 @dataclass(frozen=True)
 class FirstStep:
-    """What the first step of a network of `mlp.network` gave.
+    """Results of the first step of a network made by `mlp.network`.
 
     Args:
-        record: What the monitor recorded of it.
-        weights: float32: of each layer the kernel and the biases, before the step.
-        x: float32 `[BATCH_SIZE, inputs]`, its batch.
+        record: The monitor's record of the step.
+        weights: float32: kernel and biases of each layer, before the step.
+        x: float32 `[BATCH_SIZE, inputs]`, the batch.
     """
 
     record: Record
@@ -49,13 +49,13 @@ class FirstStep:
 
 
 class FirstSteps:
-    """Makes the first training step of one network after the other.
+    """Runs the first training step of one network after another.
 
-    All of them must have the same layers, for one model makes the steps of all: TensorFlow takes
-    seconds to trace a model. For the same reason the seed is set once, which is slow to set.
+    All networks must have the same layers, because one model runs the steps of all: tracing a model
+    takes TensorFlow seconds. The seed is set only once, because setting it is slow too.
 
     Args:
-        seed: Seed of everything that is drawn from here on: weights, inputs, labels.
+        seed: Seed of everything drawn from here on: weights, inputs, labels.
     """
 
     def __init__(self, seed: int) -> None:
@@ -65,15 +65,15 @@ class FirstSteps:
         self._model: keras.Model | None = None
 
     def of(self, network: keras.Model, input_rms: float = 1.0) -> FirstStep:
-        """Makes the first step of a network, which itself stays as it is.
+        """Runs the first step of a network, without changing the network itself.
 
         Args:
-            network: A classifier of `mlp.network`.
+            network: A classifier made by `mlp.network`.
             input_rms: Standard deviation of the inputs.
         """
         if self._model is None:
             self._model = keras.models.clone_model(network)
-            # Without XLA, whose compiling takes longer than these few steps.
+            # Without XLA, whose compilation takes longer than these few steps.
             self._model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
         weights = network.get_weights()
         self._model.set_weights(weights)
@@ -85,9 +85,9 @@ class FirstSteps:
 
 
 def predicted_signal(chi: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the signal at each layer's output, that of the last one being 1.
+    """Returns the signal at each layer's output, relative to the last layer.
 
     Args:
-        chi: float64 `[depth]`, of `mean_field_path`.
+        chi: float64 `[depth]`, from `mean_field_path`.
     """
     return np.sqrt(np.append(np.cumprod(chi[:0:-1])[::-1], 1.0))

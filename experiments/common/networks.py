@@ -1,4 +1,4 @@
-"""Small networks of several kinds that classify ten digits, or what has the shape of them."""
+"""Small networks of several kinds that classify ten digits, or data of the same shape."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Network:
     """A network that is trained.
 
     Args:
-        name: What the table calls it.
-        make: Makes the model, not compiled.
+        name: Name of the network in the table.
+        make: Makes the uncompiled model.
         batch_size: Examples in a batch.
     """
 

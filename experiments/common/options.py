@@ -1,4 +1,4 @@
-"""Command-line options that several experiments share, named alike in all of them."""
+"""Command-line options shared by several experiments, with the same names in all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JIT_COMPILE: dict[str, bool | str] = {"auto": "auto", "true": True, "false": Fal
 
 
 def parser(experiment: ModuleType) -> argparse.ArgumentParser:
-    """Returns the parser of an experiment, which shows the defaults in its help."""
+    """Returns the parser of an experiment, whose help shows the defaults."""
     name = experiment.__name__.rpartition(".")[2]
     made = argparse.ArgumentParser(
         prog=f"python -m experiments.{name}",
@@ -33,10 +33,10 @@ def add_training(
     initializer: str | None = "glorot_uniform",
     epochs: int = 5,
 ) -> None:
-    """Adds the options that say what is trained and how.
+    """Adds the options that determine what is trained and how.
 
     Args:
-        group: Where they are added.
+        group: The group that the options are added to.
         depth: Hidden layers by default; None if the experiment chooses them.
         initializer: Initializer by default; likewise.
         epochs: Epochs on all of MNIST by default.
@@ -67,7 +67,7 @@ def add_training(
 
 
 def add_data(group: argparse.ArgumentParser) -> None:
-    """Adds the options that say where the digits come from, for experiments that take them."""
+    """Adds the options for the source of the digits, for experiments that use them."""
     add = group.add_argument
     add(
         "--data",
@@ -79,12 +79,12 @@ def add_data(group: argparse.ArgumentParser) -> None:
 
 
 def add_seeds(group: argparse.ArgumentParser, default: int) -> None:
-    """Adds the option that says how often everything is drawn anew."""
+    """Adds the option for the number of seeds."""
     group.add_argument("--seeds", type=positive, default=default, help="number of seeds")
 
 
 def add_surroundings(group: argparse.ArgumentParser) -> None:
-    """Adds the options that every experiment has: where it runs, and where results go."""
+    """Adds the options of every experiment: where it runs, and where results are saved."""
     add = group.add_argument
     add("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
     add("--jobs", type=positive, help="trainings at the same time; by default one for each core")
@@ -95,10 +95,10 @@ def add_surroundings(group: argparse.ArgumentParser) -> None:
 
 
 def make_folder(folder: Path) -> Path:
-    """Makes a folder for results and returns it.
+    """Creates a folder for results and returns it.
 
     Raises:
-        UsageError: It can't be made.
+        UsageError: If the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def positive(text: str) -> int:
 
 
 def at_least_two(text: str) -> int:
-    """Parses an integer from 2, for what is compared from one layer to the next."""
+    """Parses an integer of at least 2, for quantities that are compared between layers."""
     if (value := int(text)) < 2:
         raise argparse.ArgumentTypeError(f"{text} is less than 2")
     return value

@@ -1,4 +1,4 @@
-"""What an experiment found: an answer, figures, numbers, and each claim beside what came out."""
+"""Results of an experiment: an answer, figures, numbers, and checks of claims."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """A claim or a published number beside ours.
+    """A claim or a published number compared with our result.
 
     Args:
-        what: What is measured, in words that stand alone.
-        source: Who says so: a publication, or "claim 3" of the article behind this project.
-        published: The number or the claim, as it is printed there.
-        ours: What came out. NaN holds nowhere.
-        low: The least value at which the claim holds.
-        high: The greatest.
-        form: How the three numbers are printed, as in `format`.
+        what: What is measured, in self-contained words.
+        source: Source of the claim: a publication, or "claim 3" of the article behind this project.
+        published: The number or the claim, as printed in the source.
+        ours: Our result. With NaN the claim never holds.
+        low: The smallest value at which the claim holds.
+        high: The largest value at which the claim holds.
+        form: Format of the three numbers, as in `format`.
     """
 
     what: str
@@ -45,15 +45,15 @@ class Check:
         tolerance: float = 0.1,
         form: str = ".3f",
     ) -> Check:
-        """Returns the check whether ours is a number, up to a relative tolerance.
+        """Returns a check that our result equals a number up to a relative tolerance.
 
         Args:
             what: As in the class.
-            source: Likewise.
-            expected: What ours should be.
-            ours: What came out.
-            tolerance: How far from it ours may be, relative to it.
-            form: How all of them are printed.
+            source: As in the class.
+            expected: The expected number.
+            ours: Our result.
+            tolerance: Allowed relative deviation from the expected number.
+            form: Format of all numbers.
         """
         room = abs(tolerance * expected)
         printed = format(expected, form)
@@ -61,7 +61,7 @@ class Check:
 
     @property
     def held(self) -> bool:
-        """Whether our number is within the band."""
+        """Whether our result is within the band."""
         return self.low <= self.ours <= self.high
 
     @property
@@ -76,25 +76,25 @@ class Check:
 
     @property
     def printed(self) -> str:
-        """Our number as it is printed."""
+        """Our result, formatted."""
         return format(self.ours, self.form)
 
 
 def counted(flags: Iterable[bool], values: Any) -> float:
-    """Returns how many are true; NaN if one of the values behind them is not finite."""
+    """Returns how many conditions are true; NaN if any of the underlying values is not finite."""
     return float(sum(flags)) if np.all(np.isfinite(values)) else math.nan
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment found.
+    """Results of an experiment.
 
     Args:
-        answer: The answer to its question, in a sentence or two with the numbers.
-        figures: By name; a figure is saved as NAME.png and NAME.svg.
-        checks: Every claim that it tests, held or not.
-        numbers: What results.json holds beside: everything that the figures show.
-        settings: What the outcome depends on.
+        answer: The answer to its question, in one or two sentences with the numbers.
+        figures: Figures by name; each is saved as NAME.png and NAME.svg.
+        checks: Every tested claim, whether it holds or not.
+        numbers: Further content of results.json: everything that the figures show.
+        settings: Settings that determine the outcome.
     """
 
     answer: str
@@ -104,7 +104,7 @@ class Outcome:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError if two checks are called alike: a table could not tell them apart."""
+        """Raises ValueError if two checks have the same name, which a table could not show."""
         names = [check.what for check in self.checks]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"Expected a name of its own for each check. Twice: {twice}.")

@@ -1,4 +1,4 @@
-"""One page with what all experiments found: every figure, number and claim, in one HTML file."""
+"""One page with all results: every figure, number and claim, in one HTML file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def write(folders: Sequence[Path], output: Path, small: bool = False) -> Path:
     """Writes the page and returns its path.
 
     Args:
-        folders: Of the experiments, each with results.json and the figures it names.
-        output: The folder of the page.
-        small: Whether they ran in their small form, which the page then says.
+        folders: Folders of the experiments, each with results.json and the figures that it names.
+        output: The folder that the page is written to.
+        small: Whether the experiments ran in their small form, which the page then states.
     """
     experiments = []
     for folder in folders:
@@ -46,7 +46,7 @@ def _data_url(path: Path) -> str:
 
 
 def _tables(numbers: Any, name: str = "") -> list[tuple[str, str]]:
-    """Returns the numbers of results.json as rows of a name and what stands there."""
+    """Returns the numbers of results.json as rows of name and value."""
     if isinstance(numbers, dict):
         prefix = f"{name} › " if name else ""  # noqa: RUF001 - the sign that says "within"
         return [row for key, value in numbers.items() for row in _tables(value, prefix + key)]

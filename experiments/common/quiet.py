@@ -1,7 +1,7 @@
-"""Imports TensorFlow without the lines that it prints on its way.
+"""Imports TensorFlow without its log output.
 
-`TF_CPP_MIN_LOG_LEVEL` alone does not help: TensorFlow 2.21 logs before that setting is read, to the
-file descriptor of the standard error.
+`TF_CPP_MIN_LOG_LEVEL` alone does not help: TensorFlow 2.21 logs to the file descriptor of standard
+error before it reads that setting.
 """
 
 import os
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and Keras; what they print is shown only if that fails."""
+    """Imports TensorFlow and Keras; their output is shown only if the import fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _stderr_held_back():
         import keras  # noqa: F401
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-    # It warns of retracing where many models are trained for a few steps each, as they are here.
+    # TensorFlow warns of retracing when many models are trained for a few steps each, as here.
     tf.get_logger().setLevel("ERROR")
 
 

@@ -1,10 +1,10 @@
-"""Writes what the experiments found into experiments/README.md, from the committed results.
+"""Writes the results of the experiments into experiments/README.md, from the committed files.
 
     python -m experiments.common.readme [--subset DIR]
 
-Each experiment has results/NAME/results.json, and subset.json beside it where it takes digits: the
-same on the 5,000 digits that are installed, taken from DIR/NAME/results.json. A test checks that
-the README is what these say.
+Each experiment has results/NAME/results.json. Experiments on digits also have subset.json: the same
+for the 5,000 installed digits, copied from DIR/NAME/results.json. A test checks that the README
+matches these files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEAD = """\
 
 
 def generated() -> str:
-    """Returns what stands between the marks: a section for each experiment, then the table."""
+    """Returns the text between the marks: a section for each experiment, then the table."""
     found = {name: _read(name, "results.json") for name in EXPERIMENTS}
     subset = {name: _read(name, SUBSET_FILE) for name in EXPERIMENTS}
     sections = [_section(results, subset[name]) for name, results in found.items() if results]
@@ -90,14 +90,14 @@ def _rows(name: str, checks: list[dict[str, Any]], subset: dict[str, Any] | None
 
 
 def updated(text: str) -> str:
-    """Returns the text of the README with what stands between the marks written anew."""
+    """Returns the README with the text between the marks regenerated."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{generated()}\n\n{END}{after}"
 
 
 def take_subset(folder: Path) -> None:
-    """Copies the results of the experiments that take digits from a folder of all results."""
+    """Copies the results of the experiments on digits from a folder of all results."""
     for name in EXPERIMENTS:
         path = folder / name / "results.json"
         if path.exists() and json.loads(path.read_text(encoding="utf-8"))["data"]:

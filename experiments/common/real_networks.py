@@ -1,4 +1,4 @@
-"""Networks as people train them, with data of the shapes that they take."""
+"""Realistic networks, with random data of matching shapes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class RealNetwork:
     """A network that is trained.
 
     Args:
-        make: Makes the model, not compiled; it returns probabilities of `CLASSES` classes.
-        shape: That of one example.
-        is_of_words: Whether an example is integers below `WORDS`.
+        make: Makes the uncompiled model, which returns probabilities of `CLASSES` classes.
+        shape: Shape of one example.
+        is_of_words: Whether an example consists of integers below `WORDS`.
     """
 
     make: Callable[[], keras.Model]
@@ -56,7 +56,7 @@ def real_network(name: str) -> RealNetwork:
     """Returns one of `NAMES`, or a perceptron of another depth, such as `mlp_20`.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: If there is no network of that name.
     """
     images = (64, 64, 3)
     depth = re.fullmatch(r"mlp_(\d+)", name)

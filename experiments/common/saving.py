@@ -1,4 +1,4 @@
-"""Writes what an experiment found: figures as PNG and SVG, everything else as results.json."""
+"""Writes the results of an experiment: figures as PNG and SVG, everything else as results.json."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DPI = 150
 
 
 def save(outcome: Outcome, session: Session, folder: Path) -> None:
-    """Writes figures and results.json into a folder that exists."""
-    # The same figure is the same file, so that its history shows what really changed.
+    """Writes figures and results.json into an existing folder."""
+    # Equal figures give identical files, so that the git history shows real changes only.
     with mpl.rc_context({"svg.hashsalt": "vg_keras"}):
         for name, figure in outcome.figures.items():
             figure.savefig(folder / f"{name}.png", dpi=DPI)
@@ -29,7 +29,7 @@ def save(outcome: Outcome, session: Session, folder: Path) -> None:
 
 
 def results(outcome: Outcome, session: Session) -> dict[str, Any]:
-    """Returns what results.json holds."""
+    """Returns the content of results.json."""
     question = (session.experiment.__doc__ or "").partition("\n")[0]
     data = session.data
     return {
@@ -54,7 +54,7 @@ def results(outcome: Outcome, session: Session) -> dict[str, Any]:
 
 
 def as_json(check: Check) -> dict[str, Any]:
-    """Returns a check as results.json has it."""
+    """Returns a check in the format of results.json."""
     return {
         "what": check.what,
         "source": check.source,
@@ -67,7 +67,7 @@ def as_json(check: Check) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a value in types that JSON has; a number that is not finite becomes null."""
+    """Converts a value to JSON types; a number that is not finite becomes null."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | list | tuple):

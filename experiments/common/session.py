@@ -1,4 +1,4 @@
-"""What an experiment is given: its options, the data, and a way to train many networks at once."""
+"""The context of an experiment: its options, the data, and a way to train many networks at once."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from experiments.common.errors import UsageError
 from experiments.common.mnist import Mnist
 from experiments.common.sweep import Work, present, sweep
 
-# Options that change where and how fast, but not what comes out.
+# Options that change where and how fast an experiment runs, but not its outcome.
 _OF_NO_CONSEQUENCE = {"quiet", "jobs", "output", "log_dir", "fresh", "seeds", "data"}
-# Modules of this folder of which the same is true.
+# Modules of this folder for which the same holds.
 _OF_NO_EFFECT = {"catalogue", "command_line", "outcome", "page", "readme", "saving", "style"}
 
 
@@ -30,9 +30,9 @@ class Session:
     """One invocation of an experiment.
 
     Args:
-        experiment: Its module.
-        chosen: Its options.
-        console: Where it prints.
+        experiment: The experiment's module.
+        chosen: The experiment's options.
+        console: Where the experiment prints.
         device: The device it trains on, in words.
         seconds: How long each of its runs took.
     """
@@ -50,7 +50,7 @@ class Session:
 
     @functools.cached_property
     def data(self) -> Mnist | None:
-        """The digits, if the experiment takes any."""
+        """The digits, or None if the experiment does not use them."""
         if not hasattr(self.chosen, "data"):
             return None
         data = mnist.load(self.chosen.data, self.console.print).limited(
@@ -61,15 +61,15 @@ class Session:
 
     @property
     def digits(self) -> Mnist:
-        """The digits, in an experiment that takes them."""
+        """The digits, in an experiment that uses them."""
         return present(self.data)
 
     @functools.cached_property
     def folder(self) -> Path:
-        """Where its logs and what is done of its runs lie: the same for the same options.
+        """The folder of logs and finished runs, which is the same for the same options.
 
         Raises:
-            UsageError: It can't be made.
+            UsageError: If the folder cannot be created.
         """
         chosen = {k: v for k, v in vars(self.chosen).items() if k not in _OF_NO_CONSEQUENCE}
         key = joblib.hash((chosen, self.data, self.device, versions(), _code(self.experiment)))
@@ -83,7 +83,7 @@ class Session:
         """Carries out independent runs in parallel processes; see `sweep.sweep`.
 
         Returns:
-            What the function returned for each run.
+            The function's return value for each run.
         """
         done = sweep(
             function,
@@ -106,7 +106,7 @@ def _remove(folder: Path) -> None:
 
 
 def _code(experiment: ModuleType) -> list[tuple[str, bytes]]:
-    """Returns the code that the outcome depends on: a change of it begins everything anew."""
+    """Returns the code that the outcome depends on: any change of it restarts everything."""
     import vg_keras
 
     packages = (Path(__file__).parent, Path(vg_keras.__file__).parent)
@@ -117,7 +117,7 @@ def _code(experiment: ModuleType) -> list[tuple[str, bytes]]:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of what measures and what trains."""
+    """Returns the versions of the libraries that measure and train."""
     import keras
     import tensorflow as tf
 

@@ -1,6 +1,6 @@
-"""How figures look: the colour, marker and name of each activation, the same in all of them.
+"""Style of the figures: color, marker and name of each activation, consistent across figures.
 
-The colours are Okabe and Ito's, which everyone can tell apart, and each has a marker of its own.
+The colors are Okabe and Ito's, which are safe for color-blind readers, each with its own marker.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ THEORY: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": ""}
 
 
 def finish(axes: Axes, title: str, legend: bool = True) -> None:
-    """Gives axes a title, a grid and a legend."""
+    """Adds a title, a grid and a legend to axes."""
     axes.set_title(title, fontsize=11)
     axes.grid(alpha=0.3)
     if legend:

@@ -1,7 +1,7 @@
-"""Independent runs in parallel processes, under one progress bar, which can be interrupted.
+"""Independent runs in parallel processes, with one progress bar, interruptible.
 
-joblib starts the processes and keeps what each run returned on the disk: whoever interrupts a sweep
-and starts it again gets what is done from there.
+joblib starts the processes and caches the result of each run on disk, so an interrupted sweep that
+is started again reuses the finished runs.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _REPORTS = 50
 
 @dataclass(frozen=True)
 class Work:
-    """What every run of a sweep is given.
+    """Context of every run of a sweep.
 
     Args:
-        folder: Where it may write.
-        data: The digits, if the experiment takes any.
+        folder: Folder that the run may write to.
+        data: The digits, or None if the experiment does not use them.
         device: As in `device.choose`.
-        reports: Takes the fractions of a run that are done.
+        reports: Receives the fractions of a run that are done.
     """
 
     folder: Path
@@ -52,18 +52,18 @@ class Work:
 
     @property
     def digits(self) -> Mnist:
-        """The digits, in an experiment that takes them."""
+        """The digits, in an experiment that uses them."""
         return present(self.data)
 
     def progress(self, steps: int) -> keras.callbacks.Callback:
-        """Returns a callback that reports how far a training of so many steps is."""
+        """Returns a callback that reports the progress of a training run of the given length."""
         import keras
 
         every = max(1, steps // _REPORTS)
         begun = iter(range(steps))
 
         def begin(batch: int, logs: object = None) -> None:
-            # Not at the end of a batch, since Keras would wait for its loss there.
+            # Not at the end of a batch, because Keras would wait for the loss there.
             step = next(begun, 0)
             if step and step % every == 0:
                 self.reports.put(every / steps)
@@ -72,7 +72,7 @@ class Work:
 
 
 def present(data: Mnist | None) -> Mnist:
-    """Returns the digits of an experiment that has asked for them by `options.add_data`."""
+    """Returns the digits of an experiment that has requested them by `options.add_data`."""
     if data is None:
         raise TypeError("Expected an experiment that takes digits. This one has no option --data.")
     return data
@@ -85,18 +85,18 @@ def sweep(
     jobs: int,
     console: Console,
 ) -> list[tuple[Any, float]]:
-    """Carries out independent runs, or takes from the disk what was done before.
+    """Carries out independent runs, or loads the results of earlier ones from disk.
 
     Args:
-        function: Takes a run and the work, and returns what is to be kept: a function of a module,
-            so that another process can find it.
-        runs: What tells the runs apart, plain values.
-        work: What they share.
-        jobs: Number of processes; 1 is this one.
-        console: Where the progress is drawn.
+        function: Takes a run and the work, and returns the result to cache. A module-level
+            function, so that other processes can import it.
+        runs: Plain values that distinguish the runs.
+        work: The context shared by all runs.
+        jobs: Number of processes; 1 uses this process.
+        console: Where the progress bar is drawn.
 
     Returns:
-        For each run what the function returned and the seconds that it took when it was done.
+        For each run, the function's return value and its original duration in seconds.
     """
     memory = joblib.Memory(work.folder / "runs", verbose=0)
     kept = memory.cache(_carry_out, ignore=["work"])
@@ -113,18 +113,18 @@ def sweep(
             parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
             task = joblib.delayed(_in_worker)
             work = replace(work, reports=reports)
-            # Pickled, for a new process must not import TensorFlow before it can be kept quiet.
+            # Pickled: a new process must not import TensorFlow before its output is silenced.
             calls = [(i, pickle.dumps((memory, function, runs[i]))) for i in missing]
             try:
                 done |= dict(parallel(task(i, call, work, threads) for i, call in calls))
             finally:
-                # Always: TensorFlow does not let another sweep give a process other threads.
+                # Always: TensorFlow does not let a later sweep change the threads of a process.
                 _stop_processes(jobs)
     return [done[i] for i in range(len(runs))]
 
 
 def _in_worker(index: int, call: bytes, work: Work, threads: int) -> tuple[int, tuple[Any, float]]:
-    """Carries out a run and keeps on the disk what it gave."""
+    """Carries out a run and caches its result on disk."""
     if threads:
         _prepare_process(work.device, threads)
     memory, function, run = pickle.loads(call)
@@ -136,14 +136,14 @@ def _in_worker(index: int, call: bytes, work: Work, threads: int) -> tuple[int, 
 
 
 def _carry_out(function: Callable[[Any, Work], Any], run: Any, work: Work) -> tuple[Any, float]:
-    """Returns what a run gave and the seconds that it took."""
+    """Returns the result of a run and its duration in seconds."""
     began = time.perf_counter()
     return function(run, work), time.perf_counter() - began
 
 
 @functools.cache
 def _prepare_process(device_name: str, threads: int) -> None:
-    # Ctrl-C reaches every process of a terminal; the first one ends the others.
+    # Ctrl-C reaches every process of a terminal; the main process ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     quiet.import_tensorflow()
     import tensorflow as tf
@@ -156,7 +156,7 @@ def _prepare_process(device_name: str, threads: int) -> None:
 
 
 class _Remembering:
-    """Hands fractions on and adds them up."""
+    """Passes fractions on and adds them up."""
 
     def __init__(self, reports: Any) -> None:
         self._reports = reports
@@ -169,7 +169,7 @@ class _Remembering:
 
 @contextmanager
 def _progress(console: Console, runs: int, in_processes: bool) -> Iterator[Any]:
-    """Draws a bar over all runs and gives the queue that takes fractions of a run."""
+    """Draws a progress bar over all runs and yields the queue for fractions of a run."""
     bar = Progress(
         TextColumn("{task.completed:.1f} of {task.total} runs"),
         BarColumn(),

@@ -1,1 +1,1 @@
-"""The figures of the experiments, one module for each: from numbers to a Figure."""
+"""The figures of the experiments, one module each, which turn numbers into a Figure."""

@@ -13,7 +13,7 @@ from experiments.common.style import LABELS, STYLES, THEORY, finish
 
 
 def draw(results: dict[str, dict[str, Any]], title: str) -> Figure:
-    """Draws span and backpropagated signal over depth, and below histograms of some layers."""
+    """Draws span and backpropagated signal over depth, above histograms of some layers."""
     figure = Figure(figsize=(11, 10), layout="constrained")
     figure.suptitle(
         "How far apart each layer leaves the outputs for different images, and what signal comes "
@@ -50,7 +50,7 @@ def _draw_depths(figure: SubFigure, results: dict[str, dict[str, Any]]) -> None:
 
 
 def _draw_theory(axes: Axes, result: Mapping[str, Any], direction: int) -> None:
-    """Draws the line of theory from the first layer forward, or from the last one backward."""
+    """Draws theory's line from the first layer forward, or from the last one backward."""
     layers = np.arange(1, len(result["spans"][0]))
     spans = np.median(result["spans"], axis=0)
     begin, level = (layers[0], spans[1] / spans[0]) if direction > 0 else (layers[-1], 1.0)

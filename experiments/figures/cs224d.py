@@ -13,7 +13,7 @@ from experiments.cs224d import LAYERS, SHORT, SUMS, SUMS_AT, layer_ratios
 
 
 def draw(results: dict[str, Any]) -> Figure:
-    """Draws the notebook's three figures, and beside them what they do not show."""
+    """Draws the notebook's three figures, and next to them what they do not show."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     figure.suptitle(
         "CS224d, vanishing_grad_example: two hidden layers of 50, softmax, step 0.1, all 300 points"
@@ -55,7 +55,7 @@ def _draw_sums(axes: Axes, name: str, result: dict[str, Any]) -> None:
 
 
 def _draw_published(axes: Axes, name: str, result: dict[str, Any]) -> None:
-    """Marks the values of the notebook in float64, as far as the training came."""
+    """Marks the notebook's float64 values, up to the last trained iteration."""
     reached = [i for i, at in enumerate(SUMS_AT) if at in result["iterations"]]
     for layer, label in zip(LAYERS, ("computed in float64", None), strict=True):
         values = [SUMS[name][layer][i] for i in reached]

@@ -23,7 +23,7 @@ def draw(depths: list[int], results: dict[str, dict[str, Any]], title: str) -> F
     for name, result in results.items():
         style, label = STYLES[name], f"{LABELS[name]}: a factor of {result['factor']:.3f} a layer"
         gradients = np.array(result["gradient"], float)
-        gradients[~(gradients > 0)] = np.nan  # which a log axis can't show
+        gradients[~(gradients > 0)] = np.nan  # a log axis cannot show zero
         upper.plot(depths, gradients, label=label, **style)
         _draw_theory(upper, name, depths, gradients, result["theory"])
         accuracy = 100 * np.array(result["accuracy"])
@@ -41,7 +41,7 @@ def draw(depths: list[int], results: dict[str, dict[str, Any]], title: str) -> F
 def _draw_theory(
     axes: Axes, name: str, depths: list[int], gradients: NDArray[np.float64], factor: float
 ) -> None:
-    """Draws theory's line. It says how steep, not how high: it goes through the middle."""
+    """Draws theory's line. Theory gives the slope only, so the line goes through the middle."""
     if not (np.isfinite(gradients).any() and factor > 0):
         return
     line = np.log(factor) * np.array(depths)

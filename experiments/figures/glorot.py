@@ -75,7 +75,7 @@ def _draw_factors(axes: Axes, kind: str, result: dict[str, Any]) -> None:
     )
     axes.plot(x, factors.mean(0), label=f"{kind}: recorded", **style)
     singular = np.mean(result["rms_singular_value"], axis=0)
-    # Around the marker of what was recorded, which it should agree with.
+    # Drawn around the marker of the recorded value, which it should agree with.
     axes.plot(
         x,
         singular,

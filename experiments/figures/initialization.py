@@ -22,7 +22,7 @@ STATES = {
 
 
 def draw(found: Mapping[str, Mapping[Any, Any]], title: str) -> Figure:
-    """Draws the factor over the variance with theory's line, the accuracy, and the named ones."""
+    """Draws factor over variance with theory's line, the accuracy, and named initializers."""
     figure = Figure(figsize=(11, 8.5), layout="constrained")
     figure.suptitle(
         f"What the initial weights make of one and the same network\n{title}", fontsize=10

@@ -26,7 +26,7 @@ HOLLOW: dict[str, Any] = {"markersize": 9, "fillstyle": "none", "alpha": 0.6}
 
 
 def draw(results: Results, title: str) -> Figure:
-    """Draws what is measured beside theory: all pairs, and a few of them layer by layer."""
+    """Draws measurements against theory: all pairs, and some of them layer by layer."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     figure.suptitle(
         f"What theory foresees of the signal from activation and initializer\n{title}",

@@ -15,7 +15,7 @@ SHADES = ("#0072B2", "#009E73", "#E69F00", "#D55E00")
 
 
 def draw(training: dict[int, NDArray[np.float64]], title: str) -> Figure:
-    """Draws the speed of each layer over the epochs, and below it last over first."""
+    """Draws the speed of each layer over the epochs, and below it the ratio of last to first."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     figure.suptitle(
         "How fast the hidden layers of sigmoid networks learn\n"

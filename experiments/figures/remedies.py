@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from experiments.common.style import finish
 from experiments.remedies import SICK
 
-# Okabe and Ito's colours and black, each with a marker of its own.
+# Okabe and Ito's colors and black, each with its own marker.
 STYLES: dict[str, dict[str, Any]] = {
     SICK: {"color": "#000000", "marker": "X"},
     "ReLU": {"color": "#D55E00", "marker": "s"},
@@ -23,7 +23,7 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def draw(found: dict[str, Any], title: str) -> Figure:
-    """Draws gradient and update of each layer at the first step, and how accuracy grows."""
+    """Draws gradient and update of each layer at the first step, and accuracy over training."""
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     figure.suptitle(f"One sick network, and each remedy alone\n{title}", fontsize=10)
     (gradient, update), (accuracy, bars) = figure.subplots(2, 2)
@@ -59,7 +59,7 @@ def draw(found: dict[str, Any], title: str) -> Figure:
 
 
 def _draw_bars(axes: Any, found: dict[str, Any]) -> None:
-    """Draws the accuracy after training; the names of the bars are the legend of all panels."""
+    """Draws the final accuracy; the bar labels serve as the legend of all panels."""
     names = list(found)[::-1]
     values = [found[name]["accuracy"][-1] for name in names]
     axes.barh(names, values, color=[STYLES[name]["color"] for name in names], height=0.55, zorder=2)

@@ -14,7 +14,7 @@ from experiments.sensitivity import AFTER, BEFORE
 
 
 def draw(results: dict[str, dict[str, Any]], size: float, title: str) -> Figure:
-    """Draws how far the output moves, over the layer that is disturbed."""
+    """Draws how far the output moves over the disturbed layer."""
     figure = Figure(figsize=(11, 9), layout="constrained")
     figure.suptitle(
         f"How far the output moves when the weights of one layer are disturbed by {size:.0%}\n"
@@ -52,7 +52,7 @@ def _draw_moves(axes: Axes, name: str, moves: Sequence[Sequence[float]]) -> None
 
 
 def _draw_theory(axes: Axes, name: str, size: float, factor: float, layers: int) -> None:
-    """Draws theory's line, from the output layer, which moves the output as it is moved, down."""
+    """Draws theory's line downward from the output layer, whose own factor is 1."""
     line = size * factor ** np.arange(layers)[::-1]
     label = f"theory for {LABELS[name]}: {factor:.3f} a layer"
     axes.plot(range(1, layers + 1), line, label=label, **{**STYLES[name], **THEORY})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
-    """Draws the figure: gradients over steps side by side, by depth, and what came of it."""
+    """Draws the figure: gradients over steps side by side, gradients by depth, and the outcome."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     seeds = len(networks["sigmoid"])
     over = f"\nmedian and range of {seeds} seeds" if seeds > 1 else ""
@@ -49,7 +49,7 @@ def _draw_steps(axes: Axes, networks: list[Trained]) -> None:
 
     first = networks[0]
     names = [path.rpartition("/")[0].replace("_", " ") for path in first.kernels]
-    gradient_norm_by_step(first.records, axes, first.kernels, names)
+    gradient_norm_by_step(first.training, axes, first.kernels, names)
     for line, path in zip(axes.lines, first.kernels, strict=True):
         norms = [[norm_to_plot(record.gradients[path]) for record in n.records] for n in networks]
         _draw_band(axes, line.get_xdata(), norms, line.get_color())
@@ -71,9 +71,10 @@ def _draw_depth(axes: Axes, networks: Networks) -> None:
             first, record = found[0], found[0].records[which]
             label = f"{LABELS[name]}, step {record.step:,}"
             gradient_norm_by_depth(
-                record,
+                first.training,
                 axes,
                 first.kernels,
+                record.step,
                 label=label,
                 linestyle=line,
                 markerfacecolor=fill,

@@ -1,4 +1,4 @@
-"""A backward pass gives each call its derivative, and gradients lead back to their passes."""
+"""A backward pass gives each call its derivative, and gradients are traced to their passes."""
 
 from contextlib import closing, contextmanager
 
@@ -20,14 +20,14 @@ def received(calls, derivatives, penalties=()):
 
 @contextmanager
 def finished(*results, number=1):
-    """A pass with these results; eagerly it watches what is computed from them."""
+    """Returns a pass with these results; in eager mode it watches what is computed from them."""
     backward = BackwardPass([], [], number)
     backward.finish([], results)
     with closing(backward):
         yield backward
 
 
-def test_derivatives_are_received_in_the_order_in_which_they_are_asked_for():
+def test_derivatives_are_received_in_the_requested_order():
     plain, with_logits = Call(constant(1)), Call(constant(2), logits=constant(3))
     unconnected = Call(constant(4))
     backward = BackwardPass([plain, with_logits, unconnected], [(7, constant(5))], 1)
@@ -45,16 +45,14 @@ def test_derivatives_are_received_in_the_order_in_which_they_are_asked_for():
     ("by_output", "by_logits", "expected"),
     [("d", None, "d"), (None, "l", "l"), ("d", "l", "l"), (None, None, None)],
 )
-def test_eagerly_a_derivative_by_the_logits_is_of_the_loss(by_output, by_logits, expected):
+def test_in_eager_mode_a_derivative_by_logits_belongs_to_the_loss(by_output, by_logits, expected):
     call = Call(constant(1), logits=constant(2))
 
     assert received([call], [by_output, by_logits]).derivative(call) == expected
 
 
 @pytest.mark.parametrize(("loss_takes_logits", "expected"), [(False, "d"), (True, "l")])
-def test_in_a_graph_logits_that_only_the_output_takes_are_not_of_the_loss(
-    loss_takes_logits, expected
-):
+def test_in_a_graph_logits_used_only_by_the_output_are_not_the_losss(loss_takes_logits, expected):
     with tf.Graph().as_default():
         logits = tf.constant([1.0, 2.0])
         call = Call(tf.nn.softmax(logits), logits=logits)
@@ -65,7 +63,7 @@ def test_in_a_graph_logits_that_only_the_output_takes_are_not_of_the_loss(
         assert received([call], ["d", "l"]).derivative(call) == expected
 
 
-def test_a_call_that_is_found_again_by_an_inner_pass_is_ambiguous():
+def test_a_call_seen_again_by_an_inner_pass_is_ambiguous():
     outer, repeated, both = (Call(constant(number)) for number in range(3))
     penalty = 7, constant(0)
     backward = received([outer, both], ["d outer", "d both"])
@@ -77,7 +75,7 @@ def test_a_call_that_is_found_again_by_an_inner_pass_is_ambiguous():
     assert backward.by_penalty == [(7, "d p")]
 
 
-def test_eagerly_a_pass_leads_to_its_results_and_to_what_is_computed_from_them():
+def test_in_eager_mode_a_pass_leads_to_its_results_and_their_derived_tensors():
     result, other = tf.constant([1.0, 2.0]), tf.constant([3.0, 4.0])
     with finished(result, None) as backward:
         clipped = tf.clip_by_norm(result, 1.0)
@@ -90,7 +88,7 @@ def test_eagerly_a_pass_leads_to_its_results_and_to_what_is_computed_from_them()
     assert not backward.leads_to([])
 
 
-def test_of_a_sparse_gradient_the_values_are_followed():
+def test_the_values_of_a_sparse_gradient_are_followed():
     slices = tf.IndexedSlices(tf.constant([1.0]), tf.constant([0]))
     with finished(slices) as backward:
         doubled = 2 * slices.values
@@ -99,19 +97,19 @@ def test_of_a_sparse_gradient_the_values_are_followed():
         assert backward.leads_to([doubled])
 
 
-def test_a_pass_that_is_closed_watches_nothing_any_more():
+def test_a_closed_pass_stops_watching():
     result = tf.constant([1.0])
     with finished(result) as backward:
         before = 2 * result
     after = 3 * result
-    backward.close()  # once more, which does nothing
+    backward.close()  # closing twice does nothing
 
     assert not backward.leads_to([before])
     assert not backward.leads_to([after])
     assert backward.leads_to([result])
 
 
-def test_eagerly_the_pass_that_returned_a_gradient_comes_before_those_that_it_was_made_of():
+def test_in_eager_mode_the_pass_that_returned_a_gradient_takes_precedence():
     first = tf.constant([1.0])
     with finished(first, number=1) as inner:
         second = 2 * first
@@ -126,7 +124,7 @@ def test_eagerly_the_pass_that_returned_a_gradient_comes_before_those_that_it_wa
             assert passes_behind([], passes) == []
 
 
-def test_in_a_graph_gradients_are_followed_back_to_the_first_results_on_each_way():
+def test_in_a_graph_gradients_are_followed_to_the_nearest_results_per_path():
     with tf.Graph().as_default():
         first = tf.constant([1.0])
         second = 2 * first
@@ -140,7 +138,7 @@ def test_in_a_graph_gradients_are_followed_back_to_the_first_results_on_each_way
         assert passes_behind([tf.constant([1.0])], passes) == []
 
 
-def test_in_the_branch_of_a_condition_gradients_are_followed_out_of_it():
+def test_gradients_are_followed_out_of_the_branch_of_a_condition():
     found = []
 
     def step(x):
@@ -161,7 +159,7 @@ def test_in_the_branch_of_a_condition_gradients_are_followed_out_of_it():
     assert found == [True]
 
 
-def test_everything_that_tensors_are_computed_from_is_behind_them():
+def test_tensors_behind_includes_all_ancestors():
     with tf.Graph().as_default():
         a, b, aside = (tf.constant(float(number)) for number in range(3))
         product = a * b

@@ -43,9 +43,7 @@ def test_a_copy_has_the_values_of_the_original(activation, chosen):
 
 
 @pytest.mark.parametrize(("chosen", "is_copied"), [("biased", True), ("output", False)])
-def test_only_tensors_that_the_backward_pass_does_not_read_are_copied(
-    chosen, is_copied
-):
+def test_only_tensors_that_the_backward_pass_does_not_read_are_copied(chosen, is_copied):
     assert step(tf.tanh, chosen)[0] is is_copied
 
 

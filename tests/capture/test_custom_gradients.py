@@ -1,4 +1,4 @@
-"""Of the gradients that a trace registers only those of sums over replicas are removed again."""
+"""Of the custom gradients that a trace registers, only those of all-reduces are removed again."""
 
 import gc
 import weakref
@@ -31,7 +31,7 @@ def trace(function):
 
 def test_a_sum_over_replicas_leaves_nothing_behind():
     before = registered()
-    trace(summed)  # to see that it would
+    trace(summed)  # check that it would without removal
     without = registered()
     with sums_over_replicas_released():
         concrete = trace(lambda x: 5 * summed(x))
@@ -52,7 +52,7 @@ def test_a_custom_gradient_of_the_user_can_be_differentiated_afterwards():
     assert tape.gradient(y, x).numpy() == 6
 
 
-def test_the_graph_of_a_training_step_of_keras_is_freed():
+def test_the_graph_of_a_keras_train_step_is_freed():
     variable = keras.Variable(1.0)
     optimizer = keras.optimizers.SGD(0.5)
     optimizer.build([variable])
@@ -86,7 +86,7 @@ def test_a_trace_that_fails_leaves_nothing_behind():
     assert registered() == before
 
 
-def test_what_was_registered_before_stays():
+def test_earlier_registrations_are_kept():
     trace(summed)
     before = registered()
     with sums_over_replicas_released():

@@ -13,7 +13,7 @@ from vg_keras.capture.devices import (
 
 
 def strategy_of(jobs, task_type, task_id):
-    """What is looked at of a strategy: the cluster that it has resolved."""
+    """Returns a fake strategy with only its resolved cluster."""
     cluster = tf.train.ClusterSpec(jobs)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver
     return SimpleNamespace(cluster_resolver=resolver(cluster, "", task_type, task_id))
@@ -39,7 +39,7 @@ WITH_CHIEF = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
         ({}, "", None, False, ""),
     ],
 )
-def test_every_worker_but_one_has_a_suffix(jobs, task_type, task_id, are_several, suffix):
+def test_every_worker_but_the_chief_has_a_suffix(jobs, task_type, task_id, are_several, suffix):
     strategy = strategy_of(jobs, task_type, task_id)
 
     assert is_one_of_several_workers(strategy) == are_several
@@ -47,7 +47,7 @@ def test_every_worker_but_one_has_a_suffix(jobs, task_type, task_id, are_several
 
 
 @pytest.mark.parametrize("kind", ["default", "two replicas", "no resolver"])
-def test_in_a_single_process_there_is_no_other_worker(kind, two_replicas):
+def test_a_single_process_has_no_other_workers(kind, two_replicas):
     default = tf.distribute.get_strategy()
     strategies = {"default": default, "two replicas": two_replicas}
     strategy = strategies.get(kind, SimpleNamespace(cluster_resolver=None))
@@ -58,7 +58,7 @@ def test_in_a_single_process_there_is_no_other_worker(kind, two_replicas):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """How often devices were asked to finish, with what they raise then."""
+    """Counts how often devices were asked to finish, and sets what they raise."""
     asked = SimpleNamespace(times=0, error=None)
 
     def sync_devices():

@@ -52,9 +52,7 @@ def test_every_step_is_recorded_in_the_only_slot(in_graph):
         (2, 2**40, [2**40, 2**40 + 1, 2**40 + 2], {2**40: 0, 2**40 + 2: 1}),
     ],
 )
-def test_an_execution_of_four_steps_records_the_due_ones(
-    every, first, steps, expected, in_graph
-):
+def test_an_execution_of_four_steps_records_the_due_ones(every, first, steps, expected, in_graph):
     assert kept_of(StepsOfExecution(4, every), steps, first, in_graph) == expected
 
 
@@ -98,9 +96,7 @@ def test_the_next_execution_has_its_own_first_step():
         (NEVER, 0, {0, 1, 2, 3, 4, 5}, []),
     ],
 )
-def test_a_due_step_that_applies_nothing_stays_due(
-    every, first, fruitless, expected, in_graph
-):
+def test_a_due_step_that_applies_nothing_stays_due(every, first, fruitless, expected, in_graph):
     slots = StepsOfExecution(6, every)
     steps = [step for step in range(6) if step not in fruitless]
     kept = kept_of(slots, steps, first, in_graph)

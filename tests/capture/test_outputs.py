@@ -1,4 +1,4 @@
-"""Of what a layer puts out, the numbers, the rows and the logits are found, of whatever kind."""
+"""Finding the numbers, the rows and the logits of a layer's output of any kind."""
 
 import keras
 import numpy as np
@@ -50,24 +50,24 @@ def test_floating_point_and_complex_tensors_can_be_measured(dtype):
     ],
     ids=str,
 )
-def test_nothing_else_can_be_measured_as_it_is(output):
+def test_other_tensors_cannot_be_measured_directly(output):
     assert not is_inexact(output)
 
 
-def test_the_numbers_of_a_ragged_or_sparse_output_are_a_dense_tensor():
+def test_a_ragged_or_sparse_output_gives_a_dense_tensor_of_numbers():
     assert values_of(RAGGED).numpy().tolist() == [1, 2, 3, 4]
     assert values_of(SPARSE).numpy().tolist() == [5, 6]
     assert values_of(X) is X
     assert values_of(None) is None
 
 
-def test_the_rows_are_counted_where_the_numbers_do_not_tell():
+def test_rows_are_counted_separately_if_the_numbers_do_not_show_them():
     assert rows_of(RAGGED).numpy() == 3
     assert rows_of(SPARSE).numpy() == 4
     assert rows_of(X) is None
 
 
-def test_eagerly_only_keras_tells_the_logits():
+def test_in_eager_mode_only_keras_knows_the_logits():
     by_keras = keras.activations.softmax(X)
     odd = tf.nn.softmax(X)
     odd._keras_logits = [1.0, 2.0]
@@ -87,20 +87,20 @@ def test_eagerly_only_keras_tells_the_logits():
         (lambda x: 1 * tf.nn.softmax(x), False),
     ],
 )
-def test_in_a_graph_the_operation_tells_the_logits(function, has_logits):
+def test_in_a_graph_the_operation_gives_the_logits(function, has_logits):
     with tf.Graph().as_default():
         logits = tf.constant([[1.0, 2.0]])
 
         assert (logits_of(function(logits)) is logits) == has_logits
 
 
-def test_what_is_no_tensor_has_no_logits():
+def test_a_non_tensor_has_no_logits():
     with tf.Graph().as_default():
         assert logits_of(None) is None
         assert logits_of(np.ones(3)) is None
 
 
-def test_what_keras_attaches_to_a_tensor_is_copied_and_nothing_else():
+def test_only_attributes_attached_by_keras_are_copied():
     of, copy = tf.constant([1.0]), tf.constant([2.0])
     of._keras_mask, of._keras_logits, of.mine = "mask", "logits", "mine"
     returned = with_keras_attributes(copy, of=of)

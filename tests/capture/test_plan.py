@@ -100,21 +100,21 @@ def test_layers_are_chosen_in_model_order(model, activations, expected):
         (
             Choice(variables="x"),
             (
-                "`variables` must let through at least one trainable variable of the model. "
+                "`variables` must match at least one trainable variable of the model. "
                 f"Received: variables='x', which matches none of {', '.join(PATHS)}."
             ),
         ),
         (
             Choice(activations="*dropout"),
             (
-                "`activations` must let through at least one layer of the model. Received: "
+                "`activations` must match at least one layer of the model. Received: "
                 "activations='*dropout', which matches none of model/a, model/b, model/c."
             ),
         ),
     ],
 )
 def test_a_filter_that_matches_nothing_raises(model, choice, expected):
-    with pytest.raises(ValueError, match="must let through") as caught:
+    with pytest.raises(ValueError, match="must match") as caught:
         Plan(model, choice)
 
     assert str(caught.value) == expected

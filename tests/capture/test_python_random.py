@@ -1,4 +1,4 @@
-"""Random numbers are drawn once more, and what is drawn afterwards is as without that."""
+"""Random numbers can be drawn again without affecting later draws."""
 
 import random
 
@@ -9,7 +9,7 @@ from vg_keras.capture.python_random import drawing_again, random_state
 
 
 def drawn(number=3):
-    """Numbers from both generators; the Gaussian of `random` is half of a pair it keeps."""
+    """Draws from both generators; `random.gauss` generates pairs and keeps the second number."""
     return [
         (random.random(), random.gauss(0, 1), np.random.normal(), int(np.random.randint(1000)))
         for _ in range(number)
@@ -18,7 +18,7 @@ def drawn(number=3):
 
 @pytest.fixture(params=[0, 7])
 def since(request):
-    """A state from which the expected numbers can be drawn as often as wanted."""
+    """Returns a state from which the expected numbers can be drawn repeatedly."""
     random.seed(request.param)
     np.random.seed(request.param)
     random.gauss(0, 1)
@@ -33,7 +33,7 @@ def test_the_same_numbers_are_drawn_again(since):
     assert again == first
 
 
-def test_drawing_again_does_not_change_what_is_drawn_later(since):
+def test_drawing_again_does_not_change_later_draws(since):
     expected = drawn(6)[3:]
     random.setstate(since[0])
     np.random.set_state(since[1])
@@ -45,7 +45,7 @@ def test_drawing_again_does_not_change_what_is_drawn_later(since):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_after_an_error_the_state_is_as_before(since, error):
+def test_the_state_is_restored_after_an_error(since, error):
     drawn(2)
     before = random_state()
 
@@ -62,7 +62,7 @@ def test_after_an_error_the_state_is_as_before(since, error):
     assert all(np.array_equal(a, b) for a, b in zip(after[1], before[1], strict=True))
 
 
-def test_one_state_serves_as_often_as_it_is_needed(since):
+def test_one_state_can_be_used_repeatedly(since):
     found = []
     for _ in range(3):
         with drawing_again(since):
@@ -71,7 +71,7 @@ def test_one_state_serves_as_often_as_it_is_needed(since):
     assert found[0] == found[1] == found[2]
 
 
-def test_a_seed_that_is_set_within_is_forgotten(since):
+def test_a_seed_set_inside_is_discarded(since):
     expected = drawn(4)[2:]
     random.setstate(since[0])
     np.random.set_state(since[1])

@@ -1,4 +1,4 @@
-"""A tape answers its caller as ever, and tells listeners what else they want to know."""
+"""A tape returns the usual gradients to its caller, and further derivatives to listeners."""
 
 from contextlib import ExitStack, contextmanager, nullcontext
 
@@ -14,10 +14,10 @@ OTHER = tf.Variable(1.0)
 
 
 class Listener:
-    """Asks for the derivative by each tensor that was noted since the last pass.
+    """Requests the derivative by each tensor that was noted since the last pass.
 
     Attributes:
-        answers: What it was told, pass by pass: a list, or "abandoned".
+        answers: What it received in each pass: a list, or "abandoned".
     """
 
     def __init__(self, fails=False):
@@ -50,10 +50,10 @@ class Listener:
 
 
 def by_tape(listener, sources, **how):
-    """Differentiates the sum of (3 w)**2 by the sources, and notes what lies between."""
+    """Differentiates the sum of (3 w)**2 by the sources, and notes the intermediate tensor."""
     with tf.GradientTape() as tape:
         square = listener.note(3 * W) ** 2
-        listener.note(tf.constant([5.0, 5.0]))  # which has nothing to do with it
+        listener.note(tf.constant([5.0, 5.0]))  # unrelated
     return tape.gradient(square, sources, **how)
 
 
@@ -62,7 +62,7 @@ def arrays(structure):
 
 
 @pytest.mark.parametrize("in_graph", [False, True])
-def test_the_caller_gets_the_structure_asked_for_and_the_listener_its_derivatives(in_graph):
+def test_the_caller_gets_its_structure_and_the_listener_its_derivatives(in_graph):
     listener = Listener()
 
     def step():
@@ -90,7 +90,7 @@ def test_a_single_source_gets_a_single_gradient():
 
 
 @pytest.mark.parametrize("fill", [tf.UnconnectedGradients.ZERO, "zero"])
-def test_a_caller_gets_zeros_where_it_wants_them_and_the_listener_none(fill):
+def test_a_caller_gets_zeros_on_request_and_the_listener_none(fill):
     listener = Listener()
     with listening_to_tapes(listener):
         gradients = by_tape(listener, [W, OTHER], unconnected_gradients=fill)
@@ -102,7 +102,7 @@ def test_a_caller_gets_zeros_where_it_wants_them_and_the_listener_none(fill):
     assert [answer[1] for answer in listener.answers] == [None, None]
 
 
-def test_every_listener_is_told_its_own():
+def test_every_listener_receives_its_own_derivatives():
     first, second, silent = Listener(), Listener(), Listener()
     with ExitStack() as stack:
         for listener in (first, second, silent):
@@ -139,7 +139,7 @@ def test_an_error_of_the_listener_does_not_reach_the_caller():
 
 
 @pytest.mark.parametrize("error", [None, ValueError])
-def test_who_has_left_is_not_asked_any_more(error):
+def test_a_removed_listener_is_no_longer_asked(error):
     listener, original = Listener(), (tf.GradientTape.gradient, tf.gradients)
 
     def use():
@@ -158,7 +158,7 @@ def test_who_has_left_is_not_asked_any_more(error):
     assert listener.answers == []
 
 
-def test_listeners_hear_of_gradients_in_a_graph_too():
+def test_listeners_receive_gradients_in_a_graph_too():
     listener, found = Listener(), []
 
     def step():
@@ -173,7 +173,7 @@ def test_listeners_hear_of_gradients_in_a_graph_too():
     assert values == (36, 12)
 
 
-def test_asking_for_more_adds_no_operation_to_the_graph():
+def test_requesting_more_adds_no_operation_to_the_graph():
     def operations(listener):
         def step():
             with tf.GradientTape() as tape:

@@ -1,4 +1,4 @@
-"""Tensors in the body of a `tf.vectorized_map` lead to those of all rows."""
+"""Tensors in the body of a `tf.vectorized_map` are mapped to the tensors of all rows."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ X = np.arange(12, dtype=np.float32).reshape(4, 3)
 
 
 def in_graph(step):
-    """Runs a step in a graph, and returns what it returns as arrays."""
+    """Runs a step in a graph, and returns its results as arrays."""
     return tf.nest.map_structure(np.asarray, tf.function(step, autograph=False)(tf.constant(X)))
 
 
-def test_a_tensor_of_a_row_becomes_that_of_all_rows():
+def test_a_single_rows_tensor_becomes_the_tensor_of_all_rows():
     conversions, bodies = [], []
 
     def body(row):
@@ -33,7 +33,7 @@ def test_a_tensor_of_a_row_becomes_that_of_all_rows():
     assert len(conversions) == 1
 
 
-def test_a_tensor_from_outside_stays_as_it_is():
+def test_a_tensor_from_outside_is_unchanged():
     conversions, same = [], []
 
     def step(x):
@@ -48,7 +48,7 @@ def test_a_tensor_from_outside_stays_as_it_is():
     assert same == [True]
 
 
-def test_every_listener_is_told_of_every_map():
+def test_every_listener_is_notified_of_every_map():
     first, second = [], []
 
     def step(x):
@@ -62,7 +62,7 @@ def test_every_listener_is_told_of_every_map():
 
 
 @pytest.mark.parametrize("error", [None, ValueError])
-def test_who_has_left_is_told_nothing(error):
+def test_a_removed_listener_is_not_notified(error):
     conversions = []
 
     def use():
@@ -81,7 +81,7 @@ def test_who_has_left_is_told_nothing(error):
     assert np.array_equal(found, X + 1)
 
 
-def test_tensors_of_a_single_row_are_told_from_the_others():
+def test_tensors_of_a_single_row_are_identified():
     found = []
 
     def step(x):

@@ -7,7 +7,7 @@ from experiments.common import command_line
 
 
 def run_small(name, folder):
-    """Returns what results.json of the small form holds; the figures lie beside it."""
+    """Returns the contents of the small form's results.json; the figures are next to it."""
     experiment = importlib.import_module(f"experiments.{name}")
     places = [f"--log-dir={folder}", f"--output={folder}"]
     data = ["--data=subset"] if "--limit=100" in experiment.SMALL else []

@@ -73,7 +73,7 @@ def test_results_hold_every_activation_layer_and_seed(results):
     assert results["settings"]["initializer"] == "glorot_uniform"
 
 
-def test_every_histogram_holds_all_outputs_but_its_tails(results):
+def test_every_histogram_contains_all_outputs_but_its_tails(results):
     outputs = 2 * 20 * 8  # seeds, images, units
     for result in results["numbers"].values():
         for histogram in result["histograms"].values():
@@ -86,7 +86,7 @@ def test_every_activation_sees_the_same_images(results):
     assert len(set(of_the_input)) == 1
 
 
-def test_all_claims_stand_in_the_results(results):
+def test_all_claims_are_in_the_results(results):
     whats = [check["what"] for check in results["checks"]]
 
     assert len(whats) == len(set(whats)) == 15
@@ -94,7 +94,7 @@ def test_all_claims_stand_in_the_results(results):
     assert whats[-1] == "ReLU: factor of the span a layer, which is not to squash"
 
 
-def test_spans_and_gradients_are_those_of_numpy_and_a_tape(work):
+def test_spans_and_gradients_agree_with_numpy_and_a_tape(work):
     record = activations.record_of("sigmoid", settings(3, 7), 5, work)
     x = work.digits.x_train.astype(np.float64)
 
@@ -129,8 +129,8 @@ def test_the_measurement_leaves_keras_in_single_precision(work):
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_sigmoid_squashes_forward_and_backward_by_the_factor_of_theory(work):
-    """Ten layers of 128, as by default, with one seed and 60 images of noise."""
+def test_sigmoid_squashes_forward_and_backward_by_theorys_factor(work):
+    """Uses the default ten layers of 128, with one seed and 60 noise images."""
     result = activations.measure(("sigmoid", settings(10, 128)), work)
     forward = (result["spans"][0][-1] / result["spans"][0][1]) ** (1 / 9)
     backward = (result["gradients"][0][0] / result["gradients"][0][-1]) ** (1 / 9)
@@ -139,7 +139,7 @@ def test_sigmoid_squashes_forward_and_backward_by_the_factor_of_theory(work):
     assert backward == pytest.approx(0.2360, rel=0.1)
 
 
-def test_rebinned_counts_are_those_of_numpy_where_bins_and_buckets_share_their_edges():
+def test_rebinned_counts_equal_numpys_if_bins_and_buckets_share_edges():
     random = np.random.default_rng(0)
     values = random.uniform(0.5, 1, 1000)
     values[:2] = 0.5, 1 - 2**-24  # the edges of the outermost buckets
@@ -156,19 +156,19 @@ def test_rebinned_counts_spread_an_interval_evenly():
     assert activations.rebinned(sketch, np.array([0.9, 1.05, 1.1, 3.0])) == pytest.approx([1, 1, 2])
 
 
-def test_zeros_fall_into_the_bin_that_begins_there_and_outliers_into_none():
+def test_zeros_fall_into_the_bin_that_starts_there_and_outliers_into_none():
     sketch = sketch_of([0.0, 0.0, 0.0, 100.0])
 
     assert activations.rebinned(sketch, np.array([-1.0, 0.0, 1.0])).tolist() == [0, 3]
 
 
-def test_the_factor_is_that_of_a_layer_in_the_middle_of_the_seeds():
+def test_the_factor_is_the_median_over_seeds_per_layer():
     assert activations._factor([[8, 4, 2], [5, 5, 5], [3, 9, 12]]) == pytest.approx(1)
     assert activations._factor([[1, 0.1, 0.01]]) == pytest.approx(10)
 
 
 def handmade(**factors):
-    """Results in which each activation's span changes by one factor a layer, and the signal too."""
+    """Results in which each activation's span and signal change by a constant factor per layer."""
     return {
         name: {
             "spans": [[1.0, *(factors.get(name, 1.0) ** np.arange(5))]],
@@ -184,11 +184,11 @@ def held(results):
     return {check.what: check.held for check in activations._checks(results)}
 
 
-def test_claims_hold_where_sigmoid_and_tanh_squash_and_relu_does_not():
+def test_claims_hold_if_sigmoid_and_tanh_squash_and_relu_does_not():
     assert all(held(handmade(sigmoid=0.2, tanh=0.5)).values())
 
 
-def test_claims_do_not_hold_where_it_is_relu_that_squashes():
+def test_claims_do_not_hold_if_relu_squashes_instead():
     found = held(handmade(sigmoid=0.2, tanh=0.99, relu=0.7))
 
     assert [what for what, is_held in found.items() if not is_held] == [
@@ -197,7 +197,7 @@ def test_claims_do_not_hold_where_it_is_relu_that_squashes():
     ]
 
 
-def test_a_factor_far_from_theory_or_unlike_the_one_backward_does_not_hold():
+def test_a_factor_unlike_theorys_or_the_backward_one_does_not_hold():
     results = handmade(sigmoid=0.2, tanh=0.5)
     results["sigmoid"]["backward"] = 0.3
 
@@ -207,7 +207,7 @@ def test_a_factor_far_from_theory_or_unlike_the_one_backward_does_not_hold():
     ]
 
 
-def test_a_layer_that_widens_the_span_again_does_not_hold():
+def test_a_layer_that_widens_the_span_again_fails_the_claim():
     results = handmade(sigmoid=0.2, tanh=0.5)
     results["tanh"]["spans"] = [[1, 1, 0.5, 0.6, 0.1, 0.05]]
 

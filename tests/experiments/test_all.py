@@ -36,7 +36,7 @@ def test_the_list_needs_no_tensorflow():
 
 @pytest.mark.parametrize("name", [*EXPERIMENTS, *BENCHMARKS])
 def test_importing_an_experiment_does_not_import_tensorflow(name):
-    # Else its help would take seconds, and every process would print what TensorFlow prints.
+    # Otherwise its help would take seconds, and every process would print TensorFlow's messages.
     code = f"import sys, experiments.{name}; sys.exit('tensorflow' in sys.modules)"
     process = subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parent, check=False)
 
@@ -52,7 +52,7 @@ def page(tmp_path_factory):
 
 
 class Reader(HTMLParser):
-    """Collects what a page refers to and checks that its elements are closed."""
+    """Collects the references of a page and checks that its elements are closed."""
 
     def __init__(self, text):
         super().__init__()
@@ -69,14 +69,14 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_refers_to_nothing_outside_of_it(page):
+def test_the_page_is_self_contained(page):
     links = Reader(page).links
 
     assert len([link for link in links if link.startswith("data:image/svg+xml;base64,")]) == 2
     assert all(link.startswith(("data:", "#")) for link in links)
 
 
-def test_the_page_tells_the_story_in_its_order(page):
+def test_the_page_lists_the_experiments_in_order(page):
     questions = re.findall(r"<h2>(.*)</h2>", page)
 
     assert questions == [question("sigmoid_vs_relu"), question("depth")]
@@ -91,16 +91,16 @@ def test_the_page_shows_every_claim_and_counts_them(page):
     assert 0 < int(held) < 9
 
 
-def test_the_page_says_that_the_small_form_shows_nothing(page):
+def test_the_page_warns_that_the_small_form_proves_nothing(page):
     assert "its numbers say nothing" in page
 
 
-def test_the_page_has_the_numbers(page):
+def test_the_page_contains_the_numbers(page):
     assert "relu [1] › gradient_norms › hidden_1/kernel" in page  # noqa: RUF001
     assert "batch_size" in page
 
 
-def test_an_unknown_name_is_refused(capsys):
+def test_an_unknown_name_is_rejected(capsys):
     with pytest.raises(SystemExit):
         all_experiments.main(["dephth"])
 

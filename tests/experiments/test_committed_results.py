@@ -1,4 +1,4 @@
-"""What is committed belongs together: the results, their figures, and what the README says."""
+"""Committed results, their figures and the README are consistent."""
 
 import json
 
@@ -22,7 +22,7 @@ def test_each_experiment_has_its_results_and_figures(name):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_what_takes_digits_was_run_on_all_of_mnist_and_on_the_subset(name):
+def test_experiments_on_digits_were_run_on_all_of_mnist_and_on_the_subset(name):
     folder = readme.RESULTS / name
     data = json.loads((folder / "results.json").read_text())["data"]
 
@@ -33,7 +33,7 @@ def test_what_takes_digits_was_run_on_all_of_mnist_and_on_the_subset(name):
         assert subset["name"].startswith("5,000-digit subset")
 
 
-def test_the_readme_says_what_the_results_say():
+def test_the_readme_matches_the_results():
     text = readme.README.read_text()
 
     assert readme.BEGIN in text

@@ -46,7 +46,7 @@ def first_hundred(tmp_path_factory):
 
 
 def twin(activation, iterations):
-    """The notebook in NumPy, float64: the two sums at each iteration, and the last loss."""
+    """The notebook in float64 NumPy: the two sums at each iteration, and the last loss."""
     np.random.seed(0)
     points = []
     for j in range(3):
@@ -54,7 +54,7 @@ def twin(activation, iterations):
         t = np.linspace(j * 4, (j + 1) * 4, 100) + np.random.randn(100) * 0.2
         points.append(np.c_[r * np.sin(t), r * np.cos(t)])
     x, y = np.vstack(points), np.repeat([0, 1, 2], 100)
-    for _ in range(1 + (activation == "relu")):  # the weights of the sigmoid network come first
+    for _ in range(1 + (activation == "relu")):  # the sigmoid network is drawn first
         w1, w2, w3 = (0.1 * np.random.randn(*shape) for shape in [(2, 50), (50, 50), (50, 3)])
     b1, b2, b3 = np.zeros(50), np.zeros(50), np.zeros(3)
     if activation == "relu":
@@ -80,7 +80,7 @@ def twin(activation, iterations):
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "relu"])
-def test_the_first_hundred_iterations_are_those_of_float64(activation, first_hundred):
+def test_the_first_hundred_iterations_agree_with_float64(activation, first_hundred):
     ours = first_hundred[activation]
     sums, losses = twin(activation, 100)
 
@@ -90,7 +90,7 @@ def test_the_first_hundred_iterations_are_those_of_float64(activation, first_hun
     np.testing.assert_allclose(ours["losses"], [losses[0], losses[99]], rtol=0, atol=1e-6)
 
 
-def test_sigmoid_stands_out_in_the_first_ten_iterations_alone(first_hundred):
+def test_sigmoid_stands_out_in_the_first_ten_iterations_only(first_hundred):
     sigmoid = cs224d.layer_ratios(first_hundred["sigmoid"])
 
     assert sigmoid[0] == pytest.approx(52.7, rel=1e-3)
@@ -104,7 +104,7 @@ def test_sigmoid_stands_out_in_the_first_ten_iterations_alone(first_hundred):
         ("relu", [1.116188, 0.275047, 0.152297]),
     ],
 )
-def test_the_printed_losses_come_out_to_five_digits(two_thousand, activation, losses):
+def test_the_printed_losses_are_reproduced_to_five_digits(two_thousand, activation, losses):
     found = two_thousand[activation]
 
     assert found["losses_at"] == [0, 1000, 2000, 2099]
@@ -118,7 +118,7 @@ def test_every_published_number_that_is_reached_holds(two_thousand):
     assert [check.what for check in checks if not check.held] == []
 
 
-def test_the_first_layer_of_relu_drifts_from_float64_but_not_far(two_thousand):
+def test_the_first_relu_layer_drifts_from_float64_but_not_far(two_thousand):
     drift = [
         c for c in cs224d._checks(two_thousand, 2100) if "ReLU" in c.what and "1,000" in c.what
     ]
@@ -132,12 +132,12 @@ def test_the_first_layer_of_relu_drifts_from_float64_but_not_far(two_thousand):
     assert drift[1].high == pytest.approx(1.05 * 0.00520129)
 
 
-def test_the_last_iteration_is_recorded_whatever_the_others_are(tmp_path):
+def test_the_last_iteration_is_always_recorded(tmp_path):
     assert train(tmp_path, "relu", 8, every=5)["iterations"] == [0, 5, 7]
 
 
 def handmade(**changes):
-    """Both networks as they are published, but for what is changed in the sigmoid's."""
+    """Both networks as published, apart from the given changes to the sigmoid network."""
     results = {
         name: {
             "iterations": list(cs224d.SUMS_AT),
@@ -156,18 +156,18 @@ def failed(results):
     return {check.what for check in cs224d._checks(results, 50_000) if not check.held}
 
 
-def test_what_is_published_holds_but_for_the_claim_that_sigmoid_loses_more():
+def test_published_claims_hold_except_that_sigmoid_loses_more():
     assert len(cs224d._checks(handmade(), 50_000)) == 2 * (6 + 10 + 1 + 2) + 1
     assert failed(handmade()) == {CLAIM}
 
 
-def test_a_loss_that_is_off_by_a_fifty_thousandth_does_not_hold():
+def test_a_loss_that_is_off_by_one_in_fifty_thousand_does_not_hold():
     losses = [loss + 2e-5 * (i == 3) for i, loss in enumerate(cs224d.LOSSES["sigmoid"])]
 
     assert failed(handmade(losses=losses)) == {CLAIM, "SIGM: loss at 10,000"}
 
 
-def test_a_sum_that_is_off_by_a_thousandth_does_not_hold():
+def test_a_sum_that_is_off_by_one_in_a_thousand_does_not_hold():
     sums = [s * (1 + 1e-3 * (i == 4)) for i, s in enumerate(cs224d.SUMS["sigmoid"]["first"])]
 
     assert failed(handmade(first=sums)) == {
@@ -176,7 +176,7 @@ def test_a_sum_that_is_off_by_a_thousandth_does_not_hold():
     }
 
 
-def test_where_sigmoid_loses_more_all_through_the_training_the_claim_holds():
+def test_the_claim_holds_if_sigmoid_loses_more_throughout_training():
     second = [20 * first for first in cs224d.SUMS["sigmoid"]["first"]]
 
     assert CLAIM not in failed(handmade(second=second))
@@ -227,14 +227,14 @@ def test_the_answer_of_a_short_run_draws_no_conclusion(small):
     assert "52.7 (SIGM) and 1.82 (ReLU) times as much gradient" in answer
 
 
-def test_the_answer_says_what_the_figure_does_not_show():
+def test_the_answer_states_what_the_figure_does_not_show():
     answer = cs224d._answer(handmade(), 50_000)
 
     assert answer.startswith("Hardly: ")
     assert "does not show, after its first moment, that the sigmoid network loses more" in answer
 
 
-def test_the_answer_says_so_where_the_figure_shows_it():
+def test_the_answer_states_when_the_figure_does_show_it():
     more = [100 * value for value in cs224d.SUMS["sigmoid"]["second"]]
 
     assert cs224d._answer(handmade(second=more), 50_000).startswith("Yes: ")

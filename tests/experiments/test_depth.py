@@ -1,4 +1,4 @@
-"""The deeper, the worse: in a small form, and the factor per layer against a tape of its own."""
+"""Deeper is worse: the small form, and the factor per layer against an independent tape."""
 
 import json
 import math
@@ -30,7 +30,7 @@ def test_there_is_a_gradient_and_an_accuracy_for_each_depth(results):
         assert all(0 <= accuracy <= 1 for accuracy in numbers[activation]["accuracy"])
 
 
-def test_theory_is_that_of_the_activation_and_the_initializer(results):
+def test_theory_uses_the_activation_and_the_initializer(results):
     factors = [results["numbers"][name]["theory"] for name in ("sigmoid", "tanh", "relu")]
 
     assert factors == pytest.approx([0.23605, 1, math.sqrt(0.5)], rel=1e-4)
@@ -45,7 +45,7 @@ def test_every_claim_is_checked(results):
     ]
 
 
-def test_the_gradient_is_that_of_a_tape_on_the_first_batch(tmp_path):
+def test_the_gradient_equals_a_tapes_on_the_first_batch(tmp_path):
     parser = options.parser(depth)
     chosen = mlp.settings(parser.parse_args([*depth.SMALL]), mnist.load_subset())
     data = mnist.load_subset().limited(100)
@@ -61,7 +61,7 @@ def test_the_gradient_is_that_of_a_tape_on_the_first_batch(tmp_path):
 
 
 def first_batch(model, chosen, data):
-    """The first batch of a fit that draws its order from the seed."""
+    """Returns the first batch of a fit that shuffles by the seed."""
     seen = []
 
     class Spy(keras.Model):
@@ -77,7 +77,7 @@ def first_batch(model, chosen, data):
 
 
 def held(**changed):
-    """Which claims hold of results that are theory's own, but for what is changed in sigmoid's."""
+    """Returns which claims hold for theory's own values, apart from changes to sigmoid's."""
     results = {
         name: {"theory": factor, "factor": factor, "gradient": [factor, factor**2, factor**3]}
         for name, factor in (("sigmoid", 0.236), ("tanh", 1.0), ("relu", 0.707))
@@ -86,7 +86,7 @@ def held(**changed):
     return [check.held for check in depth._checks([1, 2, 3], results)]
 
 
-def test_what_theory_says_holds():
+def test_claims_hold_for_theorys_values():
     assert held() == [True] * 4
 
 
@@ -100,11 +100,11 @@ def test_what_theory_says_holds():
         ({"factor": math.nan}, 1),
     ],
 )
-def test_what_differs_does_not_hold(changed, which):
+def test_claims_fail_for_differing_values(changed, which):
     assert held(**changed) == [i != which for i in range(4)]
 
 
-def test_one_depth_alone_says_nothing_of_deeper_ones():
+def test_a_single_depth_gives_no_answer_about_deeper_ones():
     results = {"sigmoid": {"theory": 0.2, "factor": math.nan, "gradient": [1.0]}}
 
     assert [check.held for check in depth._checks([3], results)] == [False]

@@ -1,4 +1,4 @@
-"""Which device is taken, where TensorFlow sees a GPU and where it does not."""
+"""Which device is chosen, with and without a GPU that TensorFlow can use."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ GPU = SimpleNamespace(name="/physical_device:GPU:0")
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Stands in for TensorFlow's list of devices and notes what is set."""
+    """Fakes TensorFlow's list of devices and records what is set."""
     made = []
     monkeypatch.setattr(tf.config, "set_visible_devices", lambda *a: made.append(("visible", *a)))
     monkeypatch.setattr(
@@ -29,14 +29,14 @@ def with_gpus(monkeypatch, *gpus):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(gpus))
 
 
-def test_a_gpu_is_taken_where_there_is_one_and_shares_its_memory(monkeypatch, calls):
+def test_an_available_gpu_is_used_with_growing_memory(monkeypatch, calls):
     with_gpus(monkeypatch, GPU)
 
     assert device.choose("auto") == device.choose("gpu") == "GPU (Stand-in)"
     assert calls == [("growth", GPU, True)] * 2
 
 
-def test_without_a_gpu_the_cpu_is_taken_and_said_so(monkeypatch, calls):
+def test_without_a_gpu_the_cpu_is_used_and_reported(monkeypatch, calls):
     with_gpus(monkeypatch)
 
     assert device.choose("auto") == "CPU (TensorFlow sees no GPU)"
@@ -45,13 +45,13 @@ def test_without_a_gpu_the_cpu_is_taken_and_said_so(monkeypatch, calls):
         device.choose("gpu")
 
 
-def test_the_cpu_can_be_asked_for_beside_a_gpu(monkeypatch, calls):
+def test_the_cpu_can_be_requested_despite_a_gpu(monkeypatch, calls):
     with_gpus(monkeypatch, GPU)
 
     assert device.choose("cpu") == "CPU"
     assert calls == [("visible", [], "GPU")]
 
 
-def test_one_training_at_a_time_on_a_gpu_and_one_for_each_core_else():
+def test_one_job_runs_on_a_gpu_and_one_per_core_otherwise():
     assert device.default_jobs("GPU (Stand-in)") == 1
     assert device.default_jobs("CPU") >= 1

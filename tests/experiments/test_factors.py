@@ -14,7 +14,7 @@ def test_the_factor_is_the_mean_change_from_a_layer_to_the_one_before():
 @pytest.mark.parametrize(
     "values", [[1.0], [], [0.0, 0.0], [0.0, 1.0], [math.nan, 1.0], [1.0, math.inf]]
 )
-def test_what_has_no_two_ends_has_no_factor(values):
+def test_without_two_valid_ends_there_is_no_factor(values):
     assert math.isnan(factor_per_layer(values))
 
 
@@ -22,7 +22,7 @@ def test_the_fitted_factor_is_the_slope_of_a_straight_line():
     assert fitted_factor([1, 2, 5], [0.5, 0.25, 0.5**5]) == pytest.approx(0.5)
 
 
-def test_a_value_that_is_gone_is_left_out_of_the_line():
+def test_vanished_values_are_left_out_of_the_fit():
     assert fitted_factor([1, 2, 9], [0.5, 0.25, 0.0]) == pytest.approx(0.5)
     assert fitted_factor([1, 2, 9], [0.5, 0.25, math.nan]) == pytest.approx(0.5)
     assert math.isnan(fitted_factor([1, 9], [0.5, 0.0]))

@@ -50,7 +50,7 @@ def test_the_small_form_saves_its_figure_and_its_numbers(small):
     assert status == 0
     assert (folder / "glorot.png").stat().st_size > 10_000
     assert (folder / "glorot.svg").exists()
-    assert len(saved["checks"]) == 12  # those of ten layers of 512 are left out
+    assert len(saved["checks"]) == 12  # the checks for ten layers of 512 are left out
     for kind in ("standard", "normalised"):
         numbers = saved["numbers"][kind]
         assert np.shape(numbers["signal"]) == np.shape(numbers["weight_gradients"]) == (2, 4)
@@ -59,7 +59,7 @@ def test_the_small_form_saves_its_figure_and_its_numbers(small):
         assert 0 < sum(numbers["counts"]) <= 2 * glorot.EXAMPLES * 3 * 16
 
 
-def test_the_two_kinds_of_weights_have_the_variances_that_theory_is_told():
+def test_both_kinds_of_weights_have_the_variances_passed_to_theory():
     for kind, initializer in glorot.INITIALIZERS.items():
         weights = np.array(keras.initializers.get(initializer)([600, 600]))
         bound = np.sqrt(3 * glorot.VARIANCE[kind] / 600)
@@ -68,7 +68,7 @@ def test_the_two_kinds_of_weights_have_the_variances_that_theory_is_told():
         assert 0.99 * bound < np.abs(weights).max() <= 1.0001 * bound
 
 
-def test_singular_values_are_those_of_the_jacobians_that_a_tape_finds():
+def test_singular_values_equal_those_of_a_tapes_jacobians():
     model = mlp.network("tanh", 3, 6, "glorot_uniform", biases="random_normal", inputs=5)
     x = np.random.default_rng(0).normal(size=5).astype(np.float32)
     found = glorot.singular_values(model.get_weights(), x)
@@ -85,7 +85,7 @@ def test_singular_values_are_those_of_the_jacobians_that_a_tape_finds():
     assert found == pytest.approx(np.array(expected), rel=1e-4, abs=1e-6)
 
 
-def test_signal_and_weight_gradients_of_a_first_step_are_those_of_a_tape():
+def test_signal_and_weight_gradients_of_a_first_step_equal_a_tapes():
     network = mlp.network("tanh", 3, 7, "glorot_uniform", inputs=5)
     before = network.get_weights()
     step = FirstSteps(seed=3).of(network)
@@ -108,7 +108,7 @@ def test_signal_and_weight_gradients_of_a_first_step_are_those_of_a_tape():
     assert all(map(np.array_equal, before, step.weights))
 
 
-def test_theory_for_linear_layers_is_glorots():
+def test_theory_for_linear_layers_equals_glorots():
     # So small a variance that tanh is linear from the second layer on.
     found = glorot.theory(1e-4, 4)
 
@@ -116,18 +116,18 @@ def test_theory_for_linear_layers_is_glorots():
     assert found["theory_weight_gradients"] == pytest.approx([1, 1, 1, 1], rel=1e-3)
 
 
-def test_the_signal_vanishes_under_the_standard_initialisation(published_size):
+def test_the_signal_vanishes_under_the_standard_initialization(published_size):
     factor = mean_factor(published_size["standard"], "signal")
 
     assert factor == pytest.approx(np.sqrt(1 / 3), rel=0.05)
 
 
-def test_the_weight_gradients_are_level_under_both(published_size):
+def test_the_weight_gradients_are_flat_under_both(published_size):
     for result in published_size.values():
         assert mean_factor(result, "weight_gradients") == pytest.approx(1, rel=0.05)
 
 
-def test_the_signal_is_at_every_layer_what_theory_says(published_size):
+def test_the_signal_at_every_layer_agrees_with_theory(published_size):
     for result in published_size.values():
         signal = np.array(result["signal"])
         relative = (signal / signal[:, -1:]).mean(axis=0)
@@ -136,11 +136,11 @@ def test_the_signal_is_at_every_layer_what_theory_says(published_size):
 
 
 @pytest.mark.parametrize(("kind", "mean"), [("standard", 0.5), ("normalised", 0.8)])
-def test_mean_singular_values_are_the_published_ones(published_size, kind, mean):
+def test_mean_singular_values_agree_with_the_published_ones(published_size, kind, mean):
     assert np.mean(published_size[kind]["mean_singular_value"]) == pytest.approx(mean, rel=0.1)
 
 
-def test_the_rms_singular_value_is_the_recorded_factor_of_its_layer(published_size):
+def test_the_rms_singular_value_equals_the_recorded_factor_of_its_layer(published_size):
     for result in published_size.values():
         signal = np.array(result["signal"])
         recorded = (signal[:, :-1] / signal[:, 1:]).mean(axis=0)

@@ -1,4 +1,4 @@
-"""Initial weights in a small form, and how the signal they let through is judged."""
+"""Initial weights: the small form, and how the resulting signal is judged."""
 
 import math
 from dataclasses import replace
@@ -25,13 +25,13 @@ def test_every_activation_starts_from_every_initialization(results):
         assert list(results["numbers"][activation]) == names
 
 
-def test_zeros_let_no_gradient_through(results):
+def test_zero_weights_block_the_gradient(results):
     for found in results["numbers"].values():
         assert found["zeros"]["state"] == "no gradient"
         assert found["zeros"]["signal"] == [0, 0, 0]
 
 
-def test_constants_keep_all_units_alike_and_random_weights_do_not(results):
+def test_constants_keep_all_units_identical_and_random_weights_do_not(results):
     for found in results["numbers"].values():
         assert found["constant 0.05"]["all_units_alike"]
         assert not found["orthogonal"]["all_units_alike"]
@@ -43,7 +43,7 @@ def test_the_factor_of_sigmoid_is_near_theorys(results):
     assert checks["sigmoid, Glorot uniform: factor per layer of the signal"]["held"]
 
 
-def test_a_variance_is_that_of_what_is_drawn():
+def test_a_variance_matches_the_drawn_weights():
     drawn = keras.initializers.get(initialization.normal(3.0))([300, 200])
 
     assert 300 * np.var(drawn) == pytest.approx(3, rel=0.02)
@@ -63,7 +63,7 @@ def test_a_variance_is_that_of_what_is_drawn():
         ([1], 2.3, "healthy"),
     ],
 )
-def test_a_training_is_judged_by_its_signal_and_its_loss(signal, loss, word):
+def test_a_training_run_is_judged_by_its_signal_and_its_loss(signal, loss, word):
     assert state(signal, loss) == word
 
 
@@ -71,7 +71,7 @@ SETTINGS = mlp.Settings(8, 128, 1, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
 
 
 def claims(name="", activation="relu", **changed):
-    """Which claims hold of what theory says, but for what is changed in one initialization."""
+    """Returns which claims hold for theory's values, apart from changes to one initialization."""
     found = {}
     for function in initialization.ACTIVATIONS:
         found[function] = {
@@ -89,7 +89,7 @@ def claims(name="", activation="relu", **changed):
     return {check.what: check.held for check in checks}
 
 
-def test_what_theory_says_holds():
+def test_claims_hold_for_theorys_values():
     assert all(claims().values())
     assert len(claims()) == 3 + 3 * 4
 
@@ -106,7 +106,7 @@ def test_what_theory_says_holds():
         ({"name": 2.0, "factor": math.nan}, "ReLU, N(0, s/inputs): largest deviation"),
     ],
 )
-def test_what_differs_does_not_hold(changed, claim):
+def test_claims_fail_for_differing_values(changed, claim):
     failed = [what for what, held in claims(**changed).items() if not held]
 
     assert len(failed) == 1

@@ -25,7 +25,7 @@ NAMES = {str(layers): layers for layers in mean_field.PAIRS}
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mean_field")
     only = pytest.MonkeyPatch()
-    # Of each way to begin, and those that the figure and the answer show: the rest takes as long.
+    # One of each kind, and those in the figure and the answer; all the others would take as long.
     only.setattr(mean_field, "ACTIVATIONS", ["sigmoid", "relu", "tanh", "gelu"])
     only.setattr(mean_field, "PAIRS", [layers for layers in mean_field.PAIRS if is_kept(layers)])
     arguments = [*mean_field.SMALL, "--jobs=1", "--quiet", f"--log-dir={folder}"]
@@ -71,7 +71,7 @@ def test_every_published_digit_of_theory_is_checked_and_holds(small):
     assert [check["what"] for check in digits if not check["held"]] == []
 
 
-def test_there_are_pairs_of_every_activation_that_theory_knows():
+def test_every_activation_that_theory_knows_has_pairs():
     assert {layers.activation for layers in mean_field.PAIRS} == set(ACTIVATIONS)
     assert len(NAMES) == len(mean_field.PAIRS) >= 16
 
@@ -97,7 +97,7 @@ def test_the_pairs_have_the_variances_of_the_published_table(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_inputs_of_the_size_that_theory_chooses_begin_at_the_fixed_point(name):
+def test_inputs_of_theorys_size_start_at_the_fixed_point(name):
     layers = NAMES[name]
     found = mean_field.theory(layers, 3)
     kernel, biases = (keras.initializers.get(i) for i in (layers.kernel, layers.biases))
@@ -111,7 +111,7 @@ def test_inputs_of_the_size_that_theory_chooses_begin_at_the_fixed_point(name):
         assert np.mean(inputs**2) == pytest.approx(found["q"], rel=0.15)
 
 
-def test_the_worst_pair_is_that_whose_ratio_is_farthest_from_one():
+def test_the_worst_pair_has_the_ratio_farthest_from_one():
     results = {"a": result(1.0, 1.1), "b": result(2.0, 1.0), "c": result(1.0, 1.9)}
 
     assert mean_field._worst(results, "factor", "sqrt_chi") == 0.5
@@ -121,8 +121,8 @@ def test_the_worst_pair_is_that_whose_ratio_is_farthest_from_one():
     ("name", "factor", "seen"),
     [("sigmoid, Glorot", 0.2360, 0.237), ("ReLU, Glorot", 0.7071, 0.707), ("ReLU, He", 1, 1.003)],
 )
-def test_the_measured_factor_is_the_published_one(name, factor, seen):
-    """Ten layers of 512, two draws; the experiment makes three."""
+def test_the_measured_factor_agrees_with_the_published_one(name, factor, seen):
+    """Uses ten layers of 512 and two draws; the experiment uses three."""
     layers = NAMES[name]
     steps = first_steps(layers.activation)
     found = [
@@ -136,7 +136,7 @@ def test_the_measured_factor_is_the_published_one(name, factor, seen):
     assert np.mean(found) == pytest.approx(seen, rel=0.05)
 
 
-def test_networks_and_inputs_are_drawn_anew_and_the_inputs_have_the_size_that_was_asked_for():
+def test_networks_and_inputs_are_redrawn_with_inputs_of_the_requested_size():
     steps = FirstSteps(seed=0)
     first, second = (
         steps.of(mlp.network("relu", 2, 8, "he_normal", inputs=100), input_rms=0.1)

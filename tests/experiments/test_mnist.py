@@ -1,4 +1,4 @@
-"""The digits: every place they can come from, and every way these can be wrong."""
+"""The digits: every source they can be loaded from, and every way a source can be invalid."""
 
 import gzip
 import hashlib
@@ -67,7 +67,7 @@ def test_a_folder_with_idx_files_is_read(tmp_path, arrays, compress, infix):
     assert_same(mnist.load(str(tmp_path)), arrays)
 
 
-def test_one_of_the_idx_files_stands_for_its_folder(tmp_path, arrays):
+def test_one_of_the_idx_files_selects_its_folder(tmp_path, arrays):
     write_idx(tmp_path, arrays)
 
     assert_same(mnist.load(str(tmp_path / "train-images-idx3-ubyte")), arrays)
@@ -83,7 +83,7 @@ def test_images_are_float32_from_0_to_1_and_labels_int64(tmp_path, arrays):
     assert data.x_train.max() <= 1
 
 
-def test_a_limit_takes_the_first_images_and_says_so(tmp_path, arrays):
+def test_a_limit_takes_the_first_images_and_is_part_of_the_name(tmp_path, arrays):
     np.savez(tmp_path / "mnist.npz", **arrays)
     data = mnist.load(str(tmp_path)).limited(2)
 
@@ -101,14 +101,14 @@ def test_a_limit_that_nothing_exceeds_changes_nothing(tmp_path, arrays, limit):
     assert data.limited(limit) is data
 
 
-def test_nothing_at_a_path_is_an_error(tmp_path):
+def test_a_missing_path_raises(tmp_path):
     with pytest.raises(UsageError) as error:
         mnist.load(str(tmp_path / "none"))
 
     assert str(error.value) == f"Expected MNIST at {tmp_path / 'none'}, where there is nothing."
 
 
-def test_an_empty_folder_is_an_error(tmp_path):
+def test_an_empty_folder_raises(tmp_path):
     with pytest.raises(UsageError) as error:
         mnist.load(str(tmp_path))
 
@@ -131,7 +131,7 @@ def test_a_missing_array_is_named(tmp_path, arrays):
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
-def test_a_truncated_npz_is_an_error(tmp_path, arrays, kept):
+def test_a_truncated_npz_raises(tmp_path, arrays, kept):
     np.savez_compressed(tmp_path / "mnist.npz", **arrays)
     data = (tmp_path / "mnist.npz").read_bytes()
     (tmp_path / "mnist.npz").write_bytes(data[: int(kept * len(data))])
@@ -140,7 +140,7 @@ def test_a_truncated_npz_is_an_error(tmp_path, arrays, kept):
         mnist.load(str(tmp_path))
 
 
-def test_a_flipped_byte_in_an_npz_is_an_error(tmp_path, arrays):
+def test_a_flipped_byte_in_an_npz_raises(tmp_path, arrays):
     np.savez_compressed(tmp_path / "mnist.npz", **arrays)
     data = bytearray((tmp_path / "mnist.npz").read_bytes())
     data[1000] ^= 0x10
@@ -150,7 +150,7 @@ def test_a_flipped_byte_in_an_npz_is_an_error(tmp_path, arrays):
         mnist.load(str(tmp_path))
 
 
-def test_an_npy_file_is_not_taken_for_an_npz(tmp_path):
+def test_an_npy_file_is_not_mistaken_for_an_npz(tmp_path):
     np.save(tmp_path / "mnist.npy", np.zeros(3))
 
     with pytest.raises(UsageError):
@@ -187,7 +187,7 @@ def test_nothing_is_unpickled(tmp_path, arrays):
         ("y_test", np.zeros((3, 1), np.uint8)),
     ],
 )
-def test_arrays_that_are_not_mnist_are_an_error(tmp_path, arrays, key, value):
+def test_arrays_that_are_not_mnist_raise(tmp_path, arrays, key, value):
     np.savez(tmp_path / "mnist.npz", **{**arrays, key: value})
 
     with pytest.raises(UsageError, match=r"^Expected images \[n, 28, 28\] and labels \[n\] from"):
@@ -195,7 +195,7 @@ def test_arrays_that_are_not_mnist_are_an_error(tmp_path, arrays, key, value):
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00\x00\x08", b"\x1f\x8b\x08broken", b"\x00" * 100])
-def test_a_damaged_idx_file_is_an_error(tmp_path, arrays, damage):
+def test_a_damaged_idx_file_raises(tmp_path, arrays, damage):
     write_idx(tmp_path, arrays)
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(damage)
 
@@ -203,7 +203,7 @@ def test_a_damaged_idx_file_is_an_error(tmp_path, arrays, damage):
         mnist.load(str(tmp_path))
 
 
-def test_the_subset_is_4000_and_1000_digits_of_every_class_alike():
+def test_the_subset_has_4000_and_1000_digits_evenly_over_the_classes():
     data = mnist.load_subset()
 
     assert data.x_train.shape == (4000, 784)
@@ -212,13 +212,13 @@ def test_the_subset_is_4000_and_1000_digits_of_every_class_alike():
     assert data.name == "5,000-digit subset of MNIST"
 
 
-def test_the_subset_shares_no_image_between_training_and_testing():
+def test_no_image_of_the_subset_is_in_both_training_and_test_data():
     data = mnist.load_subset()
 
     assert not {x.tobytes() for x in data.x_train} & {x.tobytes() for x in data.x_test}
 
 
-def test_what_keras_has_cached_is_taken(keras_home, arrays):
+def test_the_cache_of_keras_is_used(keras_home, arrays):
     (keras_home / "datasets").mkdir(parents=True)
     np.savez(keras_home / "datasets" / "mnist.npz", **arrays)
 
@@ -227,7 +227,7 @@ def test_what_keras_has_cached_is_taken(keras_home, arrays):
 
 @pytest.fixture
 def server():
-    """A stand-in for the network: answers with what `server.answer` does."""
+    """Fakes the network: answers requests by `server.answer`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -287,7 +287,7 @@ def trickle(handler):
         for _ in range(100):
             handler.wfile.write(b"x" * 70_000)
             time.sleep(0.05)
-    except OSError:  # the other side has given up
+    except OSError:  # the client has given up
         pass
 
 
@@ -296,7 +296,7 @@ def trickle(handler):
     [not_found, stall, trickle, answer_with(b"something else"), answer_with(b"cut off", 1000)],
     ids=["not found", "stall", "trickle", "something else", "cut off"],
 )
-def test_without_a_download_the_subset_is_used_and_nothing_is_left(
+def test_a_failed_download_falls_back_to_the_subset_and_leaves_no_files(
     server, monkeypatch, keras_home, answer
 ):
     server.answer = answer
@@ -312,7 +312,7 @@ def test_without_a_download_the_subset_is_used_and_nothing_is_left(
     assert not list((keras_home / "datasets").glob("*.npz"))
 
 
-def test_a_damaged_cache_is_told_and_passed_over(server, monkeypatch, keras_home):
+def test_a_damaged_cache_is_reported_and_skipped(server, monkeypatch, keras_home):
     (keras_home / "datasets").mkdir(parents=True)
     (keras_home / "datasets" / "mnist.npz").write_bytes(b"damaged")
     server.answer = not_found

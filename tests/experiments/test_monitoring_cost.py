@@ -6,7 +6,7 @@ from experiments import monitoring_cost
 from experiments.common import command_line
 
 
-def test_it_times_every_way_beside_plain_fit(tmp_path, capsys, monkeypatch):
+def test_it_times_every_way_relative_to_plain_fit(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(monitoring_cost, "STEPS", 2)
     monkeypatch.setattr(monitoring_cost, "TAPE_STEPS", 1)
     monkeypatch.setattr(monitoring_cost, "KERNEL_SIZE", 100)

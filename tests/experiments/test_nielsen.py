@@ -1,8 +1,8 @@
 """The book's measurement: against a NumPy twin, and against the book's own numbers.
 
-The published numbers of the start are checked with 100 networks of each depth instead of 400, those
-of the training with 3 networks of 4 hidden layers instead of 20 of each depth; all on the first
-1,000 training digits of the subset that is installed.
+The published numbers at the start are checked with 100 networks of each depth instead of 400, those
+during training with 3 networks of 4 hidden layers instead of 20 of each depth; all on the first
+1,000 training digits of the installed subset.
 """
 
 import itertools
@@ -54,7 +54,7 @@ def sigmoid(z):
 
 
 def twin(x, y, parameters, steps):
-    """The book's network in NumPy, float64: the norm of the mean bias gradient of each layer."""
+    """The book's network in float64 NumPy: the norm of the mean bias gradient of each layer."""
     w, b = list(parameters[::2]), list(parameters[1::2])
     norms = []
     for _ in range(steps):
@@ -71,7 +71,7 @@ def twin(x, y, parameters, steps):
     return norms
 
 
-def test_the_norms_are_those_of_float64_for_each_network_and_step(digits):
+def test_the_norms_agree_with_float64_for_each_network_and_step(digits):
     few = digits.limited(12)
     ours = measure(few, 3, 2, 40)
     x, y = few.x_train.astype(np.float64), few.y_train
@@ -113,7 +113,7 @@ def test_the_published_ratio_at_the_start_is_among_the_middle_90_percent(start, 
     assert low < published < high
 
 
-def test_a_layer_begins_with_the_speed_that_theory_predicts_of_the_next_one(start):
+def test_the_initial_speed_of_a_layer_follows_from_the_next_by_theory(start):
     ratios = [start[d][:, i] / start[d][:, i + 1] for d in start for i in range(d - 1)]
 
     assert np.median(ratios) == pytest.approx(0.2048, rel=0.1)
@@ -127,11 +127,11 @@ def test_nine_in_ten_ratios_are_within_the_computed_bands(start):
     assert [check.what for check in checks if not check.held] == []
 
 
-def test_with_four_hidden_layers_each_is_slower_than_the_next_in_all_500_epochs(training):
+def test_each_of_four_hidden_layers_is_slower_than_the_next_in_all_epochs(training):
     assert all((training[..., i] < training[..., j]).all() for i, j in itertools.pairwise(range(4)))
 
 
-def test_the_published_ratios_of_the_training_are_near_those_of_three_networks(training):
+def test_the_published_training_ratios_are_close_to_those_of_three_networks(training):
     ratios = training[..., -1] / training[..., 0]
 
     assert np.median(ratios.min(axis=1)) == pytest.approx(49.2, rel=0.5)
@@ -139,8 +139,8 @@ def test_the_published_ratios_of_the_training_are_near_those_of_three_networks(t
     assert np.median(ratios[:, -1]) == pytest.approx(112.6, rel=0.5)
 
 
-def test_the_trained_networks_begin_as_those_that_are_measured_at_the_start(start, training):
-    # The third begins after 1,000 steps, beyond which the monitor drops records.
+def test_the_trained_networks_start_like_those_measured_at_the_start(start, training):
+    # The third starts after 1,000 steps, beyond which the monitor drops records.
     np.testing.assert_allclose(training[:, 0], start[4][:3], rtol=1e-5)
 
 
@@ -149,7 +149,7 @@ def _as_training(start, epochs=2):
 
 
 def _handmade():
-    """For each depth 400 networks, each layer of which has 0.2 of the speed of the next one."""
+    """For each depth, 400 networks in which each layer has 0.2 times the speed of the next."""
     spread = np.linspace(0.5, 1.5, 400)[:, None]
     return {d: 0.3 * spread * 0.2 ** np.arange(d)[::-1] for d in (2, 3, 4)}
 
@@ -165,7 +165,7 @@ def test_a_published_number_holds_only_among_the_middle_90_percent_of_ours():
     assert held == [False, True, True, False]
 
 
-def test_a_share_of_nine_in_ten_is_asked_for_within_three_standard_errors():
+def test_a_fraction_of_nine_in_ten_is_required_within_three_standard_errors():
     ratios = np.repeat([0.0, 1.0], [80, 320])
     check = nielsen._share("", ratios, (0.5, 1.5), ratios)
 
@@ -174,7 +174,7 @@ def test_a_share_of_nine_in_ten_is_asked_for_within_three_standard_errors():
     assert not check.held
 
 
-def test_one_epoch_in_which_a_layer_overtakes_the_next_is_told():
+def test_one_epoch_in_which_a_layer_overtakes_the_next_is_detected():
     start = _handmade()
     training = _as_training(start)
     training[3][7, 1, 0] = 1.0
@@ -195,7 +195,7 @@ def test_the_ratios_are_taken_at_their_moments():
     }
 
 
-def test_the_figure_has_the_titles_of_the_book_and_shares_its_scale():
+def test_the_figure_has_the_titles_of_the_book_and_a_shared_scale():
     axes = draw(_as_training(_handmade()), "title").axes
 
     assert [a.get_title() for a in axes[:3]] == [
@@ -220,7 +220,7 @@ def test_the_small_form_saves_the_figure_and_the_numbers(small):
         assert numbers["epochs"] == [0]
 
 
-def test_the_small_form_says_which_digits_it_took(small):
+def test_the_small_form_states_which_digits_it_used(small):
     results = json.loads((small[1] / "results.json").read_text())
     data = "5,000-digit subset of MNIST, first 20 training images"
 

@@ -1,4 +1,4 @@
-"""A claim beside what came out: when it holds, and how it is told."""
+"""Checks of claims: when they hold, and how they are reported."""
 
 import json
 import math
@@ -20,7 +20,7 @@ def test_a_claim_holds_within_its_band(ours, held):
     assert Check("x", "y", "1.5", ours, 1.0, 2.0).held is held
 
 
-def test_a_band_is_told_in_words():
+def test_a_band_is_described_in_words():
     bands = [Check("", "", "", 0, *ends).band for ends in ((1, 2), (1,), (-math.inf, 2), (3, 3))]
 
     assert bands == ["1 to 2", "at least 1", "at most 2", "3"]
@@ -55,7 +55,7 @@ def test_results_are_valid_json_whatever_the_numbers_are(tmp_path):
     assert results["seconds_of_all_runs"] == 3.5
 
 
-def test_the_same_figure_is_the_same_file(tmp_path):
+def test_the_same_figure_gives_the_same_file(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         saving.save(outcome(), session(), tmp_path / name)

@@ -1,4 +1,4 @@
-"""The benchmark of real models in a small form: what it measures, not how much that is."""
+"""The benchmark of real models in a small form: what it measures, not the values."""
 
 import json
 
@@ -25,18 +25,18 @@ def test_it_compares_every_variant_with_plain_fit(tmp_path, capsys):
     assert "The first two steps take at most" in capsys.readouterr().out
 
 
-def test_a_training_that_takes_too_long_is_given_up():
+def test_a_training_run_that_takes_too_long_is_given_up():
     training = Training("mlp_2", "sgd", False, 8, 2, None)
 
     assert measure_in_process(training, 0.1) is None
 
 
-def test_a_training_that_fails_says_why():
+def test_a_training_run_that_fails_reports_why():
     with pytest.raises(RuntimeError, match="no_optimizer"):
         measure_in_process(Training("mlp_2", "no_optimizer", False, 8, 2, None), None)
 
 
-def test_where_plain_fit_takes_too_long_nothing_is_compared(monkeypatch):
+def test_nothing_is_compared_if_plain_fit_takes_too_long(monkeypatch):
     monkeypatch.setattr(real_models, "measure_in_process", lambda training, seconds: None)
     row = real_models.measure_network(("mlp_2", "sgd", True, 8, 2, 1), None)
 
@@ -60,7 +60,7 @@ def test_an_unknown_network_is_named(tmp_path, capsys):
     assert "Expected a network out of mobilenet_v2, resnet50" in capsys.readouterr().err
 
 
-def test_operations_are_counted_where_they_are_made():
+def test_operations_are_counted_as_they_are_created():
     with measured_training._counted_operations() as made:
         import tensorflow as tf
 

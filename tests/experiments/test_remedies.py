@@ -1,4 +1,4 @@
-"""The remedies in a small form: each is what its name says, and is measured like the sick one."""
+"""The remedies in a small form: each does what its name says, and is measured like the sick run."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ def test_every_remedy_is_measured_in_every_layer(results):
         assert len(numbers["accuracy"]) == 1
 
 
-def test_adam_and_layer_wise_rates_leave_the_gradient_and_mend_the_update(results):
+def test_adam_and_layer_wise_rates_keep_the_gradient_and_fix_the_update(results):
     sick = results["numbers"][remedies.SICK]
     for name in ("Adam", "layer-wise learning rates"):
         numbers = results["numbers"][name]
@@ -55,7 +55,7 @@ def built(name):
     return remedies.REMEDIES[name](SETTINGS)
 
 
-def test_batch_normalization_stands_between_a_layer_and_its_activation():
+def test_batch_normalization_is_between_a_layer_and_its_activation():
     kinds = [type(layer).__name__ for layer in built("batch normalization").layers]
 
     assert kinds[1:4] == ["Dense", "BatchNormalization", "Activation"]
@@ -73,7 +73,7 @@ def test_residual_connections_add_what_enters_a_hidden_layer():
     assert np.allclose(model(x), layers["output"](values), atol=1e-6)
 
 
-def test_layer_wise_rates_make_up_for_theorys_factor():
+def test_layer_wise_rates_compensate_theorys_factor():
     model = built("layer-wise learning rates")
     before = [layer.kernel.numpy() for layer in model.layers[1:]]
     ones = [np.ones(v.shape, np.float32) for v in model.trainable_variables]
@@ -92,7 +92,7 @@ def checks_of(settings, name, share):
     return remedies._checks(found, settings, data)
 
 
-def test_published_accuracies_are_checked_with_their_own_settings_alone():
+def test_published_accuracies_are_checked_only_at_their_own_settings():
     published = dataclasses.replace(SETTINGS, **remedies.PUBLISHED_SETTINGS)
     full = checks_of(published, "MNIST", 11.35)
     others = [checks_of(published, "other", 10.0), checks_of(SETTINGS, "MNIST", 11.35)]
@@ -102,7 +102,7 @@ def test_published_accuracies_are_checked_with_their_own_settings_alone():
     assert [check.published for check in others[1]][:2] == ["11.35", "it trains"]
 
 
-def test_what_cures_and_what_does_not_is_told_apart():
+def test_cures_are_distinguished_from_failures():
     deep = dataclasses.replace(SETTINGS, depth=8)
     held = {check.what: check.held for check in checks_of(deep, "other", 95.0)}
     below = remedies.REMEDIES.keys() - {remedies.SICK}

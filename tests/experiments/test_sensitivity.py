@@ -73,27 +73,27 @@ def test_results_hold_every_network_draw_and_layer(results):
 
 
 def test_a_disturbed_output_layer_moves_the_output_by_about_as_much(results):
-    """Before training, when biases are zero; a kernel of only 8 by 10 leaves it to chance."""
+    """Before training, when biases are zero; with a kernel of only 8 by 10 it is approximate."""
     for name in sensitivity.ACTIVATIONS:
         moves = np.array(results["numbers"][name][BEFORE]["of_output"])
 
         assert ((moves[:, -1] > 0.05) & (moves[:, -1] < 0.2)).all()
 
 
-def test_each_draw_at_initialization_has_weights_of_its_own(results):
+def test_each_draw_at_initialization_has_its_own_weights(results):
     first, second = results["numbers"]["relu"][BEFORE]["of_differences"]
 
     assert first != second
 
 
-def test_all_claims_stand_in_the_results(results):
+def test_all_claims_are_in_the_results(results):
     whats = [check["what"] for check in results["checks"]]
 
     assert len(whats) == len(set(whats)) == 12
     assert results["settings"]["disturbance"] == 0.1
 
 
-def test_the_move_is_that_of_numpy():
+def test_the_move_equals_numpys():
     clean = weights_of(2, 6)
     random = np.random.default_rng(2)
     other = sensitivity.disturbed(clean, 1, 0.1, random)
@@ -115,7 +115,7 @@ def test_the_move_is_that_of_numpy():
     assert pair.moves(clean, clean) == (0, 0)
 
 
-def test_a_disturbance_moves_one_kernel_by_its_share_of_the_norm():
+def test_a_disturbance_moves_one_kernel_by_its_fraction_of_the_norm():
     clean = weights_of(2, 6)
     other = sensitivity.disturbed(clean, 1, 0.25, np.random.default_rng(0))
     moved = [not np.array_equal(a, b) for a, b in zip(clean, other, strict=True)]
@@ -124,10 +124,10 @@ def test_a_disturbance_moves_one_kernel_by_its_share_of_the_norm():
     assert np.linalg.norm(other[2] - clean[2]) == pytest.approx(0.25 * np.linalg.norm(clean[2]))
 
 
-def test_sigmoid_loses_a_disturbance_by_the_factor_of_theory_a_layer(tmp_path):
-    """Eight layers of 128, as by default, before training, with three draws and noise for images.
+def test_sigmoid_loses_a_disturbance_by_theorys_factor_per_layer(tmp_path):
+    """Uses the default eight layers of 128, before training, on noise images.
 
-    Three draws on 50 images, where by default there are ten on 500.
+    Three draws on 50 images, instead of ten on 500 by default.
     """
     noise = Mnist(images(50), np.arange(50) % 10, images(50), np.arange(50) % 10, "noise", "a test")
     work = Work(tmp_path, noise, "cpu")
@@ -142,27 +142,27 @@ def test_sigmoid_loses_a_disturbance_by_the_factor_of_theory_a_layer(tmp_path):
     [
         ("sigmoid", "glorot_uniform", 0.2360),
         ("sigmoid", "he_normal", 0.3178),
-        ("tanh", "glorot_uniform", 1),  # the signal vanishes with the disturbance
+        ("tanh", "glorot_uniform", 1),  # the signal vanishes together with the disturbance
         ("relu", "glorot_uniform", 1),
         ("relu", "he_normal", 1),
     ],
 )
-def test_the_relative_factor_is_that_of_theory(activation, initializer, factor):
+def test_the_relative_factor_agrees_with_theory(activation, initializer, factor):
     found = sensitivity.relative_factor(activation, settings(8, 128, initializer))
 
     assert found == pytest.approx(factor, abs=1e-4)
 
 
-def test_theory_has_no_factor_for_what_it_does_not_know():
+def test_theory_has_no_factor_for_unknown_settings():
     assert math.isnan(sensitivity.relative_factor("softmax", settings(8, 128)))
 
 
-def test_the_factor_is_the_slope_over_the_hidden_layers_alone():
+def test_the_factor_is_the_slope_over_the_hidden_layers_only():
     assert sensitivity._factor([[1e-3, 1e-2, 1e-1, 0.5]]) == pytest.approx(0.1)
 
 
 def handmade(**factors):
-    """Results in which a disturbance is lost by one factor a layer."""
+    """Results in which a disturbance shrinks by a constant factor per layer."""
     moves = {
         name: [[0.1 * factors.get(name, 1.0) ** (5 - layer) for layer in range(6)]]
         for name in sensitivity.ACTIVATIONS
@@ -182,11 +182,11 @@ def failing(results):
     return [check.what for check in sensitivity._checks(results) if not check.held]
 
 
-def test_claims_hold_where_sigmoid_alone_loses_the_disturbance():
+def test_claims_hold_if_only_sigmoid_loses_the_disturbance():
     assert failing(handmade(sigmoid=0.2)) == []
 
 
-def test_claims_do_not_hold_where_sigmoid_keeps_it_and_relu_loses_it():
+def test_claims_do_not_hold_if_sigmoid_keeps_it_and_relu_loses_it():
     assert failing(handmade(sigmoid=1, relu=0.2)) == [
         "ReLU at initialization: effect of the first hidden layer over that of the last",
         "sigmoid at initialization: effect of the first hidden layer over that of the last",

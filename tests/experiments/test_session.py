@@ -1,4 +1,4 @@
-"""Where the runs of an experiment lie: the same command finds them, any other begins anew."""
+"""Where the runs of an experiment are stored: the same command reuses them, others start over."""
 
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ SILENT = Console(quiet=True)
 
 
 def folder(tmp_path, *arguments, device="CPU"):
-    """The folder of an invocation of `depth` on the digits that are installed."""
+    """The folder of an invocation of `depth` on the installed digits."""
     places = ["--data=subset", f"--log-dir={tmp_path}"]
     chosen = options.parser(depth).parse_args([*places, *arguments])
     return Session(depth, chosen, SILENT, device).folder
@@ -29,20 +29,20 @@ def test_the_same_command_finds_the_same_folder(tmp_path):
 
 
 @pytest.mark.parametrize("argument", ["--jobs=3", "--quiet", "--output=elsewhere"])
-def test_what_changes_no_result_changes_no_folder(tmp_path, argument):
+def test_options_that_do_not_affect_results_keep_the_folder(tmp_path, argument):
     assert folder(tmp_path, argument) == folder(tmp_path)
 
 
 @pytest.mark.parametrize("argument", ["--width=9", "--seed=1", "--limit=50", "--depths=2"])
-def test_what_changes_a_result_has_another_folder(tmp_path, argument):
+def test_options_that_affect_results_change_the_folder(tmp_path, argument):
     assert folder(tmp_path, argument) != folder(tmp_path)
 
 
-def test_another_device_has_another_folder(tmp_path):
+def test_another_device_changes_the_folder(tmp_path):
     assert folder(tmp_path, device="GPU (Stand-in)") != folder(tmp_path)
 
 
-def test_changed_code_has_another_folder(tmp_path, monkeypatch):
+def test_changed_code_changes_the_folder(tmp_path, monkeypatch):
     before = folder(tmp_path)
     copy = tmp_path / "depth.py"
     copy.write_text("# another experiment\n")
@@ -57,7 +57,7 @@ def test_fresh_empties_the_folder(tmp_path):
     assert list(folder(tmp_path, "--fresh").iterdir()) == []
 
 
-def test_a_folder_that_can_not_be_removed_is_told(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_removed_raises(tmp_path, monkeypatch):
     def refused(path):
         raise PermissionError(13, "Permission denied")
 
@@ -67,7 +67,7 @@ def test_a_folder_that_can_not_be_removed_is_told(tmp_path, monkeypatch):
         folder(tmp_path, "--fresh")
 
 
-def test_an_experiment_without_digits_has_none(tmp_path):
+def test_an_experiment_without_digits_has_no_data(tmp_path):
     chosen = SimpleNamespace(log_dir=str(tmp_path), fresh=False)
     found = Session(depth, chosen, SILENT, "CPU")
 

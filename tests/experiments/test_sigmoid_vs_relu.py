@@ -1,4 +1,4 @@
-"""The experiment in a small form: what it prints, saves and logs, and what it refuses."""
+"""The experiment in a small form: what it prints, saves and logs, and what it rejects."""
 
 import json
 import math
@@ -60,7 +60,7 @@ def finished(data, tmp_path_factory):
     return process, folder
 
 
-def test_it_ends_well_and_prints_no_warning_and_no_chatter(finished):
+def test_it_succeeds_without_warnings_or_other_noise(finished):
     process, _ = finished
 
     assert process.returncode == 0
@@ -68,7 +68,7 @@ def test_it_ends_well_and_prints_no_warning_and_no_chatter(finished):
     assert not re.search(r"(?i)warning|deprecat|traceback|cuda|onednn", process.stdout)
 
 
-def test_it_says_which_device_and_which_data_it_takes(finished, data):
+def test_it_states_which_device_and_data_it_uses(finished, data):
     lines = finished[0].stdout.splitlines()
 
     assert re.match(r"Device: (CPU|GPU)", lines[0])
@@ -102,7 +102,7 @@ def test_every_claim_is_printed_with_its_source_and_whether_it_held(finished):
     )
 
 
-def test_the_numbers_of_the_table_are_those_of_the_log(finished):
+def test_the_numbers_in_the_table_equal_those_in_the_log(finished):
     process, folder = finished
     first = read_run(folder / "sigmoid").latest.records[0].gradients["hidden_1/kernel"].norm
 
@@ -146,7 +146,7 @@ def test_results_hold_every_setting_and_number(finished):
 
 
 def settings(data, *arguments):
-    """The settings that these options give on this data."""
+    """Returns the settings from these options on this data."""
     parser = options.parser(sigmoid_vs_relu)
     return mlp.settings(parser.parse_args([*SMALL, *arguments]), mnist.load(str(data)))
 
@@ -186,7 +186,7 @@ def test_both_nets_see_the_same_batches(data, tmp_path):
     assert np.array_equal(np.concatenate(seen["sigmoid"]), np.concatenate(seen["relu"]))
 
 
-def test_the_runs_lie_where_the_last_line_says(finished):
+def test_the_last_line_states_where_the_runs_are(finished):
     process, folder = finished
 
     assert process.stdout.splitlines()[-1].endswith(f"tensorboard --logdir {folder}")
@@ -197,7 +197,7 @@ def test_the_runs_lie_where_the_last_line_says(finished):
     }
 
 
-def test_quiet_prints_nothing_and_output_goes_where_it_is_told(data, tmp_path, capsys):
+def test_quiet_prints_nothing_and_output_sets_the_folder(data, tmp_path, capsys):
     status = main(
         [*SMALL, f"--data={data}", f"--log-dir={tmp_path}", f"--output={tmp_path / 'o'}", "--quiet"]
     )
@@ -211,7 +211,7 @@ def test_quiet_prints_nothing_and_output_goes_where_it_is_told(data, tmp_path, c
     }
 
 
-def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(data, tmp_path):
+def test_equal_seeds_give_equal_numbers_and_others_differ(data, tmp_path):
     norms = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         output = tmp_path / name
@@ -259,7 +259,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(data, tmp_
         ),
     ],
 )
-def test_what_can_not_be_had_is_told_in_a_sentence(data, tmp_path, capsys, arguments, message):
+def test_what_is_unavailable_is_reported_in_a_sentence(data, tmp_path, capsys, arguments, message):
     settings = [*SMALL, f"--data={data}", f"--log-dir={tmp_path}", "--quiet", *arguments]
     status = main(settings)
 
@@ -270,7 +270,7 @@ def test_what_can_not_be_had_is_told_in_a_sentence(data, tmp_path, capsys, argum
 @pytest.mark.parametrize(
     "argument", ["--depth=0", "--epochs=-1", "--learning-rate=nan", "--seed=-1", "--limit=0"]
 )
-def test_an_impossible_number_is_refused(argument, capsys):
+def test_an_impossible_number_is_rejected(argument, capsys):
     with pytest.raises(SystemExit) as stop:
         main([argument])
 
@@ -304,7 +304,7 @@ def test_ctrl_c_ends_it_without_a_traceback(data, tmp_path, capsys, monkeypatch)
     )
 
 
-def test_several_seeds_are_trained_and_drawn_with_a_band(data, tmp_path, capsys):
+def test_several_seeds_are_trained_and_drawn_as_a_band(data, tmp_path, capsys):
     status = main([*SMALL, f"--data={data}", f"--log-dir={tmp_path}", "--seeds=3"])
     (folder,) = (tmp_path / "sigmoid_vs_relu").iterdir()
     numbers = json.loads((folder / "results.json").read_text())["numbers"]
@@ -321,7 +321,7 @@ def test_several_seeds_are_trained_and_drawn_with_a_band(data, tmp_path, capsys)
 
 
 def held(**changed):
-    """Which claims hold of two networks as they should be, but for what is changed in both."""
+    """Returns which claims hold for two expected networks, apart from changes to both."""
 
     def network(accuracy, loss, decades):
         numbers = {"test_accuracy": accuracy, "test_loss": loss} | changed
@@ -334,7 +334,7 @@ def held(**changed):
     return [check.held for check in sigmoid_vs_relu._checks(networks, chosen, data)]
 
 
-def test_the_claims_hold_of_networks_as_they_should_be():
+def test_the_claims_hold_for_the_expected_networks():
     assert held() == [True] * 5
 
 
@@ -347,11 +347,11 @@ def test_the_claims_hold_of_networks_as_they_should_be():
         ({"test_loss": 1.0}, [True, True, True, False, True]),
     ],
 )
-def test_a_claim_does_not_hold_of_others(changed, holding):
+def test_each_claim_fails_for_other_networks(changed, holding):
     assert held(**changed) == holding
 
 
-def test_committed_results_are_those_of_all_of_mnist():
+def test_committed_results_are_from_all_of_mnist():
     folder = Path(sigmoid_vs_relu.__file__).parent / "results" / "sigmoid_vs_relu"
     results = json.loads((folder / "results.json").read_text())
     (sigmoid,), (relu,) = results["numbers"]["sigmoid"], results["numbers"]["relu"]

@@ -1,4 +1,4 @@
-"""Independent runs: in parallel, in order, kept when they are done, and ended by Ctrl-C."""
+"""Independent runs: in parallel, in order, saved when done, and interruptible by Ctrl-C."""
 
 import errno
 import os
@@ -36,24 +36,24 @@ def results(function, runs, folder, jobs=1, data=None, console=SILENT):
 
 @pytest.fixture(autouse=True, scope="module")
 def found_by_other_processes():
-    """Lets other processes import the functions of this folder."""
+    """Makes the functions of this folder importable in other processes."""
     before = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = f"{Path(__file__).parent}{os.pathsep}{before}"
     yield
     os.environ["PYTHONPATH"] = before
 
 
-def test_results_come_in_the_order_of_the_runs(tmp_path):
+def test_results_are_in_the_order_of_the_runs(tmp_path):
     assert results(square, [3, 1, 2], tmp_path) == [9, 1, 4]
 
 
-def test_each_result_comes_with_its_seconds(tmp_path):
+def test_each_result_has_its_duration(tmp_path):
     ((_, seconds),) = sweep(square, [3], Work(tmp_path, None, "cpu"), 1, SILENT)
 
     assert 0 <= seconds < 60
 
 
-def test_what_was_done_is_not_done_again(tmp_path, capsys):
+def test_finished_runs_are_not_repeated(tmp_path, capsys):
     results(square, [1, 2], tmp_path)
     again = results(square, [1, 2, 3], tmp_path, console=Console())
 
@@ -62,7 +62,7 @@ def test_what_was_done_is_not_done_again(tmp_path, capsys):
     assert "2 of 3 runs were done before" in capsys.readouterr().out
 
 
-def test_what_was_done_before_a_failure_is_kept(tmp_path):
+def test_runs_finished_before_a_failure_are_kept(tmp_path):
     with pytest.raises(ZeroDivisionError, match="three"):
         results(failing_at_three, [1, 2, 3, 4], tmp_path)
     assert computed(tmp_path) == [1, 2]
@@ -71,7 +71,7 @@ def test_what_was_done_before_a_failure_is_kept(tmp_path):
     assert computed(tmp_path) == [1, 2, 4]
 
 
-def test_other_processes_do_the_same_with_the_same_digits(tmp_path):
+def test_other_processes_give_the_same_results_on_the_same_digits(tmp_path):
     digits = mnist.load_subset()
     here = results(mean_brightness, [0, 7], tmp_path / "here", 1, digits)
     there = results(mean_brightness, [0, 7], tmp_path / "there", 2, digits)
@@ -81,7 +81,7 @@ def test_other_processes_do_the_same_with_the_same_digits(tmp_path):
     assert results(interrupt_handler, [0, 1], tmp_path, 2) == [True, True]
 
 
-def test_a_result_that_the_disk_does_not_take_is_returned_all_the_same(tmp_path, monkeypatch):
+def test_a_result_that_cannot_be_saved_is_still_returned(tmp_path, monkeypatch):
     write = StoreBackendMixin._concurrency_safe_write
 
     def nearly_full(store, item, filename, *rest):
@@ -96,7 +96,7 @@ def test_a_result_that_the_disk_does_not_take_is_returned_all_the_same(tmp_path,
     assert computed(tmp_path) == [2, 3]
 
 
-def test_a_full_disk_is_told_in_a_sentence(capsys):
+def test_a_full_disk_is_reported_in_one_sentence(capsys):
     def full():
         raise OSError(errno.ENOSPC, "No space left on device", "logs/depth/x")
 
@@ -107,7 +107,7 @@ def test_a_full_disk_is_told_in_a_sentence(capsys):
     )
 
 
-def test_a_result_that_can_not_be_read_is_computed_again(tmp_path):
+def test_an_unreadable_result_is_computed_again(tmp_path):
     results(square, [2, 3], tmp_path)
     for path in (tmp_path / "runs").rglob("output.pkl"):
         path.write_bytes(path.read_bytes()[:-4])
@@ -116,19 +116,19 @@ def test_a_result_that_can_not_be_read_is_computed_again(tmp_path):
     assert computed(tmp_path) == [2, 3, 2, 3]
 
 
-def test_the_next_sweep_may_have_other_processes_and_threads(tmp_path, monkeypatch):
+def test_the_next_sweep_can_use_other_numbers_of_processes_and_threads(tmp_path, monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
 
     assert results(threads, [0, 1], tmp_path / "a", jobs=2) == [2, 2]
     assert results(threads, [0, 1, 2], tmp_path / "b", jobs=3) == [1, 1, 1]
 
 
-def test_an_experiment_without_digits_says_so(tmp_path):
+def test_an_experiment_without_digits_raises(tmp_path):
     with pytest.raises(TypeError, match="This one has no option --data"):
         results(mean_brightness, [0], tmp_path)
 
 
-def test_a_training_reports_its_progress_and_the_end_makes_it_whole(tmp_path):
+def test_a_training_run_reports_its_progress(tmp_path):
     class Reports(list):
         put = list.append
 
@@ -162,7 +162,7 @@ sys.exit(command_line.guarded(
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_ends_every_process_and_the_next_start_goes_on(tmp_path, jobs):
+def test_ctrl_c_ends_every_process_and_the_next_start_continues(tmp_path, jobs):
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, str(tmp_path), str(jobs)],
         stdout=subprocess.PIPE,
@@ -177,7 +177,7 @@ def test_ctrl_c_ends_every_process_and_the_next_start_goes_on(tmp_path, jobs):
         len(computed(tmp_path)) == 2 and (tmp_path / "waiting").exists()
     ):
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    os.killpg(process.pid, signal.SIGINT)  # like a terminal, to every process of the group
     out, err = process.communicate()
     killer.cancel()
 

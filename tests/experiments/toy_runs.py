@@ -1,4 +1,4 @@
-"""Runs of a sweep that take no time: at the top of a module, where other processes find them."""
+"""Fast runs of a sweep, at module level so that other processes can import them."""
 
 import signal
 import time
@@ -6,26 +6,26 @@ from pathlib import Path
 
 
 def square(run, work):
-    """Returns a square and leaves a mark that it was computed."""
+    """Returns a square and leaves a marker that it was computed."""
     with (work.folder / "computed").open("a") as file:
         file.write(f"{run}\n")
     return run * run
 
 
 def mean_brightness(run, work):
-    """Returns what only the digits can tell."""
+    """Returns a value that depends on the digits."""
     return float(work.digits.x_train[run].mean())
 
 
 def failing_at_three(run, work):
-    """Fails at one of the runs."""
+    """Fails at three."""
     if run == 3:
         raise ZeroDivisionError("three")
     return square(run, work)
 
 
 def slow_square(run, work):
-    """Squares at once what is small, and else only after a long time."""
+    """Squares small numbers at once, and others only after a long time."""
     if run >= 2:
         (work.folder / "waiting").touch()
         time.sleep(120)
@@ -33,12 +33,12 @@ def slow_square(run, work):
 
 
 def interrupt_handler(run, work):
-    """Returns how the process takes Ctrl-C."""
+    """Returns the process's handler of Ctrl-C."""
     return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
 def threads(run, work):
-    """Returns how many threads TensorFlow takes for one operation."""
+    """Returns how many threads TensorFlow uses for one operation."""
     import tensorflow as tf
 
     return tf.config.threading.get_intra_op_parallelism_threads()

@@ -333,7 +333,7 @@ def test_a_gradient_that_deviates_from_its_past_is_named():
     model = model_of(layer("v", "a", "b"))
     text = text_of(charts.record_event(record, model, ["largest_gradients"], history=history))
 
-    assert text.index("Furthest from their own past") < text.index("| v/a | 20 | 1 |")
+    assert text.index("Furthest from their usual norm") < text.index("| v/a | 20 | 1 |")
 
 
 def test_without_gradients_there_is_no_global_norm():

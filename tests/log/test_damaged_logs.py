@@ -105,7 +105,7 @@ def test_a_damaged_record_is_reported_by_file_and_number(tmp_path):
     assert [record.step for record in records_of(run)] == [0]
     assert len(run.damage) == 1
     assert run.damage[0].startswith(
-        "events.out.tfevents.1.host: event 2 is damaged and left out. The record is damaged: "
+        "events.out.tfevents.1.host: event 2 is damaged and skipped. The record is damaged: "
     )
 
 
@@ -117,7 +117,7 @@ def test_a_damaged_length_loses_the_rest_of_the_file_and_is_reported(tmp_path):
 
     assert [record.step for record in records_of(run)] == [0]
     assert run.damage == (
-        f"{file.name}: the last {len(whole) - start} bytes, from {start} on, are damaged.",
+        f"{file.name}: the last {len(whole) - start} bytes, from offset {start} on, are damaged.",
     )
 
 
@@ -128,8 +128,11 @@ def test_a_damaged_model_is_reported_and_its_records_are_left_out(tmp_path):
 
     assert run.trainings == ()
     assert run.damage == (
-        f"{file.name}: event 0 is damaged and left out. Its checksum does not match.",
-        f"{file.name}: event 1 is damaged and left out. No training run is described before it.",
+        f"{file.name}: event 0 is damaged and skipped. Its checksum does not match.",
+        (
+            f"{file.name}: event 1 is damaged and skipped. "
+            "No description of a training run precedes it."
+        ),
     )
 
 

@@ -117,8 +117,8 @@ def test_a_path_without_a_log_raises(tmp_path, make):
         read_run(path)
 
     assert str(caught.value) == (
-        f"Expected a log directory of GradientMonitor. Received: {path}, where there is no event "
-        "file, neither there nor in its subdirectory 'gradients'."
+        f"Expected a log directory of GradientMonitor. Received: {path}. There is no event "
+        "file in it, nor in its subdirectory 'gradients'."
     )
 
 
@@ -317,9 +317,7 @@ def test_a_stride_continues_across_the_files_of_a_training_run(tmp_path):
     assert steps_of(iter_records(tmp_path, "first", stride=2)) == [0, 2, 4]
 
 
-def test_records_are_read_from_the_latest_training_run_by_default(
-    tmp_path,
-):
+def test_records_are_read_from_the_latest_training_run_by_default(tmp_path):
     write_three_trainings(tmp_path)
 
     assert steps_of(iter_records(tmp_path)) == [0, 1, 2, 3]

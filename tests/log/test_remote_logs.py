@@ -40,7 +40,7 @@ def test_a_single_file_is_read(remote):
 
 
 def test_a_missing_log_raises(remote):
-    with pytest.raises(FileNotFoundError, match=f"Received: {remote}/nothing, where there is no"):
+    with pytest.raises(FileNotFoundError, match=f"Received: {remote}/nothing. There is no"):
         read_run(f"{remote}/nothing")
 
 

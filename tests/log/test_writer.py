@@ -21,7 +21,7 @@ from small_models import CallAt, compiled, fit, mlp, regression_data
 from vg_keras import GradientMonitor, read_run
 from vg_keras.log.writer import RecordWriter
 
-GOES_ON = "Training goes on, and `monitor.records` goes on too."
+GOES_ON = "Training goes on, and records are still kept in `monitor.records`."
 
 
 def trained(callbacks):

@@ -60,9 +60,7 @@ def test_sums_of_float64_have_float64_precision(float64_sketches, name):
 
 
 @pytest.mark.parametrize("case", FLOAT64)
-def test_float64_beyond_float32_range_is_in_the_outermost_finite_buckets(
-    float64_sketches, case
-):
+def test_float64_beyond_float32_range_is_in_the_outermost_finite_buckets(float64_sketches, case):
     assert np.all(float64_sketches[case].counts == bucket_counts(FLOAT64[case]))
 
 

@@ -1,4 +1,4 @@
-"""The variance that theory reads off an initializer, against weights that Keras draws."""
+"""The variance that theory derives from an initializer, against weights that Keras draws."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from vg_keras import theory
 
 
 def name_of(initializer):
-    """A name without the address of an object, which is another in every process."""
+    """Returns a name without the object's address, which differs between processes."""
     return initializer if isinstance(initializer, str) else type(initializer).__name__
 
 
@@ -33,7 +33,7 @@ INITIALIZERS = [
 
 @pytest.mark.parametrize(("fan_in", "fan_out"), [(400, 400), (300, 500), (500, 300)])
 @pytest.mark.parametrize("initializer", INITIALIZERS, ids=name_of)
-def test_the_variance_is_that_of_weights_that_keras_draws(initializer, fan_in, fan_out):
+def test_the_variance_matches_weights_drawn_by_keras(initializer, fan_in, fan_out):
     drawn = keras.initializers.get(initializer)([fan_in, fan_out])
     variance = fan_in * np.var(keras.ops.convert_to_numpy(drawn))
 
@@ -42,7 +42,7 @@ def test_the_variance_is_that_of_weights_that_keras_draws(initializer, fan_in, f
     )
 
 
-def test_biases_may_be_zeros_or_random():
+def test_biases_can_be_zeros_or_random():
     assert theory.bias_variance_of() == 0
     assert theory.bias_variance_of(keras.initializers.RandomNormal(stddev=0.5)) == 0.25
 
@@ -50,17 +50,17 @@ def test_biases_may_be_zeros_or_random():
 @pytest.mark.parametrize(
     "initializer", ["zeros", "ones", "identity", keras.initializers.Constant(1)]
 )
-def test_what_is_not_random_is_refused(initializer):
+def test_a_nonrandom_initializer_raises(initializer):
     with pytest.raises(ValueError, match="draws random numbers around zero"):
         theory.weight_variance_of(initializer)
 
 
-def test_random_numbers_around_another_mean_are_refused():
+def test_an_initializer_with_a_nonzero_mean_raises():
     with pytest.raises(ValueError, match="draws random numbers around zero"):
         theory.weight_variance_of(keras.initializers.RandomUniform(0, 1))
 
 
 @pytest.mark.parametrize("fans", [(0, None), (3, 0)])
-def test_a_width_that_is_not_positive_is_refused(fans):
+def test_a_nonpositive_width_raises(fans):
     with pytest.raises(ValueError, match="Widths must be positive"):
         theory.weight_variance_of("he_normal", *fans)

@@ -1,4 +1,4 @@
-"""What theory predicts, against published digits and Keras's own functions."""
+"""Predictions of theory, against published digits and Keras's own functions."""
 
 import doctest
 import subprocess
@@ -23,7 +23,7 @@ PUBLISHED = [
 
 
 @pytest.mark.parametrize(("activation", "weights", "biases", "q", "chi"), PUBLISHED)
-def test_published_digits(activation, weights, biases, q, chi):
+def test_published_digits_are_reproduced(activation, weights, biases, q, chi):
     prediction = theory.mean_field(activation, weights, biases)
 
     assert prediction.q == pytest.approx(q, abs=5e-7)
@@ -31,7 +31,7 @@ def test_published_digits(activation, weights, biases, q, chi):
     assert prediction.factor_per_layer == pytest.approx(np.sqrt(chi), abs=1e-6)
 
 
-def test_he_keeps_whatever_relu_is_given():
+def test_he_initialization_keeps_any_input_variance_under_relu():
     prediction = theory.predict("relu", "he_normal")
 
     assert np.isnan(prediction.q)
@@ -46,7 +46,7 @@ def test_weights_too_large_for_relu_explode():
 
 
 @pytest.mark.parametrize("name", theory.ACTIVATIONS)
-def test_functions_are_kerass_own_and_derivatives_are_theirs(name):
+def test_functions_and_derivatives_agree_with_keras(name):
     x = np.linspace(-4, 4, 101) + 1e-3
     activation = theory.ACTIVATIONS[name]
     step = 1e-5
@@ -60,7 +60,7 @@ def test_functions_are_kerass_own_and_derivatives_are_theirs(name):
 
 
 @pytest.mark.parametrize("name", theory.ACTIVATIONS)
-def test_the_fixed_point_is_one_and_chi_is_the_mean_over_many_draws(name):
+def test_the_fixed_point_is_stationary_and_chi_is_a_mean_over_draws(name):
     prediction = theory.mean_field(name, 0.9, 0.2)
     z = np.random.default_rng(0).normal(size=2_000_000)
     activation = theory.ACTIVATIONS[name]
@@ -74,7 +74,7 @@ def test_the_fixed_point_is_one_and_chi_is_the_mean_over_many_draws(name):
 
 
 @pytest.mark.parametrize("name", theory.ACTIVATIONS)
-def test_the_path_is_what_a_network_of_random_weights_does(name):
+def test_the_path_matches_a_network_with_random_weights(name):
     random, width = np.random.default_rng(0), 2000
     activation = theory.ACTIVATIONS[name]
     x = random.normal(size=[width, 20])
@@ -90,7 +90,7 @@ def test_the_path_is_what_a_network_of_random_weights_does(name):
         x = activation.function(inputs)
 
 
-def test_a_path_that_begins_at_the_fixed_point_stays_there():
+def test_a_path_that_starts_at_the_fixed_point_stays_there():
     fixed = theory.mean_field("tanh", 1.76, 0.05)
     q, chi = theory.mean_field_path("tanh", 1.76, 0.05, q=fixed.q, depth=5)
 
@@ -98,7 +98,7 @@ def test_a_path_that_begins_at_the_fixed_point_stays_there():
     assert chi == pytest.approx([fixed.chi] * 5, rel=1e-12)
 
 
-def test_a_path_comes_to_the_fixed_point_from_elsewhere():
+def test_a_path_from_elsewhere_converges_to_the_fixed_point():
     fixed = theory.mean_field("sigmoid", 1, 1)
     q, chi = theory.mean_field_path("sigmoid", 1, 1, q=9.0, depth=30)
 
@@ -107,41 +107,41 @@ def test_a_path_comes_to_the_fixed_point_from_elsewhere():
     assert chi[-1] == pytest.approx(fixed.chi, rel=1e-9)
 
 
-def test_a_path_of_no_layers_or_from_no_variance_is_refused():
+def test_a_path_without_layers_or_variance_raises():
     with pytest.raises(ValueError, match=r"`depth` must be at least 1\. Received: depth=0\."):
         theory.mean_field_path("relu", 2.0, q=1.0, depth=0)
     with pytest.raises(ValueError, match=r"must be finite and not negative\. .*, q=-1\.0\."):
         theory.mean_field_path("relu", 2.0, q=-1.0, depth=1)
 
 
-def test_between_layers_of_other_widths_the_signal_of_a_unit_changes_by_their_ratio_too():
+def test_the_signal_per_unit_also_changes_by_the_ratio_of_layer_widths():
     prediction = theory.predict("relu", "he_normal")
 
     assert prediction.factor_per_unit(100, 400) == pytest.approx(2)
 
 
-def test_an_unknown_activation_is_refused():
+def test_an_unknown_activation_raises():
     with pytest.raises(ValueError, match="`activation` must be one of linear, sigmoid, tanh"):
         theory.predict("mish")
 
 
-def test_a_relu_with_a_ceiling_is_refused():
+def test_a_relu_with_a_maximum_raises():
     with pytest.raises(ValueError, match="`activation` must be one of linear, sigmoid, tanh"):
         theory.predict(keras.layers.ReLU(max_value=6))
 
 
-def test_a_negative_variance_is_refused():
+def test_a_negative_variance_raises():
     with pytest.raises(ValueError, match="must be finite and not negative"):
         theory.mean_field("relu", -1)
 
 
 @pytest.mark.parametrize("variance", [float("nan"), float("inf")])
-def test_a_variance_that_is_not_finite_is_refused(variance):
+def test_a_nonfinite_variance_raises(variance):
     with pytest.raises(ValueError, match="must be finite"):
         theory.mean_field("relu", 1, variance)
 
 
-def test_settings_of_a_layer_are_taken_as_keras_takes_them():
+def test_layer_settings_are_accepted_as_in_keras():
     by_name = theory.predict("tanh", "orthogonal", "zeros")
     by_object = theory.predict(
         keras.activations.tanh, keras.initializers.Orthogonal(), keras.initializers.Zeros()
@@ -164,7 +164,7 @@ def test_settings_of_a_layer_are_taken_as_keras_takes_them():
         (theory.leaky_relu(0.2), "leaky_relu"),
     ],
 )
-def test_an_activation_may_be_named_in_several_ways(given, same):
+def test_an_activation_can_be_given_in_several_ways(given, same):
     assert theory.predict(given, "he_normal").chi == theory.predict(same, "he_normal").chi
 
 
@@ -176,16 +176,16 @@ def test_biases_and_unequal_widths_are_taken_into_account():
     assert theory.predict("tanh", fan_in=100, fan_out=300).weight_variance == pytest.approx(0.5)
 
 
-def test_it_says_in_a_sentence_whether_the_signal_vanishes():
+def test_the_summary_states_whether_the_signal_vanishes():
     assert str(theory.predict("relu", "glorot_normal")) == (
-        "q* = 0, chi = 0.5: the backpropagated signal shrinks to 0.707 of itself at each layer; "
-        "over ten layers that is a factor of 0.031."
+        "q* = 0, chi = 0.5: the backpropagated signal shrinks to 0.707 times its size at each "
+        "layer (a factor of 0.031 over ten layers)."
     )
     assert "signal keeps its size at each layer" in str(theory.predict("relu", "he_normal"))
-    assert "signal grows to 1.73 of itself" in str(theory.mean_field("linear", 3))
+    assert "signal grows to 1.73 times its size" in str(theory.mean_field("linear", 3))
 
 
-def test_the_examples_in_the_docstrings_hold():
+def test_the_docstring_examples_run():
     assert doctest.testmod(prediction).failed == 0
     assert doctest.testmod(prediction).attempted > 0
 
@@ -200,7 +200,7 @@ def test_neither_keras_nor_tensorflow_is_imported():
 
 
 @pytest.mark.parametrize(("activation", "critical"), [("relu", 2), ("linear", 1), ("tanh", 1)])
-def test_the_critical_variance_is_the_known_one(activation, critical):
+def test_the_critical_variance_matches_known_values(activation, critical):
     assert theory.critical_weight_variance(activation) == pytest.approx(critical, rel=1e-9)
 
 
@@ -212,13 +212,13 @@ def test_chi_is_one_at_the_critical_variance_and_less_below(activation):
     assert theory.mean_field(activation, 0.9 * critical).chi < 1
 
 
-def test_what_never_explodes_has_no_critical_variance():
+def test_an_activation_that_never_explodes_has_no_critical_variance():
     level = theory.Activation(np.tanh, np.zeros_like)
 
     assert theory.critical_weight_variance(level) == np.inf
 
 
-def test_the_chi_of_gelu_leaps_over_one():
+def test_the_chi_of_gelu_jumps_across_one():
     critical = theory.critical_weight_variance("gelu")
 
     assert theory.mean_field("gelu", critical * (1 + 1e-9)).chi > 1.1

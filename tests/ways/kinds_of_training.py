@@ -30,14 +30,14 @@ def of_policy(policy):
                 layers.Dense(2, dtype=policy),
             ]
         )
-        model.dtype_policy = policy  # by which `compile` decides on a loss scale
+        model.dtype_policy = policy  # determines whether `compile` adds a loss scale
         return model
 
     return make
 
 
 def derive_scaled(model, batch):
-    """The loss scale is a power of two: in float16 it keeps small gradients from being zero."""
+    """Derives a scaled loss. The scale is a power of two that avoids underflow in float16."""
     x, y, weight = batch
     scale = 1024.0
     step = derive(model, lambda: scale * model.compute_loss(x, y, model(x, training=True), weight))
@@ -47,7 +47,7 @@ def derive_scaled(model, batch):
 
 
 class VAE(keras.Model):
-    """Its own train step, sampling, and a loss of two parts."""
+    """Has a custom train step, samples, and adds two losses."""
 
     def __init__(self):
         super().__init__(name="vae")
@@ -122,7 +122,7 @@ class GAN(keras.Model):
 
 
 def derive_in_turns(model, batch):
-    """Each optimizer's loss by its own part of the model, the second after the first update."""
+    """Derives each optimizer's loss by its part of the model, the second after the first update."""
     whole = None
     for optimizer, part, loss_of in model.turns():
         variables = part.trainable_variables

@@ -25,7 +25,7 @@ TOKENS = np.random.default_rng(0).integers(0, 10, [NUM, 5])
 
 def attention():
     inputs = keras.Input([5, 3])
-    # Without biases: the gradient of that of the keys is zero but for rounding.
+    # Without biases: the gradient of the key bias is zero apart from rounding.
     attended = layers.MultiHeadAttention(num_heads=2, key_dim=3, use_bias=False)(inputs, inputs)
     added = layers.LayerNormalization()(inputs + attended)
     return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(added)))
@@ -44,7 +44,7 @@ def nested():
 
 
 class Subclassed(keras.Model):
-    """Calls its layers in another order than it makes them, and has a weight of its own."""
+    """Calls its layers in a different order than it creates them, and has a weight of its own."""
 
     def __init__(self):
         super().__init__()
@@ -80,7 +80,7 @@ def partly_frozen():
 
 
 class Noisy(layers.Layer):
-    """Adds a loss of its own."""
+    """Adds its own loss."""
 
     def call(self, x):
         self.add_loss(0.1 * ops.mean(ops.square(x)))

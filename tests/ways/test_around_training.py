@@ -1,4 +1,4 @@
-"""What surrounds the steps: several fits, resumed and stopped ones, copies, several models."""
+"""Situations around the steps: several fits, resuming, stopping, copies, several models."""
 
 import copy
 import pickle
@@ -165,11 +165,11 @@ def test_a_keyboard_interrupt_leaves_what_was_recorded(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(WAY.monitored_model(), [monitor, CallAt("on_train_batch_end", interrupt, at=1)])
 
-    assert len(monitor.records) == 2  # which waits until they are written
+    assert len(monitor.records) == 2  # blocks until they are written
     assert [record.step for record in read_run(tmp_path).latest.records] == [0, 1]
 
 
-def test_weights_are_sketched_on_request():
+def test_weights_are_sketched_only_on_request():
     model = WAY.monitored_model()
     before = {v.path: v.numpy() for v in model.trainable_variables}
     monitor = GradientMonitor(None, "batch", weights=True)
@@ -182,7 +182,7 @@ def test_weights_are_sketched_on_request():
             assert_is_sketch_of(record.weights[path], values)
 
 
-def test_switches_leave_out_what_is_not_wanted():
+def test_switched_off_quantities_are_left_out():
     monitor = GradientMonitor(None, 100, activations=False, updates=False)
     fit(WAY.monitored_model(), [monitor])
 
@@ -191,7 +191,7 @@ def test_switches_leave_out_what_is_not_wanted():
     assert [record.activations, record.activation_gradients, record.update_norms] == [{}, {}, {}]
 
 
-def test_the_regularisers_share_of_a_gradient_is_told_apart():
+def test_the_regularizers_part_of_a_gradient_is_separated():
     make = sequential(
         [4], dense(8, "relu", kernel_regularizer=keras.regularizers.L2(0.3)), dense(2)
     )
@@ -209,8 +209,8 @@ def test_the_regularisers_share_of_a_gradient_is_told_apart():
     assert list(record.data_loss_gradients) == list(record.regularization_gradients) == [path]
 
 
-def test_a_gradient_that_is_nothing_but_weight_decay_shows_as_such():
-    # No example is left of the loss: its weight is zero.
+def test_a_gradient_consisting_of_weight_decay_only_is_recognizable():
+    # All sample weights are zero, so the data loss vanishes.
     make = sequential([4], dense(8, kernel_regularizer="l2"), dense(2))
     model = Way("decay", make, VECTORS, TARGET).monitored_model()
     monitor = GradientMonitor(None)

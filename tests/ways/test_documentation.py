@@ -1,4 +1,4 @@
-"""The table of the documentation says what is tested, and nothing else."""
+"""The documentation's tables list exactly what is tested."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_each_way_has_a_row_and_each_cell_a_test(heading, ways):
     assert rows(heading) == expected
 
 
-def test_each_way_around_the_steps_names_a_test_that_there_is():
+def test_each_way_around_the_steps_names_an_existing_test():
     for way, recorded, test in rows("Around the steps"):
         assert way
         assert recorded

@@ -1,6 +1,6 @@
-"""Each way to train is recorded with the numbers that a twin without the monitor shows.
+"""Each way to train is recorded with the numbers of a twin without the monitor.
 
-One row of the table in WAYS_TO_TRAIN.md for each way, one column for each test here.
+Each way is a row of the table in WAYS_TO_TRAIN.md, and each test here is a column.
 """
 
 import functools
@@ -27,7 +27,7 @@ def way(request):
 
 @functools.cache
 def recorded_and_expected(name):
-    """The records of a way, and its twin's steps, in pairs."""
+    """Pairs of a way's records and its twin's steps."""
     way = WAYS[name]
     expected = expected_steps(way, STEPS)
     monitor = GradientMonitor(None, "batch")
@@ -56,7 +56,7 @@ def test_gradients(way):
 
 
 def expected_output(outputs, path):
-    """The outputs of the layer of that path; a layer without weights has none but its name."""
+    """Returns the outputs of the layer of that path; a layer without weights goes by its name."""
     return outputs[path] if path in outputs else outputs[path.rpartition("/")[2]]
 
 
@@ -83,7 +83,7 @@ def test_updates(way):
         for path in record.update_norms:
             before, after = expected.before[path], expected.after[path]
             weight, update = np.linalg.norm(before), np.linalg.norm(after - before)
-            # Both end in float32, whose rounding of the weights is part of every update.
+            # Both end in float32, so every update includes the rounding of the weights.
             rounding = 1e-6 * max(weight, np.linalg.norm(after))
             assert record.weight_norms[path] == pytest.approx(weight, rel=way.rel, abs=rounding)
             assert record.update_norms[path] == pytest.approx(update, rel=way.rel, abs=rounding)

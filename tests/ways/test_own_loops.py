@@ -1,4 +1,4 @@
-"""A loop written by hand is recorded like `fit`: with the numbers that a twin shows."""
+"""A custom training loop is recorded like `fit`, with the numbers of a twin."""
 
 import functools
 
@@ -25,7 +25,7 @@ MLP = Way(
 
 @functools.cache
 def expected():
-    """What each of the three steps should show."""
+    """The expected contents of each of the three steps."""
     return expected_steps(MLP, (0, 1, 2))
 
 
@@ -91,7 +91,7 @@ def test_each_step_is_recorded(tmp_path, kind):
         assert_agree(record, expected()[record.step])
 
 
-def test_only_steps_that_are_due_are_recorded():
+def test_only_due_steps_are_recorded():
     model, optimizer = model_and_optimizer()
     monitor = GradientMonitor(None, 2)
     train_step = tf.function(step_of(model, optimizer))
@@ -115,7 +115,7 @@ def test_the_loop_trains_the_same_with_and_without_the_monitor(kind):
     assert trained(True) == trained(False)
 
 
-def test_the_first_step_of_each_epoch_is_recorded_where_the_loop_says_when_one_begins():
+def test_the_first_step_of_each_epoch_is_recorded_if_the_loop_marks_epochs():
     model, optimizer = model_and_optimizer()
     train_step = tf.function(step_of(model, optimizer))
     monitor = GradientMonitor(None, "epoch")
@@ -130,7 +130,7 @@ def test_the_first_step_of_each_epoch_is_recorded_where_the_loop_says_when_one_b
 
 
 @pytest.mark.parametrize("kind", [KINDS["eager"], KINDS["tf.function"]])
-def test_a_model_that_its_first_step_builds_is_recorded_from_that_step(kind):
+def test_a_model_built_by_its_first_step_is_recorded_from_that_step(kind):
     begin_afresh()
     model = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dense(2)])
     optimizer = keras.optimizers.SGD(0.1)
@@ -177,7 +177,7 @@ def test_two_optimizers_each_with_its_own_gradients(kind):
 
 
 def epoch_of(train_step):
-    """A function that trains on all batches of a dataset, and the dataset."""
+    """Returns a function that trains on all batches of a dataset, and the dataset."""
 
     @tf.function
     def train_epoch(data):
@@ -200,7 +200,7 @@ def test_a_dataset_loop_inside_of_the_function_is_recorded_by_its_last_step():
     assert_agree(record, expected()[2])
 
 
-def test_attention_in_a_compiled_step():
+def test_attention_in_a_compiled_step_is_recorded():
     way = Way(
         "attention", attention, np.random.default_rng(0).normal(size=[8, 5, 3]).astype("f"), TARGET
     )
@@ -230,9 +230,9 @@ def test_a_function_that_was_traced_before_is_recorded(kind):
         assert_agree(record, expected()[record.step])
 
 
-def test_an_optimizer_is_wanted():
+def test_a_missing_optimizer_raises():
     model, _ = model_and_optimizer()
-    with pytest.raises(ValueError, match="Hand the one of your loop over"):
+    with pytest.raises(ValueError, match="Pass the optimizer of your loop"):
         GradientMonitor(None).watch(model)
     with pytest.raises(TypeError, match="must be a Keras optimizer"):
         GradientMonitor(None).watch(model, "sgd")
@@ -247,7 +247,7 @@ def test_the_optimizer_of_a_compiled_model_is_found():
     assert len(monitor.records) == 1
 
 
-def test_the_model_is_as_found_after_the_loop():
+def test_the_model_is_restored_after_the_loop():
     model, optimizer = model_and_optimizer()
     monitor = GradientMonitor(None, "batch")
     run(monitor.watch(model, optimizer), step_of(model, optimizer), batches(1))
@@ -267,7 +267,7 @@ def test_train_on_batch_is_recorded():
     assert [len(record.activation_gradients) for record in monitor.records] == [3, 3]
 
 
-def test_what_a_concrete_function_runs_is_told_to_be_out_of_sight():
+def test_a_concrete_function_warns_that_it_cannot_be_recorded():
     model, optimizer = model_and_optimizer()
     train_step = tf.function(step_of(model, optimizer))
     concrete = train_step.get_concrete_function(*map(tf.constant, batches()[0]))
@@ -277,14 +277,14 @@ def test_what_a_concrete_function_runs_is_told_to_be_out_of_sight():
 
     (message,) = [str(warning.message) for warning in caught]
     assert message == (
-        "The train step of the model 'sequential' handed no gradient of a monitored variable to "
+        "The train step of the model 'sequential' passed no gradient of a monitored variable to "
         "the `apply` of a Keras optimizer: nothing is recorded. What a concrete function or a "
         "SavedModel runs can't be seen."
     )
     assert monitor.records == []
 
 
-def test_a_function_made_anew_in_each_epoch_is_recorded():
+def test_a_function_recreated_in_each_epoch_is_recorded():
     model, optimizer = model_and_optimizer()
     monitor = GradientMonitor(None, "epoch")
     for _ in range(3):
@@ -306,7 +306,7 @@ def test_steps_that_train_on_many_batches_are_numbered_by_their_batches(update_f
     assert [record.step for record in monitor.records] == expected
 
 
-def test_a_watch_that_was_not_entered_says_so():
+def test_a_watch_that_was_not_entered_raises():
     model, optimizer = model_and_optimizer()
     watch = GradientMonitor(None).watch(model, optimizer)
     with pytest.raises(RuntimeError, match="Enter the watch first"), watch.step():
@@ -322,6 +322,6 @@ def test_one_monitor_does_not_watch_two_models_at_once():
         pass
 
     assert str(caught.value) == (
-        "This GradientMonitor watches the model 'sequential' already. "
+        "This GradientMonitor is already watching the model 'sequential'. "
         "Use one monitor per model, or exit the other watch first."
     )

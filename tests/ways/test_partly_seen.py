@@ -1,4 +1,4 @@
-"""What runs twice, in a loop or in a function of its own is seen as far as it can be."""
+"""Layers that run twice, in a loop or in an inner function are recorded as far as possible."""
 
 import functools
 
@@ -24,7 +24,7 @@ def first_record(way, **how):
 
 @functools.cache
 def expected_of(make, **how):
-    """What the first step of a model should show of which nothing is hidden."""
+    """Returns the expected first step of a model in which nothing is hidden."""
     (step,) = expected_steps(Way("twin", lambda: make(**how), VECTORS, TARGET), (0,)).values()
     return step
 
@@ -40,7 +40,7 @@ def assert_all_agree(record, expected, outputs):
 
 
 class Recomputing(keras.Model):
-    """Forgets what its hidden layers put out, and computes it again on the way back."""
+    """Discards the outputs of its hidden layers and recomputes them in the backward pass."""
 
     def __init__(self):
         super().__init__(name="recomputing")
@@ -74,7 +74,7 @@ def test_what_recompute_grad_computes_twice_counts_once(how):
     assert_all_agree(record, expected, outputs)
 
 
-# Only eagerly: in a graph Keras 3.15 itself fails, with or without a monitor.
+# Eager only: in a graph Keras 3.15 itself fails, with or without a monitor.
 def test_a_layer_under_a_remat_scope_counts_once():
     def made(mode):
         def make():
@@ -92,7 +92,7 @@ def test_a_layer_under_a_remat_scope_counts_once():
 
 
 class Hiding(keras.Model):
-    """Runs one of its layers where nothing from outside can see it, unless told not to."""
+    """Runs one of its layers where it cannot be observed from outside, unless told not to."""
 
     def __init__(self, hides=True):
         super().__init__(name="hiding")
@@ -152,7 +152,7 @@ def test_a_layer_that_runs_out_of_sight_is_named_once_and_the_rest_is_recorded(m
     assert_all_agree(record, expected, ["hiding/outside"])
 
 
-def test_the_cells_of_a_recurrent_layer_are_not_complained_of(recwarn):
+def test_the_cells_of_a_recurrent_layer_cause_no_warning(recwarn):
     way = Way("lstm", sequential([5, 3], lambda: layers.LSTM(4), dense(2)), SERIES, TARGET)
     record = first_record(way)
 
@@ -160,7 +160,7 @@ def test_the_cells_of_a_recurrent_layer_are_not_complained_of(recwarn):
     assert not recwarn.list
 
 
-def test_a_layer_that_the_loss_does_not_reach_has_outputs_but_nothing_backpropagated():
+def test_a_layer_not_reached_by_the_loss_has_outputs_but_no_activation_gradient():
     def stopped():
         return sequential([4], dense(6), lambda: layers.Lambda(tf.stop_gradient), dense(2))()
 
@@ -172,7 +172,7 @@ def test_a_layer_that_the_loss_does_not_reach_has_outputs_but_nothing_backpropag
     assert record.without_gradient == ("sequential/dense/kernel", "sequential/dense/bias")
 
 
-def test_a_layer_that_is_called_outside_of_the_tape_too_counts_where_it_is_trained():
+def test_a_layer_also_called_outside_the_tape_is_recorded_where_it_is_trained():
     class WithTeacher(keras.Model):
         def __init__(self):
             super().__init__(name="teacher")

@@ -1,4 +1,4 @@
-"""Several replicas, on one machine and on two: together they show what one device shows."""
+"""Several replicas, on one machine and on two, together record what one device records."""
 
 import json
 import os
@@ -21,14 +21,14 @@ from vg_keras import GradientMonitor, read_run
 
 
 def perceptron():
-    # A functional model: its paths are the same whichever model of the process it is.
+    # A functional model: its paths do not depend on how many models the process has made.
     inputs = keras.Input([4])
     hidden = keras.layers.Dense(8, "relu", kernel_regularizer="l2", name="first")(inputs)
     return keras.Model(inputs, keras.layers.Dense(2, "tanh", name="second")(hidden))
 
 
 def replicated_step(strategy, model, optimizer):
-    """A train step of ones own for two replicas."""
+    """Returns a custom train step for two replicas."""
 
     def replica_step(x, y):
         with tf.GradientTape() as tape:
@@ -92,7 +92,7 @@ def test_two_replicas_agree_with_one_device_on_the_same_global_batch(replicated,
         assert_agree(replicated[step], expected[step])
 
 
-def test_what_two_replicas_say_of_units_is_what_one_device_says(replicated):
+def test_two_replicas_report_the_same_units_as_one_device(replicated):
     def shares(records):
         last = records[-1]
         return last.saturated_units, last.dead_units, last.dead_unit_examples
@@ -103,7 +103,7 @@ def test_what_two_replicas_say_of_units_is_what_one_device_says(replicated):
     assert alone[-1].dead_unit_examples == {"first": 24}
 
 
-def test_the_regularisers_share_is_told_apart_under_two_replicas(two_replicas, expected):
+def test_the_regularizers_part_is_separated_under_two_replicas(two_replicas, expected):
     monitor = GradientMonitor(None, 100)
     fitted(two_replicas, monitor)
 
@@ -184,16 +184,16 @@ def run_in_two_processes(what, log_dir):
 
 
 def assert_agree_in_both(runs, expected):
-    """What both workers recorded of the first epoch agrees with one device."""
+    """Checks that both workers' records of the first epoch agree with one device."""
     for one, other in zip(*(run.latest.records[:2] for run in runs), strict=True):
         step = expected[one.step]
         assert set(one.gradients) == set(other.gradients) == set(step.gradients)
-        for path, gradient in step.gradients.items():  # the same in both, that of all examples
+        for path, gradient in step.gradients.items():  # identical in both, over all examples
             assert_is_sketch_of(one.gradients[path], gradient)
             assert_is_sketch_of(other.gradients[path], gradient)
             assert one.gradients[path].norm == other.gradients[path].norm
         for path, output in step.outputs.items():
-            if path in one.activations:  # each tells of its own half of the batch
+            if path in one.activations:  # each covers its own half of the batch
                 assert_is_sketch_of(one.activations[path] + other.activations[path], output)
                 both = one.activation_gradients[path] + other.activation_gradients[path]
                 assert_is_sketch_of(both, step.output_gradients[path])

@@ -1,7 +1,7 @@
-"""An activation gradient is that of the loss whose gradients the optimizer was handed, or absent.
+"""An activation gradient belongs to the loss whose gradients reach the optimizer, or is absent.
 
-Each train step here differentiates more than once, or in an unusual way. What is recorded is
-compared with a persistent tape over the untouched layers, asked for the loss that trains.
+Each train step here differentiates more than once, or in an unusual way. The records are compared
+with the derivatives of the training loss from a persistent tape over the untouched layers.
 """
 
 import keras
@@ -21,7 +21,7 @@ WAYS = {"eager": {"run_eagerly": True}, "graph": {}, "xla": {"jit_compile": True
 
 
 class Model(keras.Sequential):
-    """Two layers, and a train step that its subclasses make."""
+    """Two layers, and a train step that subclasses define."""
 
     def __init__(self):
         hidden, out = layers.Dense(6, "tanh", name="hidden"), layers.Dense(1, name="out")
@@ -44,7 +44,7 @@ class Model(keras.Sequential):
         return tf.reduce_mean((self(x, training=True) - y) ** 2)
 
     def expected(self, x, y):
-        """What the step should show, found by another route."""
+        """Returns the expected contents of the step, computed independently."""
         return derive(self, lambda: self.loss_of(x, y))
 
 
@@ -81,7 +81,7 @@ class JacobianPenalty(Model):
 
 
 class SharpnessAware(Model):
-    """SAM: the second pass trains, at weights that the first one has moved."""
+    """SAM: the second pass trains, at weights that the first pass has moved."""
 
     def moves(self, x, y):
         first = self.gradients_of(lambda: self.loss_of(x, y))
@@ -134,7 +134,7 @@ class InCondition(Model):
 
 
 class BesideTheTape(Model):
-    """Calls the model for something else too, and wants zeros for what is not connected."""
+    """Also calls the model for something else, and requests zeros for unconnected gradients."""
 
     def gradients(self, x, y):
         self(3 * x)
@@ -156,14 +156,14 @@ class ByRows(Model):
 
 
 class OfGraph(Model):
-    """Uses `tf.gradients` and no tape."""
+    """Uses `tf.gradients` instead of a tape."""
 
     def gradients(self, x, y):
         return tf.gradients(self.loss_of(x, y), [v.value for v in self.trainable_variables])
 
 
 def first_record(kind, way):
-    """The model before its first step, and the record of that."""
+    """Returns the model before its first step, and the record of that step."""
     begin_afresh()
     model = compiled(kind(), keras.optimizers.SGD(0.1), loss=None, **WAYS[way])
     monitor = GradientMonitor(None)
@@ -206,7 +206,7 @@ def test_it_is_the_derivative_of_the_loss_that_trains(kind, way):
         assert_is_sketch_of(record.activation_gradients[path], expected.output_gradients[path])
 
 
-def test_the_score_of_a_critic_is_pulled_by_one_over_the_batch_size():
+def test_the_gradient_of_a_critics_score_is_one_over_the_batch_size():
     _, record = first_record(GradientPenalty, "graph")
     sketch = record.activation_gradients["model/out"]
 
@@ -288,7 +288,7 @@ def test_the_sum_of_micro_batches_has_the_derivatives_of_each():
     assert np.isclose(record.activation_gradients["model/out"].norm, np.linalg.norm(expected))
 
 
-def test_an_inner_pass_that_raises_an_error_leaves_the_step_as_it_was():
+def test_an_inner_pass_that_raises_does_not_affect_the_step():
     class Trying(Model):
         def gradients(self, x, y):
             with tf.GradientTape() as tape:

@@ -1,7 +1,7 @@
-"""What a step should show, found by training a twin of the model without any part of vg_keras.
+"""The expected contents of a step, from training a twin of the model without any part of vg_keras.
 
-The twin runs eagerly. The outputs of its layers are kept as they are, nothing is laid on them, and
-one persistent tape is asked for all derivatives: another route than the one the monitor takes.
+The twin runs eagerly. The outputs of its layers are kept unmodified, without taps, and one
+persistent tape computes all derivatives. The monitor works differently.
 """
 
 from contextlib import ExitStack, contextmanager
@@ -24,7 +24,7 @@ class Step:
 
 
 def expected_steps(way, steps):
-    """What each of these steps should show."""
+    """Returns the expected contents of each of these steps."""
     model = way.fresh_model()
     found = {}
     for number in range(max(steps) + 1):
@@ -47,14 +47,14 @@ def derive_by_compiled_loss(model, batch):
 
 
 def derive(model, loss_of, variables=None):
-    """Derives a loss by the variables and by all that the layers put out on the way."""
+    """Derives a loss by the variables and by all layer outputs."""
     variables = model.trainable_variables if variables is None else variables
     with outputs_kept(model) as outputs, tf.GradientTape(persistent=True) as tape:
         loss = loss_of()
     kept = [(path, output) for path, calls in outputs.items() for output in calls]
     gradients = tape.gradient(loss, [v.value for v in variables])
     upstream = tape.gradient(loss, [output for _, output in kept])
-    # A loss that is computed from the logits of a layer's output has a derivative by these instead.
+    # If the loss is computed from the logits of a layer's output, it is derived by these instead.
     logits = [getattr(output, "_keras_logits", output) for _, output in kept]
     instead = tape.gradient(loss, logits)
     output_gradients = {}
@@ -92,7 +92,7 @@ def keeping(layer, call, outputs):
 
 @contextmanager
 def unchanged(model):
-    """Gives all state back: statistics, seeds, metrics, optimizers."""
+    """Restores all state afterwards: statistics, seeds, metrics, optimizers."""
     optimizers = [o for o in vars(model).values() if isinstance(o, keras.optimizers.Optimizer)]
     state = [
         *model.variables,

@@ -1,4 +1,4 @@
-"""A way to train, as the tests of every way run it."""
+"""A way to train, as run by `test_every_way.py`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,19 +17,19 @@ class Way:
     """A way to train.
 
     Args:
-        name: Its row in the table of the documentation.
-        model: Makes the model, not compiled.
+        name: Its row in the documentation's table.
+        model: Makes the uncompiled model.
         x: All examples: an array, or a list of them.
         y: All targets.
-        sample_weight: Their weights.
-        compile: What `compile` is given besides SGD with learning rate 0.1 and the mean squared
+        sample_weight: The weights of the examples.
+        compile: Arguments of `compile` besides SGD with learning rate 0.1 and the mean squared
             error.
-        compile_twin: What the compiling of the twin is given otherwise.
-        fit: What `fit` is given.
+        compile_twin: Different arguments for compiling the twin.
+        fit: Arguments of `fit`.
         optimizer: Makes the optimizer.
         derive: Derives the loss of a batch; see `twin`.
         rel: Relative tolerance.
-        missing: What is not recorded, with the reason, by the name of the column.
+        missing: Why something is not recorded, by the name of the column.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Way:
     missing: dict = field(default_factory=dict)
 
     def fresh_model(self, **how):
-        """The model as it is before training, always with the same weights and names."""
+        """Returns the model before training, always with the same weights and names."""
         begin_afresh()
         model = self.model()
         settings = {"loss": "mse", "jit_compile": False, **self.compile, **self.compile_twin, **how}
@@ -54,14 +54,14 @@ class Way:
         return model
 
     def monitored_model(self):
-        """The same, compiled as this way wants it."""
+        """Returns the same model, compiled for this way."""
         begin_afresh()
         model = self.model()
         model.compile(self.optimizer(), **{"loss": "mse", "jit_compile": False, **self.compile})
         return model
 
     def batch(self, number):
-        """The batch of that number: x, y and weights."""
+        """Returns the batch of that number: x, y and weights."""
         rows = slice(number * BATCH_SIZE, (number + 1) * BATCH_SIZE)
         parts = (self.x, self.y, self.sample_weight)
         return tuple(

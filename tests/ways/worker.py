@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-# Before anything else of TensorFlow: it starts the servers of the cluster.
+# Before anything else in TensorFlow, because it starts the cluster's servers.
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 
 import keras  # noqa: E402
@@ -44,7 +44,7 @@ def fit(monitor):
     documentation = Path(__file__).parents[2].joinpath("WAYS_TO_TRAIN.md").read_text()
     recipe: dict = {}
     code = documentation.split("```python\n")[1].split("```")[0]
-    exec(code, recipe)  # noqa: S102 - what the documentation shows
+    exec(code, recipe)  # noqa: S102 - the code in the documentation
     with strategy.scope():
         plain = perceptron()
         model = recipe["MultiWorkerModel"](plain.inputs, plain.outputs)

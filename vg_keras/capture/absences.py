@@ -91,7 +91,7 @@ class Absences:
         hidden = taps.called.keys() - taps.seen - taps.unusable.keys()
         reasons = {
             "outputs": dict.fromkeys(hidden, _HIDDEN) | taps.unusable,
-            "activation gradients": taps.untold,
+            "activation gradients": taps.without_derivative,
         }
         for what, why in reasons.items():
             yield from ((what, path, why[key]) for key, path in path_of.items() if key in why)

@@ -18,15 +18,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from vg_keras.quantities import EXTRAS
 from vg_keras.sketch import buckets
 from vg_keras.sketch.sketch import AGGREGATES, Sketch
 from vg_keras.statistics.active_units import MAX_UNITS
 from vg_keras.statistics.tensor_sketch import TensorSketch
 
-NUM_EXTRAS = 2
+NUM_EXTRAS = max(map(len, EXTRAS.values()))
 """Number of additional numbers in a row, after its sketch."""
-
-NO_EXTRAS = (False,) * NUM_EXTRAS
 
 _STEP = len(AGGREGATES)
 _EXTRAS = _STEP + 1

@@ -17,16 +17,10 @@ from vg_keras.capture.buffer import Rows
 from vg_keras.capture.dead_units import DeadUnits
 from vg_keras.capture.plan import (
     ACTIVATION,
-    ACTIVATION_GRADIENT,
-    DATA_LOSS_GRADIENT,
-    FIRST_MOMENT,
     GRADIENT,
-    REGULARIZATION_GRADIENT,
-    SECOND_MOMENT,
-    WEIGHT,
     Plan,
 )
-from vg_keras.quantities import BY_NAME
+from vg_keras.quantities import BY_NAME, EXTRAS, SKETCHES, Quantity
 from vg_keras.record import ModelDescription, Record
 from vg_keras.sketch.sketch import Sketch
 from vg_keras.statistics.active_units import MAX_UNITS
@@ -37,13 +31,13 @@ class Observation:
     """The rows of one train function execution, to be decoded later.
 
     Args:
-        maker: The decoder.
+        decoder: The decoder.
         kept: For each step, the rows of each replica.
         without_gradient: Paths of the variables whose gradient was None.
         wall_time: Time of the measurement, in seconds since 1970.
     """
 
-    maker: Decoder
+    decoder: Decoder
     kept: Sequence[Sequence[Rows]]
     without_gradient: Collection[str]
     wall_time: float
@@ -56,12 +50,12 @@ class Observation:
     @property
     def model(self) -> ModelDescription:
         """The model that the records describe."""
-        return self.maker.model
+        return self.decoder.model
 
     def records(self) -> Iterator[Record]:
         """Yields the records, decoded one by one."""
         for replicas in self.kept:
-            yield self.maker.record(replicas, self.without_gradient, self.wall_time)
+            yield self.decoder.record(replicas, self.without_gradient, self.wall_time)
 
 
 class Decoder:
@@ -90,41 +84,33 @@ class Decoder:
             without_gradient: Paths of the variables whose gradient was None.
             wall_time: Time of the measurement, in seconds since 1970.
         """
-        # Gradients and variables are the same in all replicas, outputs those of its own examples.
-        gradients = self._sketches(GRADIENT, replicas[:1])
-        activations = self._sketches(ACTIVATION, replicas)
-        updated = gradients if self._plan.choice.updates else {}
-        updates = {path: self._extras(GRADIENT, path, replicas[0]) for path in updated}
+        sketches = {q.name: self._sketches(q, replicas) for q in SKETCHES}
+        updated = sketches[GRADIENT] if self._plan.choice.updates else {}
         examples = {
-            path: sum(int(self._extras(ACTIVATION, path, rows)[1]) for rows in replicas)
-            for path in activations
+            path: int(sum(self._extra("examples", path, rows) for rows in replicas))
+            for path in sketches[ACTIVATION]
         }
-        saturated = {path: self._saturated(path, replicas) for path in activations}
+        saturated = {path: self._saturated(path, replicas) for path in sketches[ACTIVATION]}
         dead = self._dead(replicas, examples)
         return Record(
             step=replicas[0].step,
             wall_time=wall_time,
-            gradients=gradients,
             without_gradient=tuple(p for p in self.model.variables if p in without_gradient),
-            data_loss_gradients=self._sketches(DATA_LOSS_GRADIENT, replicas[:1]),
-            regularization_gradients=self._sketches(REGULARIZATION_GRADIENT, replicas[:1]),
-            update_norms={path: update for path, (update, _) in updates.items()},
-            weight_norms={path: weight for path, (_, weight) in updates.items()},
-            weights=self._sketches(WEIGHT, replicas[:1]),
-            first_moments=self._sketches(FIRST_MOMENT, replicas[:1]),
-            second_moments=self._sketches(SECOND_MOMENT, replicas[:1]),
-            activations=activations,
-            activation_gradients=self._sketches(ACTIVATION_GRADIENT, replicas),
+            **sketches,
+            update_norms={p: self._extra("update_norms", p, replicas[0]) for p in updated},
+            weight_norms={p: self._extra("weight_norms", p, replicas[0]) for p in updated},
             examples=examples,
-            saturated_units={p: share for p, share in saturated.items() if not math.isnan(share)},
+            saturated_units={p: f for p, f in saturated.items() if not math.isnan(f)},
             dead_units={path: fraction for path, (fraction, _) in dead.items()},
             dead_unit_examples={path: count for path, (_, count) in dead.items()},
         )
 
-    def _sketches(self, kind: str, replicas: Sequence[Rows]) -> dict[str, Sketch]:
-        is_of_layers = BY_NAME[kind].of == "layers"
+    def _sketches(self, quantity: Quantity, replicas: Sequence[Rows]) -> dict[str, Sketch]:
+        is_of_layers = quantity.of == "layers"
         paths = self.model.outputs if is_of_layers else self.model.variables
-        row_of = self._plan.row_of
+        if not is_of_layers:  # the same in all replicas, while outputs are of a replica's examples
+            replicas = replicas[:1]
+        kind, row_of = quantity.name, self._plan.row_of
         filled = np.all([replica.filled for replica in replicas], axis=0)
         rows = {path: row_of[kind, path] for path in paths if (kind, path) in row_of}
         rows = {path: row for path, row in rows.items() if filled[row]}
@@ -133,14 +119,20 @@ class Decoder:
         parts = [replica.sketches(list(rows.values())) for replica in replicas]
         return {path: _sum(sketches) for path, *sketches in zip(rows, *parts, strict=True)}
 
-    def _extras(self, kind: str, path: str, rows: Rows) -> list[float]:
-        return rows.extras(self._plan.row_of[kind, path])
+    def _extra(self, name: str, path: str, rows: Rows) -> float:
+        """Returns a number that is stored with a sketch."""
+        kind = BY_NAME[name].stored_with or ""
+        return rows.extras(self._plan.row_of[kind, path])[EXTRAS[kind].index(name)]
 
     def _saturated(self, path: str, replicas: Sequence[Rows]) -> float:
-        parts = [self._extras(ACTIVATION, path, rows) for rows in replicas]
-        parts = [part for part in parts if part[1]]  # without examples, the fraction is NaN
+        """Returns the fraction of saturated units, averaged over the examples of all replicas."""
+        names = ("saturated_units", "examples")
+        parts = [[self._extra(name, path, rows) for name in names] for rows in replicas]
+        parts = [part for part in parts if part[1]]  # without examples the fraction is NaN
         total = sum(examples for _, examples in parts)
-        return sum(share * examples for share, examples in parts) / total if total else math.nan
+        if not total:
+            return math.nan
+        return sum(fraction * examples for fraction, examples in parts) / total
 
     def _dead(
         self, replicas: Sequence[Rows], examples: dict[str, int]

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import tensorflow as tf
 
 from vg_keras.activations import Bounds
-from vg_keras.capture.buffer import NO_EXTRAS, NUM_EXTRAS, Buffer
+from vg_keras.capture.buffer import NUM_EXTRAS, Buffer
 from vg_keras.capture.calls import Call
 from vg_keras.capture.copies import copies
 from vg_keras.capture.optimizers import Gradient
@@ -28,6 +29,7 @@ from vg_keras.capture.plan import (
     Key,
     Plan,
 )
+from vg_keras.quantities import EXTRAS
 from vg_keras.statistics.active_units import active_units
 from vg_keras.statistics.blocks import in_order, measured_together, traced_once
 from vg_keras.statistics.indexed_slices import sketch_slices
@@ -104,7 +106,7 @@ class Measurement:
             return
         rows = _stacked(found)
         places = [plan.row_of[key] for key in rows.keys]
-        buffer.store(slot, self.step, places, rows.sketches, rows.extras, rows.known)
+        buffer.store(slot, self.step, places, rows.sketches, *rows.extras)
         masks = self._masks(plan)
         if masks:
             buffer.store_active(slot, list(masks), tf.stack(list(masks.values())))
@@ -119,15 +121,15 @@ class Measurement:
         if sketched is None:
             return None
         paths = [path for kind, path in keys if kind == GRADIENT and path in self.after]
-        none = tf.zeros([len(keys) - len(paths), NUM_EXTRAS], tf.float64)
-        known = [(True,) * NUM_EXTRAS] * len(paths) + [NO_EXTRAS] * (len(keys) - len(paths))
-        if not paths:
-            return _Rows(keys, sketched, none, known)
-        before, after = (
-            [as_real(values[p]) for p in paths] for values in (self.before, self.after)
-        )
-        norms = tf.stack(update_norms(before, after), axis=1)
-        return _Rows(keys, sketched, tf.concat([norms, none], axis=0), known)
+        extras = _Extras.none(len(keys) - len(paths))
+        if paths:
+            before, after = (
+                [as_real(values[p]) for p in paths] for values in (self.before, self.after)
+            )
+            update, weight = update_norms(before, after)
+            columns = {"update_norms": update, "weight_norms": weight}
+            extras = _Extras.of(GRADIENT, columns, len(paths)) + extras
+        return _Rows(keys, sketched, extras)
 
     def _rows_of_outputs(self, plan: Plan) -> _Rows | None:
         """Returns the rows of the outputs of layers.
@@ -143,11 +145,12 @@ class Measurement:
         found, keys = self._sketched(tensors, lambda some: _sketch_outputs(some, bounds))
         if found is None:
             return None
-        counts, moments, shares = found
+        counts, aggregates, saturated = found
         examples = _examples_of([self.calls[path] for _, path in keys], counts)
-        extras = tf.stack([shares, tf.cast(examples, tf.float64)], axis=1)
-        known = [(bounds[key] is not None, True) for key in keys]
-        return _Rows(keys, TensorSketch(counts, moments), extras, known)
+        columns = {"saturated_units": saturated, "examples": tf.cast(examples, tf.float64)}
+        known = {"saturated_units": [bounds[key] is not None for key in keys]}
+        extras = _Extras.of(ACTIVATION, columns, len(keys), known)
+        return _Rows(keys, TensorSketch(counts, aggregates), extras)
 
     def _sketched(
         self, tensors: Mapping[Key, Gradient], sketch: Callable[[Mapping[Key, Gradient]], T]
@@ -202,14 +205,58 @@ class Measurement:
         return masks
 
 
+class _Extras(NamedTuple):
+    """The numbers stored with some sketches.
+
+    Attributes:
+        values: float64 `[n, NUM_EXTRAS]`, in the order of `quantities.EXTRAS`.
+        known: Which of them are known, bool `[n, NUM_EXTRAS]`.
+    """
+
+    values: tf.Tensor
+    known: Sequence[Sequence[bool]]
+
+    @classmethod
+    def of(
+        cls,
+        kind: str,
+        columns: Mapping[str, tf.Tensor],
+        num: int,
+        known: Mapping[str, Sequence[bool]] | None = None,
+    ) -> _Extras:
+        """Returns the extras of n sketches.
+
+        Args:
+            kind: The kind of the sketches.
+            columns: float64 `[n]` for each quantity that is stored with them.
+            num: n.
+            known: bool `[n]` for each quantity that not all of them have.
+        """
+        names = EXTRAS[kind]
+        padding = NUM_EXTRAS - len(names)
+        values = [columns[name] for name in names] + [tf.zeros([num], tf.float64)] * padding
+        flags = [(known or {}).get(name, [True] * num) for name in names] + [
+            [False] * num
+        ] * padding
+        return cls(tf.stack(values, axis=1), list(zip(*flags, strict=True)))
+
+    @classmethod
+    def none(cls, num: int) -> _Extras:
+        """Returns the extras of n sketches that have none."""
+        return cls(tf.zeros([num, NUM_EXTRAS], tf.float64), [(False,) * NUM_EXTRAS] * num)
+
+    def __add__(self, other: _Extras) -> _Extras:  # type: ignore[override]
+        """Returns the extras of both, one after the other."""
+        return _Extras(tf.concat([self.values, other.values], axis=0), [*self.known, *other.known])
+
+
 @dataclass(frozen=True)
 class _Rows:
     """Some rows of the buffer, in the form that `Buffer.store` takes."""
 
     keys: Sequence[Key]
     sketches: TensorSketch
-    extras: tf.Tensor
-    known: Sequence[Sequence[bool]]
+    extras: _Extras
 
 
 def _stacked(parts: Sequence[_Rows]) -> _Rows:
@@ -217,8 +264,7 @@ def _stacked(parts: Sequence[_Rows]) -> _Rows:
     return _Rows(
         [key for part in parts for key in part.keys],
         TensorSketch(*(tf.concat(column, axis=0) for column in columns)),
-        tf.concat([part.extras for part in parts], axis=0),
-        [known for part in parts for known in part.known],
+        functools.reduce(operator.add, (part.extras for part in parts)),
     )
 
 
@@ -299,8 +345,8 @@ def _sketch_gradients(tensors: Mapping[Key, Gradient], plan: Plan) -> TensorSket
     parts = [sketch_all(dense)] if dense else []
     for (_, path), slices in tensors.items():
         if isinstance(slices, tf.IndexedSlices):
-            counts, moments = sketch_slices(slices, plan.sizes[path])
-            parts.append(TensorSketch(counts[tf.newaxis], moments[tf.newaxis]))
+            counts, aggregates = sketch_slices(slices, plan.sizes[path])
+            parts.append(TensorSketch(counts[tf.newaxis], aggregates[tf.newaxis]))
     return TensorSketch(*in_order(parts, order))
 
 
@@ -312,10 +358,10 @@ def _sketch_outputs(
 
     def measure_large(number: int) -> tuple[tf.Tensor, ...]:
         of_one = bounds[keys[number]]
-        share = tf.zeros([], tf.float64)
+        fraction = tf.zeros([], tf.float64)
         if of_one is not None:
-            share = saturated_fraction(values[number], of_one)
-        return *sketch_large(values[number]), share[tf.newaxis]
+            fraction = saturated_fraction(values[number], of_one)
+        return *sketch_large(values[number]), fraction[tf.newaxis]
 
     return measured_together(
         [(outputs,) for outputs in values],

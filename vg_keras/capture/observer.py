@@ -139,7 +139,7 @@ class Observer:
         return self._due_steps.num_steps
 
     @property
-    def was_handed_nothing(self) -> bool:
+    def has_seen_no_gradient(self) -> bool:
         """Whether no optimizer has received a gradient of a monitored variable so far."""
         return not self.failures and not self._absences.handed
 

@@ -41,6 +41,20 @@ def replace_in_instance(instance: Any, name: str, value: Any, stack: ExitStack) 
     stack.callback(restore)
 
 
+def replace_attribute(instance: Any, name: str, value: Any, stack: ExitStack) -> None:
+    """Replaces an attribute of one object, by its setter, until the stack unwinds.
+
+    Args:
+        instance: The object.
+        name: The name of the attribute.
+        value: The replacement.
+        stack: Restores the attribute.
+    """
+    previous = getattr(instance, name)
+    setattr(instance, name, value)
+    stack.callback(setattr, instance, name, previous)
+
+
 class SharedMethod(Generic[Listener]):
     """A method of a class, or a function of a module, that several observers can wrap at once.
 

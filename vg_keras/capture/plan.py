@@ -15,7 +15,7 @@ from vg_keras.activations import Bounds
 from vg_keras.capture.layers import is_rectifier, saturation_bounds, unit_axis
 from vg_keras.capture.model_map import ModelMap
 from vg_keras.filters import Filter, FilterError, matching, select, without
-from vg_keras.quantities import QUANTITIES
+from vg_keras.quantities import QUANTITIES, SKETCHES, Quantity
 
 GRADIENT = "gradients"
 DATA_LOSS_GRADIENT = "data_loss_gradients"
@@ -54,16 +54,11 @@ class Choice:
     @property
     def quantities(self) -> tuple[str, ...]:
         """The names of the quantities that are recorded if the model has them."""
-        of_layers = [q.name for q in QUANTITIES if q.of == "layers"]
-        left_out = {
-            "update_norms": not self.updates,
-            "weight_norms": not self.updates,
-            "weights": not self.weights,
-            "first_moments": not self.optimizer_state,
-            "second_moments": not self.optimizer_state,
-            **dict.fromkeys(of_layers, self.activations is False),
-        }
-        return tuple(q.name for q in QUANTITIES if not left_out.get(q.name))
+        return tuple(q.name for q in QUANTITIES if self.selects(q))
+
+    def selects(self, quantity: Quantity) -> bool:
+        """Whether a quantity is recorded."""
+        return quantity.choice is None or getattr(self, quantity.choice) is not False
 
 
 @dataclass(frozen=True)
@@ -153,18 +148,18 @@ class Plan:
         }
 
     def _keys(self) -> list[Key]:
-        regularized = [path for path, v in self.variables.items() if v.regularizer is not None]
-        kinds = {
-            GRADIENT: self.variables,
-            ACTIVATION: self.layers,
-            ACTIVATION_GRADIENT: self.layers,
-            DATA_LOSS_GRADIENT: regularized,
-            REGULARIZATION_GRADIENT: regularized,
-            WEIGHT: self.variables if self.choice.weights else (),
-            FIRST_MOMENT: self.variables if self.choice.optimizer_state else (),
-            SECOND_MOMENT: self.variables if self.choice.optimizer_state else (),
-        }
-        return [(kind, path) for kind, paths in kinds.items() for path in paths]
+        selected = [quantity for quantity in SKETCHES if self.choice.selects(quantity)]
+        return [(quantity.name, path) for quantity in selected for path in self._paths(quantity)]
+
+    def _paths(self, quantity: Quantity) -> list[str]:
+        """Returns the paths of the variables or layers that have a quantity."""
+        if quantity.of == "layers":
+            return list(self.layers)
+        return [
+            path
+            for path, variable in self.variables.items()
+            if variable.regularizer is not None or not quantity.only_regularized
+        ]
 
 
 def _num_reals(variable: keras.Variable) -> int:

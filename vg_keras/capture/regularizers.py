@@ -12,6 +12,8 @@ from typing import Any
 
 import keras
 
+from vg_keras.capture.patches import replace_attribute
+
 _STAND_IN = "_vg_keras_stands_in"
 
 
@@ -41,5 +43,4 @@ def note_penalties(
         noting = type(kind.__name__, (kind,), {"__call__": call, _STAND_IN: True})
         stand_in: Any = object.__new__(noting)
         stand_in.__dict__ = vars(regularizer)
-        variable.regularizer = stand_in
-        stack.callback(setattr, variable, "regularizer", regularizer)
+        replace_attribute(variable, "regularizer", stand_in, stack)

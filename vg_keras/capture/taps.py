@@ -45,7 +45,7 @@ from vg_keras.capture.vectorized_map import (
 SEVERAL_LOSSES = (
     "several losses were differentiated with respect to their outputs, and the gradients combined"
 )
-UNTOLD = (
+AMBIGUOUS = (
     "the gradients that the optimizer received do not come from an observed "
     "`tf.GradientTape.gradient` call of this step"
 )
@@ -93,7 +93,7 @@ class Taps:
         called: The ids of the layers that were called, in the order of their first calls.
         seen: The ids of the layers whose calls could be taken.
         unusable: The reason why the output of a layer can't be measured, by the id of the layer.
-        untold: The reason why a layer has no activation gradient, by the id of the layer.
+        without_derivative: The reason why a layer has no activation gradient, by the layer's id.
         is_silent: Whether observation is suspended.
     """
 
@@ -114,7 +114,7 @@ class Taps:
         self.called: dict[int, None] = {}
         self.seen: set[int] = set()
         self.unusable: dict[int, str] = {}
-        self.untold: dict[int, str] = {}
+        self.without_derivative: dict[int, str] = {}
 
     def begin_step(self) -> None:
         """Discards what was noted in this thread."""
@@ -303,9 +303,9 @@ class Taps:
         self, layer: int, calls: list[Call], passes: list[BackwardPass], step: _Step
     ) -> list[Call]:
         """Returns the calls of a layer that belong to these passes, each with its gradient."""
-        self.untold.pop(layer, None)
+        self.without_derivative.pop(layer, None)
         if calls and not passes:
-            self.untold[layer] = UNTOLD
+            self.without_derivative[layer] = AMBIGUOUS
         differentiated = []
         for call in calls:
             found = [d for p in passes if (d := p.derivative(call)) is not None]
@@ -314,7 +314,7 @@ class Taps:
                 call.gradient = found[0]
             if len(found) > 1 or any(id(call) in p.ambiguous for p in passes):
                 call.gradient = None
-                self.untold[layer] = SEVERAL_LOSSES
+                self.without_derivative[layer] = SEVERAL_LOSSES
         return differentiated or _behind(calls, passes, step) or calls
 
     def take_penalties(self, passes: Sequence[BackwardPass]) -> dict[int, tf.Tensor]:

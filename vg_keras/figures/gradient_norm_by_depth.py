@@ -1,30 +1,52 @@
-"""Draws how the gradient norm changes from layer to layer at one step."""
+"""The gradient of each layer at one step: one line for the whole network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
-from vg_keras.quantities import norm_to_plot
-from vg_keras.record import Record
+from vg_keras.profile import profile
+from vg_keras.record import Training
 
 
-def gradient_norm_by_depth(record: Record, axes: Axes, paths: Sequence[str], **style: Any) -> Axes:
-    """Draws the L2 norms of the gradients at one step against layer depth, on a log axis.
+def gradient_norm_by_depth(
+    training: Training,
+    axes: Axes,
+    paths: Sequence[str] | None = None,
+    step: int | None = None,
+    **style: Any,
+) -> Axes:
+    """Plots the L2 norm of each gradient at one step over the depth of its layer, on a log axis.
 
     Args:
-        record: The record of the step.
-        axes: The axes to draw on.
-        paths: One variable for each layer, in order; the first is drawn at depth 1.
-        **style: Line properties, as in `Axes.plot`.
+        training: The training run.
+        axes: The axes to plot on.
+        paths: One variable for each layer, from the input to the output. Defaults to all
+            variables. The first has depth 1.
+        step: A recorded step. Defaults to the last one.
+        **style: The style of the line, as in `Axes.plot`.
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: If `step` was not recorded.
     """
-    depths = range(1, len(paths) + 1)
-    axes.plot(depths, [norm_to_plot(record.gradients[path]) for path in paths], **style)
+    norms = profile(training, "gradient_norm")
+    step = norms.steps[-1] if step is None and len(norms.steps) else step
+    if step not in norms.steps:
+        raise ValueError(
+            f"`step` must be a recorded step: {', '.join(map(str, norms.steps))}. "
+            f"Received: step={step!r}."
+        )
+    values = norms.values[np.searchsorted(norms.steps, step)]
+    column = {path: number for number, path in enumerate(norms.paths)}
+    chosen = norms.paths if paths is None else paths
+    depths = range(1, len(chosen) + 1)
+    axes.plot(depths, [values[column[path]] for path in chosen], **style)
     axes.set_yscale("log")
     axes.set_xlabel("layer, from the input to the output")
     axes.set_ylabel("L2 norm of the gradient")

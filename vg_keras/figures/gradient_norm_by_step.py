@@ -1,4 +1,4 @@
-"""Draws how the gradient norm of each variable changes over training."""
+"""The gradient of each layer over a training run: one line for each variable."""
 
 from __future__ import annotations
 
@@ -7,43 +7,44 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from vg_keras.quantities import norm_to_plot
-from vg_keras.record import Record
+from vg_keras.profile import profile
+from vg_keras.record import Training
 
-DARKEST, LIGHTEST = 0.0, 0.88  # lighter colors of viridis are hard to see on white
+DARKEST, LIGHTEST = 0.0, 0.88  # the end of viridis is too light for a line on white
 
 
 def gradient_norm_by_step(
-    records: Sequence[Record], axes: Axes, paths: Sequence[str], labels: Sequence[str] | None = None
+    training: Training,
+    axes: Axes,
+    paths: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> Axes:
-    """Draws the L2 norm of the gradient of each variable against the step, on a log axis.
+    """Plots the L2 norm of the gradient of each variable over the steps, on a log axis.
 
-    Lines go from dark for the first variable to light for the last one, in a color map that is
-    readable without color vision. A norm of zero, which a log axis cannot show, leaves a gap, as
-    does a norm that is not finite.
+    The lines run from dark, the first variable, to light, the last one, in a color map that can be
+    read without color vision. A norm that is zero or not finite leaves a gap.
 
     Args:
-        records: The records, in step order.
-        axes: The axes to draw on.
-        paths: The variables to draw, in the order of the layers.
-        labels: Their names in the legend; their paths by default.
+        training: The training run.
+        axes: The axes to plot on.
+        paths: The variables to plot, in the order of the layers. Defaults to all variables.
+        labels: Their names in the legend. Defaults to their paths.
 
     Returns:
         The axes.
     """
-    steps = [record.step for record in records]
-    for path, label, colour in zip(paths, labels or paths, _colours(len(paths)), strict=True):
-        norms = [
-            norm_to_plot(r.gradients[path]) if path in r.gradients else float("nan")
-            for r in records
-        ]
-        axes.plot(steps, norms, color=colour, label=label, linewidth=1.4)
+    norms = profile(training, "gradient_norm")
+    chosen = norms.paths if paths is None else paths
+    column = {path: number for number, path in enumerate(norms.paths)}
+    for path, label, color in zip(chosen, labels or chosen, _colors(len(chosen)), strict=True):
+        values = norms.values[:, column[path]]
+        axes.plot(norms.steps, values, color=color, label=label, linewidth=1.4)
     axes.set_yscale("log")
     axes.set_xlabel("step")
     axes.set_ylabel("L2 norm of the gradient")
     return axes
 
 
-def _colours(count: int) -> list[tuple[float, float, float, float]]:
+def _colors(count: int) -> list[tuple[float, float, float, float]]:
     span = (LIGHTEST - DARKEST) / max(count - 1, 1)
     return [mpl.colormaps["viridis"](DARKEST + i * span) for i in range(count)]

@@ -6,7 +6,7 @@ writing more would be a waste. The payload that `read_run` reads is written with
 
 from __future__ import annotations
 
-import operator
+from vg_keras.schedule import whole_number
 
 MAX_HISTOGRAMS, MAX_SCALARS, MAX_TEXTS = 250, 500, 10
 """Number of records with charts before thinning begins: half of what TensorBoard keeps of a tag, to
@@ -82,9 +82,7 @@ def _checked(histogram_freq: int | None) -> int | None:
     expected = "`histogram_freq` must be a number of epochs, 0 for no histograms, or None for all."
     received = f"Received: histogram_freq={histogram_freq!r}."
     try:
-        if isinstance(histogram_freq, bool):
-            raise TypeError
-        freq = operator.index(histogram_freq)
+        freq = whole_number(histogram_freq)
     except TypeError:
         raise TypeError(f"{expected} {received}") from None
     if freq < 0:

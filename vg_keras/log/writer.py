@@ -186,7 +186,7 @@ class RecordWriter:
             _close_quietly(file)
         self._warn(
             f"GradientMonitor stopped writing to {self.path} at step {step}: {reason_of(error)}. "
-            "Training goes on, and `monitor.records` goes on too."
+            "Training goes on, and records are still kept in `monitor.records`."
         )
 
 

@@ -145,9 +145,9 @@ def _are_seen(bars: _Bars) -> NDArray[np.bool_]:
     """Returns which bars are high enough to be seen, or look different from the previous one."""
     fullest = np.zeros(len(bars.lengths), np.int64)
     np.maximum.at(fullest, bars.owner, bars.counts)
-    share = bars.counts / fullest[bars.owner]
-    visibility = np.searchsorted([_INVISIBLE, _FAINT], share, side="right")
-    return (share >= _FAINT) | _differs(visibility)
+    fraction = bars.counts / fullest[bars.owner]
+    visibility = np.searchsorted([_INVISIBLE, _FAINT], fraction, side="right")
+    return (fraction >= _FAINT) | _differs(visibility)
 
 
 def _differs(values: NDArray[Any]) -> NDArray[np.bool_]:

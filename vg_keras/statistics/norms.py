@@ -18,7 +18,7 @@ from vg_keras.statistics.blocks import (
 from vg_keras.statistics.segments import (
     Segments,
     Totals,
-    largest,
+    max_abs,
     measured,
     segments_of,
     sums_of_rows,
@@ -125,7 +125,7 @@ def _careful_norms(matrices: Sequence[tf.Tensor], segments: Segments) -> tuple[t
         squares = _squares(matrices, segments, lambda _, values, __: exact_numbers(values))
         return tuple(map(tf.sqrt, squares))
     units = [
-        largest(lambda *rows, i=number: tf.abs(_numbers(rows)[i]), matrices, segments)
+        max_abs(lambda *rows, i=number: tf.abs(_numbers(rows)[i]), matrices, segments)
         for number in range(len(matrices))
     ]
 

@@ -77,7 +77,7 @@ _LIMITS = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.float32)
 @functools.cache
 def _measuring(dtype: tf.DType, has_lower: bool, has_upper: bool) -> Callable[..., tf.Tensor]:
     def measure(rows: tf.Tensor, sizes: tf.Tensor, *limits: tf.Tensor) -> tf.Tensor:
-        return _shares(Blocks(rows, sizes), limits, (has_lower, has_upper), is_one=False)
+        return _fractions(Blocks(rows, sizes), limits, (has_lower, has_upper), is_one=False)
 
     return traced_once(measure, *signature_of_blocks(dtype), *_LIMITS)
 
@@ -85,12 +85,12 @@ def _measuring(dtype: tf.DType, has_lower: bool, has_upper: bool) -> Callable[..
 @functools.cache
 def _measuring_one(dtype: tf.DType, has_lower: bool, has_upper: bool) -> Callable[..., tf.Tensor]:
     def measure(outputs: tf.Tensor, *limits: tf.Tensor) -> tf.Tensor:
-        return _shares(blocks_of_one(outputs), limits, (has_lower, has_upper), is_one=True)
+        return _fractions(blocks_of_one(outputs), limits, (has_lower, has_upper), is_one=True)
 
     return traced_once(measure, tf.TensorSpec(None, dtype), *_LIMITS)
 
 
-def _shares(
+def _fractions(
     blocks: Blocks, limits: Sequence[tf.Tensor], has: tuple[bool, bool], is_one: bool
 ) -> tf.Tensor:
     lower, upper = limits

@@ -170,7 +170,7 @@ def extremes_where(condition: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf
     )
 
 
-def largest(
+def max_abs(
     magnitudes: Callable[..., tf.Tensor], matrices: Sequence[tf.Tensor], segments: Segments
 ) -> tf.Tensor:
     """Returns the maximum absolute value of each tensor, float64 `[n]`.

@@ -31,8 +31,8 @@ from vg_keras.statistics.segments import (
     Segments,
     Totals,
     extremes_where,
-    largest,
     last_rows,
+    max_abs,
     measured,
     num_true,
     padding_of,
@@ -184,11 +184,11 @@ def _sketched(blocks: Blocks, is_one: bool) -> TensorSketch:
         aggregates, negative_zeros = tf.cond(
             tf.reduce_all(is_usual & (blocks.sizes > 0)),
             # Without subnormals, only negative zeros are in the first negative bucket.
-            lambda: (_usual_moments(sums, extremes), counts[:, buckets.NEGATIVE]),
-            lambda: _exact_moments(rows.dtype)(*blocks),
+            lambda: (_usual_aggregates(sums, extremes), counts[:, buckets.NEGATIVE]),
+            lambda: _exact_aggregates(rows.dtype)(*blocks),
         )
     else:
-        aggregates, negative_zeros = _exact_moments(rows.dtype)(*blocks)
+        aggregates, negative_zeros = _exact_aggregates(rows.dtype)(*blocks)
     # Count -0 in the bucket of 0, so that negative buckets hold only negative numbers.
     move = _bucket(buckets.ZERO) - _bucket(buckets.NEGATIVE)
     counts += negative_zeros[:, tf.newaxis] * move
@@ -249,7 +249,7 @@ def _num_zeros(dtype: tf.DType) -> Callable[..., tf.Tensor]:
 
 
 @functools.cache
-def _exact_moments(dtype: tf.DType) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+def _exact_aggregates(dtype: tf.DType) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     return traced_once(
         lambda rows, sizes: _moments_of_any(rows, segments_of(Blocks(rows, sizes), is_one=False)),
         *signature_of_blocks(dtype),
@@ -296,7 +296,7 @@ def _extremes(blocks: Blocks, totals: Totals) -> tf.Tensor:
     return tf.stack(both.extremes, axis=1)
 
 
-def _usual_moments(sums: tf.Tensor, extremes: tf.Tensor) -> tf.Tensor:
+def _usual_aggregates(sums: tf.Tensor, extremes: tf.Tensor) -> tf.Tensor:
     extremes = tf.cast(extremes, tf.float64)
     norms = tf.sqrt(sums[:, 2:])
     return tf.concat([sums[:, :2], norms, extremes, tf.zeros_like(extremes)], axis=1)
@@ -347,7 +347,7 @@ def _unit(rows: tf.Tensor, segments: Segments) -> tf.Tensor:
     """
     if rows.dtype == tf.float32:
         return tf.ones([segments.num], tf.float64)
-    return largest(lambda rows: tf.where(_is_finite(rows), tf.abs(rows), 0.0), [rows], segments)
+    return max_abs(lambda rows: tf.where(_is_finite(rows), tf.abs(rows), 0.0), [rows], segments)
 
 
 def exact_numbers(rows: tf.Tensor) -> tf.Tensor:
