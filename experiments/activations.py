@@ -32,7 +32,7 @@ INITIALIZERS = [
     f"{name}_{kind}" for name in ("glorot", "he", "lecun") for kind in ("uniform", "normal")
 ]
 BINS = 40
-"""Bars of a histogram."""
+"""Number of bars in a histogram."""
 
 SMALL = ["--depth=3", "--width=8", "--images=20", "--seeds=2", "--limit=100"]
 

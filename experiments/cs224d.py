@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from experiments.common.sweep import Work
 
 SHORT = {"sigmoid": "SIGM", "relu": "ReLU"}
-"""What the notebook calls the two networks."""
+"""The notebook's names of the two networks."""
 
 LAYERS = ("first", "second")
 SHAPES = [(2, 50), (50, 50), (50, 3)]
@@ -61,7 +61,7 @@ RATIO_AT_START = {"sigmoid": 52.7, "relu": 1.82}
 MEDIAN_RATIO = {"sigmoid": 2.10, "relu": 1.91}
 
 SEEN = 2.0
-"""How many times as much one network must lose as the other for a figure to show it."""
+"""Factor by which one network must lose more than the other for a figure to show it."""
 
 SMALL = ["--iterations=101"]
 

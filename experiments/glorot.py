@@ -40,11 +40,11 @@ VARIANCE = {"standard": 1 / 3, "normalised": 1.0}
 """The variance of a weight times the number of inputs, which the paper calls n Var[W]."""
 
 EXAMPLES = 2
-"""Examples of each batch for which the Jacobians are computed."""
+"""Number of examples per batch for which Jacobians are computed."""
 
 EDGES = np.linspace(0, 2, 101)
 AS_PUBLISHED = (10, 512)
-"""Depth and width for which factors were computed before."""
+"""Depth and width for which the factors were computed earlier."""
 
 SMALL = ["--depth=4", "--width=16", "--draws=2"]
 PAPER = "Glorot and Bengio 2010"

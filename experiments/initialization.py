@@ -41,7 +41,7 @@ NAMED: dict[str, Initializer] = {
     "N(0, 0.2²)": {"class_name": "RandomNormal", "config": {"stddev": 0.2}},
 }
 FADING = 100
-"""From this change on, over all hidden layers, a signal counts as vanishing or exploding."""
+"""Change over all hidden layers from which a signal counts as vanishing or exploding."""
 
 
 def add_options(parser: ArgumentParser) -> None:

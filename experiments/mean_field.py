@@ -98,20 +98,20 @@ PUBLISHED: dict[str, tuple[float | None, float, float, float | None]] = {
     "ReLU, Glorot": (None, 1 / 2, 0.7071, 0.707),
     "ReLU, He": (None, 1, 1, 1.003),
 }
-"""q*, chi, sqrt(chi), and the factor that was seen before in ten layers of 512."""
+"""q*, chi, sqrt(chi), and the factor measured earlier in ten layers of 512."""
 
 NEARLY_ZERO = 1e-8
-"""The variance to begin with where the fixed point is 0, which random inputs can't have."""
+"""The initial variance if the fixed point is 0, which random inputs cannot have."""
 
 
 THEORY = "mean-field theory"
 PAPERS = "the formulas of Poole et al. 2016, computed for this project before"
 BEFORE = "measured for this project before"
 FORESEEN = 0.05
-"""The largest deviation from theory that still counts as foreseen."""
+"""The largest deviation from theory that still counts as predicted."""
 
 AS_PUBLISHED = (10, 512)
-"""Depth and width for which factors were measured before."""
+"""Depth and width for which the factors were measured earlier."""
 
 SMALL = ["--depth=4", "--width=16", "--draws=1"]
 

@@ -34,7 +34,7 @@ SMALL = ["--depth=1", "--widths=4", "--only=1x4", "--rounds=1"]
 STEPS = 100
 """Steps in one round: one record at the monitor's default."""
 TAPE_STEPS = 10
-"""The second tape is so slow that it gets fewer."""
+"""Fewer steps for the second tape, because it is slow."""
 KERNEL_SIZE = 1_000_000
 
 

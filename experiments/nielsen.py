@@ -35,20 +35,20 @@ NORMS = {
     3: [0.011838, 0.059965, 0.283142],
     4: [0.002975, 0.017077, 0.069539, 0.285139],
 }
-"""By the number of hidden layers: the published norm at the start of each of them."""
+"""The published initial norm of each hidden layer, by the number of hidden layers."""
 
 MOMENTS = ("start", "min", "max", "end")
 RATIOS = {2: [4.70, 1.20, 5.06, 2.80], 3: [23.9, 14.7, 30.7, 14.7], 4: [95.8, 49.2, 137.8, 112.6]}
-"""The published norm of the last hidden layer over that of the first, at these moments."""
+"""The published ratio of the last hidden layer's norm to the first's, at these moments."""
 
 BANDS = {2: (3.9, 6.5), 3: (17.5, 34.7), 4: (81, 176)}
-"""Of that ratio at the start: 5 to 95 % of 400 draws, computed by a program of its own."""
+"""Initial values of that ratio: 5 to 95 % of 400 draws, from an independent program."""
 NEIGHBOUR_BAND = (0.154, 0.258)
-"""The same of the norm of a layer over that of the next one."""
+"""The same for the ratio of a layer's norm to the next layer's."""
 
 
 LOOKED_UP = "% of our networks at or below the book's"
-"""How the checks end that look a published number up among ours."""
+"""Suffix of the checks that compare a published number with our distribution."""
 
 SMALL = ["--draws=5", "--seeds=2", "--epochs=3", "--limit=20"]
 

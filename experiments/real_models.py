@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SMALL = ["--only=mlp_2", "--steps=2", "--without-xla"]
 
 _PATIENCE = 10
-"""A monitored training is given up where it takes so many times as long as a plain one may."""
+"""A monitored run is given up after this multiple of a plain run's time limit."""
 
 _COLUMNS = {
     "start_cpu_s": "two steps",
@@ -35,7 +35,7 @@ _COLUMNS = {
     "unrecorded_step": "step",
     "recorded_step": "recorded",
 }
-"""What is compared, as the table heads it."""
+"""What is compared, as in the table's header."""
 
 
 def add_options(parser: ArgumentParser) -> None:

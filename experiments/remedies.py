@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SICK = "sigmoid, as it is"
 PUBLISHED = {"ReLU": 96.5, "tanh": 96.9, "Adam": 93.4}
-"""Test accuracy in percent that was measured before, with these settings and all of MNIST."""
+"""Test accuracy in percent, measured earlier with these settings and all of MNIST."""
 PUBLISHED_SETTINGS: dict[str, Any] = {
     "depth": 8,
     "width": 128,

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 BEFORE, AFTER = "at initialization", "after training"
 IMAGES = 500
-"""Number of the test images on which the outputs are compared."""
+"""Number of test images on which the outputs are compared."""
 
 SMALL = ["--depth=3", "--width=8", "--epochs=1", "--batch-size=20", "--limit=100", "--seeds=2"]
 
 Weights = list[NDArray[Any]]
-"""Kernel and bias of each layer in turn."""
+"""Kernel and bias of each layer, alternating."""
 
 Moves = dict[str, list[list[float]]]
 """How far the logits move, for each draw and each disturbed layer: `of_output` relative to their

@@ -31,7 +31,7 @@ ACTIVATIONS = ("sigmoid", "relu")
 SMALL = ["--depth=3", "--width=8", "--epochs=1", "--batch-size=20", "--limit=100"]
 
 Networks = dict[str, list["Trained"]]
-"""The trained networks of each activation, one for each seed."""
+"""The trained networks of each activation, one per seed."""
 
 
 def add_options(parser: ArgumentParser) -> None:

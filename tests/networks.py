@@ -22,7 +22,7 @@ NUM_BATCHES = 5
 NUM_EXAMPLES = NUM_BATCHES * BATCH_SIZE
 NUM_CLASSES = 3
 FEATURES = 9
-"""Inputs of a network of vectors; its hidden layers have 13 or 19 units."""
+"""Number of inputs of networks of vectors; their hidden layers have 13 or 19 units."""
 
 TrainingSet: TypeAlias = tuple[keras.Model, Any, Any]
 """A compiled model, its inputs and its targets."""

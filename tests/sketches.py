@@ -18,7 +18,7 @@ EXACT = (
     "positive_infinities",
     "negative_infinities",
 )
-"""The statistics that are right to the last bit."""
+"""The statistics that are bit-exact."""
 
 
 def in_modes(function):

@@ -57,7 +57,7 @@ def test_a_function_can_choose_variables():
     assert selected(lambda v: v.shape == (2,), variables) == {"sequential/dense_1/bias"}
 
 
-def test_from_nothing_nothing_is_chosen():
+def test_without_any_paths_nothing_is_chosen():
     assert selected("a/*", {}) == set()
 
 

@@ -51,7 +51,7 @@ def test_hidden_layers_with_any_activation_have_activation_gradients(activation,
         (tf.nn.sigmoid, WAYS["xla"]),
     ],
 )
-def test_an_output_with_a_loss_on_logits_and_a_penalty_has_the_losss_gradient(activation, how):
+def test_an_output_with_a_loss_on_logits_and_a_penalty_has_the_loss_gradient(activation, how):
     # The loss is computed from the logits and the penalty from the output.
     begin_afresh()
     out = layers.Dense(1, activation, activity_regularizer=keras.regularizers.L2(1e-6))

@@ -17,10 +17,10 @@ EXPERIMENTS = (
     "mean_field",
     "remedies",
 )
-"""Those that show a claim or match a publication."""
+"""Experiments that show a claim or reproduce a publication."""
 
 BENCHMARKS = ("monitoring_cost", "real_models")
-"""Those that measure time, and so must run alone."""
+"""Experiments that measure time, and so must run alone."""
 
 _FOLDER = Path(__file__).parents[1]
 

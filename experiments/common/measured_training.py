@@ -21,7 +21,7 @@ from unittest import mock
 from experiments.common import quiet
 
 NEVER = 10**9
-"""A rhythm of records of which none comes but the first."""
+"""An `update_freq` so large that only the first step is recorded."""
 
 ROUNDS = 3
 """How often the steps are timed; the fastest round counts."""

@@ -21,11 +21,11 @@ from vg_keras.quantities import norm_to_plot
 from vg_keras.theory import predict
 
 Initializer = str | Mapping[str, Any]
-"""A Keras initializer by its name or its serialized form. Never an object: Keras's draw the same
-weights for every layer that they are given to."""
+"""A Keras initializer by its name or its serialized form. Never an object: a Keras initializer
+object draws the same weights for every layer that uses it."""
 
 NUM_RECORDS = 200
-"""About how many steps of a training are recorded."""
+"""Approximate number of recorded steps of a training run."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from experiments.common.options import SUBSET_OPTION
 
 FULL = "MNIST"
 FULL_SIZE = 60_000
-"""Number of the training images of all of MNIST."""
+"""Number of training images in all of MNIST."""
 
 SUBSET = "5,000-digit subset of MNIST"
 CACHE = "downloaded for Keras"

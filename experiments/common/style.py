@@ -21,7 +21,7 @@ LABELS = {
     "gelu": "GELU",
     "silu": "SiLU",
 }
-"""What figures and tables call the activations."""
+"""Names of the activations in figures and tables."""
 
 STYLES: dict[str, dict[str, Any]] = {
     "sigmoid": {"color": "#0072B2", "marker": "o"},
@@ -35,10 +35,10 @@ STYLES: dict[str, dict[str, Any]] = {
     "silu": {"color": "#7B4B1A", "marker": ">"},
     "linear": {"color": "#5B3A9E", "marker": "d"},
 }
-"""How `Axes.plot` draws them."""
+"""Arguments of `Axes.plot` for each activation."""
 
 THEORY: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": ""}
-"""How a line that theory predicts is drawn, in the colour of what is measured."""
+"""Style of a line predicted by theory, drawn in the color of the measurement."""
 
 
 def finish(axes: Axes, title: str, legend: bool = True) -> None:

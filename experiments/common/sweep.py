@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from experiments.common.mnist import Mnist
 
 _REPORTS = 50
-"""How often a run reports on its way."""
+"""Number of progress reports of a run."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ SHOWN = {
     "tanh, standard": "none",
     "sigmoid, Glorot": "full",
 }
-"""Whose signal is drawn layer by layer; of two of the same activation one has hollow markers."""
+"""Pairs drawn layer by layer; of two with the same activation, one has hollow markers."""
 
 
 HOLLOW: dict[str, Any] = {"markersize": 9, "fillstyle": "none", "alpha": 0.6}

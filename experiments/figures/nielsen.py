@@ -11,7 +11,7 @@ from experiments.common.style import STYLES, finish
 from experiments.nielsen import MOMENTS, NORMS, RATIOS, by_moment
 
 SHADES = ("#0072B2", "#009E73", "#E69F00", "#D55E00")
-"""The colour of each hidden layer."""
+"""The color of each hidden layer."""
 
 
 def draw(training: dict[int, NDArray[np.float64]], title: str) -> Figure:

@@ -52,7 +52,7 @@ def test_in_eager_mode_a_derivative_by_logits_belongs_to_the_loss(by_output, by_
 
 
 @pytest.mark.parametrize(("loss_takes_logits", "expected"), [(False, "d"), (True, "l")])
-def test_in_a_graph_logits_used_only_by_the_output_are_not_the_losss(loss_takes_logits, expected):
+def test_in_a_graph_logits_used_only_by_the_output_are_ignored(loss_takes_logits, expected):
     with tf.Graph().as_default():
         logits = tf.constant([1.0, 2.0])
         call = Call(tf.nn.softmax(logits), logits=logits)

@@ -11,7 +11,7 @@ from small_models import begin_afresh
 
 from vg_keras.capture.buffer import Buffer
 from vg_keras.capture.calls import Call
-from vg_keras.capture.encode import Measurement, divided
+from vg_keras.capture.encode import Measurement
 from vg_keras.capture.plan import (
     ACTIVATION,
     ACTIVATION_GRADIENT,
@@ -257,33 +257,6 @@ def test_a_measurement_is_stored_in_its_slot(model):
     plan, rows = stored(model, gradients=gradients, num_slots=3, slot=2)
 
     assert norms_of(plan, rows) == {(GRADIENT, A): 2}
-
-
-def test_without_a_loss_scale_a_gradient_is_unchanged():
-    gradient = tf.ones([2], tf.float16)
-
-    assert divided(gradient, None) is gradient
-
-
-@pytest.mark.parametrize(
-    ("dtype", "expected"),
-    [("float16", "float32"), ("bfloat16", "float32"), ("float32", "float32"), ("float64",) * 2],
-)
-def test_a_gradient_is_unscaled_in_at_least_float32(dtype, expected):
-    found = divided(tf.constant([3.0], dtype), tf.constant(2.0**30))
-
-    assert found.dtype == expected
-    assert found.numpy() == [3 * 2.0**-30]
-
-
-def test_half_precision_slices_are_unscaled_without_loss():
-    values = tf.constant([[1.0, 0.0], [2.0, 0.0]], tf.float16)
-    slices = tf.IndexedSlices(values, tf.constant([3, 3]), tf.constant([5, 2]))
-    found = divided(slices, tf.constant(2.0**30))
-
-    assert (found.values / 2.0**-30).numpy().tolist() == [[1, 0], [2, 0]]
-    assert found.indices is slices.indices
-    assert found.dense_shape is slices.dense_shape
 
 
 @pytest.mark.parametrize("shape", [[None, 3], [None, None], [None], None])

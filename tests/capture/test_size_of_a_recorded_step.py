@@ -9,8 +9,8 @@ from vg_keras import GradientMonitor
 from vg_keras.capture import train_function
 
 PER_GRADIENT, PER_LAYER = 4, 8
-"""Operations that measuring may add: of a gradient all about its variable, of a layer its output,
-what is backpropagated to it, and its saturated and dead units."""
+"""Operations that measuring may add: per gradient, for everything on its variable; per layer, for
+its output, its backpropagated signal, and its saturated and dead units."""
 
 
 def num_operations(function):

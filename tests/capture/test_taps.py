@@ -10,7 +10,7 @@ from keras import layers
 from small_models import begin_afresh
 from tapped import X, gradients_of, in_modes, run
 
-from vg_keras.capture.encode import penalty_gradient
+from vg_keras.capture.gradients import penalty_gradient
 from vg_keras.capture.taps import Taps
 
 PADDED = [[1, 2]], [[1, 2, 0, 0]]

@@ -30,6 +30,6 @@ def test_the_last_step_and_all_variables_are_shown_by_default(axes):
 
 
 @pytest.mark.parametrize("found", [TRAINING, training()])
-def test_a_step_that_was_not_recorded_is_refused(axes, found):
+def test_an_unrecorded_step_raises(axes, found):
     with pytest.raises(ValueError, match=r"`step` must be a recorded step.*Received: step=5\."):
         gradient_norm_by_depth(found, axes, step=5)

@@ -18,7 +18,7 @@ from vg_keras.statistics.norms import norms, update_norms
 from vg_keras.statistics.tensor_sketch import sketch_all
 
 SIZES = [1, ROW - 1, ROW, ROW + 1, 0, 700_000, 3, CHUNK * ROW - 5, 900_001, 0]
-"""Those of tensors that lie across the borders of several chunks; all but one measured together."""
+"""Sizes of tensors that cross the borders of several chunks; all but one are measured together."""
 
 _random = np.random.default_rng(0)
 ARRAYS = [_random.normal(size=size, scale=10.0 ** (i - 3)) for i, size in enumerate(SIZES)]

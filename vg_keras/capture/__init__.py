@@ -35,7 +35,8 @@ Observation, while the step is traced or runs eagerly:
                       calls (what was noted), outputs (tensors of an output), tape (derivatives from
                       `tf.GradientTape`), regularizers (penalties) and vectorized_map
     optimizers        intercepts the gradients passed to optimizers
-    gather            gathers everything that belongs to one update
+    gather            gathers everything that belongs to one update, with gradients (IndexedSlices,
+                      loss scale, penalties)
     patches           replaces and restores attributes and methods
     trace_local       keeps values per thread and graph
     op_callbacks      suspends TensorFlow's op callbacks for the monitor's own operations
@@ -45,6 +46,7 @@ Measurement, inside the step:
     due_steps         numbers the steps and decides which are kept
     copies            copies tensors so that reading them doesn't change how the step is rounded
     encode            computes rows of the buffer from what was gathered
+    examples          counts the examples in the outputs of layers
     buffer            variables that keep the rows until the host reads them
 
 Records, on the host:

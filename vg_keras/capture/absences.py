@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import keras
 
 from vg_keras.capture.calls import Call
+from vg_keras.capture.gradients import Gradient
 from vg_keras.capture.layers import own_variables
-from vg_keras.capture.optimizers import Gradient
 from vg_keras.capture.plan import ACTIVATION, ACTIVATION_GRADIENT, Key, Plan
 from vg_keras.capture.taps import Taps
 from vg_keras.statistics.tensor_sketch import DTYPES

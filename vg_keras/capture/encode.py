@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -18,7 +18,8 @@ from vg_keras.activations import Bounds
 from vg_keras.capture.buffer import NUM_EXTRAS, Buffer
 from vg_keras.capture.calls import Call
 from vg_keras.capture.copies import copies
-from vg_keras.capture.optimizers import Gradient
+from vg_keras.capture.examples import examples_of
+from vg_keras.capture.gradients import Gradient, dense_parts, divided, on_values
 from vg_keras.capture.plan import (
     ACTIVATION,
     ACTIVATION_GRADIENT,
@@ -31,7 +32,7 @@ from vg_keras.capture.plan import (
 )
 from vg_keras.quantities import EXTRAS
 from vg_keras.statistics.active_units import active_units
-from vg_keras.statistics.blocks import in_order, measured_together, traced_once
+from vg_keras.statistics.blocks import in_order, measured_together
 from vg_keras.statistics.indexed_slices import sketch_slices
 from vg_keras.statistics.norms import update_norms
 from vg_keras.statistics.saturation import saturated_fraction, saturated_fractions
@@ -146,7 +147,7 @@ class Measurement:
         if found is None:
             return None
         counts, aggregates, saturated = found
-        examples = _examples_of([self.calls[path] for _, path in keys], counts)
+        examples = examples_of([self.calls[path] for _, path in keys], counts)
         columns = {"saturated_units": saturated, "examples": tf.cast(examples, tf.float64)}
         known = {"saturated_units": [bounds[key] is not None for key in keys]}
         extras = _Extras.of(ACTIVATION, columns, len(keys), known)
@@ -191,7 +192,7 @@ class Measurement:
         if plan.choice.weights:
             tensors |= {(WEIGHT, path): self.before[path] for path in self.gradients}
         tensors |= self.moments
-        return {key: _on_values(as_real, tensor) for key, tensor in tensors.items()}
+        return {key: on_values(as_real, tensor) for key, tensor in tensors.items()}
 
     def _masks(self, plan: Plan) -> dict[int, tf.Tensor]:
         """Returns the active units of the rectifying layers, by `Plan.mask_of`."""
@@ -268,21 +269,8 @@ def _stacked(parts: Sequence[_Rows]) -> _Rows:
     )
 
 
-def dense_parts(gradients: Iterable[Gradient]) -> list[tf.Tensor]:
-    """Returns the gradients as dense tensors; of IndexedSlices, the values."""
-    return [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
-
-
-def _on_values(function: Callable[[tf.Tensor], tf.Tensor], gradient: Gradient) -> Gradient:
-    """Returns the result of a function for a gradient; of IndexedSlices, for the values."""
-    if isinstance(gradient, tf.IndexedSlices):
-        values = function(gradient.values)
-        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
-    return function(gradient)
-
-
 def _replaced(gradient: Gradient, copy_of: Mapping[int, tf.Tensor]) -> Gradient:
-    return _on_values(lambda values: copy_of[id(values)], gradient)
+    return on_values(lambda values: copy_of[id(values)], gradient)
 
 
 def _replaced_calls(calls: Sequence[Call], copy_of: Mapping[int, tf.Tensor]) -> list[Call]:
@@ -294,47 +282,6 @@ def _replaced_calls(calls: Sequence[Call], copy_of: Mapping[int, tf.Tensor]) -> 
         )
         for call in calls
     ]
-
-
-def divided(gradient: Gradient, scale: tf.Tensor | None) -> Gradient:
-    """Returns a gradient without the loss scale."""
-    if scale is None:
-        return gradient
-    return _on_values(lambda values: _quotient(values, scale), gradient)
-
-
-def _quotient(values: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    found = _dividing(values.dtype, scale.dtype)(values, scale)
-    found.set_shape(values.shape)
-    return found
-
-
-@functools.cache
-def _dividing(dtype: tf.DType, dtype_of_scale: tf.DType) -> Callable[..., tf.Tensor]:
-    # Widen first: a gradient that needs a loss scale would vanish without it in float16.
-    wide = dtype if dtype.is_complex or dtype == tf.float64 else tf.float32
-    return traced_once(
-        lambda values, scale: tf.cast(values, wide) / tf.cast(scale, wide),
-        tf.TensorSpec(None, dtype),
-        tf.TensorSpec([], dtype_of_scale),
-    )
-
-
-def penalty_gradient(
-    regularizer: Callable[[tf.Tensor], tf.Tensor], value: tf.Tensor, by_penalty: tf.Tensor
-) -> tf.Tensor:
-    """Returns the gradient that a regularizer adds to that of its variable.
-
-    Args:
-        regularizer: The regularizer.
-        value: The value of the variable that the loss was computed with.
-        by_penalty: dL/d(penalty), a scalar: the weight of the penalty in the loss.
-    """
-    with tf.GradientTape() as tape:
-        tape.watch(value)
-        penalty = regularizer(value)
-    by_penalty = tf.cast(by_penalty, penalty.dtype)
-    return tape.gradient(penalty, value, by_penalty, tf.UnconnectedGradients.ZERO)
 
 
 def _sketch_gradients(tensors: Mapping[Key, Gradient], plan: Plan) -> TensorSketch:
@@ -390,46 +337,3 @@ def _joined(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
         wide = tf.float64 if any(t.dtype == tf.float64 for t in tensors) else tf.float32
         tensors = [tf.cast(tensor, wide) for tensor in tensors]
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
-
-
-def _examples_of(layers: Sequence[Sequence[Call]], counts: tf.Tensor) -> tf.Tensor:
-    """Returns the number of examples of each layer's first call, int64 `[n]`.
-
-    This is the length of the first axis; a scalar is one example. If no other length is unknown, it
-    is computed from the number of elements, which saves an operation for each layer.
-
-    Args:
-        layers: The calls of n layers.
-        counts: The counts of all elements of their outputs, int64 `[n, 2048]`.
-    """
-    sizes = [_size_of_example(calls) for calls in layers]
-    known = [
-        0 if size else _num_examples(calls[0]) for size, calls in zip(sizes, layers, strict=True)
-    ]
-    found = tf.convert_to_tensor(known, tf.int64)
-    if any(sizes):
-        found += tf.reduce_sum(counts, axis=1) // [size or tf.int64.max for size in sizes]
-    return found
-
-
-def _size_of_example(calls: Sequence[Call]) -> int:
-    """Returns the number of elements of one example's output, or 0 if it is of no use.
-
-    It is of no use if there are several calls, if the number of examples is known, or if another
-    length of the output is unknown too.
-    """
-    value, shape = calls[0].value, calls[0].value.shape
-    if len(calls) > 1 or calls[0].examples is not None or not shape.rank or shape[0] is not None:
-        return 0
-    return (shape[1:].num_elements() or 0) * (2 if value.dtype.is_complex else 1)
-
-
-def _num_examples(call: Call) -> int | tf.Tensor:
-    if call.examples is not None:
-        return tf.cast(call.examples, tf.int64)
-    shape = call.value.shape
-    if shape.rank == 0:
-        return 1
-    if shape.rank is not None and shape[0] is not None:
-        return int(shape[0])
-    return tf.concat([tf.shape(call.value, tf.int64), [1]], axis=0)[0]

@@ -18,9 +18,10 @@ from vg_keras.capture.absences import Absences
 from vg_keras.capture.buffer import Buffer
 from vg_keras.capture.calls import Call
 from vg_keras.capture.due_steps import DueSteps
-from vg_keras.capture.encode import Measurement, dense_parts, divided, penalty_gradient
+from vg_keras.capture.encode import Measurement
+from vg_keras.capture.gradients import Gradient, dense_parts, divided, penalty_gradient
 from vg_keras.capture.op_callbacks import suspended
-from vg_keras.capture.optimizers import Gradient, loss_scale, moments_of, summed_over_replicas
+from vg_keras.capture.optimizers import loss_scale, moments_of, summed_over_replicas
 from vg_keras.capture.plan import FIRST_MOMENT, SECOND_MOMENT, Choice, Key, Plan
 from vg_keras.capture.taps import Taps
 from vg_keras.capture.trace_local import TraceLocal

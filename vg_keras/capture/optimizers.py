@@ -12,16 +12,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from vg_keras.capture.gradients import Gradient
 from vg_keras.capture.model_map import is_built
 from vg_keras.capture.patches import Method, SharedMethod, replace_in_instance
-
-Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
-"""A gradient as `tf.GradientTape` returns it; IndexedSlices if only some rows are affected."""
 
 GradientHook = Callable[
     [

@@ -36,13 +36,13 @@ def gradient_norm_by_depth(
         ValueError: If `step` was not recorded.
     """
     norms = profile(training, "gradient_norm")
-    step = norms.steps[-1] if step is None and len(norms.steps) else step
-    if step not in norms.steps:
+    rows = np.flatnonzero(norms.steps == step) if step is not None else [-1]
+    if not len(norms.steps) or not len(rows):
         raise ValueError(
             f"`step` must be a recorded step: {', '.join(map(str, norms.steps))}. "
             f"Received: step={step!r}."
         )
-    values = norms.values[np.searchsorted(norms.steps, step)]
+    values = norms.values[rows[0]]
     column = {path: number for number, path in enumerate(norms.paths)}
     chosen = norms.paths if paths is None else paths
     depths = range(1, len(chosen) + 1)

@@ -109,6 +109,8 @@ def parse_training(payload: bytes) -> Training:
             settings=Settings(tuple(optimizers), quantities=quantities, **settings),
             resumed_from=fields["resumed_from"],
         )
+    except FormatVersionError:
+        raise
     except _DAMAGE as error:
         raise _corrupt("description of the training run", error) from error
 
@@ -129,6 +131,8 @@ def parse_model(payload: bytes, training_id: str, began: float) -> Training:
         fields = _json_of_known_version(payload)
         settings = Settings(versions=fields["versions"])
         return Training(training_id, began, _parse_model(fields), settings)
+    except FormatVersionError:
+        raise
     except _DAMAGE as error:
         raise _corrupt("description of the model", error) from error
 
@@ -144,9 +148,7 @@ def _json_of_known_version(payload: bytes) -> Any:
     return fields
 
 
-def _corrupt(what: str, error: Exception) -> ValueError:
-    if isinstance(error, FormatVersionError):
-        return error
+def _corrupt(what: str, error: Exception) -> CorruptPayloadError:
     return CorruptPayloadError(f"The {what} is damaged: {error!r}.")
 
 
