@@ -192,7 +192,7 @@ def _speed_ratio(norms: NDArray[np.float64]) -> NDArray[np.float64]:
     return norms[..., -1] / norms[..., 0]
 
 
-def _neighbours(start: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
+def _neighbors(start: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Returns the ratios of each layer's norm to the next layer's, over all networks."""
     return np.concatenate([np.ravel(n[:, :-1] / n[:, 1:]) for n in start.values()])
 
@@ -230,7 +230,7 @@ def _answer(
     always = np.concatenate([_slower(norms).all(axis=1) for norms in training.values()])
     looked_up = [check.held for check in checks if check.what.endswith(LOOKED_UP)]
     return (
-        f"A hidden layer begins with {np.median(_neighbours(start)):.3f} of the speed of the next "
+        f"A hidden layer begins with {np.median(_neighbors(start)):.3f} of the speed of the next "
         f"one (theory {_theory():.4f}), so that with two, three and four of them the last is "
         f"faster than the first by {medians} (the book's networks: {book}), on {data}. "
         f"In {always.sum()} of {len(always)} networks every layer is slower than the next through "
@@ -242,18 +242,16 @@ def _answer(
 def _checks(
     start: dict[int, NDArray[np.float64]], training: dict[int, NDArray[np.float64]]
 ) -> list[Check]:
-    neighbours, theory = _neighbours(start), _theory()
+    neighbors, theory = _neighbors(start), _theory()
     checks = [
         Check.near(
             "norm of a hidden layer over that of the next, median at the start",
             "mean-field theory, sqrt(chi); within 10 %",
             theory,
-            float(np.median(neighbours)),
+            float(np.median(neighbors)),
             form=".4f",
         ),
-        _share(
-            "norm of a hidden layer over that of the next", neighbours, NEIGHBOUR_BAND, start[2]
-        ),
+        _share("norm of a hidden layer over that of the next", neighbors, NEIGHBOUR_BAND, start[2]),
     ]
     for depth, norms in NORMS.items():
         ratios = {**by_moment(training[depth]), "start": _speed_ratio(start[depth])}

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from small_models import BATCH_SIZE, begin_afresh, compiled, fit
+from small_models import BATCH_SIZE, compiled, fit, reset_keras
 
 NUM_BATCHES = 5
 NUM_EXAMPLES = NUM_BATCHES * BATCH_SIZE
@@ -33,7 +33,7 @@ NETWORKS: dict[str, Callable[[], TrainingSet]] = {}
 
 def trained(name: str, callbacks: Sequence[keras.callbacks.Callback] = ()) -> keras.Model:
     """Trains a network for two epochs of five batches and returns its model."""
-    begin_afresh()
+    reset_keras()
     model, x, y = NETWORKS[name]()
     if not model.optimizer.built:  # an unbuilt optimizer has the step traced twice
         model.optimizer.build(model.trainable_variables)

@@ -17,7 +17,7 @@ def regression_data(num_batches=7, inputs=4, outputs=2, seed=0):
     return x, y
 
 
-def begin_afresh():
+def reset_keras():
     """Resets Keras's name counters and seeds, so that names and initial weights repeat."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
@@ -28,7 +28,7 @@ def mlp(depth=1, units=8, activation="relu", outputs=2, inputs=4, policy=None):
 
     The paths are sequential/dense/kernel, sequential/dense/bias, sequential/dense_1/kernel, ...
     """
-    begin_afresh()
+    reset_keras()
     return mlp_of_next_name(depth, units, activation, outputs, inputs, policy)
 
 

@@ -65,14 +65,14 @@ def trained_in(log_dir, trouble, beforehand="pass"):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def assert_told_once_and_trained_alike(told, log_dir, reason):
-    gradients, probe = sorted(told["warnings"], key=lambda message: "/probe/" in message)
+def assert_warned_once_and_trained_the_same(report, log_dir, reason):
+    gradients, probe = sorted(report["warnings"], key=lambda message: "/probe/" in message)
     assert gradients.startswith(f"GradientMonitor stopped writing to {log_dir}/gradients/events.")
     assert probe.startswith(f"GradientMonitor stopped writing to {log_dir}/probe/events.")
     assert reason in gradients
     assert reason in probe
-    assert told["same weights"]
-    assert told["records"] == [8, 8]
+    assert report["same weights"]
+    assert report["records"] == [8, 8]
 
 
 def steps_read_from(*run_dirs):
@@ -84,9 +84,9 @@ def steps_read_from(*run_dirs):
 def test_a_file_that_may_not_grow_warns_once(tmp_path):
     """A full disk or a quota ends a write half-way, in the middle of an event."""
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))"
-    told = trained_in(tmp_path, limit)
+    report = trained_in(tmp_path, limit)
 
-    assert_told_once_and_trained_alike(told, tmp_path, "File too large")
+    assert_warned_once_and_trained_the_same(report, tmp_path, "File too large")
     assert steps_read_from(tmp_path, tmp_path / "probe") == [[0, 1, 2]] * 2
 
 
@@ -96,9 +96,9 @@ def test_a_truncated_event_does_not_damage_earlier_ones(tmp_path):
         "files = [(d, os.path.join(d, f)) for d, _, fs in os.walk(log_dir) for f in fs]; "
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({probe_size} + 500, resource.RLIM_INFINITY))"
     )
-    told = trained_in(tmp_path, limit)
+    report = trained_in(tmp_path, limit)
 
-    assert_told_once_and_trained_alike(told, tmp_path, "File too large")
+    assert_warned_once_and_trained_the_same(report, tmp_path, "File too large")
     for steps in steps_read_from(tmp_path, tmp_path / "probe"):
         assert steps == list(range(len(steps)))
         assert 3 <= len(steps) < 8
@@ -106,18 +106,18 @@ def test_a_truncated_event_does_not_damage_earlier_ones(tmp_path):
 
 def test_a_removed_log_directory_warns_once(tmp_path):
     log_dir = tmp_path / "logs"
-    told = trained_in(log_dir, "shutil.rmtree(log_dir)")
+    report = trained_in(log_dir, "shutil.rmtree(log_dir)")
 
-    assert_told_once_and_trained_alike(told, log_dir, "The event file is gone")
+    assert_warned_once_and_trained_the_same(report, log_dir, "The event file is gone")
     assert not log_dir.exists()
 
 
 def test_a_moved_log_directory_keeps_what_was_written(tmp_path):
     log_dir, moved = tmp_path / "logs", tmp_path / "moved"
-    told = trained_in(log_dir, f"os.rename(log_dir, {str(moved)!r})")
+    report = trained_in(log_dir, f"os.rename(log_dir, {str(moved)!r})")
 
     # The record that detects the missing file was still written to it.
-    assert_told_once_and_trained_alike(told, log_dir, "The event file is gone")
+    assert_warned_once_and_trained_the_same(report, log_dir, "The event file is gone")
     assert steps_read_from(moved, moved / "probe") == [[0, 1, 2, 3]] * 2
     assert not log_dir.exists()
 
@@ -137,17 +137,17 @@ def others_directory(tmp_path):
 
 
 def test_a_log_directory_that_becomes_inaccessible_warns_once(others_directory):
-    told = trained_in(others_directory, "os.chmod(log_dir, 0)", NOBODY)
+    report = trained_in(others_directory, "os.chmod(log_dir, 0)", NOBODY)
     others_directory.chmod(0o755)
 
-    assert_told_once_and_trained_alike(told, others_directory, "The event file is gone")
+    assert_warned_once_and_trained_the_same(report, others_directory, "The event file is gone")
     assert steps_read_from(others_directory, others_directory / "probe") == [[0, 1, 2, 3]] * 2
 
 
 def test_open_files_are_written_even_if_permission_to_open_is_withdrawn(others_directory):
     """Write permission is checked when a file is opened."""
     lock = "[os.chmod(os.path.join(d, f), 0) for d, _, fs in os.walk(log_dir) for f in fs]"
-    told = trained_in(others_directory, lock, NOBODY)
+    report = trained_in(others_directory, lock, NOBODY)
 
-    assert told == {"warnings": [], "same weights": True, "records": [8, 8]}
+    assert report == {"warnings": [], "same weights": True, "records": [8, 8]}
     assert steps_read_from(others_directory, others_directory / "probe") == [list(range(8))] * 2

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from as_found import attributes, changes
 from keras import layers
-from small_models import BATCH_SIZE, CallAt, begin_afresh, compiled, fit, regression_data
+from small_models import BATCH_SIZE, CallAt, compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor, Probe
 
@@ -33,7 +33,7 @@ class Fuse(layers.Layer):
 
 def fused_model(raises=TroubleError, is_trained=True, **how):
     """A model with regularizers and a fuse behind its first layer, which has been trained once."""
-    begin_afresh()
+    reset_keras()
     fuse = Fuse(raises)
     hidden = layers.Dense(4, "relu", kernel_regularizer="l2")
     model = keras.Sequential([keras.Input([4]), hidden, fuse, layers.Dense(2)])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reference import weights_of
-from small_models import begin_afresh, compiled, fit, mlp, regression_data
+from small_models import compiled, fit, mlp, regression_data, reset_keras
 
 from vg_keras import GradientMonitor, Probe
 from vg_keras.capture import observer
@@ -77,7 +77,7 @@ def test_a_prime_number_of_steps_is_run_at_once(parts):
 
 
 def test_the_models_steps_per_execution_is_unchanged(parts):
-    begin_afresh()
+    reset_keras()
     model = compiled(mlp(), steps_per_execution=12)
     seen = []
     probe = Probe(

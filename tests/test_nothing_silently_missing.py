@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from reference import assert_is_sketch_of
-from small_models import begin_afresh, compiled, fit, regression_data
+from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 from vg_keras.capture import encode
@@ -29,7 +29,7 @@ def messages(caught):
 @ways
 @pytest.mark.parametrize("activation", ["sigmoid", tf.nn.sigmoid, tf.sigmoid, tf.nn.softmax])
 def test_hidden_layers_with_any_activation_have_activation_gradients(activation, how):
-    begin_afresh()
+    reset_keras()
     hidden = [layers.Dense(8, activation) for _ in range(3)]
     model = keras.Sequential([keras.Input([4]), *hidden, layers.Dense(2)])
     record = monitored(compiled(model, **how)).records[0]
@@ -53,7 +53,7 @@ def test_hidden_layers_with_any_activation_have_activation_gradients(activation,
 )
 def test_an_output_with_a_loss_on_logits_and_a_penalty_has_the_loss_gradient(activation, how):
     # The loss is computed from the logits and the penalty from the output.
-    begin_afresh()
+    reset_keras()
     out = layers.Dense(1, activation, activity_regularizer=keras.regularizers.L2(1e-6))
     model = compiled(keras.Sequential([keras.Input([4]), out]), loss="binary_crossentropy", **how)
     labels = np.arange(32)[:, np.newaxis] % 2
@@ -121,7 +121,7 @@ PLACES = {"global": InGlobal, "part": InPart, "nested dictionary": InNestedDicti
 @ways
 @pytest.mark.parametrize("kind", PLACES.values(), ids=PLACES)
 def test_an_optimizer_is_found_wherever_it_is_stored(kind, how):
-    begin_afresh()
+    reset_keras()
     GLOBAL["generator"] = keras.optimizers.SGD(0.1)
     model = compiled(kind(), loss=None, **how)
     record = monitored(model).records[0]
@@ -132,7 +132,7 @@ def test_an_optimizer_is_found_wherever_it_is_stored(kind, how):
 
 @ways
 def test_two_loss_scale_optimizers_are_counted_once(how):
-    begin_afresh()
+    reset_keras()
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=8.0)
     GLOBAL["generator"] = scaled
     model = compiled(InGlobal(), loss=None, **how)
@@ -145,7 +145,7 @@ def test_two_loss_scale_optimizers_are_counted_once(how):
 
 @ways
 def test_the_output_of_a_quantized_layer_is_recorded(how):
-    begin_afresh()
+    reset_keras()
     hidden, out = layers.Dense(8, "relu", name="hidden"), layers.Dense(2, name="out")
     model = keras.Sequential([keras.Input([4]), hidden, out])
     for layer in model.layers:
@@ -171,7 +171,7 @@ class LooksUp(keras.Model):
 
 @ways
 def test_a_sparse_activation_gradient_is_recorded_as_if_dense(how):
-    begin_afresh()
+    reset_keras()
     model = compiled(LooksUp(), **how)
     indices = np.array([3, 5, 3, 3, 0, 1, 5, 2])
     with tf.GradientTape() as tape:
@@ -201,7 +201,7 @@ class Filter(layers.Layer):
 
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
 def test_a_complex_variable_is_recorded_as_real_and_imaginary_parts(how):
-    begin_afresh()
+    reset_keras()
     model = keras.Sequential([keras.Input([4]), layers.Dense(4), Filter(name="filter")])
     model = compiled(model, keras.optimizers.SGD(0.5), **how)
     path = "sequential/filter/gain"
@@ -261,7 +261,7 @@ HIDDEN = (
     ids=["in a function that was traced before", "trained and not called"],
 )
 def test_a_layer_whose_output_cannot_be_observed_is_named(make, is_trained_before, reason, how):
-    begin_afresh()
+    reset_keras()
     model = compiled(make(), **how)
     if is_trained_before:
         fit(model, X, Y)
@@ -290,7 +290,7 @@ class TrainsOnePart(Parts):
 @ways
 @pytest.mark.parametrize("freq", ["batch", "epoch"])
 def test_variables_that_no_optimizer_receives_are_named_once(freq, how):
-    begin_afresh()
+    reset_keras()
     model = compiled(TrainsOnePart(), loss=None, **how)
     with pytest.warns(UserWarning, match="not recorded") as caught:
         monitored(model, freq=freq)
@@ -316,7 +316,7 @@ class TrainsEverySecond(Parts):
 
 
 def test_variables_recorded_in_the_second_step_cause_no_warning(recwarn):
-    begin_afresh()
+    reset_keras()
     model = compiled(TrainsEverySecond(), loss=None, run_eagerly=True)
     model.optimizer.build(model.trainable_variables)
     monitor = monitored(model)
@@ -333,7 +333,7 @@ def test_a_layer_without_floating_point_outputs_is_named():
         def call(self, x):
             return tf.cast(tf.round(x), tf.int32)
 
-    begin_afresh()
+    reset_keras()
     counts = Counts(name="counts")
     model = keras.Sequential(
         [keras.Input([4]), counts, layers.Embedding(50, 2), layers.Flatten(), layers.Dense(2)]
@@ -358,7 +358,7 @@ def test_one_unmeasurable_tensor_does_not_affect_the_others(monkeypatch, how):
         return sketch_all(tensors)
 
     monkeypatch.setattr(encode, "sketch_all", sketch_most)
-    begin_afresh()
+    reset_keras()
     model = keras.Sequential([keras.Input([4]), layers.Dense(3, name="odd"), layers.Dense(2)])
     with pytest.warns(UserWarning, match="not recorded") as caught:
         record = monitored(compiled(model, **how)).records[0]

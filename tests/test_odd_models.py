@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from reference import weights_of
-from small_models import CallAt, begin_afresh, compiled, fit, mlp, regression_data
+from small_models import CallAt, compiled, fit, mlp, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
@@ -68,7 +68,7 @@ both_ways = pytest.mark.parametrize("eagerly", [False, True], ids=["graph", "eag
 
 
 def trained(make, data, eagerly, monitors):
-    begin_afresh()
+    reset_keras()
     model = compiled(make(), keras.optimizers.SGD(0.05), run_eagerly=eagerly)
     fit(model, *data, monitors, batch_size=None if isinstance(data[0], tf.data.Dataset) else 8)
     return weights_of(model)

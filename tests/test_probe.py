@@ -7,7 +7,7 @@ import tensorflow as tf
 from event_files import tags_in
 from keras import layers
 from reference import assert_is_sketch_of, gradients_by_tape, weights_of
-from small_models import BATCH_SIZE, begin_afresh, compiled, fit, mlp, regression_data
+from small_models import BATCH_SIZE, compiled, fit, mlp, regression_data, reset_keras
 
 from vg_keras import GradientMonitor, Probe, read_run
 
@@ -36,7 +36,7 @@ class Weighing(keras.Model):
 
 
 def weighing(**how):
-    begin_afresh()
+    reset_keras()
     model = Weighing()
     model(X[:1])
     return compiled(model, keras.optimizers.Adam(0.01), metrics=["mae"], **how)
@@ -106,7 +106,7 @@ def test_two_models_can_be_compared_on_the_same_batch():
 
 
 def test_the_dropout_masks_of_a_probe_are_the_same_at_every_step():
-    begin_afresh()
+    reset_keras()
     model = compiled(
         keras.Sequential([keras.Input([4]), layers.Dropout(0.5, seed=3), layers.Dense(2)]),
         keras.optimizers.SGD(0.0),
@@ -157,7 +157,7 @@ def test_a_probe_can_have_its_own_loss():
 
 
 def test_a_probe_of_an_unbuilt_model_is_recorded():
-    begin_afresh()
+    reset_keras()
     model = compiled(keras.Sequential([layers.Dense(3, "relu"), layers.Dense(2)]))
     monitor = GradientMonitor(None, "batch", probe=PROBE)
     fit(model, X, Y, [monitor])

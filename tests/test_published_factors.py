@@ -13,7 +13,7 @@ import functools
 import keras
 import numpy as np
 import pytest
-from small_models import begin_afresh, compiled, fit
+from small_models import compiled, fit, reset_keras
 
 from vg_keras import GradientMonitor
 
@@ -23,7 +23,7 @@ DEPTH, WIDTH, SEEDS = 10, 512, range(3)
 @functools.cache
 def record_at_start(activation, initializer, seed):
     """Records one step of a deep network on random inputs and labels."""
-    begin_afresh()
+    reset_keras()
     keras.utils.set_random_seed(seed)
     x = np.random.default_rng(seed).normal(size=[256, WIDTH]).astype(np.float32)
     labels = np.random.default_rng(seed).integers(0, 10, 256)

@@ -6,7 +6,7 @@ import keras
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh, compiled, fit, regression_data
+from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
@@ -18,7 +18,7 @@ class Model(keras.Sequential):
     """A model whose train step calls `apply` in its own way."""
 
     def __init__(self, **how):
-        begin_afresh()
+        reset_keras()
         super().__init__([keras.Input([4]), layers.Dense(2, name="out", **how)], name="model")
 
     def train_step(self, data):
@@ -168,7 +168,7 @@ class LooksAtSignature(layers.Layer):
 
 @ways
 def test_a_layer_can_inspect_the_signature_of_another(how):
-    begin_afresh()
+    reset_keras()
     model = keras.Sequential([keras.Input([4]), LooksAtSignature(), layers.Dense(2)])
     monitor = GradientMonitor(None, "batch")
     fit(compiled(model, **how), X, Y, [monitor])

@@ -10,13 +10,13 @@ import keras
 import pytest
 from keras import layers
 from reference import weights_of
-from small_models import begin_afresh, compiled, fit, regression_data
+from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
 
 def small_model():
-    begin_afresh()
+    reset_keras()
     hidden = layers.Dense(8, "relu", name="hidden", kernel_regularizer=keras.regularizers.L2(0.01))
     parts = [hidden, layers.Dropout(0.1, name="drop"), layers.Dense(2, name="out")]
     return keras.Sequential([keras.Input([4]), *parts], name="model")

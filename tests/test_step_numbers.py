@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh, compiled, fit, regression_data
+from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
@@ -49,7 +49,7 @@ class TwoParts(keras.Model):
 
 
 def two_parts(critic_steps=1, **how):
-    begin_afresh()
+    reset_keras()
     model = TwoParts(critic_steps)
     model(X[:1])
     model.compile(**{"jit_compile": False, **how})
@@ -108,7 +108,7 @@ class Accumulating(keras.Sequential):
 )
 @ways
 def test_a_due_step_that_applies_nothing_is_postponed(update_freq, expected, how):
-    begin_afresh()
+    reset_keras()
     model = Accumulating([keras.Input([4]), layers.Dense(1)])
     compiled(model, "sgd", **how).optimizer.build(model.trainable_variables)
     monitor = GradientMonitor(None, update_freq)
@@ -119,7 +119,7 @@ def test_a_due_step_that_applies_nothing_is_postponed(update_freq, expected, how
 
 @pytest.mark.filterwarnings("ignore:The activation gradients of:UserWarning")
 def test_training_that_ends_before_anything_is_applied_warns():
-    begin_afresh()
+    reset_keras()
     model = Accumulating([keras.Input([4]), layers.Dense(1)])
     compiled(model, "sgd").optimizer.build(model.trainable_variables)
     with pytest.warns(UserWarning, match="nothing is recorded") as caught:
@@ -136,7 +136,7 @@ def test_training_that_ends_before_anything_is_applied_warns():
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}, {"steps_per_execution": 4}])
 def test_steps_on_data_of_unknown_length_are_numbered_without_gaps(how):
     data = tf.data.Dataset.from_tensor_slices(regression_data(5)).batch(8)
-    begin_afresh()
+    reset_keras()
     model = compiled(keras.Sequential([keras.Input([4]), layers.Dense(2)]), **how)
     monitor = GradientMonitor(None, "batch")
     fit(model, data.filter(lambda x, y: True), None, [monitor], batch_size=None, epochs=3)
@@ -182,7 +182,7 @@ class OwnFit(keras.Sequential):
 
 
 def test_a_custom_fit_is_numbered_by_its_hooks():
-    begin_afresh()
+    reset_keras()
     model = compiled(OwnFit([keras.Input([4]), layers.Dense(1)]))
     monitor = GradientMonitor(None, "batch")
     model.fit(X, X[:, :1], [monitor], epochs=3)
@@ -214,7 +214,7 @@ NOT_CALLED = (
 
 @pytest.mark.parametrize("freqs", [["batch"], [100], [100, "batch"], ["batch", "batch"]])
 def test_a_loop_that_bypasses_the_models_train_function_warns(freqs):
-    begin_afresh()
+    reset_keras()
     model = compiled(KeepsItsTrainFunction([keras.Input([4]), layers.Dense(1)]))
     monitors = [GradientMonitor(None, freq) for freq in freqs]
     with pytest.warns(UserWarning, match="did not call|Another GradientMonitor") as caught:
@@ -231,7 +231,7 @@ def test_a_loop_that_bypasses_the_models_train_function_warns(freqs):
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 def test_stopped_training_on_data_of_unknown_length_continues_without_a_gap():
     data = tf.data.Dataset.from_tensor_slices(regression_data(5)).batch(8)
-    begin_afresh()
+    reset_keras()
     model = compiled(keras.Sequential([keras.Input([4]), layers.Dense(2)]))
     monitor = GradientMonitor(None, "batch")
     stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=100)
@@ -244,7 +244,7 @@ def test_stopped_training_on_data_of_unknown_length_continues_without_a_gap():
 
 @pytest.mark.filterwarnings("ignore:The activation gradients of:UserWarning")
 def test_the_probe_is_recorded_at_the_steps_that_are_recorded():
-    begin_afresh()
+    reset_keras()
     model = Accumulating([keras.Input([4]), layers.Dense(1)])
     compiled(model, "sgd").optimizer.build(model.trainable_variables)
     monitor = GradientMonitor(None, 8, probe=(X[:8], X[:8, :1]))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import BATCH_SIZE, CustomTrainStep, begin_afresh, compiled, fit, regression_data
+from small_models import BATCH_SIZE, CustomTrainStep, compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor, Probe
 
@@ -24,7 +24,7 @@ class CountsCalls(layers.Layer):
 
 def counting():
     """A model with a built optimizer, because a function that creates variables is traced twice."""
-    begin_afresh()
+    reset_keras()
     counts = CountsCalls(name="counts")
     model = keras.Sequential([keras.Input([4]), layers.Dense(4, "relu"), counts, layers.Dense(2)])
     compiled(model).optimizer.build(model.trainable_variables)
@@ -60,7 +60,7 @@ def test_a_model_is_traced_once_per_purpose_over_several_fits(update_freq, with_
 def test_an_optimizer_built_late_causes_no_further_trace(update_freq, optimizer):
     if optimizer == "mixed precision":
         optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
-    begin_afresh()
+    reset_keras()
     counts = CountsCalls(name="counts")
     model = keras.Sequential([keras.Input([4]), layers.Dense(4, "relu"), counts, layers.Dense(2)])
     compiled(model, optimizer)
@@ -74,7 +74,7 @@ def test_an_optimizer_built_late_causes_no_further_trace(update_freq, optimizer)
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "lion", "loss scale"])
 def test_the_variables_of_an_optimizer_are_those_created_by_fit(optimizer, strategy, two_replicas):
     def variables(monitors):
-        begin_afresh()
+        reset_keras()
         with two_replicas.scope() if strategy else contextlib.nullcontext():
             chosen = optimizer
             if optimizer == "loss scale":

@@ -11,12 +11,12 @@ from small_models import (
     LEARNING_RATE,
     CallAt,
     CustomTrainStep,
-    begin_afresh,
     compiled,
     fit,
     mlp,
     mlp_of_next_name,
     regression_data,
+    reset_keras,
 )
 
 from vg_keras import GradientMonitor, read_run
@@ -47,7 +47,7 @@ def assert_norms_agree(monitor, expected, rel=1e-4):
 @pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
 def test_a_custom_train_step_is_recorded(how):
     def model():
-        begin_afresh()
+        reset_keras()
         model = CustomTrainStep()
         model(np.zeros([1, 4]))
         return compiled(model, **how)
@@ -139,7 +139,7 @@ def test_a_model_with_two_optimizers_is_recorded(how):
         return steps
 
     def gan(**how):
-        begin_afresh()
+        reset_keras()
         model = GAN()
         model.compile(**{"jit_compile": False, **how})
         return model
@@ -189,7 +189,7 @@ def test_an_excessive_loss_scale_shows_as_infinite_gradients():
 
 
 def under(strategy, make):
-    begin_afresh()
+    reset_keras()
     with strategy.scope():
         return make()
 
@@ -216,7 +216,7 @@ def test_two_replicas_of_an_embedding_are_recorded(two_replicas):
 
     x = np.array([[1, 1, 5], [5, 1, 7], [0, 5, 5], [1, 2, 3]])
     y = np.random.default_rng(0).normal(size=[4, 2]).astype(np.float32)
-    begin_afresh()
+    reset_keras()
     expected = gradients_by_tape(model(), x, y)
     monitor = GradientMonitor(None)
     fit(under(two_replicas, model), x, y, [monitor], batch_size=4)

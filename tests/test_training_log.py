@@ -57,6 +57,18 @@ def test_a_custom_loop_is_identical_live_and_from_disk(tmp_path):
     assert_same_live_as_from_disk(monitor, tmp_path)
 
 
+def test_a_custom_loop_after_a_fit_is_a_training_run_of_its_own(tmp_path):
+    monitor, model = GradientMonitor(tmp_path, "batch"), compiled(mlp())
+    x, y = regression_data(1)
+    fit(model, x, y, [monitor])
+    with monitor.watch(model) as watch, watch.step():
+        model.train_on_batch(x, y)
+    fit(model, x, y, [monitor])
+
+    assert steps_of(monitor.run) == [[0], [1], [2]]
+    assert_same_live_as_from_disk(monitor, tmp_path)
+
+
 @pytest.mark.parametrize("num_kept", [1, 4])
 def test_records_dropped_from_memory_are_read_from_disk(tmp_path, monkeypatch, num_kept):
     limit = num_kept * 40_000

@@ -245,9 +245,9 @@ class Training:
         model: The model.
         settings: The settings.
         records: The records, with ascending steps.
-        resumed_from: If the optimizer was restored from a backup, the step at which this run
-            continues an earlier one; None otherwise. Records of the earlier run from this step on
-            describe discarded weights.
+        resumed_from: The first step if the optimizer had made steps before, in another `fit` or
+            before it was restored from a backup; None otherwise. If an earlier run of the model has
+            records from this step on, they describe weights that were discarded.
         cost: The cost of recording when the run ended, over all training runs of the model with the
             same monitor. None if it has not ended.
     """

@@ -7,7 +7,8 @@ training runs in the log. `callback.py` and `loop.py` connect it to the steps.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 
 import keras
 
@@ -43,6 +44,8 @@ class Recording:
         receiver.note_seconds = self._meter.note_elsewhere
         self.due = DueExecutions(receiver, self.schedule, self._meter)
         self._beginning: Beginning | None = None
+        self._loop: Callable[[], Observer | None] = _no_loop
+        """Returns what observed the previous training run if that was a custom loop."""
 
     @property
     def cost(self) -> Cost:
@@ -94,12 +97,14 @@ class Recording:
             observer: The observer of its steps.
             model: The model that it trains.
             optimizers: The optimizers that train the model.
-            continues: Whether to continue the previous training run if the steps continue where it
-                stopped.
+            continues: Whether to continue the previous training run if that was of the same
+                custom loop and the steps continue where it stopped.
         """
         stopped_at = self.count.next
         is_resumed = self.count.begin(observer.counts) and self.count.next > 0
-        if self._beginning is None or not continues or self.count.next != stopped_at:
+        is_same = continues and self._loop() is observer and self.count.next == stopped_at
+        self._loop = weakref.ref(observer) if continues else _no_loop
+        if self._beginning is None or not is_same:
             began = time.time()
             quantities = observer.choice.quantities
             settings = settings_of(model, optimizers, self.schedule.update_freq, quantities)
@@ -116,3 +121,7 @@ class Recording:
         if observer is not None:
             self.count.end(observer.counts)
         self.receiver.close(self.cost)
+
+
+def _no_loop() -> None:
+    return None

@@ -37,9 +37,9 @@ def draw(training: dict[int, NDArray[np.float64]], title: str) -> Figure:
 def _draw_speeds(axes: Axes, norms: NDArray[np.float64], published: list[float]) -> None:
     epochs = np.arange(norms.shape[1])
     low, median, high = np.percentile(norms, (5, 50, 95), axis=0)
-    for i, colour in zip(range(norms.shape[2]), SHADES, strict=False):
-        axes.plot(epochs, median[:, i], color=colour, label=f"hidden layer {i + 1}")
-        axes.fill_between(epochs, low[:, i], high[:, i], color=colour, alpha=0.15, linewidth=0)
+    for i, color in zip(range(norms.shape[2]), SHADES, strict=False):
+        axes.plot(epochs, median[:, i], color=color, label=f"hidden layer {i + 1}")
+        axes.fill_between(epochs, low[:, i], high[:, i], color=color, alpha=0.15, linewidth=0)
     zeros = np.zeros(len(published))
     axes.plot(zeros, published, "kx", label="the book's network", clip_on=False, zorder=5)
     axes.set_xlabel("epoch")

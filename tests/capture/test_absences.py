@@ -6,7 +6,7 @@ import keras
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh, mlp
+from small_models import mlp, reset_keras
 
 from vg_keras.capture.absences import Absences
 from vg_keras.capture.calls import Call
@@ -29,7 +29,7 @@ class Seen:
         self.plan = Plan(self.model, Choice())
 
     def hand(self, *paths):
-        self.absences.note_handed(dict.fromkeys(paths, tf.constant(1.0)))
+        self.absences.note_received(dict.fromkeys(paths, tf.constant(1.0)))
 
     def sentences(self, is_final=True):
         return self.absences.sentences(self.plan, is_final)
@@ -51,7 +51,7 @@ def test_without_absences_nothing_is_reported():
 def test_variables_that_no_optimizer_received_are_named_at_the_end_only():
     seen = Seen()
     seen.hand(PATHS[0])
-    seen.absences.note_handed({PATHS[1]: None})  # received, though without a gradient
+    seen.absences.note_received({PATHS[1]: None})  # received, though without a gradient
     (sentence,) = seen.sentences()
 
     assert seen.sentences(is_final=False) == []
@@ -87,7 +87,7 @@ def test_the_reason_that_the_taps_give_is_passed_on(where, what):
 def test_a_layer_that_is_trained_but_not_called_is_named_at_the_end_only():
     seen = Seen()
     seen.hand(*PATHS[2:])
-    seen.absences.note_handed(dict.fromkeys(PATHS[:2]))  # frozen: passed as None
+    seen.absences.note_received(dict.fromkeys(PATHS[:2]))  # frozen: passed as None
     seen.taps.called.clear()
     (sentence,) = seen.sentences()
 
@@ -141,7 +141,7 @@ def test_a_tensor_whose_measurement_fails_is_named_with_the_error(kind, what):
 
 
 def test_of_many_paths_with_one_reason_only_five_are_named():
-    begin_afresh()
+    reset_keras()
     dense = [layers.Dense(1, use_bias=False) for _ in range(7)]
     seen = Seen(keras.Sequential([keras.Input([1]), *dense]))
     five = Seen(seen.model)

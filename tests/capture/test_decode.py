@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from small_models import begin_afresh
+from small_models import reset_keras
 
 from vg_keras.capture.buffer import Rows
 from vg_keras.capture.decode import Decoder
@@ -31,7 +31,7 @@ A, B = "model/a", "model/b"
 
 @pytest.fixture
 def plan():
-    begin_afresh()
+    reset_keras()
     model = keras.Sequential(
         [
             keras.Input([3]),

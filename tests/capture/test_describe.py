@@ -3,7 +3,7 @@
 import keras
 import pytest
 from keras import layers
-from small_models import begin_afresh, compiled, mlp
+from small_models import compiled, mlp, reset_keras
 
 from vg_keras.capture.describe import describe, settings_of
 from vg_keras.capture.model_map import ModelMap
@@ -12,7 +12,7 @@ from vg_keras.record import LayerDescription, OptimizerDescription, VariableDesc
 
 @pytest.fixture(autouse=True)
 def fresh_names():
-    begin_afresh()
+    reset_keras()
 
 
 class Calls(keras.Model):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh
+from small_models import reset_keras
 
 from vg_keras.capture.buffer import Buffer
 from vg_keras.capture.calls import Call
@@ -30,7 +30,7 @@ RELU, TANH = "model/a", "model/b"
 
 @pytest.fixture
 def model():
-    begin_afresh()
+    reset_keras()
     return keras.Sequential(
         [
             keras.Input([2]),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh, compiled, fit
+from small_models import compiled, fit, reset_keras
 
 from vg_keras import GradientMonitor
 from vg_keras.capture import function_twins
@@ -30,7 +30,7 @@ def steps_of(monitor):
 
 
 def model_and_step(kind=tf.function):
-    begin_afresh()
+    reset_keras()
     model = keras.Sequential(
         [keras.Input([4]), layers.Dense(8, "tanh"), layers.Dropout(0.5, seed=1), layers.Dense(2)]
     )
@@ -145,7 +145,7 @@ class StepIsFunction(keras.Sequential):
 
 
 def made(**how):
-    begin_afresh()
+    reset_keras()
     model = StepIsFunction([keras.Input([4]), layers.Dense(8, "relu"), layers.Dense(2)])
     return compiled(model, **how)
 
@@ -202,7 +202,7 @@ class CallIsFunction(layers.Layer):
 @pytest.mark.filterwarnings("ignore:The outputs of:UserWarning")
 def test_a_layer_whose_call_is_a_function_keeps_its_own_trace():
     def operations(is_monitored):
-        begin_afresh()
+        reset_keras()
         model = keras.Sequential([CallIsFunction(), layers.Dense(2)])
         model(X[:1])
         fit(compiled(model), X, Y, [GradientMonitor(None, 3)] if is_monitored else [])
@@ -315,7 +315,7 @@ def test_all_twins_are_freed_with_the_function():
 
 def both():
     """Returns two models that one function trains, and that function."""
-    begin_afresh()
+    reset_keras()
     models = [keras.Sequential([keras.Input([4]), layers.Dense(2)]) for _ in range(2)]
     optimizers = [keras.optimizers.SGD(0.1) for _ in models]
 
@@ -437,7 +437,7 @@ def test_numbers_drawn_while_a_step_is_traced_are_the_same_in_recorded_steps(
     update_freq, is_trained_before
 ):
     def trained(monitors):
-        begin_afresh()
+        reset_keras()
         random.seed(0)
         model = DrawsWhileTraced([keras.Input([4]), layers.Dense(2)])
         compiled(model)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh, mlp
+from small_models import mlp, reset_keras
 from tapped import X, gradients_of, in_modes
 
 from vg_keras.capture import gather
@@ -137,7 +137,7 @@ def test_a_variable_counts_as_without_gradient_until_it_receives_one():
         found.append(set(gathered.gatherer.without_gradient))
 
     assert found == [{"sequential/dense/bias"}, set(gathered.plan.variables), set()]
-    assert gathered.absences.handed == set(gathered.plan.variables)
+    assert gathered.absences.received == set(gathered.plan.variables)
 
 
 def test_an_optimizer_of_another_model_is_left_alone():
@@ -197,7 +197,7 @@ def test_a_measuring_error_does_not_stop_the_optimizer(monkeypatch):
 
 
 def test_the_regularizers_part_is_separated():
-    begin_afresh()
+    reset_keras()
     dense = layers.Dense(2, kernel_regularizer=keras.regularizers.L2(0.5), use_bias=False)
     model = keras.Sequential([keras.Input([3]), dense])
     gathered = gathering(model)

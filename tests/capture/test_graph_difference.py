@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh, compiled
+from small_models import compiled, reset_keras
 
 from vg_keras.capture.graph_difference import Function, difference
 
@@ -26,7 +26,7 @@ SCOPE = keras.optimizers.SGD().name.removesuffix("_1")
 
 @pytest.fixture(autouse=True)
 def fresh_names():
-    begin_afresh()
+    reset_keras()
 
 
 def batches(x, y=Y, *weights):

@@ -3,7 +3,7 @@
 import keras
 import pytest
 from keras import layers
-from small_models import begin_afresh
+from small_models import reset_keras
 
 from vg_keras import activations
 from vg_keras.capture.layers import (
@@ -20,7 +20,7 @@ from vg_keras.capture.layers import (
 
 @pytest.fixture(autouse=True)
 def fresh_names():
-    begin_afresh()
+    reset_keras()
 
 
 def test_a_recurrent_layer_hides_its_inner_layers():

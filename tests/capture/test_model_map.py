@@ -3,14 +3,14 @@
 import keras
 import pytest
 from keras import layers
-from small_models import begin_afresh, mlp
+from small_models import mlp, reset_keras
 
 from vg_keras.capture.model_map import ModelMap, is_built
 
 
 @pytest.fixture(autouse=True)
 def fresh_names():
-    begin_afresh()
+    reset_keras()
 
 
 class Calls(keras.Model):
@@ -112,7 +112,7 @@ def test_layers_with_equal_paths_get_suffixes_in_order():
 
 def test_unbuilt_layers_are_named_as_they_will_be_once_built():
     def make():
-        begin_afresh()
+        reset_keras()
         return Calls([layers.Dense(2), Calls([layers.Dense(3)], name="inner")])
 
     built, unbuilt = make(), make()

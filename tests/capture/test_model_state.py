@@ -4,14 +4,14 @@ import keras
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh, compiled, fit, regression_data
+from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras.capture.model_state import ModelState
 
 
 @pytest.fixture
 def model():
-    begin_afresh()
+    reset_keras()
     parts = [layers.Dense(3), layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(2)]
     model = compiled(
         keras.Sequential([keras.Input([4]), *parts]), keras.optimizers.Adam(), metrics=["mae"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh, mlp
+from small_models import mlp, reset_keras
 from tapped import X, gradients_of, in_modes
 
 from vg_keras.capture import gather, observer
@@ -85,7 +85,7 @@ def test_a_new_execution_starts_with_an_empty_buffer():
 
 
 def test_a_model_without_variables_is_prepared_by_its_first_step():
-    begin_afresh()
+    reset_keras()
     observed = Observed(keras.Sequential([layers.Dense(2), layers.Dense(1)]))
     before = observed.steps(), observed.observer.absences(is_final=True)
 

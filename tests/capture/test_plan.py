@@ -3,7 +3,7 @@
 import keras
 import pytest
 from keras import layers
-from small_models import begin_afresh
+from small_models import reset_keras
 
 from vg_keras.activations import ACTIVATIONS
 from vg_keras.capture.plan import (
@@ -22,7 +22,7 @@ PATHS = ["model/a/kernel", "model/a/bias", "model/b/kernel"]
 
 @pytest.fixture
 def model():
-    begin_afresh()
+    reset_keras()
     return keras.Sequential(
         [
             keras.Input([3]),

@@ -3,7 +3,7 @@
 import keras
 import pytest
 from keras import layers
-from small_models import begin_afresh, compiled, fit, regression_data
+from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 from vg_keras.capture import train_function
@@ -29,7 +29,7 @@ def added_operations(monkeypatch, depth, make_layer, **choice):
 
     original = train_function.trace
     monkeypatch.setattr(train_function, "trace", trace)
-    begin_afresh()
+    reset_keras()
     model = keras.Sequential([keras.Input([4]), *(make_layer() for _ in range(depth))])
     fit(
         compiled(model, "adam"),

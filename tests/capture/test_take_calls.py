@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh
+from small_models import reset_keras
 from tapped import X, gradients_of, run
 
 from vg_keras.capture.taps import Taps
@@ -13,7 +13,7 @@ from vg_keras.capture.taps import Taps
 
 @pytest.fixture(autouse=True)
 def fresh_names():
-    begin_afresh()
+    reset_keras()
 
 
 @pytest.fixture(params=["eager", "graph", "xla"])

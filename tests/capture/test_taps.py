@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import begin_afresh
+from small_models import reset_keras
 from tapped import X, gradients_of, in_modes, run
 
 from vg_keras.capture.gradients import penalty_gradient
@@ -18,7 +18,7 @@ PADDED = [[1, 2]], [[1, 2, 0, 0]]
 
 @pytest.fixture(autouse=True)
 def fresh_names():
-    begin_afresh()
+    reset_keras()
 
 
 @pytest.fixture(params=["eager", "graph", "xla"])

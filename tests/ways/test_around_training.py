@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from layers_and_models import TARGET, VECTORS, dense, sequential
 from reference import assert_is_sketch_of
-from small_models import CallAt, begin_afresh
+from small_models import CallAt, reset_keras
 from twin import derive_by_compiled_loss
 from way import Way
 
@@ -59,7 +59,7 @@ def resumable(tmp_path):
     return WAY.monitored_model(), monitor, backup
 
 
-def test_a_resumed_training_goes_on_with_its_steps_and_records_none_twice(tmp_path):
+def test_a_resumed_run_continues_the_step_numbers(tmp_path):
     model, monitor, backup = resumable(tmp_path)
 
     def fail(model):
@@ -84,7 +84,7 @@ def test_a_resumed_training_goes_on_with_its_steps_and_records_none_twice(tmp_pa
 
 
 def test_two_models_monitored_in_turn_in_one_process():
-    begin_afresh()
+    reset_keras()
     models = [WAY.model(), WAY.model()]
     monitors = [GradientMonitor(None, "batch"), GradientMonitor(None, "batch")]
     expected = []
@@ -101,7 +101,7 @@ def test_two_models_monitored_in_turn_in_one_process():
 
 
 def test_a_model_that_is_trained_within_a_callback_of_another_training():
-    begin_afresh()
+    reset_keras()
     models = [WAY.model(), WAY.model()]
     for model in models:
         model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)

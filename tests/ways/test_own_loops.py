@@ -9,7 +9,7 @@ import tensorflow as tf
 from kinds_of_training import GAN
 from layers_and_models import TARGET, VECTORS, attention, dense, sequential
 from reference import assert_is_sketch_of
-from small_models import begin_afresh
+from small_models import reset_keras
 from twin import expected_steps
 from way import BATCH_SIZE, Way
 
@@ -30,7 +30,7 @@ def expected():
 
 
 def model_and_optimizer(make=MLP.model):
-    begin_afresh()
+    reset_keras()
     return make(), keras.optimizers.SGD(0.1)
 
 
@@ -131,7 +131,7 @@ def test_the_first_step_of_each_epoch_is_recorded_if_the_loop_marks_epochs():
 
 @pytest.mark.parametrize("kind", [KINDS["eager"], KINDS["tf.function"]])
 def test_a_model_built_by_its_first_step_is_recorded_from_that_step(kind):
-    begin_afresh()
+    reset_keras()
     model = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dense(2)])
     optimizer = keras.optimizers.SGD(0.1)
     monitor = GradientMonitor(None, "batch")
@@ -143,7 +143,7 @@ def test_a_model_built_by_its_first_step_is_recorded_from_that_step(kind):
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_two_optimizers_each_with_its_own_gradients(kind):
-    begin_afresh()
+    reset_keras()
     model = GAN()
     model.compile([keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)])
     critic, generator = model.critic_optimizer, model.generator_optimizer

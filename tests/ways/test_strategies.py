@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from layers_and_models import TARGET, VECTORS
 from reference import assert_is_sketch_of
-from small_models import begin_afresh
+from small_models import reset_keras
 from twin import expected_steps
 from way import Way
 
@@ -53,7 +53,7 @@ def expected():
 
 
 def fitted(strategy, monitor, **how):
-    begin_afresh()
+    reset_keras()
     with strategy.scope():
         model = perceptron()
         model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
@@ -122,8 +122,8 @@ def test_a_probe_under_two_replicas_sees_its_batch_once(two_replicas, expected):
     assert record.examples == {"first": 8, "second": 8}
 
 
-def test_a_loop_of_ones_own_under_two_replicas(two_replicas, expected):
-    begin_afresh()
+def test_a_custom_loop_under_two_replicas(two_replicas, expected):
+    reset_keras()
     with two_replicas.scope():
         model = perceptron()
         optimizer = keras.optimizers.SGD(0.1)
@@ -141,8 +141,8 @@ def test_a_loop_of_ones_own_under_two_replicas(two_replicas, expected):
         assert_agree(record, expected[record.step])
 
 
-def test_a_loop_under_replicas_wants_a_built_model(two_replicas):
-    begin_afresh()
+def test_a_loop_under_replicas_needs_a_built_model(two_replicas):
+    reset_keras()
     with two_replicas.scope():
         model = keras.Sequential([keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="in the scope of the strategy"):

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from reference import assert_is_sketch_of
-from small_models import begin_afresh, compiled, fit, regression_data
+from small_models import compiled, fit, regression_data, reset_keras
 from twin import array, derive
 
 from vg_keras import GradientMonitor
@@ -164,7 +164,7 @@ class OfGraph(Model):
 
 def first_record(kind, way):
     """Returns the model before its first step, and the record of that step."""
-    begin_afresh()
+    reset_keras()
     model = compiled(kind(), keras.optimizers.SGD(0.1), loss=None, **WAYS[way])
     monitor = GradientMonitor(None)
     before = kind()
@@ -261,7 +261,7 @@ SEVERAL = (
     ("kind", "reason"),
     [(PerExample, OUT_OF_SIGHT), (Accumulated, OUT_OF_SIGHT), (TwoLosses, SEVERAL)],
 )
-def test_what_can_not_be_told_is_left_out_and_named(kind, way, reason):
+def test_an_ambiguous_derivative_is_left_out_and_named(kind, way, reason):
     with pytest.warns(UserWarning, match="not recorded") as caught:
         model, record = first_record(kind, way)
     (warning,) = caught

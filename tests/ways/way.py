@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from small_models import begin_afresh
+from small_models import reset_keras
 from twin import derive_by_compiled_loss
 
 BATCH_SIZE = 8
@@ -47,7 +47,7 @@ class Way:
 
     def fresh_model(self, **how):
         """Returns the model before training, always with the same weights and names."""
-        begin_afresh()
+        reset_keras()
         model = self.model()
         settings = {"loss": "mse", "jit_compile": False, **self.compile, **self.compile_twin, **how}
         model.compile(self.optimizer(), **settings)
@@ -55,7 +55,7 @@ class Way:
 
     def monitored_model(self):
         """Returns the same model, compiled for this way."""
-        begin_afresh()
+        reset_keras()
         model = self.model()
         model.compile(self.optimizer(), **{"loss": "mse", "jit_compile": False, **self.compile})
         return model

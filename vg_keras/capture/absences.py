@@ -31,18 +31,18 @@ class Absences:
         taps: The taps of the model, which know what they could not observe.
 
     Attributes:
-        handed: Paths of the variables for which an optimizer received a gradient or None.
+        received: Paths of the variables for which an optimizer received a gradient or None.
     """
 
     def __init__(self, taps: Taps) -> None:
         self._taps = taps
-        self.handed: set[str] = set()
+        self.received: set[str] = set()
         self._with_gradient: set[str] = set()
         self._unmeasured: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
-    def note_handed(self, gradients: Mapping[str, Gradient | None]) -> None:
+    def note_received(self, gradients: Mapping[str, Gradient | None]) -> None:
         """Notes the gradients that an optimizer received, by path of the variable."""
-        self.handed |= set(gradients)
+        self.received |= set(gradients)
         self._with_gradient |= {p for p, gradient in gradients.items() if gradient is not None}
 
     def measurable_gradients(self, gradients: Mapping[str, Gradient]) -> dict[str, Gradient]:
@@ -101,8 +101,8 @@ class Absences:
     def _unseen(self, plan: Plan) -> Iterator[Absence]:
         """Yields what no step has contained."""
         for path in plan.variables:
-            if path not in self.handed:
-                yield "gradients", path, _NOT_HANDED
+            if path not in self.received:
+                yield "gradients", path, _NOT_RECEIVED
         for path in self._not_called(plan):
             yield "outputs", path, _NOT_CALLED
 
@@ -120,7 +120,7 @@ _HIDDEN = (
     "the layers are called inside a loop or function (tf.while_loop, tf.function, "
     "tf.vectorized_map), where they can't be observed"
 )
-_NOT_HANDED = "no Keras optimizer received any"
+_NOT_RECEIVED = "no Keras optimizer received any"
 _NOT_CALLED = "the layers were not called while the step was traced"
 
 

@@ -75,11 +75,11 @@ class Measurement:
     moments: Mapping[Key, tf.Tensor] = dataclasses.field(default_factory=dict)
     drop: Callable[[Key, Exception], None] | None = None
 
-    def undisturbing(self, handed: Sequence[tf.Tensor]) -> Measurement:
+    def undisturbing(self, received: Sequence[tf.Tensor]) -> Measurement:
         """Returns the same measurement on tensors that are safe to read; see `copies.py`.
 
         Args:
-            handed: The gradients that the optimizer received; of IndexedSlices, the values.
+            received: The gradients that the optimizer received; of IndexedSlices, the values.
         """
         tensors = dense_parts(self.gradients.values())
         for calls in self.calls.values():
@@ -88,9 +88,9 @@ class Measurement:
         if tf.executing_eagerly() or not tensors:
             return self
         graph = tensors[0].graph  # the default graph may be a branch of `tf.cond`
-        if any(tensor.graph is not graph for tensor in [*tensors, *handed]):
+        if any(tensor.graph is not graph for tensor in [*tensors, *received]):
             return self  # an optimizer in the user's `tf.cond` makes them inputs of the cond
-        roots = [tensor.op for tensor in handed]
+        roots = [tensor.op for tensor in received]
         roots += [op for op in graph.get_operations() if op.op_def and op.op_def.is_stateful]
         copy_of = dict(zip(map(id, tensors), copies(tensors, roots), strict=True))
         return dataclasses.replace(

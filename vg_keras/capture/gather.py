@@ -120,7 +120,7 @@ class Gatherer:
         pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
         given = {path: gradient for path, gradient in pairs if path is not None}
         known = {path: gradient for path, gradient in given.items() if gradient is not None}
-        self._absences.note_handed(given)
+        self._absences.note_received(given)
         self.without_gradient |= set(given) - set(known)
         self.without_gradient -= set(known)
         with suspended():
@@ -154,9 +154,9 @@ class Gatherer:
                     moments=self._moments(plan, optimizer, variables),
                     drop=self._absences.note_failure,
                 )
-                handed = dense_parts(known.values())
+                received = dense_parts(known.values())
                 self._due_steps.when_due(
-                    step, lambda slot: self._store(slot, measurement, by_penalty, handed)
+                    step, lambda slot: self._store(slot, measurement, by_penalty, received)
                 )
 
         return finish
@@ -183,7 +183,7 @@ class Gatherer:
         slot: tf.Tensor | int,
         measurement: Measurement,
         by_penalty: Mapping[str, tf.Tensor],
-        handed: Sequence[tf.Tensor],
+        received: Sequence[tf.Tensor],
     ) -> None:
         """Stores a measurement, inside the condition that the step is due.
 
@@ -193,7 +193,7 @@ class Gatherer:
             slot: The slot of the buffer.
             measurement: The measurement, without the gradients of regularizers.
             by_penalty: dL/d(penalty) by path of the variable.
-            handed: The gradients that the optimizer received; of IndexedSlices, the values.
+            received: The gradients that the optimizer received; of IndexedSlices, the values.
         """
         plan, buffer = self._prepare()
         with self._taps.paused():
@@ -204,7 +204,7 @@ class Gatherer:
                 for path, by in by_penalty.items()
             }
         if not getattr(self._model, "jit_compile", False):  # XLA fuses differently
-            measurement = measurement.undisturbing(handed)
+            measurement = measurement.undisturbing(received)
         dataclasses.replace(measurement, penalties=added).store(slot, plan, buffer)
 
     def _take(

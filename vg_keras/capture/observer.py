@@ -141,12 +141,12 @@ class Observer:
     @property
     def has_seen_no_gradient(self) -> bool:
         """Whether no optimizer has received a gradient of a monitored variable so far."""
-        return not self.failures and not self._absences.handed
+        return not self.failures and not self._absences.received
 
     @property
     def cannot_record(self) -> bool:
         """Whether no step can be recorded, because the trace passes no gradient to an optimizer."""
-        return self.was_traced and not self._absences.handed
+        return self.was_traced and not self._absences.received
 
     def prepare(self) -> None:
         """Creates the plan and the buffer once the model is built."""

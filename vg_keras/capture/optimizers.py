@@ -217,7 +217,7 @@ def _call_hooks(
     """
     if _is_running(optimizer):
         return apply(*args, **kwargs)
-    args, kwargs, gradients, variables = _handed(apply, optimizer, args, kwargs)
+    args, kwargs, gradients, variables = _arguments_of(apply, optimizer, args, kwargs)
     if gradients is None:
         return apply(*args, **kwargs)
     call: Callable[[], Any] = functools.partial(apply, *args, **kwargs)
@@ -227,7 +227,7 @@ def _call_hooks(
         return call()
 
 
-def _handed(
+def _arguments_of(
     apply: Method, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any], list[Any] | None, list[Any]]:
     """Returns the arguments of `apply`, and the gradients and variables among them.
