@@ -1,9 +1,13 @@
-# make demo     install, then train a deep sigmoid and a deep ReLU network side by side
-# make test     install, then run every check and test
-# make test-lowest  run the tests on the lowest versions that pyproject.toml allows
-# make results  run all experiments and write what they found into experiments/ (half an hour)
-# make format   let ruff rewrite what it can
-# make dist     build what a release publishes, and check it
+# make demo         trains a deep sigmoid and a deep ReLU network side by side (a minute or two)
+# make check        lint, types and the fast tests (under three minutes)
+# make test         every check and test, as CI runs them
+# make format       lets ruff fix and format the code
+# make results      runs all experiments and rewrites their results (half an hour)
+# make test-lowest  runs the tests on the lowest versions that pyproject.toml allows
+# make dist         builds what a release publishes, and checks it
+# make clean        removes what the others installed
+#
+# Each installs what it needs into .venv, the first time.
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,10 +16,16 @@ PACKAGE := ".[tensorflow,figures]"
 REQUIREMENTS := -r experiments/requirements.txt
 REQUIREMENTS_DEV := -r tests/requirements.txt
 
-.PHONY: demo test test-lowest results lint format dist clean
+.PHONY: help demo check test test-lowest results lint format dist clean
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m experiments.sigmoid_vs_relu
+
+check: $(VENV)/.installed-dev lint
+	@$(BIN)/python -m pytest -m "not slow"
 
 test: $(VENV)/.installed-dev lint
 	@$(BIN)/python -m pytest

@@ -65,7 +65,7 @@ def test_reading_a_log_imports_neither_tensorflow_nor_keras(tmp_path):
         "training_log",
         "quantities",
         "ranking",
-        "frames",
+        "tables",
         "sketch.sketch",
         "sketch.histogram",
         "theory",

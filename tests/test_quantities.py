@@ -6,11 +6,14 @@ import math
 import pytest
 from scripted_records import full_record
 
+from vg_keras.log.format import FORMAT_VERSION
 from vg_keras.quantities import BY_NAME, CHARTS, NUMBERS, QUANTITIES, SKETCHES
 from vg_keras.record import Record
 from vg_keras.sketch.sketch import Sketch
 
 STORED = [quantity for quantity in QUANTITIES if quantity.number is not None]
+
+ADD_IT = "Add a value to full_record() in tests/scripted_records.py."
 
 
 def test_a_record_has_exactly_one_attribute_per_stored_quantity():
@@ -25,6 +28,10 @@ def test_each_quantity_is_listed_once():
     assert {*SKETCHES, *NUMBERS} == set(STORED)
 
 
+def test_no_quantity_is_newer_than_the_format():
+    assert max(quantity.since for quantity in QUANTITIES) <= FORMAT_VERSION
+
+
 @pytest.mark.parametrize("quantities", [SKETCHES, NUMBERS])
 def test_each_has_a_unique_number_on_disk(quantities):
     assert sorted(quantity.number for quantity in quantities) == list(range(len(quantities)))
@@ -32,6 +39,7 @@ def test_each_has_a_unique_number_on_disk(quantities):
 
 @pytest.mark.parametrize("quantity", STORED, ids=lambda quantity: quantity.name)
 def test_the_form_matches_the_content_of_a_record(quantity):
+    assert getattr(full_record(), quantity.name), ADD_IT
     (value,) = getattr(full_record(), quantity.name).values()
 
     assert isinstance(value, {"sketch": Sketch, "number": float, "count": int}[quantity.form])
@@ -39,6 +47,7 @@ def test_the_form_matches_the_content_of_a_record(quantity):
 
 @pytest.mark.parametrize("quantity", STORED, ids=lambda quantity: quantity.name)
 def test_the_path_is_a_variables_or_a_layers(quantity):
+    assert getattr(full_record(), quantity.name), ADD_IT
     (path,) = getattr(full_record(), quantity.name)
 
     assert path == {"variables": "dense/kernel", "layers": "dense"}[quantity.of]

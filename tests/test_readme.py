@@ -18,6 +18,7 @@ from vg_keras.log.charts import KINDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+TENSORBOARD = (ROOT / "docs" / "tensorboard.md").read_text()
 CODE, LOOP, PROBE, THEORY = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHOWN = re.search(r"```\n(sequential.*?)```", README, re.DOTALL).group(1)
 
@@ -78,7 +79,9 @@ def test_the_probe_example_runs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "WAYS_TO_TRAIN.md", "experiments/README.md"]
+    "page",
+    ["README.md", "CONTRIBUTING.md", "experiments/README.md"]
+    + [f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))],
 )
 def test_links_are_valid(page):
     path = ROOT / page
@@ -88,10 +91,11 @@ def test_links_are_valid(page):
 
 
 def test_every_kind_of_tag_is_explained():
-    for kind in KINDS:
-        assert any(f"`{kind}{path}`" in README for path in ("", "/VARIABLE", "/LAYER"))
+    paths = ("", "/VARIABLE", "/LAYER")
+    missing = [kind for kind in KINDS if not any(f"`{kind}{p}`" in TENSORBOARD for p in paths)]
+    assert missing == [], "Add a row to docs/tensorboard.md."
     for tag in (log_format.TRAINING_TAG, log_format.RECORD_TAG, log_format.COST_TAG):
-        assert f"`{tag}`" in README
+        assert f"`{tag}`" in TENSORBOARD
 
 
 @pytest.mark.parametrize("name", [*EXPERIMENTS, *BENCHMARKS])

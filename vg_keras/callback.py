@@ -23,7 +23,7 @@ from vg_keras.arguments import (
     checked_patterns,
     warn_of_old_versions,
 )
-from vg_keras.capture import claims
+from vg_keras.capture import thread_claims
 from vg_keras.capture.fit import FitCapture, capture_of
 from vg_keras.capture.loop_capture import loop_observer
 from vg_keras.capture.model_map import is_built
@@ -33,13 +33,13 @@ from vg_keras.capture.probe_pass import ProbePass
 from vg_keras.capture.train_function import NotCalledError, OccupiedError, restore
 from vg_keras.cost import Cost
 from vg_keras.filters import Filter, checked_filter
-from vg_keras.frames import to_pandas
 from vg_keras.log.chart_rhythm import HistogramRhythm
 from vg_keras.loop import Watch
 from vg_keras.probe import Probe, as_probe
 from vg_keras.receiver import Receiver
 from vg_keras.record import Record, Run
 from vg_keras.recording import Recording
+from vg_keras.tables import to_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,7 +212,7 @@ class GradientMonitor(keras.callbacks.Callback):
         return logs[0].records if logs else []
 
     def to_pandas(self) -> pd.DataFrame:
-        """Returns `records` as a table; see `vg_keras.frames.to_pandas`."""
+        """Returns `records` as a table; see `vg_keras.tables.to_pandas`."""
         return to_pandas(self.records)
 
     @property
@@ -232,7 +232,7 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Attaches to the model and prepares the log. Invalid settings raise here."""
-        claims.claim(self, self.model)
+        thread_claims.claim(self, self.model)
         restore(self.model)  # a `fit` that was interrupted may have left a recording function
         self._receiver.close()
         self._follow_model()
@@ -259,7 +259,7 @@ class GradientMonitor(keras.callbacks.Callback):
         Raises:
             RuntimeError: If another thread trains the same model or uses this monitor.
         """
-        claims.check(self, self.model)
+        thread_claims.check(self, self.model)
         if self._is_over:
             self._warn_of_inner_fit()
             return
@@ -304,7 +304,7 @@ class GradientMonitor(keras.callbacks.Callback):
         if restore(self.model):
             self._give_up()
         self._recording.close(observer)
-        claims.release(self, self.model)
+        thread_claims.release(self, self.model)
 
     def _end_epoch(self, capture: FitCapture) -> None:
         count = self._recording.count

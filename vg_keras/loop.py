@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import keras
 
-from vg_keras.capture import claims
+from vg_keras.capture import thread_claims
 from vg_keras.capture.observer import Observer
 from vg_keras.recording import Recording
 
@@ -55,7 +55,7 @@ class Watch:
     def __enter__(self) -> Self:
         """Opens the log, and begins a training run or continues the previous one."""
         recording = self._recording
-        claims.claim(self._user, self.model)
+        thread_claims.claim(self._user, self.model)
         recording.open(self.model)
         self._introduce()
         recording.begin(self._observer, self.model, self._optimizers, continues=True)
@@ -74,7 +74,7 @@ class Watch:
         self.is_open = False
         self._recording.due.pause()
         self._recording.close(self._observer)
-        claims.release(self._user, self.model)
+        thread_claims.release(self._user, self.model)
 
     def begin_epoch(self) -> None:
         """Marks the beginning of an epoch, for `update_freq="epoch"` and `histogram_freq`."""
@@ -92,7 +92,7 @@ class Watch:
         """
         if not self.is_open:
             raise RuntimeError("Enter the watch first: `with monitor.watch(model) as watch:`.")
-        claims.check(self._user, self.model)
+        thread_claims.check(self._user, self.model)
         count, schedule, due = self._recording.count, self._recording.schedule, self._recording.due
         step = count.take(self._batches)
         is_due = schedule.due(step, self._batches) is not None

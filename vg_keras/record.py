@@ -268,8 +268,8 @@ class Training:
         return f"<Training {self.id} of {self.model.name!r}: {number}{of_steps}>"
 
     def to_pandas(self) -> pd.DataFrame:
-        """Returns the records as a table; see `vg_keras.frames.to_pandas`."""
-        from vg_keras.frames import to_pandas
+        """Returns the records as a table; see `vg_keras.tables.to_pandas`."""
+        from vg_keras.tables import to_pandas
 
         return to_pandas(self.records)
 

@@ -13,6 +13,7 @@ from scripted_records import contents, full_record, training_of
 
 from vg_keras import Cost, quantities
 from vg_keras.log import format as log_format
+from vg_keras.quantities import NUMBERS, SKETCHES
 from vg_keras.record import (
     LayerDescription,
     ModelDescription,
@@ -304,10 +305,10 @@ def payload_with(**changes):
         payload_with(step=np.array([1, 2])),
         payload_with(step=np.array([object()], dtype=object)),
         payload_with(without_gradient=np.array([5])),
-        payload_with(sketch_paths=np.full(8, 1)),
-        payload_with(sketch_kinds=np.full(8, 8)),
-        payload_with(value_kinds=np.full(6, 6)),
-        payload_with(value_paths=np.full(6, 1)),
+        payload_with(sketch_paths=np.full(len(SKETCHES), 1)),
+        payload_with(sketch_kinds=np.full(len(SKETCHES), len(SKETCHES))),
+        payload_with(value_kinds=np.full(len(NUMBERS), len(NUMBERS))),
+        payload_with(value_paths=np.full(len(NUMBERS), 1)),
         payload_with(values=np.zeros(5)),
         payload_with(value_kinds=None),
         log_format.packed({"step": np.int64(3)}),

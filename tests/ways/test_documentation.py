@@ -8,7 +8,7 @@ from kinds_of_training import KINDS_OF_TRAINING
 from layers_and_models import LAYERS_AND_MODELS
 
 TESTS = Path(__file__).parent
-TABLE = (TESTS.parents[1] / "WAYS_TO_TRAIN.md").read_text()
+TABLE = (TESTS.parents[1] / "docs/ways_to_train.md").read_text()
 COLUMNS = ("gradients", "activations", "activation gradients", "updates")
 
 

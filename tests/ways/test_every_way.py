@@ -1,6 +1,6 @@
 """Each way to train is recorded with the numbers of a twin without the monitor.
 
-Each way is a row of the table in WAYS_TO_TRAIN.md, and each test here is a column.
+Each way is a row of the table in docs/ways_to_train.md, and each test here is a column.
 """
 
 import functools

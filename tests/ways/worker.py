@@ -41,7 +41,7 @@ def loop(monitor):
 
 
 def fit(monitor):
-    documentation = Path(__file__).parents[2].joinpath("WAYS_TO_TRAIN.md").read_text()
+    documentation = Path(__file__).parents[2].joinpath("docs/ways_to_train.md").read_text()
     recipe: dict = {}
     code = documentation.split("```python\n")[1].split("```")[0]
     exec(code, recipe)  # noqa: S102 - the code in the documentation

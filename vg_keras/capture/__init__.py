@@ -19,7 +19,7 @@ Functions that run a recorded step, in place of the user's:
     model_state       whether the variables of a model have changed
     python_random     draws the same random numbers in two traces
     custom_gradients  frees the graphs of old traces
-    claims            allows one thread at a time per model and monitor
+    thread_claims     allows one thread at a time per model and monitor
 
 Plan, made once the model is built:
 
@@ -46,7 +46,7 @@ Measurement, inside the step:
     due_steps         numbers the steps and decides which are kept
     copies            copies tensors so that reading them doesn't change how the step is rounded
     encode            computes rows of the buffer from what was gathered
-    examples          counts the examples in the outputs of layers
+    num_examples      counts the examples in the outputs of layers
     buffer            variables that keep the rows until the host reads them
 
 Records, on the host:

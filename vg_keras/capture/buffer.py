@@ -46,8 +46,8 @@ class Rows:
 
     Args:
         counts: int64 `[rows, 2048]`.
-        numbers: float64 `[rows, 11]`: the aggregates of the sketch, the step, and the extras. The
-            step of a row that was not filled, and an extra that is not known, are NaN.
+        numbers: float64 `[rows, 9 + NUM_EXTRAS]`: the aggregates of the sketch, the step, and the
+            extras. The step of a row that was not filled, and an extra that is not known, are NaN.
         active: bool `[masks, MAX_UNITS]`.
     """
 
@@ -124,8 +124,8 @@ class Buffer:
             step: The number of the step, int64.
             rows: n different rows.
             sketches: Their sketches, counts `[n, 2048]` and aggregates `[n, 8]`.
-            extras: float64 `[n, 2]`.
-            known: Which of the extras are known, bool `[n, 2]`. Defaults to all of them.
+            extras: float64 `[n, NUM_EXTRAS]`.
+            known: Which of the extras are known, bool `[n, NUM_EXTRAS]`. Defaults to all of them.
         """
         steps = tf.fill([len(rows), 1], tf.cast(step, tf.float64))
         flags = np.ones([len(rows), 1 + NUM_EXTRAS])

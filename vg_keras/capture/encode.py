@@ -18,8 +18,8 @@ from vg_keras.activations import Bounds
 from vg_keras.capture.buffer import NUM_EXTRAS, Buffer
 from vg_keras.capture.calls import Call
 from vg_keras.capture.copies import copies
-from vg_keras.capture.examples import examples_of
 from vg_keras.capture.gradients import Gradient, dense_parts, divided, on_values
+from vg_keras.capture.num_examples import examples_of
 from vg_keras.capture.plan import (
     ACTIVATION,
     ACTIVATION_GRADIENT,

@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager, contextmanager
 import keras
 import tensorflow as tf
 
-from vg_keras.capture import claims
+from vg_keras.capture import thread_claims
 from vg_keras.capture.absences import Absences
 from vg_keras.capture.buffer import Buffer, Rows, bytes_of_slot
 from vg_keras.capture.decode import Decoder
@@ -185,7 +185,7 @@ class Observer:
         Args:
             left_alone: Functions that were made for the recorded step; see `function_twins.py`.
         """
-        with claims.alone_with(self._model):
+        with thread_claims.alone_with(self._model):
             if self._is_watching:  # by another monitor of the same loop that shares this observer
                 yield
                 return

@@ -5,7 +5,7 @@ import sys
 import pytest
 from scripted_records import full_record
 
-from vg_keras.frames import to_pandas
+from vg_keras.tables import to_pandas
 
 
 def test_each_row_is_a_step_and_a_variable_or_layer():

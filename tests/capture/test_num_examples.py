@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from vg_keras.capture.calls import Call
-from vg_keras.capture.examples import examples_of
+from vg_keras.capture.num_examples import examples_of
 
 
 def counted(value, spec=None, examples=None):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from vg_keras.capture import claims
+from vg_keras.capture import thread_claims
 
 
 class Used:
@@ -29,42 +29,42 @@ def in_another_thread(function):
 def test_a_thread_may_claim_and_check_repeatedly():
     used = Used()
     for _ in range(2):
-        claims.claim(used)
-        claims.check(used)
+        thread_claims.claim(used)
+        thread_claims.check(used)
 
 
 def test_the_latest_claim_wins_and_the_other_thread_gets_an_error():
     used = Used()
-    claims.claim(used)
-    errors = in_another_thread(lambda: (claims.claim(used), claims.check(used)))
+    thread_claims.claim(used)
+    errors = in_another_thread(lambda: (thread_claims.claim(used), thread_claims.check(used)))
 
     assert errors == []
     with pytest.raises(RuntimeError, match="Another thread started training the same model"):
-        claims.check(used)
+        thread_claims.check(used)
 
 
 def test_a_released_object_can_be_claimed_again():
     used = Used()
-    in_another_thread(lambda: (claims.claim(used), claims.release(used)))
-    claims.check(used)
+    in_another_thread(lambda: (thread_claims.claim(used), thread_claims.release(used)))
+    thread_claims.check(used)
 
 
 def test_a_thread_cannot_release_the_claim_of_another():
     used = Used()
-    in_another_thread(lambda: claims.claim(used))
-    claims.release(used)
+    in_another_thread(lambda: thread_claims.claim(used))
+    thread_claims.release(used)
     with pytest.raises(RuntimeError):
-        claims.check(used)
+        thread_claims.check(used)
 
 
 def test_only_one_thread_can_watch_a_model():
     used = Used()
 
     def watch():
-        with claims.alone_with(used):
+        with thread_claims.alone_with(used):
             pass
 
-    with claims.alone_with(used):
+    with thread_claims.alone_with(used):
         watch()  # nested, in the same thread
         during = in_another_thread(watch)
     after = in_another_thread(watch)
@@ -76,7 +76,7 @@ def test_only_one_thread_can_watch_a_model():
 
 def test_a_model_is_released_after_an_error():
     used = Used()
-    with pytest.raises(KeyError), claims.alone_with(used):
+    with pytest.raises(KeyError), thread_claims.alone_with(used):
         raise KeyError
 
-    assert in_another_thread(lambda: claims.alone_with(used).__enter__()) == []
+    assert in_another_thread(lambda: thread_claims.alone_with(used).__enter__()) == []
