@@ -3,6 +3,7 @@
 # make test         every check and test, as CI runs them
 # make format       lets ruff fix and format the code
 # make results      runs all experiments and rewrites their results (half an hour)
+# make docs         renders docs/ as a site, docs/_build/index.html
 # make test-lowest  runs the tests on the lowest versions that pyproject.toml allows
 # make dist         builds what a release publishes, and checks it
 # make clean        removes what the others installed
@@ -16,7 +17,7 @@ PACKAGE := ".[tensorflow,figures]"
 REQUIREMENTS := -r experiments/requirements.txt
 REQUIREMENTS_DEV := -r tests/requirements.txt
 
-.PHONY: help demo check test test-lowest results lint format dist clean
+.PHONY: help demo check test docs test-lowest results lint format dist clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' $(MAKEFILE_LIST)
@@ -29,6 +30,11 @@ check: $(VENV)/.installed-dev lint
 
 test: $(VENV)/.installed-dev lint
 	@$(BIN)/python -m pytest
+
+docs: $(VENV)/.installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "Open docs/_build/index.html."
 
 # uv, because pip cannot resolve to the lowest versions.
 test-lowest: $(VENV)/.created pyproject.toml
@@ -60,7 +66,7 @@ dist: $(VENV)/.created
 	@$(BIN)/twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest dist
+	rm -rf $(VENV) $(VENV)-lowest dist docs/_build
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vg_keras needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'

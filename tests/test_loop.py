@@ -46,7 +46,7 @@ class Observer:
         first: The first steps of the executions.
     """
 
-    choice, num_traced, cannot_record, counts = Choice(), 0, False, {}
+    choice, num_traced, cannot_record, counts = Choice(), 0, False, {1: 0}
 
     def __init__(self, num_batches=1):
         self.num_batches, self.kept, self.first, self.is_watching = num_batches, None, [], False
@@ -194,3 +194,15 @@ def test_a_thread_that_lost_its_model_to_another_one_is_told():
             loop.run(1)
 
     assert loop.observer.first == [0]
+
+
+def test_a_watch_that_is_entered_again_goes_on_with_the_same_training_run():
+    loop, watched = Loop(update_freq=3), []
+    for _ in range(2):
+        with loop.watch:
+            watched += loop.run(2)
+    ids = [event for event in loop.receiver.events if event[:1].isdigit()]
+
+    assert watched == [True, False, False, True]
+    assert len(ids) == 2
+    assert ids[0] == ids[1]

@@ -61,7 +61,7 @@ def test_reading_a_log_imports_neither_tensorflow_nor_keras(tmp_path):
         "schedule",
         "cost",
         "filters",
-        "profile",
+        "profiles",
         "training_log",
         "quantities",
         "ranking",
@@ -79,6 +79,13 @@ def test_every_public_name_resolves():
     assert {name: getattr(vg_keras, name).__name__ for name in vg_keras.__all__} == {
         name: name for name in vg_keras.__all__
     }
+
+
+def test_no_public_name_is_also_a_module():
+    """Importing a module would replace a function of the same name in the package."""
+    modules = {path.stem for path in (ROOT / "vg_keras").iterdir()}
+
+    assert modules & set(vg_keras.__all__) == set()
 
 
 def test_the_public_names_are_as_listed():

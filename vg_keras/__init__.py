@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vg_keras.log.format import FormatVersionError
     from vg_keras.log.reader import follow, iter_records, read_run
     from vg_keras.probe import Probe
-    from vg_keras.profile import profile
+    from vg_keras.profiles import profile
     from vg_keras.record import Record, Run, Training
     from vg_keras.sketch.sketch import Sketch
 
@@ -47,7 +47,7 @@ _HOME = {
     "Training": "vg_keras.record",
     "follow": "vg_keras.log.reader",
     "iter_records": "vg_keras.log.reader",
-    "profile": "vg_keras.profile",
+    "profile": "vg_keras.profiles",
     "read_run": "vg_keras.log.reader",
 }
 

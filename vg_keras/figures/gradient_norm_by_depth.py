@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from vg_keras.profile import profile
+from vg_keras.profiles import profile
 from vg_keras.record import Training
 
 

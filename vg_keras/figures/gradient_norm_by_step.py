@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from vg_keras.profile import profile
+from vg_keras.profiles import profile
 from vg_keras.record import Training
 
 DARKEST, LIGHTEST = 0.0, 0.88  # the end of viridis is too light for a line on white
