@@ -15,3 +15,4 @@ html_title = "vg_keras"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 napoleon_use_ivar = True
+default_role = "code"

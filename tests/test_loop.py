@@ -137,7 +137,7 @@ def test_a_step_that_fails_does_not_count_and_stays_due(update_freq, expected, e
     assert loop.recording.count.next == 3
 
 
-def test_the_log_is_closed_and_the_model_released_after_an_error():
+def test_after_an_error_the_log_is_closed_and_the_loop_can_go_on():
     loop = Loop()
     with pytest.raises(KeyError), loop.watch:
         raise KeyError
