@@ -258,3 +258,46 @@ def test_two_replicas_with_unequal_parts_of_the_last_batch_are_recorded(two_repl
     first = [np.linalg.norm(b - a) / LEARNING_RATE for b, a in zip(before, steps[0], strict=True)]
     for record, right in zip(monitor.records, [first, last], strict=True):
         assert [s.norm for s in record.gradients.values()] == pytest.approx(right, rel=1e-4)
+
+
+class PassesWhatIsNoTensor(keras.Model):
+    """Passes the optimizer accumulators that are variables, or constants from outside its graph."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        self.dense = keras.layers.Dense(2, name="dense")
+        self.dense.build([None, 4])
+        self.built = True
+        shapes = [variable.shape for variable in self.dense.trainable_variables]
+        self.accumulators = [tf.Variable(tf.zeros(shape), trainable=False) for shape in shapes]
+        self.constants = [tf.fill(shape, 0.5) for shape in shapes]
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self(x) - y) ** 2)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        for accumulator, gradient in zip(self.accumulators, gradients, strict=True):
+            accumulator.assign(gradient)
+        passed = self.accumulators if self.kind == "variables" else self.constants
+        self.optimizer.apply_gradients(zip(passed, self.trainable_variables, strict=True))
+        return {"loss": loss}
+
+
+@pytest.mark.filterwarnings("ignore:The activation gradients of")
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
+@pytest.mark.parametrize("kind", ["variables", "constants"])
+def test_gradients_that_are_variables_or_constants_are_recorded(kind, how):
+    model = compiled(PassesWhatIsNoTensor(kind), **how)
+    monitor = GradientMonitor(None, "batch")
+    fit(model, *regression_data(3), [monitor])
+    last = monitor.records[-1].gradients
+
+    assert [record.step for record in monitor.records] == [0, 1, 2]
+    expected = model.accumulators if kind == "variables" else model.constants
+    for sketch, value in zip(last.values(), expected, strict=True):
+        assert_is_sketch_of(sketch, value.numpy())

@@ -181,6 +181,7 @@ class Receiver:
         Returns:
             The last recorded step, or None if no step was recorded.
         """
+        steps: list[int] = []
         with self._never_failing():
             self._received_from = observer
             self.notices.give()
@@ -195,8 +196,7 @@ class Receiver:
                 self._warn_of_absences(
                     is_final=self._num_in_training >= RECORDS_THAT_SHOW_ALL[observer.was_traced]
                 )
-                return steps[-1]
-        return None
+        return steps[-1] if steps else None
 
     def warn_of_nothing(self) -> None:
         """Warns why the due steps left no record."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from vg_keras.cost import Cost
 from vg_keras.log.reader import read_training
-from vg_keras.log.storage import is_remote, storage_of
+from vg_keras.log.storage import file_errors, is_remote, storage_of
 from vg_keras.log.writer import RecordWriter
 from vg_keras.quantities import SKETCHES
 from vg_keras.record import ModelDescription, Record, Run, Settings, Training
@@ -141,7 +141,10 @@ class TrainingLog:
         if directory is None or directory in self._introduced:
             return None
         self._introduced.add(directory)
-        num_others = len(storage_of(directory).event_files(directory))
+        try:
+            num_others = len(storage_of(directory).event_files(directory))
+        except file_errors():  # not worth ending the training run
+            num_others = 0
         files = "event file" if num_others == 1 else "event files"
         others = f", which already holds {num_others} {files} of earlier training runs"
         separately = (

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vg_keras.capture.gradients import dense_parts, divided, on_values, penalty_gradient
+from vg_keras.capture.gradients import as_tensor, dense_parts, divided, on_values, penalty_gradient
 
 
 def test_without_a_loss_scale_a_gradient_is_unchanged():
@@ -42,6 +42,15 @@ def test_the_values_of_slices_are_their_dense_part():
 
     assert found[0] is dense
     assert found[1] is values
+
+
+def test_a_variable_is_read_and_slices_are_left_alone():
+    slices = tf.IndexedSlices(tf.constant([[2.0]]), tf.constant([4]), tf.constant([5, 1]))
+    variable = tf.Variable([1.0, 2.0])
+
+    assert as_tensor(slices) is slices
+    assert isinstance(as_tensor(variable), tf.Tensor)
+    assert as_tensor(variable).numpy().tolist() == [1.0, 2.0]
 
 
 def test_a_function_of_slices_keeps_their_indices():

@@ -19,7 +19,7 @@ from vg_keras.capture.buffer import Buffer
 from vg_keras.capture.calls import Call
 from vg_keras.capture.due_steps import DueSteps
 from vg_keras.capture.encode import Measurement
-from vg_keras.capture.gradients import Gradient, dense_parts, divided, penalty_gradient
+from vg_keras.capture.gradients import Gradient, as_tensor, dense_parts, divided, penalty_gradient
 from vg_keras.capture.op_callbacks import suspended
 from vg_keras.capture.optimizers import loss_scale, moments_of, summed_over_replicas
 from vg_keras.capture.plan import FIRST_MOMENT, SECOND_MOMENT, Choice, Key, Plan
@@ -119,7 +119,9 @@ class Gatherer:
         plan, _ = self._prepare()
         pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
         given = {path: gradient for path, gradient in pairs if path is not None}
-        known = {path: gradient for path, gradient in given.items() if gradient is not None}
+        known = {
+            path: as_tensor(gradient) for path, gradient in given.items() if gradient is not None
+        }
         self._absences.note_received(given)
         self.without_gradient |= set(given) - set(known)
         self.without_gradient -= set(known)

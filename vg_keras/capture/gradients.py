@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
@@ -12,6 +12,17 @@ from vg_keras.statistics.blocks import traced_once
 
 Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
 """A gradient as `tf.GradientTape` returns it: IndexedSlices if only some rows are concerned."""
+
+
+def as_tensor(gradient: Any) -> Gradient:
+    """Returns a gradient as a tensor of the current graph; IndexedSlices are returned unchanged.
+
+    A train step may pass the optimizer a `tf.Variable` that accumulates gradients, or a constant
+    from outside the graph.
+    """
+    if isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    return tf.convert_to_tensor(gradient)
 
 
 def dense_parts(gradients: Iterable[Gradient]) -> list[tf.Tensor]:

@@ -242,9 +242,9 @@ class Observer:
 
     def decoder(self) -> Decoder:
         """Returns a decoder for one training run."""
-        plan, _ = self._prepare()
         if self.description is None:
             raise RuntimeError("Nothing has been read yet.")
+        plan, _ = self._prepare()
         return Decoder(plan, self.description)
 
     def absences(self, is_final: bool) -> list[str]:
