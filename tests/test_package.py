@@ -75,6 +75,14 @@ def test_the_reading_half_imports_neither_tensorflow_nor_keras(module):
     assert output_of(f"import sys, vg_keras.{module}; print({HEAVY})") == "set()"
 
 
+def test_every_module_has_a_test_file_of_its_name_in_the_same_place():
+    package, tests = ROOT / "vg_keras", ROOT / "tests"
+    modules = [path.relative_to(package) for path in package.rglob("*.py")]
+    expected = {path.with_name(f"test_{path.name}") for path in modules if path.stem != "__init__"}
+
+    assert sorted(str(path) for path in expected if not (tests / path).exists()) == []
+
+
 def test_every_public_name_resolves():
     assert {name: getattr(vg_keras, name).__name__ for name in vg_keras.__all__} == {
         name: name for name in vg_keras.__all__
