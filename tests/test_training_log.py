@@ -301,3 +301,18 @@ def test_each_model_has_its_own_records(tmp_path):
 
     assert [record.step for record in log.records] == [5]
     assert steps_of(log.run) == [[0], [5]]
+
+
+def test_many_training_runs_of_one_record_are_thinned_out_too(monkeypatch):
+    record = full_record(0)
+    monkeypatch.setattr(training_log, "MAX_BYTES", 10 * bytes_of(record))
+    log = TrainingLog("gradients", ())
+    for number in range(100):
+        log.begin(Beginning(str(number), float(number), SETTINGS))
+        log.add(full_record(number), MODEL)
+    kept = [record.step for record in log.records]
+
+    assert 2 < len(kept) <= 10
+    assert (kept[0], kept[-1]) == (0, 99)
+    assert kept == sorted(set(kept))
+    assert len(log.run.trainings) == 100

@@ -235,10 +235,15 @@ class TrainingLog:
             self._writer = RecordWriter(self._directory, self._kinds, self._warn)
 
     def _drop_some(self) -> None:
-        while self._bytes > MAX_BYTES and any(len(kept.records) > 2 for kept in self._kept):
+        """Drops every second record of all training runs, but neither the first nor the last."""
+        while self._bytes > MAX_BYTES:
+            places = [(kept, record) for kept in self._kept for record in kept.records]
+            if len(places) <= 2:
+                return
             for kept in self._kept:
-                if len(kept.records) > 2:
-                    del kept.records[1:-1:2]  # except the first and the last
+                kept.records = []
+            for kept, record in [*places[:-1:2], places[-1]]:
+                kept.records.append(record)
             self._bytes = sum(bytes_of(record) for kept in self._kept for record in kept.records)
 
     def copied(self) -> TrainingLog:
