@@ -187,7 +187,7 @@ def test_a_cost_prints_as_a_sentence():
         "1,200 records, one every 500 steps, 0.81% of the training time, 1.3 s for tracing, 3.4 MB"
     )
     assert str(Cost(math.nan, 0.0, 1, 0, None)) == (
-        "1 records, an unknown fraction of the training time, 0.0 s for tracing, 0.0 MB"
+        "1 record, an unknown fraction of the training time, 0.0 s for tracing, 0.0 MB"
     )
 
 

@@ -200,6 +200,27 @@ def test_a_dataset_loop_inside_of_the_function_is_recorded_by_its_last_step():
     assert_agree(record, expected()[2])
 
 
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_python_loop_inside_the_step_is_recorded_by_its_last_batch(kind):
+    model, optimizer = model_and_optimizer()
+    train_step = step_of(model, optimizer)
+
+    @kind
+    def train_on_all(xs, ys):
+        for x, y in zip(xs, ys, strict=True):
+            train_step(x, y)
+
+    xs, ys = ([tf.constant(part) for part in parts] for parts in zip(*batches(), strict=True))
+    monitor = GradientMonitor(None, "batch")
+    with monitor.watch(model, optimizer) as watch:
+        for _ in range(2):
+            with watch.step():
+                train_on_all(xs, ys)
+
+    assert [record.step for record in monitor.records] == [2, 5]
+    assert_agree(monitor.records[0], expected()[2])
+
+
 def test_attention_in_a_compiled_step_is_recorded():
     way = Way(
         "attention", attention, np.random.default_rng(0).normal(size=[8, 5, 3]).astype("f"), TARGET

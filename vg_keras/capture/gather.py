@@ -8,7 +8,7 @@ into rows of the buffer.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -25,6 +25,30 @@ from vg_keras.capture.optimizers import loss_scale, moments_of, summed_over_repl
 from vg_keras.capture.plan import FIRST_MOMENT, SECOND_MOMENT, Choice, Key, Plan
 from vg_keras.capture.taps import Taps
 from vg_keras.capture.trace_local import TraceLocal
+
+
+class _Number:
+    """The number of the step in one trace.
+
+    Read once for all optimizers of a step. If a variable is updated again, as in a Python loop over
+    several batches, that is another step.
+
+    Args:
+        due_steps: Numbers the steps.
+    """
+
+    def __init__(self, due_steps: DueSteps) -> None:
+        self._due_steps = due_steps
+        self._step = due_steps.number()
+        self._updated: set[str] = set()
+
+    def of_update(self, paths: Collection[str]) -> tf.Tensor:
+        """Returns the number of the step in which these variables are updated."""
+        if self._updated.intersection(paths):
+            self._step = self._due_steps.number()
+            self._updated.clear()
+        self._updated.update(paths)
+        return self._step
 
 
 class Gatherer:
@@ -64,7 +88,7 @@ class Gatherer:
         self._due_steps = due_steps
         self._prepare = prepare
         self._is_prepared = is_prepared
-        self.number = TraceLocal(due_steps.number)
+        self.number = TraceLocal(lambda: _Number(due_steps))
         self.shapes: dict[str, tuple[int | None, ...]] = {}
         self.without_gradient: set[str] = set()
         self.num_stored = 0
@@ -126,7 +150,7 @@ class Gatherer:
         self.without_gradient |= set(given) - set(known)
         self.without_gradient -= set(known)
         with suspended():
-            step = self.number.here()
+            step = self.number.here().of_update(given)
             calls, penalties = self._take(plan, {id(v) for v in variables}, list(known.values()))
             known = self._absences.measurable_gradients(known)
             calls = self._absences.measurable_calls(calls)
