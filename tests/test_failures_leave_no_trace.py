@@ -230,7 +230,7 @@ def test_a_probe_that_fails_at_its_first_step():
     model, _ = fused_model()
     before = attributes(model)
     probe = (np.zeros([3, 5]), np.zeros([3, 2]))
-    with pytest.raises(ValueError, match="`probe` must be a batch that the model takes"):
+    with pytest.raises(ValueError, match="`probe` must be a batch that the model can"):
         fit(model, *regression_data(2), [GradientMonitor(None, "batch", probe=probe)])
 
     assert changes(before, attributes(model)) == []
