@@ -39,3 +39,13 @@ def two_replicas():
     start again, and TensorFlow treats equal numbers as the same all-reduce.
     """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+SLOW = ("experiments", "ways")
+
+
+def pytest_collection_modifyitems(items):
+    """Marks all tests of experiments and of the ways to train as slow."""
+    for item in items:
+        if item.path.parent.name in SLOW:
+            item.add_marker("slow")

@@ -16,6 +16,8 @@ import pytest
 
 import vg_keras
 
+pytestmark = pytest.mark.slow
+
 TRAINING = """
     import hashlib, json, os, resource, shutil, sys, warnings
     from reference import weights_of

@@ -15,6 +15,8 @@ from vg_keras import GradientMonitor, read_run
 from vg_keras.capture.devices import suffix_of_worker
 from vg_keras.log.storage import directory_of_copy
 
+pytestmark = pytest.mark.slow
+
 COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda m: pickle.loads(pickle.dumps(m))}
 copies = pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 

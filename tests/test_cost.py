@@ -13,6 +13,8 @@ from vg_keras import Cost, GradientMonitor, read_run
 from vg_keras.cost import CostMeter
 from vg_keras.schedule import Schedule
 
+pytestmark = pytest.mark.slow
+
 
 class Training:
     """A fake training run with given step times, on its own clock."""

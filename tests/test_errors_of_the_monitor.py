@@ -17,6 +17,8 @@ from vg_keras.capture.encode import Measurement
 from vg_keras.log import charts
 from vg_keras.log.writer import RecordWriter
 
+pytestmark = pytest.mark.slow
+
 
 def trained(monitors, **how):
     model = compiled(mlp(), **how)

@@ -10,6 +10,8 @@ from small_models import BATCH_SIZE, CallAt, compiled, fit, regression_data, res
 
 from vg_keras import GradientMonitor, Probe
 
+pytestmark = pytest.mark.slow
+
 
 class TroubleError(Exception):
     """Raised by these tests only."""

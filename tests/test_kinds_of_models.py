@@ -10,6 +10,8 @@ from small_models import BATCH_SIZE, compiled, fit, mlp, regression_data
 
 from vg_keras import GradientMonitor, read_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def fresh_names():

@@ -13,7 +13,10 @@ from small_models import BATCH_SIZE, CallAt, CustomTrainStep, compiled, fit, mlp
 from vg_keras import GradientMonitor
 
 # Keras 3.15 saves weights in a way that NumPy 2 warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 
 def fail(model):

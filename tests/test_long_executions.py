@@ -10,6 +10,8 @@ from small_models import compiled, fit, mlp, regression_data, reset_keras
 from vg_keras import GradientMonitor, Probe
 from vg_keras.capture import observer
 
+pytestmark = pytest.mark.slow
+
 WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
 ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 

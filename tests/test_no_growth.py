@@ -12,6 +12,8 @@ from small_models import compiled, fit, mlp, regression_data
 from vg_keras import GradientMonitor, training_log
 from vg_keras.training_log import bytes_of
 
+pytestmark = pytest.mark.slow
+
 WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
 ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 

@@ -17,6 +17,8 @@ from small_models import BATCH_SIZE, CallAt, compiled, fit, mlp, mlp_of_next_nam
 
 from vg_keras import GradientMonitor, read_run
 
+pytestmark = pytest.mark.slow
+
 TRAINING = """
     import sys
     import keras, numpy as np

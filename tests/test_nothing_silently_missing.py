@@ -11,6 +11,8 @@ from small_models import compiled, fit, regression_data, reset_keras
 from vg_keras import GradientMonitor
 from vg_keras.capture import encode
 
+pytestmark = pytest.mark.slow
+
 X, Y = regression_data(4)
 WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
 ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)

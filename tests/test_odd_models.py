@@ -13,6 +13,8 @@ from small_models import CallAt, compiled, fit, mlp, regression_data, reset_kera
 
 from vg_keras import GradientMonitor
 
+pytestmark = pytest.mark.slow
+
 Pair = namedtuple("Pair", "first second")
 
 

@@ -11,6 +11,8 @@ from small_models import BATCH_SIZE, compiled, fit, mlp, regression_data, reset_
 
 from vg_keras import GradientMonitor, Probe, read_run
 
+pytestmark = pytest.mark.slow
+
 X, Y = regression_data(5)
 PROBE = (X[-12:], Y[-12:])
 

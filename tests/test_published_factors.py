@@ -17,6 +17,8 @@ from small_models import compiled, fit, reset_keras
 
 from vg_keras import GradientMonitor
 
+pytestmark = pytest.mark.slow
+
 DEPTH, WIDTH, SEEDS = 10, 512, range(3)
 
 

@@ -16,6 +16,8 @@ from vg_keras import GradientMonitor, read_run
 from vg_keras.log import format as log_format
 from vg_keras.log.charts import KINDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 TENSORBOARD = (ROOT / "docs" / "tensorboard.md").read_text()

@@ -12,6 +12,8 @@ from small_models import compiled, fit, mlp, regression_data
 
 from vg_keras import GradientMonitor
 
+pytestmark = pytest.mark.slow
+
 
 def normalised_model_with_dropout():
     keras.utils.clear_session()

@@ -14,6 +14,8 @@ from networks import NETWORKS, trained
 
 from vg_keras import GradientMonitor
 
+pytestmark = pytest.mark.slow
+
 
 def state_of(model):
     """Returns all weights and the state of all optimizers."""

@@ -10,6 +10,8 @@ from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
+pytestmark = pytest.mark.slow
+
 X, Y = regression_data(4)
 ways = pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
 

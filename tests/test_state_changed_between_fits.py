@@ -14,6 +14,8 @@ from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
+pytestmark = pytest.mark.slow
+
 
 def small_model():
     reset_keras()

@@ -9,6 +9,8 @@ from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=[80, 4]).astype("f")
 
 WAYS = {

@@ -11,6 +11,8 @@ from small_models import BATCH_SIZE, CustomTrainStep, compiled, fit, regression_
 
 from vg_keras import GradientMonitor, Probe
 
+pytestmark = pytest.mark.slow
+
 
 class CountsCalls(layers.Layer):
     """Counts how often Python runs it, that is, once per trace."""

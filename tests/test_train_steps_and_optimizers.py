@@ -21,6 +21,8 @@ from small_models import (
 
 from vg_keras import GradientMonitor, read_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def fresh_names():

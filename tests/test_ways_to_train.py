@@ -12,6 +12,8 @@ from small_models import BATCH_SIZE, LEARNING_RATE, compiled, fit, mlp, regressi
 
 from vg_keras import GradientMonitor
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 2
 NUM_BATCHES = 7
 

@@ -7,6 +7,8 @@ from small_models import CallAt, compiled, fit, mlp, regression_data
 
 from vg_keras import GradientMonitor, read_run
 
+pytestmark = pytest.mark.slow
+
 
 def steps_of(monitor):
     return [record.step for record in monitor.records]

@@ -12,6 +12,8 @@ from vg_keras.capture.train_function import (
     own_train_function,
 )
 
+pytestmark = pytest.mark.slow
+
 
 class Recorder:
     """Notes the steps that are received."""

@@ -16,6 +16,8 @@ from small_models import compiled, fit, reset_keras
 from vg_keras import GradientMonitor
 from vg_keras.capture import function_twins
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=[64, 4]).astype("f")
 Y = X[:, :2]
 KINDS = {

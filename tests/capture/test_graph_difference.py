@@ -12,6 +12,8 @@ from small_models import compiled, reset_keras
 
 from vg_keras.capture.graph_difference import Function, difference
 
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=[16, 4]).astype("float32")
 Y = X[:, :1]

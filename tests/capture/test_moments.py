@@ -8,6 +8,8 @@ from small_models import compiled, fit, mlp, regression_data
 from vg_keras import GradientMonitor
 from vg_keras.capture.optimizers import moments_of
 
+pytestmark = pytest.mark.slow
+
 MOMENTUM = lambda: keras.optimizers.SGD(0.1, momentum=0.9)  # noqa: E731
 SCALED = lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())  # noqa: E731
 

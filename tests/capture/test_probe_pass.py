@@ -13,6 +13,8 @@ from vg_keras.capture.plan import Choice
 from vg_keras.capture.probe_pass import ProbePass
 from vg_keras.probe import Probe
 
+pytestmark = pytest.mark.slow
+
 BATCH, TARGETS = regression_data(1)
 WEIGHTS = np.linspace(0, 1, len(BATCH)).astype(np.float32)
 

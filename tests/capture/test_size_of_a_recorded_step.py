@@ -8,6 +8,8 @@ from small_models import compiled, fit, regression_data, reset_keras
 from vg_keras import GradientMonitor
 from vg_keras.capture import train_function
 
+pytestmark = pytest.mark.slow
+
 PER_GRADIENT, PER_LAYER = 4, 8
 """Operations that measuring may add: per gradient, for everything on its variable; per layer, for
 its output, its backpropagated signal, and its saturated and dead units."""

@@ -17,6 +17,8 @@ from vg_keras.statistics.blocks import (
 from vg_keras.statistics.norms import norms, update_norms
 from vg_keras.statistics.tensor_sketch import sketch_all
 
+pytestmark = pytest.mark.slow
+
 SIZES = [1, ROW - 1, ROW, ROW + 1, 0, 700_000, 3, CHUNK * ROW - 5, 900_001, 0]
 """Sizes of tensors that cross the borders of several chunks; all but one are measured together."""
 

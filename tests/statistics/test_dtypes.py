@@ -9,6 +9,8 @@ from sketches import EXACT, MODES, sketch_in, twins_of, values_of
 
 from vg_keras.statistics.tensor_sketch import sketch
 
+pytestmark = pytest.mark.slow
+
 SUMS = ("sum", "l1_norm", "norm", "mean", "mean_abs", "rms")
 OF_16_BITS = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
 INF, NAN = np.inf, np.nan

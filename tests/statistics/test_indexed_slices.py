@@ -12,6 +12,8 @@ from vg_keras.sketch.sketch import Sketch
 from vg_keras.statistics.indexed_slices import add_repeated_rows, sketch_slices
 from vg_keras.statistics.tensor_sketch import sketch
 
+pytestmark = pytest.mark.slow
+
 INF, NAN = np.inf, np.nan
 
 

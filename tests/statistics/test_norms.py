@@ -11,6 +11,8 @@ from sketches import in_modes
 
 from vg_keras.statistics.norms import norms
 
+pytestmark = pytest.mark.slow
+
 MODES = in_modes(norms)
 ACCURACY = 1e-6
 SIZE = 50  # all of one size, because XLA recompiles for every size

@@ -12,6 +12,8 @@ from sketches import in_modes
 from vg_keras.activations import ACTIVATIONS, Bounds
 from vg_keras.statistics.saturation import saturated_fraction
 
+pytestmark = pytest.mark.slow
+
 INF, NAN = math.inf, math.nan
 BOTH, UPPER, LOWER = Bounds(-0.97, 0.97), Bounds(-INF, 6.0), Bounds(-0.94, INF)
 OF_BOUNDS = {

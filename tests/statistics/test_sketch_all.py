@@ -10,6 +10,8 @@ from sketches import in_modes
 from vg_keras.sketch.sketch import Sketch
 from vg_keras.statistics.tensor_sketch import sketch, sketch_all
 
+pytestmark = pytest.mark.slow
+
 MODES = in_modes(sketch_all)
 NAMES = tuple(statistics([]))
 INF, NAN = np.inf, np.nan

@@ -9,6 +9,8 @@ from sketches import EXACT, MODES, sketch_in, twins_of, values_of
 from vg_keras.sketch.sketch import AGGREGATES, Sketch
 from vg_keras.statistics.tensor_sketch import sketch
 
+pytestmark = pytest.mark.slow
+
 ALL_OF_ONE_SIGN = ("l1_norm", "norm", "mean_abs", "rms")
 OF_BOTH_SIGNS = ("sum", "mean")
 ACCURACY = 1e-6

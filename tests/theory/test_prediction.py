@@ -11,6 +11,8 @@ import pytest
 from vg_keras import theory
 from vg_keras.theory import prediction
 
+pytestmark = pytest.mark.slow
+
 # S. Schoenholz et al., Deep Information Propagation, and X. Glorot and Y. Bengio, 2010: q* and chi.
 PUBLISHED = [
     ("sigmoid", 1, 0, 0.264687, 0.055721),
