@@ -85,6 +85,11 @@ class Mnist:
         )
 
     @property
+    def is_full(self) -> bool:
+        """Whether these are all training images of MNIST."""
+        return len(self.x_train) >= FULL_SIZE
+
+    @property
     def share_of_one_answer(self) -> float:
         """Test accuracy in percent of a network that always gives the most frequent answer."""
         answer = np.bincount(self.y_train).argmax()

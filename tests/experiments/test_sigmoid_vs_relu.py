@@ -320,7 +320,7 @@ def test_several_seeds_are_trained_and_drawn_as_a_band(data, tmp_path, capsys):
     }
 
 
-def held(**changed):
+def held(is_full=True, **changed):
     """Returns which claims hold for two expected networks, apart from changes to both."""
 
     def network(accuracy, loss, decades):
@@ -330,12 +330,17 @@ def held(**changed):
 
     networks = {"sigmoid": [network(0.1135, 2.301, 4.39)], "relu": [network(0.965, 0.1, -0.5)]}
     chosen = mlp.Settings(8, 128, 5, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
-    data = SimpleNamespace(share_of_one_answer=11.35)
+    data = SimpleNamespace(share_of_one_answer=11.35, is_full=is_full)
     return [check.held for check in sigmoid_vs_relu._checks(networks, chosen, data)]
 
 
 def test_the_claims_hold_for_the_expected_networks():
     assert held() == [True] * 5
+
+
+@pytest.mark.parametrize(("is_full", "loss", "holds"), [(True, 2.32, False), (False, 2.32, True)])
+def test_the_loss_has_a_band_of_its_own_on_the_subset(is_full, loss, holds):
+    assert held(is_full, test_loss=loss)[3] is holds
 
 
 @pytest.mark.parametrize(
