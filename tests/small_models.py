@@ -89,3 +89,17 @@ class CallAt(keras.callbacks.Callback):
                 function(self.model)
 
         setattr(self, hook, called)
+
+
+class Calls(keras.Model):
+    """Calls layers one after another, in the order of their numbers."""
+
+    def __init__(self, parts, order=None, name="calls"):
+        super().__init__(name=name)
+        self.parts = parts
+        self.order = order or range(len(parts))
+
+    def call(self, x):
+        for number in self.order:
+            x = self.parts[number](x)
+        return x

@@ -65,6 +65,19 @@ def test_a_copy_holds_no_reference_to_the_model(copied):
     assert size < 2000
 
 
+class Named(GradientMonitor):
+    """A monitor with an attribute of its own."""
+
+    def __init__(self, name):
+        super().__init__(None)
+        self.name = name
+
+
+@copies
+def test_a_copy_keeps_the_attributes_of_a_subclass(copied):
+    assert copied(Named("mine")).name == "mine"
+
+
 def test_each_copy_has_its_own_run(tmp_path):
     original = GradientMonitor(tmp_path, 100, probe=regression_data(1))
     for monitor in (copy.deepcopy(original), copy.deepcopy(original), original):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import weakref
 from collections.abc import Collection, Sequence
@@ -44,8 +45,8 @@ from vg_keras.tables import to_pandas
 if TYPE_CHECKING:
     import pandas as pd
 
-_SETTINGS = ("update_freq", "budget", "probe", "_choice")
-"""Attributes that a copy keeps."""
+_OF_TRAINING = {"params", "_model", "_receiver", "_recording", "_capture", "_trains", "_watch"}
+"""Attributes that belong to the current training run, and that a copy does not keep."""
 
 
 class GradientMonitor(keras.callbacks.Callback):
@@ -167,16 +168,14 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns what a copy keeps: the settings and the records, but no model."""
-        kept = {name: getattr(self, name) for name in _SETTINGS}
-        return kept | {"_receiver": self._receiver.__getstate__()}
+        kept = {name: value for name, value in vars(self).items() if name not in _OF_TRAINING}
+        return kept | {"_receiver": copy.copy(self._receiver)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restores a copy, which writes to its own subdirectory of the original's `log_dir`."""
         super().__init__()
-        receiver = Receiver.__new__(Receiver)
-        receiver.__setstate__(state.pop("_receiver"))
         self.__dict__.update(state)
-        self._set_up(receiver)
+        self._set_up(state["_receiver"])
 
     @property
     def log_dir(self) -> str | None:

@@ -36,6 +36,16 @@ class Profile:
     values: NDArray[np.float64]
     recorded: NDArray[np.bool_]
 
+    def of(self, path: str) -> NDArray[np.float64]:
+        """Returns the values of one variable or layer, float64 `[s]`.
+
+        Raises:
+            KeyError: If nothing was recorded of it.
+        """
+        if path not in self.paths:
+            raise KeyError(path)
+        return self.values[:, self.paths.index(path)]
+
 
 def profile(training: Training, quantity: str, statistic: str = "rms") -> Profile:
     """Returns one quantity of a training run as an array.
@@ -54,7 +64,7 @@ def profile(training: Training, quantity: str, statistic: str = "rms") -> Profil
         >>> found.values[-1]  # the last record, layer by layer
     """
     of, read = _reader(quantity, statistic)
-    by_record = [_values(record, of, read) for record in training.records]
+    by_record = [{p: read(record, p) for p in of.paths_in(record)} for record in training.records]
     paths = _paths(training, of, by_record)
     column = {path: number for number, path in enumerate(paths)}
     values = np.full([len(by_record), len(paths)], math.nan)
@@ -86,12 +96,6 @@ def _reader(name: str, statistic: str) -> tuple[Quantity, Read]:
 def _statistic(record: Record, name: str, path: str, statistic: str) -> float:
     sketch = getattr(record, name)[path]
     return math.nan if sketch.nonfinite else float(getattr(sketch, statistic))
-
-
-def _values(record: Record, of: Quantity, read: Read) -> dict[str, float]:
-    if of.of == "model":
-        return {"": read(record, "")} if record.gradients else {}
-    return {path: read(record, path) for path in getattr(record, of.name)}
 
 
 def _paths(

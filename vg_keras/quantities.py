@@ -73,6 +73,12 @@ class Quantity:
     only_regularized: bool = False
     stored_with: str | None = None
 
+    def paths_in(self, record: Record) -> list[str]:
+        """Returns the paths that have a value in a record; empty for the model as a whole."""
+        if self.of == "model":
+            return [""] if record.gradients else []
+        return list(getattr(record, self.name))
+
 
 _GRADIENT = "loss per unit of the variable"
 _OUTPUT = "unit of the output"

@@ -66,7 +66,7 @@ class Receiver:
         self.notices = Notices()
         self._background = Background()
         self._probe_pass: ProbePass | None = None
-        self._makers: weakref.WeakKeyDictionary[Observer, Decoder] = weakref.WeakKeyDictionary()
+        self._decoders: weakref.WeakKeyDictionary[Observer, Decoder] = weakref.WeakKeyDictionary()
         self._received_from: Observer | None = None
         self._num_in_training = 0
         self._has_failed = False
@@ -81,7 +81,7 @@ class Receiver:
         """Prepares for another model."""
         self.num_records = 0
         self._probe_pass = None
-        self._makers.clear()
+        self._decoders.clear()
         for log in self.logs:
             log.reset()
 
@@ -244,10 +244,10 @@ class Receiver:
         kept = observer.read()
         if not kept:
             return []
-        if observer not in self._makers:
-            self._makers[observer] = observer.decoder()
+        if observer not in self._decoders:
+            self._decoders[observer] = observer.decoder()
         observation = Observation(
-            self._makers[observer], kept, frozenset(observer.without_gradient), time.time()
+            self._decoders[observer], kept, frozenset(observer.without_gradient), time.time()
         )
         # Another thread turns rows into records and charts: this takes longer than reading them,
         # and no device should wait for it.

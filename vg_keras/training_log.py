@@ -195,6 +195,9 @@ class TrainingLog:
             self._kept[-1].training = dataclasses.replace(self._kept[-1].training, cost=cost)
             if self._writer is not None:
                 self._writer.write_cost(cost)
+        self._close_file()
+
+    def _close_file(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._bytes_closed += self._writer.num_bytes
@@ -230,8 +233,7 @@ class TrainingLog:
     def _begin_file(self) -> None:
         """Continues in a new event file: each holds the records of a single training run."""
         if self._writer is not None and self._directory is not None:
-            self._writer.close()
-            self._bytes_closed += self._writer.num_bytes
+            self._close_file()
             self._writer = RecordWriter(self._directory, self._kinds, self._warn)
 
     def _drop_some(self) -> None:

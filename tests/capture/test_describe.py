@@ -3,7 +3,7 @@
 import keras
 import pytest
 from keras import layers
-from small_models import compiled, mlp, reset_keras
+from small_models import Calls, compiled, mlp, reset_keras
 
 from vg_keras.capture.describe import describe, settings_of
 from vg_keras.capture.model_map import ModelMap
@@ -13,20 +13,6 @@ from vg_keras.record import LayerDescription, OptimizerDescription, VariableDesc
 @pytest.fixture(autouse=True)
 def fresh_names():
     reset_keras()
-
-
-class Calls(keras.Model):
-    """Calls layers one after another, in the order of their numbers."""
-
-    def __init__(self, parts, order=None, name="calls"):
-        super().__init__(name=name)
-        self.parts = parts
-        self.order = order or range(len(parts))
-
-    def call(self, x):
-        for number in self.order:
-            x = self.parts[number](x)
-        return x
 
 
 def described(model, variables=None, **how):

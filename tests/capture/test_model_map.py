@@ -3,7 +3,7 @@
 import keras
 import pytest
 from keras import layers
-from small_models import mlp, reset_keras
+from small_models import Calls, mlp, reset_keras
 
 from vg_keras.capture.model_map import ModelMap, is_built
 
@@ -11,20 +11,6 @@ from vg_keras.capture.model_map import ModelMap, is_built
 @pytest.fixture(autouse=True)
 def fresh_names():
     reset_keras()
-
-
-class Calls(keras.Model):
-    """Calls layers one after another, in the order of their numbers."""
-
-    def __init__(self, parts, order=None, name="calls"):
-        super().__init__(name=name)
-        self.parts = parts
-        self.order = order or range(len(parts))
-
-    def call(self, x):
-        for number in self.order:
-            x = self.parts[number](x)
-        return x
 
 
 def test_a_model_is_built_once_all_its_layers_are_built():

@@ -42,11 +42,9 @@ def gradient_norm_by_depth(
             f"`step` must be a recorded step: {', '.join(map(str, norms.steps))}. "
             f"Received: step={step!r}."
         )
-    values = norms.values[rows[0]]
-    column = {path: number for number, path in enumerate(norms.paths)}
     chosen = norms.paths if paths is None else paths
     depths = range(1, len(chosen) + 1)
-    axes.plot(depths, [values[column[path]] for path in chosen], **style)
+    axes.plot(depths, [norms.of(path)[rows[0]] for path in chosen], **style)
     axes.set_yscale("log")
     axes.set_xlabel("layer, from the input to the output")
     axes.set_ylabel("L2 norm of the gradient")

@@ -35,10 +35,8 @@ def gradient_norm_by_step(
     """
     norms = profile(training, "gradient_norm")
     chosen = norms.paths if paths is None else paths
-    column = {path: number for number, path in enumerate(norms.paths)}
     for path, label, color in zip(chosen, labels or chosen, _colors(len(chosen)), strict=True):
-        values = norms.values[:, column[path]]
-        axes.plot(norms.steps, values, color=color, label=label, linewidth=1.4)
+        axes.plot(norms.steps, norms.of(path), color=color, label=label, linewidth=1.4)
     axes.set_yscale("log")
     axes.set_xlabel("step")
     axes.set_ylabel("L2 norm of the gradient")

@@ -22,7 +22,7 @@ from tensorboard.plugins.text import metadata as text_metadata
 
 from vg_keras.cost import Cost
 from vg_keras.log import format as log_format
-from vg_keras.quantities import CHARTS, Quantity
+from vg_keras.quantities import CHARTS
 from vg_keras.ranking import NormHistory, largest
 from vg_keras.record import ModelDescription, Record, Training
 from vg_keras.sketch.histogram import histograms, log10_histograms
@@ -98,20 +98,13 @@ def cost_event(cost: Cost, step: int, wall_time: float) -> event_pb2.Event:
     return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
-def _paths(record: Record, quantity: Quantity) -> list[str]:
-    """Returns the paths that have a quantity; the path of the model as a whole is empty."""
-    if quantity.of == "model":
-        return [""] if record.gradients else []
-    return list(getattr(record, quantity.name))
-
-
 def _add_scalars(
     values: Any, kind: str, record: Record, describe: bool, history: NormHistory
 ) -> None:
     quantity, chart = CHARTS[kind]
     if chart.read is None:
         raise ValueError(f"A scalar needs a number. Received: {kind!r}.")
-    paths = _paths(record, quantity)
+    paths = quantity.paths_in(record)
     with np.errstate(over="ignore"):  # what exceeds float32 becomes infinite
         numbers = np.array([chart.read(record, p) for p in paths], np.float64).astype(np.float32)
     content = numbers.tobytes()

@@ -53,15 +53,20 @@ def read_run(path: str | Path, *, first: int = 0, stop: int | None = None, strid
     wanted = _Selection(first, stop, stride)
     follower = Follower(path)
     follower.check_exists()
+    trainings = _read_all(follower, wanted)
+    place = str(path) if is_remote(str(path)) else Path(path)
+    return Run(place, trainings, follower.damage)
+
+
+def _read_all(follower: Follower, wanted: _Selection) -> tuple[Training, ...]:
+    """Returns the training runs of a log with the selected records."""
     records: dict[str, list[Record]] = {}
     for training, record in follower.poll(wanted):
         records.setdefault(training.id, []).append(record)
-    trainings = (
+    return tuple(
         dataclasses.replace(training, records=tuple(records.get(training.id, ())))
         for training in follower.trainings
     )
-    place = str(path) if is_remote(str(path)) else Path(path)
-    return Run(place, tuple(trainings), follower.damage)
 
 
 def iter_records(
@@ -151,12 +156,11 @@ class Follower:
     Created by `follow`.
 
     Args:
-        path: As in `read_run`.
+        paths: As in `read_run`; what is read from several is one log.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._path = str(path)
-        self._storage = storage_of(self._path)
+    def __init__(self, *paths: str | Path) -> None:
+        self._places = {str(path): storage_of(str(path)) for path in paths}
         self._files: dict[str, _EventFile] = {}
 
     @property
@@ -179,8 +183,9 @@ class Follower:
         """Raises a FileNotFoundError if there is no event file."""
         self._find_files()
         if not self._files:
+            received = ", ".join(self._places)
             raise FileNotFoundError(
-                f"Expected a log directory of GradientMonitor. Received: {self._path}. There is no "
+                f"Expected a log directory of GradientMonitor. Received: {received}. There is no "
                 f"event file in it, nor in its subdirectory {log_format.RUN_NAME!r}."
             )
 
@@ -223,9 +228,10 @@ class Follower:
         return sorted(found.values(), key=lambda training: training.began)
 
     def _find_files(self) -> None:
-        for path in _event_files(self._path, self._storage):
-            if path not in self._files:
-                self._files[path] = _EventFile(path, self._storage)
+        for place, storage in self._places.items():
+            for path in _event_files(place, storage):
+                if path not in self._files:
+                    self._files[path] = _EventFile(path, storage)
 
 
 def _event_files(path: str, storage: Storage) -> list[str]:
@@ -237,12 +243,7 @@ def _event_files(path: str, storage: Storage) -> list[str]:
 
 def read_training(paths: Sequence[str]) -> Training | None:
     """Returns the training run in some event files, or None if there is none."""
-    runs = [read_run(path) for path in paths]
-    found = [training for run in runs for training in run.trainings]
-    if not found:
-        return None
-    records = tuple(record for training in found for record in training.records)
-    return dataclasses.replace(found[0], records=records, cost=found[-1].cost)
+    return next(iter(_read_all(Follower(*paths), _Selection())), None)
 
 
 @dataclass(frozen=True)
