@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 from small_models import compiled, mlp, regression_data
 
@@ -31,7 +33,7 @@ def folder(tmp_path_factory):
     """A folder in which all code of the README was run, as one script."""
     folder = tmp_path_factory.mktemp("readme")
     script = folder / "script.py"
-    script.write_text("\n".join((SCRIPT, LOOP, PROBE, THEORY)))
+    script.write_text(f"{SCRIPT}\n{LOOP}\n{PROBE}\n{THEORY}")
     process = subprocess.run(
         [sys.executable, script.name],
         capture_output=True,
@@ -91,9 +93,32 @@ def test_the_introduction_shown_is_what_fit_prints(tmp_path, monkeypatch, capsys
 )
 def test_links_are_valid(page):
     path = ROOT / page
-    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
+    links = re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", path.read_text())
+    invalid = []
+    for file, anchor in links:
+        target = path.parent / file if file else path
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            invalid.append((file, anchor))
 
-    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert invalid == []
+
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_networks_in_the_pictures_can_be_trained(tmp_path, monkeypatch):
+    """On a single batch, instead of the digits that have to be downloaded."""
+    (code,) = re.findall(r"```python\n(.*?)```", TENSORBOARD, re.DOTALL)
+    x, y = np.zeros((128, 28, 28), np.uint8), np.zeros(128, np.uint8)
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: ((x, y), (x, y)))
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})  # noqa: S102 - the code in the documentation
+    runs = re.findall(r'^train\("(.*?)"', code, re.MULTILINE)
+
+    assert len(runs) == 8
+    assert {len(read_run(f"logs/{run}").latest.records) for run in runs} == {1, 4}
 
 
 def test_every_kind_of_tag_is_explained():
