@@ -186,6 +186,13 @@ def run_script(log_dir, units):
     ).stdout
 
 
+def test_the_printed_command_quotes_a_path_with_spaces(tmp_path, capsys):
+    folder = tmp_path / "my logs"
+    compiled(mlp(depth=0)).fit(*regression_data(1), callbacks=[GradientMonitor(folder)])
+
+    assert f"tensorboard --logdir '{folder}'\n" in capsys.readouterr().out
+
+
 def test_running_a_script_twice_makes_two_training_runs_and_prints_so(tmp_path):
     first, second = (run_script(tmp_path, units) for units in (2, 5))
     run = read_run(tmp_path)

@@ -10,6 +10,7 @@ import dataclasses
 import datetime
 import os
 import secrets
+import shlex
 import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -154,7 +155,7 @@ class TrainingLog:
         return (
             f"GradientMonitor writes to {directory}{others if num_others else ''}."
             f"{separately if num_others else ''} "
-            f"To look at it: tensorboard --logdir {os.path.dirname(directory)}"
+            f"To look at it: tensorboard --logdir {shlex.quote(os.path.dirname(directory))}"
         )
 
     def reset(self) -> None:
