@@ -4,8 +4,8 @@ References:
     X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural
     networks, AISTATS 2010, equations 13 and 14: under the standard initialization the
     backpropagated signal shrinks by sqrt(1/3) per layer, and the weight gradients stay flat.
-    S. Schoenholz et al., Deep Information Propagation, ICLR 2017: sqrt(chi) = 0.2360 for sigmoid
-    under Glorot's initialization.
+    S. Schoenholz et al., Deep Information Propagation, ICLR 2017: the factor is sqrt(chi), which is
+    0.2360 for sigmoid under Glorot's initialization.
 """
 
 import functools

@@ -11,7 +11,7 @@ unit, and sb2 the variance of a bias.
 
 References:
     B. Poole et al., Exponential expressivity in deep neural networks through transient chaos,
-    NeurIPS 2016, equations 3 and 5. S. Schoenholz et al., Deep Information Propagation, ICLR 2017.
+    NeurIPS 2016, equations 3 and 6. S. Schoenholz et al., Deep Information Propagation, ICLR 2017.
 """
 
 from __future__ import annotations
