@@ -23,7 +23,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed
-	@$(BIN)/python -m experiments.sigmoid_vs_relu
+	@$(BIN)/python -m experiments sigmoid_vs_relu
 
 check: $(VENV)/.installed-dev lint
 	@$(BIN)/python -m pytest -m "not slow"
@@ -46,9 +46,9 @@ test-lowest: $(VENV)/.created pyproject.toml
 
 # On all of MNIST, where it can be had, and on the digits that are installed.
 results: $(VENV)/.installed
-	@$(BIN)/python -m experiments all --output experiments/results
+	@$(BIN)/python -m experiments all --output experiments
 	@$(BIN)/python -m experiments all --data subset --output logs/subset
-	@$(BIN)/python -m experiments.common.readme --subset logs/subset
+	@$(BIN)/python -m experiments pages --subset logs/subset
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

@@ -1,5 +1,6 @@
-"""Experiments: one question each, run as `python -m experiments.NAME`.
+"""Experiments: one question each, run as `python -m experiments NAME`.
 
-Shared code (data, device, options, sweeps, results) is in `experiments.common`, figures are in
-`experiments.figures`. `python -m experiments` lists all experiments.
+Each is a folder: its options (`__init__.py`), what it runs (`experiment.py`), its figure
+(`figure.py`), the numbers to match (`expected.py`), and its results on this project's machine.
+`common` is what several of them share.
 """

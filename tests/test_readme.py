@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from small_models import compiled, mlp, regression_data
 
-from experiments.common import command_line
-from experiments.common.catalogue import BENCHMARKS, EXPERIMENTS
+from experiments.common.catalogue import EXPERIMENTS
 from vg_keras import GradientMonitor, read_run
 from vg_keras.log import format as log_format
 from vg_keras.log.charts import KINDS
@@ -89,6 +88,7 @@ def test_the_introduction_shown_is_what_fit_prints(tmp_path, monkeypatch, capsys
 @pytest.mark.parametrize(
     "page",
     ["README.md", "CONTRIBUTING.md", "experiments/README.md"]
+    + [f"experiments/{name}/README.md" for name in EXPERIMENTS]
     + [f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))],
 )
 def test_links_are_valid(page):
@@ -127,12 +127,3 @@ def test_every_kind_of_tag_is_explained():
     assert missing == [], "Add a row to docs/tensorboard.md."
     for tag in (log_format.TRAINING_TAG, log_format.RECORD_TAG, log_format.COST_TAG):
         assert f"`{tag}`" in TENSORBOARD
-
-
-@pytest.mark.parametrize("name", [*EXPERIMENTS, *BENCHMARKS])
-def test_every_experiment_has_a_help_text(name, capsys):
-    with pytest.raises(SystemExit) as stop:
-        command_line.main(name, ["--help"])
-
-    assert stop.value.code == 0
-    assert f"python -m experiments.{name}" in capsys.readouterr().out

@@ -1,1 +1,1 @@
-"""Shared code of the experiments: data, device, options, sweeps and results."""
+"""What several experiments share: options, data, networks, sweeps, checks and results."""

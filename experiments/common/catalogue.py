@@ -1,8 +1,6 @@
 """The list of experiments, in the order in which they are presented."""
 
-from __future__ import annotations
-
-import ast
+import importlib
 from pathlib import Path
 
 EXPERIMENTS = (
@@ -19,15 +17,13 @@ EXPERIMENTS = (
 )
 """Experiments that show a claim or reproduce a publication."""
 
-BENCHMARKS = ("monitoring_cost", "real_models")
-"""Experiments that measure time, and so must run alone."""
+BENCHMARKS = ("cost",)
+"""Experiments that measure time, so they must run alone."""
 
-_FOLDER = Path(__file__).parents[1]
+FOLDER = Path(__file__).parents[1]
+"""The folder of the experiments, each with its committed results."""
 
 
 def question(name: str) -> str:
-    """Returns the question of an experiment, the first line of its module, without importing it."""
-    docstring = (
-        ast.get_docstring(ast.parse((_FOLDER / f"{name}.py").read_text(encoding="utf-8"))) or ""
-    )
-    return docstring.partition("\n")[0]
+    """Returns the question of an experiment, the first line of its package."""
+    return (importlib.import_module(f"experiments.{name}").__doc__ or "").partition("\n")[0]

@@ -1,11 +1,10 @@
 """The factor by which a quantity changes from layer to layer."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def factor_per_layer(values: Sequence[float]) -> float:
@@ -19,6 +18,11 @@ def factor_per_layer(values: Sequence[float]) -> float:
     return float((values[0] / values[-1]) ** (1 / (len(values) - 1)))
 
 
+def mean_factor(networks: Sequence[Sequence[float]]) -> float:
+    """Returns the mean over several networks of the factor per layer."""
+    return float(np.mean([factor_per_layer(values) for values in networks]))
+
+
 def fitted_factor(depths: Sequence[int], values: Sequence[float]) -> float:
     """Returns the factor by which each additional layer changes a quantity.
 
@@ -30,3 +34,12 @@ def fitted_factor(depths: Sequence[int], values: Sequence[float]) -> float:
         return math.nan
     x, y = np.array(points).T
     return math.exp(np.polyfit(x, y, 1)[0])
+
+
+def predicted_signal(chi: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the signal at each layer's output, relative to the last layer.
+
+    Args:
+        chi: float64 `[depth]`, from `vg_keras.theory.mean_field_path`.
+    """
+    return np.sqrt(np.append(np.cumprod(chi[:0:-1])[::-1], 1.0))

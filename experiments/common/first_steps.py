@@ -1,9 +1,7 @@
-"""The first step of networks with random weights on random inputs, to check theory.
+"""The first training step of networks with random weights on random inputs, to check theory.
 
 Inputs are Gaussian and labels are random, so the gradients depend on the layers only.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -12,40 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.common import mlp
-from vg_keras import GradientMonitor, Record
+from vg_keras import GradientMonitor
 
 BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
 class FirstStep:
-    """Results of the first step of a network made by `mlp.network`.
+    """Results of the first step of a network, from the first hidden layer to the last.
 
     Args:
-        record: The monitor's record of the step.
-        weights: float32: kernel and biases of each layer, before the step.
+        signal: The root mean square of dL/d(output) of each hidden layer.
+        weight_gradients: The mean |dL/dW| of the kernel of each hidden layer.
         x: float32 `[BATCH_SIZE, inputs]`, the batch.
     """
 
-    record: Record
-    weights: list[NDArray[np.float32]]
+    signal: list[float]
+    weight_gradients: list[float]
     x: NDArray[np.float32]
-
-    @property
-    def signal(self) -> list[float]:
-        """The root mean square of dL/d(output) of each hidden layer."""
-        gradients = self.record.activation_gradients
-        return [sketch.rms for path, sketch in gradients.items() if path.startswith("hidden")]
-
-    @property
-    def weight_gradients(self) -> list[float]:
-        """The mean |dL/dW| of the kernel of each hidden layer."""
-        kernels = [
-            sketch
-            for path, sketch in self.record.gradients.items()
-            if path.startswith("hidden") and path.endswith("kernel")
-        ]
-        return [sketch.mean_abs for sketch in kernels]
 
 
 class FirstSteps:
@@ -75,19 +57,15 @@ class FirstSteps:
             self._model = keras.models.clone_model(network)
             # Without XLA, whose compilation takes longer than these few steps.
             self._model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
-        weights = network.get_weights()
-        self._model.set_weights(weights)
+        self._model.set_weights(network.get_weights())
         x = input_rms * self._random.normal(size=[BATCH_SIZE, network.input_shape[-1]])
         labels = self._random.integers(0, network.output_shape[-1], BATCH_SIZE)
         batch = x.astype(np.float32)
         self._model.fit(batch, labels, BATCH_SIZE, callbacks=[self._monitor], verbose=0)
-        return FirstStep(self._monitor.records[-1], weights, batch)
-
-
-def predicted_signal(chi: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the signal at each layer's output, relative to the last layer.
-
-    Args:
-        chi: float64 `[depth]`, from `mean_field_path`.
-    """
-    return np.sqrt(np.append(np.cumprod(chi[:0:-1])[::-1], 1.0))
+        record = self._monitor.records[-1]
+        hidden = [layer.name for layer in network.layers if layer.name.startswith("hidden")]
+        return FirstStep(
+            [record.activation_gradients[name].rms for name in hidden],
+            [record.gradients[f"{name}/kernel"].mean_abs for name in hidden],
+            batch,
+        )

@@ -1,20 +1,18 @@
 """The network of most experiments: a deep multilayer perceptron on digits, and its training."""
 
-from __future__ import annotations
-
 import math
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-from experiments.common.errors import UsageError
 from experiments.common.mnist import FULL_SIZE, Mnist
-from experiments.common.options import JIT_COMPILE
+from experiments.common.options import JIT_COMPILE, Epochs
 from experiments.common.sweep import Work
 from vg_keras import GradientMonitor, Record, Training
 from vg_keras.quantities import norm_to_plot
@@ -26,6 +24,12 @@ object draws the same weights for every layer that uses it."""
 
 NUM_RECORDS = 200
 """Approximate number of recorded steps of a training run."""
+
+_TEST_BATCH_SIZE = 1000
+"""Many epochs on few images would otherwise spend most of their time on the test images."""
+
+_REPORTS = 50
+"""Number of progress reports of a run."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,12 @@ class Settings:
         return (
             f"{self.width} units, {self.initializer}, {self.optimizer} with learning rate "
             f"{self.learning_rate:g}, batch {self.batch_size}, seed {self.seed}, "
-            f"{self.epochs} epochs"
+            f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'}"
         )
 
     def steps(self, data: Mnist) -> int:
         """Number of steps of the whole training run."""
-        return self.epochs * math.ceil(len(data.x_train) / self.batch_size)
+        return self.epochs * _batches(len(data.x_train), self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -77,27 +81,16 @@ class Trained:
     """Results of a trained network.
 
     Args:
+        training: What the monitor recorded.
         kernels: The paths of the kernels, from the input to the output.
         history: One value per epoch, by name: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
         num_parameters: Number of parameters.
-        recorded: What the monitor recorded, or None if it recorded nothing.
     """
 
+    training: Training
     kernels: tuple[str, ...]
     history: Mapping[str, list[float]]
     num_parameters: int
-    recorded: Training | None = field(default=None, repr=False)
-
-    @property
-    def training(self) -> Training:
-        """What the monitor recorded.
-
-        Raises:
-            LookupError: If it recorded nothing.
-        """
-        if self.recorded is None:
-            raise LookupError("The monitor recorded nothing of this network.")
-        return self.recorded
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -128,48 +121,36 @@ class Trained:
 def settings(chosen: Namespace, data: Mnist) -> Settings:
     """Makes the settings from the options of `options.add_training`.
 
-    Without `--epochs`, the number of epochs is chosen so that the number of steps is that of the
-    experiment's default epochs on all of MNIST.
-
-    Raises:
-        UsageError: If Keras does not know the optimizer or initializer.
+    An experiment without `--depth` or `--initializer` replaces 1 hidden layer, `glorot_uniform`.
     """
-    _check(keras.optimizers.get, chosen.optimizer, "optimizer")
-    _check(keras.initializers.get, chosen.initializer, "initializer")
     return Settings(
-        depth=chosen.depth,
+        depth=getattr(chosen, "depth", 1),
         width=chosen.width,
-        epochs=chosen.epochs or _epochs(data, chosen.batch_size, chosen.full_epochs),
+        epochs=_epochs(chosen.epochs, data, chosen.batch_size),
         batch_size=chosen.batch_size,
         learning_rate=chosen.learning_rate,
         optimizer=chosen.optimizer,
-        initializer=chosen.initializer,
+        initializer=getattr(chosen, "initializer", "glorot_uniform"),
         seed=chosen.seed,
         jit_compile=JIT_COMPILE[chosen.jit_compile],
     )
 
 
-def _epochs(data: Mnist, batch_size: int, full_epochs: int) -> int:
-    """Returns the epochs that take about as many steps as the given epochs on all of MNIST."""
-    wanted = full_epochs * math.ceil(FULL_SIZE / batch_size)
-    return max(1, round(wanted / math.ceil(len(data.x_train) / batch_size)))
+def _epochs(chosen: Epochs, data: Mnist, batch_size: int) -> int:
+    if chosen.most is None:
+        return chosen.number
+    wanted = chosen.number * _batches(FULL_SIZE, batch_size)
+    return min(chosen.most, max(1, round(wanted / _batches(len(data.x_train), batch_size))))
 
 
-def _check(get: Callable[[str], Any], name: str, kind: str) -> None:
-    try:
-        get(name)
-    except (ValueError, TypeError):
-        raise UsageError(
-            f"Expected the name of a Keras {kind} for --{kind}. Received: {name!r}."
-        ) from None
+def _batches(num_images: int, batch_size: int) -> int:
+    """Returns the number of whole batches; a batch may be larger than the data."""
+    return max(1, num_images // batch_size)
 
 
 def predicted_factor(activation: str, settings: Settings) -> float:
-    """Returns theory's factor of the signal per layer; NaN if theory does not apply."""
-    try:
-        return predict(activation, settings.initializer, fan_in=settings.width).factor_per_layer
-    except ValueError:
-        return math.nan
+    """Returns theory's factor of the signal per layer."""
+    return predict(activation, settings.initializer, fan_in=settings.width).factor_per_layer
 
 
 def network(
@@ -248,25 +229,51 @@ def train(
     """
     data, steps = work.digits, settings.steps(work.digits)
     monitor = GradientMonitor(log_dir, update_freq=max(1, steps // num_records), **monitored)
-    callbacks = [monitor, work.progress(steps)]
+    callbacks = [monitor, progress(work, steps)]
     if log_dir is not None:
         callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
-    keras.utils.set_random_seed(settings.seed)  # the same batches whatever was drawn before
     history = model.fit(
-        data.x_train,
-        data.y_train,
-        batch_size=settings.batch_size,
+        batches(data, settings),
         epochs=settings.epochs,
         validation_data=(data.x_test, data.y_test),
+        validation_batch_size=_TEST_BATCH_SIZE,
         callbacks=callbacks,
+        shuffle=False,  # the data are shuffled
         verbose=0,
     )
     return Trained(
+        monitor.run.latest,
         tuple(weight.path for weight in model.trainable_weights if weight.path.endswith("kernel")),
         {name: [float(v) for v in values] for name, values in history.history.items()},
         model.count_params(),
-        monitor.run.latest if monitor.records else None,
     )
+
+
+def batches(data: Mnist, settings: Settings) -> tf.data.Dataset:
+    """Returns the training images in batches, in another order in each epoch.
+
+    From arrays, Keras (3.15) draws the same order in every epoch once a seed is set, and a smaller
+    last batch: each would show as a pattern that repeats in all curves.
+    """
+    number = len(data.x_train)
+    x, y = tf.constant(data.x_train), tf.constant(data.y_train)
+    order = tf.data.Dataset.range(number).shuffle(number, settings.seed)
+    order = order.batch(settings.batch_size, drop_remainder=number > settings.batch_size)
+    return order.map(lambda indices: (tf.gather(x, indices), tf.gather(y, indices)))
+
+
+def progress(work: Work, steps: int) -> keras.callbacks.Callback:
+    """Returns a callback that reports the progress of a training run of the given length."""
+    every = max(1, steps // _REPORTS)
+    begun = iter(range(steps))
+
+    def begin_batch(batch: int, logs: object = None) -> None:
+        # Not at the end of a batch, because Keras would wait for the loss there.
+        step = next(begun, 0)
+        if step and step % every == 0:
+            work.reports.put(every / steps)
+
+    return keras.callbacks.LambdaCallback(on_train_batch_begin=begin_batch)
 
 
 @contextmanager

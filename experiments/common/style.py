@@ -3,8 +3,6 @@
 The colors are Okabe and Ito's, which are safe for color-blind readers, each with its own marker.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.axes import Axes

@@ -4,8 +4,6 @@ joblib starts the processes and caches the result of each run on disk, so an int
 is started again reuses the finished runs.
 """
 
-from __future__ import annotations
-
 import functools
 import pickle
 import queue
@@ -17,21 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from experiments.common import quiet
-
-if TYPE_CHECKING:
-    import keras
-
-    from experiments.common.mnist import Mnist
-
-_REPORTS = 50
-"""Number of progress reports of a run."""
+from experiments.common.mnist import Mnist
+from experiments.common.start import start_tensorflow
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,7 @@ class Work:
     Args:
         folder: Folder that the run may write to.
         data: The digits, or None if the experiment does not use them.
-        device: As in `device.choose`.
+        device: As in `start_tensorflow`.
         reports: Receives the fractions of a run that are done.
     """
 
@@ -55,26 +47,11 @@ class Work:
         """The digits, in an experiment that uses them."""
         return present(self.data)
 
-    def progress(self, steps: int) -> keras.callbacks.Callback:
-        """Returns a callback that reports the progress of a training run of the given length."""
-        import keras
-
-        every = max(1, steps // _REPORTS)
-        begun = iter(range(steps))
-
-        def begin(batch: int, logs: object = None) -> None:
-            # Not at the end of a batch, because Keras would wait for the loss there.
-            step = next(begun, 0)
-            if step and step % every == 0:
-                self.reports.put(every / steps)
-
-        return keras.callbacks.LambdaCallback(on_train_batch_begin=begin)
-
 
 def present(data: Mnist | None) -> Mnist:
-    """Returns the digits of an experiment that has requested them by `options.add_data`."""
+    """Returns the digits of an experiment that has the options of `options.add_data`."""
     if data is None:
-        raise TypeError("Expected an experiment that takes digits. This one has no option --data.")
+        raise TypeError("Expected an experiment that uses digits. This one has no option --data.")
     return data
 
 
@@ -145,14 +122,7 @@ def _carry_out(function: Callable[[Any, Work], Any], run: Any, work: Work) -> tu
 def _prepare_process(device_name: str, threads: int) -> None:
     # Ctrl-C reaches every process of a terminal; the main process ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    quiet.import_tensorflow()
-    import tensorflow as tf
-
-    from experiments.common import device
-
-    device.choose(device_name)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    start_tensorflow(device_name, threads)
 
 
 class _Remembering:
@@ -207,6 +177,4 @@ def _queue(in_processes: bool) -> Iterator[Any]:
 
 def _stop_processes(jobs: int) -> None:
     if jobs > 1:
-        from joblib.externals.loky import get_reusable_executor
-
         get_reusable_executor().shutdown(wait=True, kill_workers=True)

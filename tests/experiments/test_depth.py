@@ -1,8 +1,6 @@
 """Deeper is worse: the small form, and the factor per layer against an independent tape."""
 
-import json
 import math
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,70 +8,43 @@ import pytest
 import tensorflow as tf
 from small_form import run_small
 
-from experiments import depth
-from experiments.common import mlp, mnist, options
+from experiments.common import mlp, mnist, options, pages
 from experiments.common.sweep import Work
+from experiments.depth import SMALL, experiment
+from experiments.depth.expected import checks
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    return run_small("depth", tmp_path_factory.mktemp("depth"))
+def numbers(tmp_path_factory):
+    return run_small("depth", tmp_path_factory.mktemp("depth"))["numbers"]
 
 
-def test_there_is_a_gradient_and_an_accuracy_for_each_depth(results):
-    numbers = results["numbers"]
-
+def test_there_is_a_gradient_and_an_accuracy_for_each_depth(numbers):
     assert numbers["depths"] == [1, 3, 4]
-    for activation in ("sigmoid", "tanh", "relu"):
-        assert len(numbers[activation]["gradient"]) == 3
-        assert all(gradient > 0 for gradient in numbers[activation]["gradient"])
-        assert all(0 <= accuracy <= 1 for accuracy in numbers[activation]["accuracy"])
+    for name in experiment.ACTIVATIONS:
+        assert len(numbers[name]["gradient"]) == len(numbers[name]["accuracy"]) == 3
+        assert all(gradient > 0 for gradient in numbers[name]["gradient"])
+        assert all(0 <= accuracy <= 1 for accuracy in numbers[name]["accuracy"])
 
 
-def test_theory_uses_the_activation_and_the_initializer(results):
-    factors = [results["numbers"][name]["theory"] for name in ("sigmoid", "tanh", "relu")]
+def test_theory_uses_the_activation_and_the_initializer(numbers):
+    factors = [numbers[name]["theory"] for name in ("sigmoid", "tanh", "relu")]
 
     assert factors == pytest.approx([0.23605, 1, math.sqrt(0.5)], rel=1e-4)
 
 
-def test_every_claim_is_checked(results):
-    checks = {check["what"]: check for check in results["checks"]}
-
-    assert len(checks) == 4
-    assert checks["sigmoid: factor by which a layer more changes the first layer's gradient"][
-        "held"
-    ]
-
-
 def test_the_gradient_equals_a_tapes_on_the_first_batch(tmp_path):
-    parser = options.parser(depth)
-    chosen = mlp.settings(parser.parse_args([*depth.SMALL]), mnist.load_subset())
+    chosen = options.experiment_parser("depth").parse_args(SMALL)
     data = mnist.load_subset().limited(100)
-    gradient, _ = depth.train(("tanh", chosen), Work(tmp_path, data, "cpu"))
-    model = mlp.build("tanh", chosen)
-    batch = first_batch(model, chosen, data)
+    settings = mlp.settings(chosen, data)
+    gradient, _ = experiment.train(("tanh", settings), Work(tmp_path, data, "cpu"))
+    model = mlp.build("tanh", settings)
+    x, y = next(iter(mlp.batches(data, settings)))
     with tf.GradientTape() as tape:
-        loss = keras.losses.sparse_categorical_crossentropy(batch[1], model(batch[0]))
-        loss = tf.reduce_mean(loss)
+        loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, model(x)))
     expected = np.linalg.norm(tape.gradient(loss, model.layers[1].kernel))
 
     assert gradient == pytest.approx(expected, rel=1e-5)
-
-
-def first_batch(model, chosen, data):
-    """Returns the first batch of a fit that shuffles by the seed."""
-    seen = []
-
-    class Spy(keras.Model):
-        def train_step(self, batch):
-            tf.py_function(lambda x, y: seen.append((x.numpy(), y.numpy())), [*batch], [])
-            return {"loss": tf.constant(0.0)}
-
-    spy = Spy(model.inputs, model.outputs)
-    spy.compile("sgd", "mse")
-    keras.utils.set_random_seed(chosen.seed)
-    spy.fit(data.x_train, data.y_train, batch_size=chosen.batch_size, verbose=0)
-    return seen[0]
 
 
 def held(**changed):
@@ -83,7 +54,7 @@ def held(**changed):
         for name, factor in (("sigmoid", 0.236), ("tanh", 1.0), ("relu", 0.707))
     }
     results["sigmoid"] |= changed
-    return [check.held for check in depth._checks([1, 2, 3], results)]
+    return [check.held for check in checks([1, 2, 3], results)]
 
 
 def test_claims_hold_for_theorys_values():
@@ -107,12 +78,8 @@ def test_claims_fail_for_differing_values(changed, which):
 def test_a_single_depth_gives_no_answer_about_deeper_ones():
     results = {"sigmoid": {"theory": 0.2, "factor": math.nan, "gradient": [1.0]}}
 
-    assert [check.held for check in depth._checks([3], results)] == [False]
+    assert [check.held for check in checks([3], results)] == [False]
 
 
-def test_committed_results_cover_fifty_layers_of_all_of_mnist():
-    folder = Path(depth.__file__).parent / "results" / "depth"
-    results = json.loads((folder / "results.json").read_text())
-
-    assert results["data"]["name"] == "MNIST"
-    assert results["numbers"]["depths"][-1] == 50
+def test_committed_results_cover_fifty_layers():
+    assert pages.read(pages.FOLDER / "depth")["numbers"]["depths"][-1] == 50

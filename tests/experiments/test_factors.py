@@ -1,14 +1,15 @@
-"""By which factor a quantity changes from layer to layer."""
+"""The factor by which a quantity changes from layer to layer."""
 
 import math
 
 import pytest
 
-from experiments.common.factors import factor_per_layer, fitted_factor
+from experiments.common.factors import factor_per_layer, fitted_factor, mean_factor
 
 
 def test_the_factor_is_the_mean_change_from_a_layer_to_the_one_before():
     assert factor_per_layer([1.0, 7.0, 4.0]) == pytest.approx(0.5)
+    assert mean_factor([[1.0, 7.0, 4.0], [1.0, 1.0]]) == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,17 @@
-"""Initial weights: the small form, and how the resulting signal is judged."""
+"""Initial weights: the small form, how a run is judged, and which claims hold."""
 
 import math
-from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 from small_form import run_small
 
-from experiments import initialization
-from experiments.common import mlp
-from experiments.initialization import state
+from experiments.initialization.expected import NAMED, checks
+from experiments.initialization.experiment import ACTIVATIONS, normal, state
+
+FACTORS = {"sigmoid": (0.23605, 0.31777), "tanh": (1, 1.05144), "relu": (math.sqrt(0.5), 1)}
+"""Theory's factor per layer at weight variances of 1 and 2."""
 
 
 @pytest.fixture(scope="module")
@@ -18,33 +19,24 @@ def results(tmp_path_factory):
     return run_small("initialization", tmp_path_factory.mktemp("initialization"))
 
 
-def test_every_activation_starts_from_every_initialization(results):
-    names = ["0.1", "2.0", *initialization.NAMED]
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_zeros_block_the_gradient_and_constants_keep_units_alike(results, activation):
+    found = results["numbers"][activation]
 
-    for activation in ("sigmoid", "tanh", "relu"):
-        assert list(results["numbers"][activation]) == names
-
-
-def test_zero_weights_block_the_gradient(results):
-    for found in results["numbers"].values():
-        assert found["zeros"]["state"] == "no gradient"
-        assert found["zeros"]["signal"] == [0, 0, 0]
+    assert list(found) == ["2.0", *NAMED]
+    assert (found["zeros"]["signal"], found["zeros"]["state"]) == ([0, 0], "no gradient")
+    assert found["constant 0.05"]["all_units_alike"]
+    assert not found["orthogonal"]["all_units_alike"]
 
 
-def test_constants_keep_all_units_identical_and_random_weights_do_not(results):
-    for found in results["numbers"].values():
-        assert found["constant 0.05"]["all_units_alike"]
-        assert not found["orthogonal"]["all_units_alike"]
+def test_the_measured_factor_of_sigmoid_is_near_theorys(results):
+    held = {check["what"]: check["held"] for check in results["checks"]}
 
-
-def test_the_factor_of_sigmoid_is_near_theorys(results):
-    checks = {check["what"]: check for check in results["checks"]}
-
-    assert checks["sigmoid, Glorot uniform: factor per layer of the signal"]["held"]
+    assert held["sigmoid, Glorot uniform: factor of the backpropagated signal per layer"]
 
 
 def test_a_variance_matches_the_drawn_weights():
-    drawn = keras.initializers.get(initialization.normal(3.0))([300, 200])
+    drawn = keras.initializers.get(normal(3.0))([300, 200])
 
     assert 300 * np.var(drawn) == pytest.approx(3, rel=0.02)
 
@@ -67,47 +59,35 @@ def test_a_training_run_is_judged_by_its_signal_and_its_loss(signal, loss, word)
     assert state(signal, loss) == word
 
 
-SETTINGS = mlp.Settings(8, 128, 1, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
-
-
-def claims(name="", activation="relu", **changed):
-    """Returns which claims hold for theory's values, apart from changes to one initialization."""
+def theorys(start="zeros", **changed):
+    """Returns theory's own results, apart from changes to ReLU from one initialization."""
     found = {}
-    for function in initialization.ACTIVATIONS:
-        found[function] = {
-            kind: {
-                "factor": mlp.predicted_factor(function, replace(SETTINGS, initializer=how)),
-                "signal": [0.0],
-                "state": "NaN",
-                "all_units_alike": True,
-            }
-            for kind, how in {**initialization.NAMED, 2.0: initialization.normal(2.0)}.items()
-        }
-    if name:
-        found[activation][name] |= changed
-    checks = initialization._checks(found, SETTINGS)
-    return {check.what: check.held for check in checks}
+    for activation, (of_1, of_2) in FACTORS.items():
+        factors = dict.fromkeys([*NAMED, 2.0], of_2) | {"orthogonal": of_1, "Glorot uniform": of_1}
+        result = {"signal": [0.0], "state": "NaN", "all_units_alike": True}
+        found[activation] = {s: result | {"factor": factor} for s, factor in factors.items()}
+    found["relu"][start] |= changed
+    return found
 
 
 def test_claims_hold_for_theorys_values():
-    assert all(claims().values())
-    assert len(claims()) == 3 + 3 * 4
+    assert [check.held for check in checks([2.0], theorys(), (8, 128))] == [True] * (3 + 3 * 4)
+    assert len(checks([2.0], theorys(), (8, 256))) == 2 + 3 * 4
 
 
 @pytest.mark.parametrize(
-    ("changed", "claim"),
+    ("start", "changed", "claim"),
     [
-        ({"name": "N(0, 0.2²)", "state": "exploding"}, "NaN (1 is yes)"),
-        ({"name": "zeros", "signal": [1e-9]}, "zeros: signal at the first layer"),
-        ({"name": "zeros", "signal": [math.nan]}, "zeros: signal at the first layer"),
-        ({"name": "constant 0.05", "all_units_alike": False}, "one and the same gradient"),
-        ({"name": "He normal", "factor": 1.11}, "ReLU, He normal: factor"),
-        ({"name": 2.0, "factor": 1.11}, "ReLU, N(0, s/inputs): largest deviation"),
-        ({"name": 2.0, "factor": math.nan}, "ReLU, N(0, s/inputs): largest deviation"),
+        ("N(0, 0.2²)", {"state": "exploding"}, "NaN (1 means yes)"),
+        ("zeros", {"signal": [1e-9]}, "zeros: largest signal"),
+        ("zeros", {"signal": [math.nan]}, "zeros: largest signal"),
+        ("constant 0.05", {"all_units_alike": False}, "all units get the same gradient"),
+        ("He normal", {"factor": 1.11}, "ReLU, He normal: factor"),
+        (2.0, {"factor": 1.11}, "ReLU, all variances: largest deviation"),
+        (2.0, {"factor": math.nan}, "ReLU, all variances: largest deviation"),
     ],
 )
-def test_claims_fail_for_differing_values(changed, claim):
-    failed = [what for what, held in claims(**changed).items() if not held]
+def test_claims_fail_for_differing_values(start, changed, claim):
+    (failed,) = [c.what for c in checks([2.0], theorys(start, **changed), (8, 128)) if not c.held]
 
-    assert len(failed) == 1
-    assert claim in failed[0]
+    assert claim in failed

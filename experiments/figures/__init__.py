@@ -1,1 +1,0 @@
-"""The figures of the experiments, one module each, which turn numbers into a Figure."""

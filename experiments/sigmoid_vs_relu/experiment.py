@@ -1,0 +1,92 @@
+"""Trains both networks and reads the monitor's logs."""
+
+import shutil
+from dataclasses import asdict, replace
+from typing import Any
+
+from rich.table import Table
+
+from experiments.common import mlp
+from experiments.common.mlp import Settings, Trained
+from experiments.common.outcome import Outcome
+from experiments.common.session import Session
+from experiments.common.style import LABELS
+from experiments.common.sweep import Work
+from experiments.sigmoid_vs_relu.expected import Networks, checks, median
+from experiments.sigmoid_vs_relu.figure import change, draw
+from vg_keras import read_run
+
+ACTIVATIONS = ("sigmoid", "relu")
+
+
+def run(session: Session) -> Outcome:
+    """Trains the networks, reads the monitor's logs, and compares them."""
+    data, first = session.digits, mlp.settings(session.options, session.digits)
+    session.console.print(f"Network: {first}, {first.steps(data):,} steps")
+    seeds = range(first.seed, first.seed + session.options.num_seeds)
+    runs = [(activation, replace(first, seed=seed)) for activation in ACTIVATIONS for seed in seeds]
+    networks: Networks = {activation: [] for activation in ACTIVATIONS}
+    for (activation, settings), rest in zip(runs, session.sweep(train, runs), strict=True):
+        training = read_run(session.folder / log_name(activation, settings)).latest
+        networks[activation].append(Trained(training, *rest))
+    session.console.print(_table({name: found[0] for name, found in networks.items()}))
+    answers = [
+        f"{LABELS[name]}: {change(found)} from the last hidden layer to the first; test accuracy "
+        f"{median(found, lambda n: n.test_accuracy):.2%}."
+        for name, found in networks.items()
+    ]
+    return Outcome(
+        " ".join(answers),
+        checks(networks, first, data),
+        {"seeds": list(seeds)} | {name: [*map(_numbers, n)] for name, n in networks.items()},
+        asdict(first),
+        draw(networks, first, data),
+    )
+
+
+def train(run: tuple[str, Settings], work: Work) -> tuple[Any, ...]:
+    """Trains one network, and returns what `Trained` contains besides the records of its log."""
+    activation, settings = run
+    log_dir = work.folder / log_name(activation, settings)
+    shutil.rmtree(log_dir, ignore_errors=True)  # leftovers of an interrupted run
+    trained = mlp.train(mlp.build(activation, settings), settings, work, log_dir)
+    return trained.kernels, trained.history, trained.num_parameters
+
+
+def log_name(activation: str, settings: Settings) -> str:
+    """Returns the name of a network's log."""
+    return activation if settings.seed == 0 else f"{activation}_seed_{settings.seed}"
+
+
+def _table(networks: dict[str, Trained]) -> Table:
+    table = Table(title="L2 norm of the gradient of each layer's kernel", title_justify="left")
+    table.add_column("layer")
+    columns = [(n, record) for n in networks.values() for record in (n.records[0], n.records[-1])]
+    for network, record in columns:
+        name = next(name for name, found in networks.items() if found is network)
+        table.add_column(f"{LABELS[name]}\nstep {record.step:,}", justify="right")
+    paths = columns[0][0].kernels
+    for path in paths:
+        norms = [f"{record.gradients[path].norm:.2e}" for _, record in columns]
+        table.add_row(path.rpartition("/")[0], *norms, end_section=path == paths[-1])
+    lost = [f"{network.decades_lost(record):.2f}" for network, record in columns]
+    table.add_row("decades lost from the last\nhidden layer to the first", *lost)
+    for title, form in (("test accuracy", ".2%"), ("test loss", ".4f")):
+        after = [getattr(network, title.replace(" ", "_")) for network in networks.values()]
+        table.add_row(title, *(cell for value in after for cell in ("", format(value, form))))
+    return table
+
+
+def _numbers(network: Trained) -> dict[str, Any]:
+    return {
+        "test_accuracy": network.test_accuracy,
+        "test_loss": network.test_loss,
+        "decades_lost": [network.decades_lost(record) for record in network.records],
+        "steps": [record.step for record in network.records],
+        "gradient_norms": {
+            path: [record.gradients[path].norm for record in network.records]
+            for path in network.kernels
+        },
+        "parameters": network.num_parameters,
+        "history": network.history,
+    }

@@ -1,0 +1,51 @@
+"""Committed results, their figures and their pages are consistent."""
+
+import pytest
+
+from experiments.common import pages
+from experiments.common.catalogue import EXPERIMENTS, FOLDER, question
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_each_experiment_has_its_results_figure_and_page(name):
+    results, subset = (pages.read(FOLDER / name, f) for f in ("results.json", pages.SUBSET_FILE))
+    page = (FOLDER / name / "README.md").read_text()
+
+    assert results["question"] == question(name)
+    assert (FOLDER / name / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert page == pages.page(results, subset)[1:] + "\n"
+    assert page.count("\n| ") == 1 + len(results["checks"]) > 1
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_experiments_on_digits_were_run_on_all_of_mnist_and_on_the_subset(name):
+    results, subset = (pages.read(FOLDER / name, f) for f in ("results.json", pages.SUBSET_FILE))
+
+    assert (subset is None) == (results["data"] is None)
+    if subset:
+        assert results["data"]["name"].startswith("MNIST")
+        assert subset["data"]["name"].startswith("5,000-digit subset")
+
+
+def test_no_number_cites_what_a_reader_cannot_look_up():
+    sources = [c["source"] for name in EXPERIMENTS for c in pages.read(FOLDER / name)["checks"]]
+
+    assert len(sources) > 150
+    assert [source for source in sources if "for this project" in source or not source] == []
+
+
+def test_the_readme_matches_the_results():
+    text = pages.README.read_text()
+
+    assert pages.BEGIN in text
+    assert pages.updated(text) == text
+
+
+def test_a_row_marks_what_does_not_hold_and_a_band_of_its_own():
+    check = {"what": "a|b", "source": "s", "expected": "1", "printed": "2", "band": "1 to 3"}
+    results = {"name": "n", "question": "q?", "answer": "a.", "checks": [check | {"held": True}]}
+    other = check | {"printed": "9", "band": "5 to 6", "held": False}
+
+    row = pages.page(results, results | {"checks": [other]}).splitlines()[-1]
+
+    assert row == r"| a\|b | s | 1 | 2 | 9 (5 to 6) ✗ | 1 to 3 | yes |"
