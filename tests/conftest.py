@@ -31,6 +31,19 @@ def fixed_seed():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture
+def graphs_as_traced():
+    """Runs graphs as they were traced, without Grappler, TensorFlow's graph optimizer.
+
+    Grappler takes half of the time of a short training run with a monitor. For tests of what is
+    recorded and when, which is decided while a step is traced. Tests that compare numbers, such as
+    weights with and without a monitor, need Grappler: it is what could change them.
+    """
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
 @pytest.fixture(scope="session")
 def two_replicas():
     """A strategy over both virtual devices.

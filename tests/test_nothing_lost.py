@@ -17,7 +17,7 @@ from small_models import BATCH_SIZE, CallAt, compiled, fit, mlp, mlp_of_next_nam
 
 from vg_keras import GradientMonitor, read_run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 TRAINING = """
     import sys

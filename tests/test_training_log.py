@@ -15,6 +15,8 @@ from small_models import CallAt, compiled, fit, mlp, regression_data
 from vg_keras import GradientMonitor, Run, read_run, training_log
 from vg_keras.training_log import Beginning, TrainingLog, bytes_of, new_id
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 
 def steps_of(run):
     return [[record.step for record in training.records] for training in run.trainings]
