@@ -32,13 +32,17 @@ def fixed_seed():
 
 
 @pytest.fixture
-def graphs_as_traced():
+def graphs_as_traced(request):
     """Runs graphs as they were traced, without Grappler, TensorFlow's graph optimizer.
 
     Grappler takes half of the time of a short training run with a monitor. For tests of what is
-    recorded and when, which is decided while a step is traced. Tests that compare numbers, such as
-    weights with and without a monitor, need Grappler: it is what could change them.
+    recorded and when, which is decided while a step is traced. Tests that compare weights with and
+    without a monitor need Grappler, which is what could make them differ. In a file that uses this
+    fixture, the marker `grappler` exempts them.
     """
+    if request.node.get_closest_marker("grappler"):
+        yield
+        return
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     yield
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})

@@ -10,7 +10,7 @@ from small_models import compiled, fit, mlp, regression_data, reset_keras
 from vg_keras import GradientMonitor, Probe
 from vg_keras.capture import observer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
 
@@ -39,6 +39,7 @@ def trained(num_batches, monitors, steps_per_execution=12, **how):
 
 # Two parts of 6 steps to an execution. The data ends with an execution, in its second part, between
 # its parts, and in its first part.
+@pytest.mark.grappler
 @pytest.mark.parametrize(
     ("num_batches", "how"),
     [

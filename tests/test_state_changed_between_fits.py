@@ -14,8 +14,7 @@ from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
-pytestmark = pytest.mark.slow
-as_traced = pytest.mark.usefixtures("graphs_as_traced")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 
 def small_model():
@@ -65,7 +64,6 @@ def trained(change, first, then, **how):
     return weights_of(model)
 
 
-@as_traced
 @pytest.mark.parametrize(
     ("change", "how"),
     [
@@ -91,7 +89,6 @@ MESSAGES = {
 }
 
 
-@as_traced
 @pytest.mark.parametrize(("change", "difference"), MESSAGES.items())
 def test_the_warning_names_the_difference_and_the_remedy(change, difference):
     with pytest.warns(UserWarning, match="no longer the one") as caught:
@@ -104,7 +101,6 @@ def test_the_warning_names_the_difference_and_the_remedy(change, difference):
     )
 
 
-@as_traced
 @pytest.mark.parametrize(
     ("change", "way"),
     [*((change, "graph") for change in NO_CHANGES), *(("nothing", way) for way in WAYS)][1:],
@@ -116,7 +112,6 @@ def test_an_unchanged_step_is_recorded(change, way):
     assert [record.step for record in monitor.records] == list(range(4, 12))
 
 
-@as_traced
 def test_a_recompiled_model_is_recorded_with_the_change():
     def change(model):
         hidden(model).trainable = False
@@ -128,7 +123,6 @@ def test_a_recompiled_model_is_recorded_with_the_change():
     assert set(monitor.records[0].gradients) == {"model/out/kernel", "model/out/bias"}
 
 
-@as_traced
 def test_a_model_unfrozen_without_compiling_trains_as_before():
     # The optimizer does not know the variables, so a step traced now would raise an error.
     def model_and_weights(monitors):
@@ -146,6 +140,7 @@ def test_a_model_unfrozen_without_compiling_trains_as_before():
     assert weights == model_and_weights([])
 
 
+@pytest.mark.grappler
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_monitor_keeps_recording_the_step_it_has_traced(change):
     monitor = GradientMonitor(None, 3)
@@ -167,6 +162,7 @@ class Changing(keras.callbacks.Callback):
             self.change(self.model)
 
 
+@pytest.mark.grappler
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_after_the_first_step_does_not_affect_later_steps(change):
     def weights_with(monitors):
@@ -180,6 +176,7 @@ def test_a_change_after_the_first_step_does_not_affect_later_steps(change):
     assert [record.step for record in monitor.records] == [0, 2, 4]
 
 
+@pytest.mark.grappler
 def test_eager_training_follows_a_change_with_and_without_a_monitor():
     monitor = GradientMonitor(None, "batch")
     change = CHANGES["Dropout.rate"]

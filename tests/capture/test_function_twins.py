@@ -16,8 +16,7 @@ from small_models import compiled, fit, reset_keras
 from vg_keras import GradientMonitor
 from vg_keras.capture import function_twins
 
-pytestmark = pytest.mark.slow
-as_traced = pytest.mark.usefixtures("graphs_as_traced")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 X = np.random.default_rng(0).normal(size=[64, 4]).astype("f")
 Y = X[:, :2]
@@ -62,7 +61,6 @@ def graphs_of(function):
     return [concrete.graph for concrete in function._list_all_concrete_functions()]
 
 
-@as_traced
 @kinds
 def test_the_function_is_the_same_as_without_a_monitor(kind):
     def operations(is_watched):
@@ -76,7 +74,6 @@ def test_the_function_is_the_same_as_without_a_monitor(kind):
     assert operations(True) == operations(False)
 
 
-@as_traced
 @kinds
 def test_a_reopened_watch_continues(kind):
     model, optimizer, train_step = model_and_step(kind)
@@ -88,7 +85,6 @@ def test_a_reopened_watch_continues(kind):
     assert all(len(record.activation_gradients) == 2 for record in monitor.records)
 
 
-@as_traced
 def test_a_second_monitor_records_without_further_tracing():
     model, optimizer, train_step = model_and_step()
     run(GradientMonitor(None, 2), model, optimizer, train_step)
@@ -102,6 +98,7 @@ def test_a_second_monitor_records_without_further_tracing():
     assert calls == []
 
 
+@pytest.mark.grappler
 @kinds
 def test_the_loop_trains_the_same_with_and_without_the_monitor(kind):
     def trained(monitor):
@@ -118,6 +115,7 @@ def test_the_loop_trains_the_same_with_and_without_the_monitor(kind):
     assert trained(GradientMonitor(None, 2)) == trained(None)
 
 
+@pytest.mark.grappler
 def test_a_function_that_changed_since_its_trace_is_left_alone():
     def trained(monitor):
         model, optimizer, train_step = model_and_step()
@@ -160,6 +158,7 @@ WAYS = {"graph": {}, "xla": {"jit_compile": True}, "several steps": {"steps_per_
 ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 
 
+@pytest.mark.grappler
 @pytest.mark.parametrize(
     ("is_trained_before", "update_freq", "way"),
     [
@@ -190,7 +189,6 @@ def test_a_train_step_that_is_a_function_is_recorded(is_trained_before, update_f
         assert ours.tobytes() == plain.tobytes()
 
 
-@as_traced
 @ways
 def test_a_train_step_that_is_a_function_stops_recording_with_the_monitor(how):
     def operations(monitors):
@@ -218,7 +216,6 @@ class CallIsFunction(layers.Layer):
         return self.inner(x)
 
 
-@as_traced
 @pytest.mark.filterwarnings("ignore:The outputs of:UserWarning")
 def test_a_layer_whose_call_is_a_function_keeps_its_own_trace():
     def operations(is_monitored):
@@ -233,7 +230,6 @@ def test_a_layer_whose_call_is_a_function_keeps_its_own_trace():
     assert operations(True) == operations(False)
 
 
-@as_traced
 def test_functions_within_functions_are_recorded():
     model, optimizer, inner = model_and_step()
 
@@ -250,7 +246,6 @@ def test_functions_within_functions_are_recorded():
     assert not [op for op in graphs_of(inner)[0].get_operations() if "Scatter" in op.type]
 
 
-@as_traced
 def test_a_method_and_a_function_with_a_signature_are_recorded():
     model, optimizer, _ = model_and_step()
 
@@ -268,7 +263,6 @@ def test_a_method_and_a_function_with_a_signature_are_recorded():
     assert steps_of(monitor) == [0, 2]
 
 
-@as_traced
 def test_a_function_unrelated_to_the_model_is_traced_once():
     model, optimizer, train_step = model_and_step()
     traces = []
@@ -285,7 +279,6 @@ def test_a_function_unrelated_to_the_model_is_traced_once():
     assert len(traces) == 1
 
 
-@as_traced
 def test_an_error_in_the_function_propagates_and_restores_the_class():
     model, optimizer, _ = model_and_step()
     call = type(tf.function(len)).__call__
@@ -300,7 +293,6 @@ def test_an_error_in_the_function_propagates_and_restores_the_class():
     assert type(tf.function(len)).__call__ is call
 
 
-@as_traced
 def test_a_function_in_another_thread_gets_no_twin(monkeypatch):
     model, optimizer, train_step = model_and_step()
     _kept_alive, _, other_step = model_and_step()
@@ -327,7 +319,6 @@ def test_a_function_in_another_thread_gets_no_twin(monkeypatch):
     assert set(seen) == {train_step.python_function}
 
 
-@as_traced
 def test_all_twins_are_freed_with_the_function():
     model, optimizer, train_step = model_and_step()
     monitor = GradientMonitor(None, 2)
@@ -356,7 +347,6 @@ def both():
     return models, optimizers, train_step
 
 
-@as_traced
 @pytest.mark.parametrize("frequencies", [("batch", "batch"), (2, 3), (3, "batch")])
 def test_two_models_trained_by_one_function_can_each_have_a_monitor(frequencies):
     def operations(is_watched):
@@ -381,7 +371,6 @@ def test_two_models_trained_by_one_function_can_each_have_a_monitor(frequencies)
     assert operations(True) == operations(False)
 
 
-@as_traced
 def test_two_monitors_of_one_loop_record_the_same_values():
     model, optimizer, train_step = model_and_step()
     monitors = [GradientMonitor(None, 2), GradientMonitor(None, 2)]
@@ -394,7 +383,6 @@ def test_two_monitors_of_one_loop_record_the_same_values():
     assert [steps_of(monitor) for monitor in monitors] == [[0, 2], [0, 2]]
 
 
-@as_traced
 def test_arguments_may_have_any_name():
     model, optimizer, train_step = model_and_step()
 
@@ -409,7 +397,6 @@ def test_arguments_may_have_any_name():
     assert steps_of(monitor) == [0]
 
 
-@as_traced
 def test_a_second_monitor_also_warns_why_nothing_is_recorded():
     model, optimizer, train_step = model_and_step()
     train_step(X[:8], Y[:8])
@@ -419,7 +406,6 @@ def test_a_second_monitor_also_warns_why_nothing_is_recorded():
             run(GradientMonitor(None), model, optimizer, train_step)
 
 
-@as_traced
 def test_models_whose_train_step_is_a_function_are_freed():
     found = []
     for _ in range(3):
@@ -432,7 +418,6 @@ def test_models_whose_train_step_is_a_function_are_freed():
     assert [reference() for reference in found] == [None] * 3
 
 
-@as_traced
 def test_models_that_a_function_takes_as_arguments_are_freed():
     @tf.function
     def train(model, optimizer, x, y):
@@ -463,6 +448,7 @@ class DrawsWhileTraced(keras.Sequential):
         return super().train_step((x + noise, y))
 
 
+@pytest.mark.grappler
 @pytest.mark.parametrize("is_trained_before", [False, True])
 @pytest.mark.parametrize("update_freq", [1, 3])
 def test_numbers_drawn_while_a_step_is_traced_are_the_same_in_recorded_steps(
@@ -485,6 +471,7 @@ def test_numbers_drawn_while_a_step_is_traced_are_the_same_in_recorded_steps(
         assert trained([GradientMonitor(None, update_freq)]) == trained([])
 
 
+@pytest.mark.grappler
 @pytest.mark.parametrize("update_freq", [1, 3])
 def test_numbers_drawn_while_a_function_is_traced_are_the_same_in_recorded_steps(update_freq):
     def trained(is_watched):
