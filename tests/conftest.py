@@ -4,6 +4,8 @@ import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Several tests run at once: with threads of its own, NumPy's BLAS is several times slower then.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import keras
 import pytest
@@ -29,6 +31,23 @@ def only_new_objects_are_searched_for_garbage():
 @pytest.fixture(autouse=True)
 def fixed_seed():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def graphs_as_traced(request):
+    """Runs graphs as they were traced, without Grappler, TensorFlow's graph optimizer.
+
+    Grappler takes half of the time of a short training run with a monitor. For tests of what is
+    recorded and when, which is decided while a step is traced. Tests that compare weights with and
+    without a monitor need Grappler, which is what could make them differ. In a file that uses this
+    fixture, the marker `grappler` exempts them.
+    """
+    if request.node.get_closest_marker("grappler"):
+        yield
+        return
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from small_models import CallAt, compiled, fit, mlp, regression_data
 from vg_keras import GradientMonitor, Probe, read_run
 from vg_keras.log.charts import KINDS
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 PATHS = [
     "sequential/dense/kernel",
     "sequential/dense/bias",

@@ -15,7 +15,7 @@ from vg_keras import GradientMonitor, read_run
 from vg_keras.capture.devices import suffix_of_worker
 from vg_keras.log.storage import directory_of_copy
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda m: pickle.loads(pickle.dumps(m))}
 copies = pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)

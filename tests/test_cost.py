@@ -13,7 +13,7 @@ from vg_keras import Cost, GradientMonitor, read_run
 from vg_keras.cost import CostMeter
 from vg_keras.schedule import Schedule
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 
 class Training:

@@ -17,7 +17,7 @@ from vg_keras.capture.encode import Measurement
 from vg_keras.log import charts
 from vg_keras.log.writer import RecordWriter
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 
 def trained(monitors, **how):

@@ -10,7 +10,7 @@ from small_models import BATCH_SIZE, CallAt, compiled, fit, regression_data, res
 
 from vg_keras import GradientMonitor, Probe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 
 class TroubleError(Exception):

@@ -7,6 +7,8 @@ from vg_keras import GradientMonitor
 from vg_keras.capture.model_map import ModelMap
 from vg_keras.filters import checked_filter, select
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 PATHS = dict.fromkeys(["a/kernel", "a/bias", "b/kernel", "b[0]/x"])
 
 

@@ -10,7 +10,7 @@ from small_models import BATCH_SIZE, compiled, fit, mlp, regression_data
 
 from vg_keras import GradientMonitor, read_run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 
 @pytest.fixture(autouse=True)

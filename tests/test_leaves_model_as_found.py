@@ -16,6 +16,7 @@ from vg_keras import GradientMonitor
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("graphs_as_traced"),
 ]
 
 

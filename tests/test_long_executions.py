@@ -10,10 +10,9 @@ from small_models import compiled, fit, mlp, regression_data, reset_keras
 from vg_keras import GradientMonitor, Probe
 from vg_keras.capture import observer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
-ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 
 
 @pytest.fixture
@@ -38,8 +37,16 @@ def trained(num_batches, monitors, steps_per_execution=12, **how):
     return weights_of(model), history.history["loss"], int(model.optimizer.iterations)
 
 
-@ways
-@pytest.mark.parametrize("num_batches", [24, 22, 18, 15])
+# Two parts of 6 steps to an execution. The data ends with an execution, in its second part, between
+# its parts, and in its first part.
+@pytest.mark.grappler
+@pytest.mark.parametrize(
+    ("num_batches", "how"),
+    [
+        *((num_batches, WAYS["graph"]) for num_batches in (24, 22, 18, 15)),
+        *((num_batches, WAYS[way]) for num_batches in (22, 18) for way in ("eager", "xla")),
+    ],
+)
 def test_every_step_is_recorded_and_weights_are_unchanged(parts, num_batches, how):
     monitor = GradientMonitor(None, "batch")
     ours = trained(num_batches, [monitor], **how)

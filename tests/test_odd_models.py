@@ -14,6 +14,7 @@ from small_models import CallAt, compiled, fit, mlp, regression_data, reset_kera
 from vg_keras import GradientMonitor
 
 pytestmark = pytest.mark.slow
+as_traced = pytest.mark.usefixtures("graphs_as_traced")
 
 Pair = namedtuple("Pair", "first second")
 
@@ -177,6 +178,7 @@ def frozen_model():
     return model
 
 
+@as_traced
 @pytest.mark.parametrize("make", [model_without_weights, frozen_model])
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights:UserWarning")
 def test_a_model_with_nothing_to_train_warns_once(make):
@@ -190,6 +192,7 @@ def test_a_model_with_nothing_to_train_warns_once(make):
     assert monitor.records == []
 
 
+@as_traced
 @pytest.mark.filterwarnings("ignore:Another `fit`, of the model:UserWarning")
 def test_a_nested_fit_of_another_model_with_the_same_monitor_restores_both():
     outer, inner = compiled(mlp()), compiled(mlp(depth=2))
@@ -203,6 +206,7 @@ def test_a_nested_fit_of_another_model_with_the_same_monitor_restores_both():
     assert [model.train_function for model in (outer, inner)] == functions
 
 
+@as_traced
 def test_two_models_can_be_monitored_in_two_threads_at_once():
     monitors = [GradientMonitor(None, "batch") for _ in range(2)]
     models = [compiled(mlp(depth=depth)) for depth in (1, 2)]

@@ -11,7 +11,7 @@ from small_models import BATCH_SIZE, compiled, fit, mlp, regression_data, reset_
 
 from vg_keras import GradientMonitor, Probe, read_run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 X, Y = regression_data(5)
 PROBE = (X[-12:], Y[-12:])
@@ -53,12 +53,16 @@ WAYS = {
 
 
 def trained(how, **settings):
+    """Trains with a monitor, which under XLA measures only gradients: compiling more takes long."""
     model = weighing(**how)
-    history = fit(model, X, Y, [GradientMonitor(None, "batch", **settings)], epochs=2)
+    measured = {"activations": False} if "jit_compile" in how else {}
+    monitor = GradientMonitor(None, "batch", **measured, **settings)
+    history = fit(model, X, Y, [monitor], epochs=2)
     state = [v.numpy().tobytes() for v in model.non_trainable_variables]
     return weights_of(model), state, history.history
 
 
+@pytest.mark.grappler
 @pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 def test_a_probe_does_not_change_training(how):
     with_probe = trained(how, probe=PROBE)

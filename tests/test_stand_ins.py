@@ -10,7 +10,7 @@ from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 X, Y = regression_data(4)
 ways = pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])

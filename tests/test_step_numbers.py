@@ -9,7 +9,7 @@ from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 X = np.random.default_rng(0).normal(size=[80, 4]).astype("f")
 
@@ -59,7 +59,7 @@ def two_parts(critic_steps=1, **how):
 
 
 @ways
-@pytest.mark.parametrize("critic_steps", [1, 5])
+@pytest.mark.parametrize("critic_steps", [1, 3])
 def test_unused_and_repeatedly_used_optimizers_do_not_change_the_numbers(critic_steps, how):
     monitor = GradientMonitor(None, 3)
     fit(two_parts(critic_steps, **how), X, None, [monitor], epochs=2)
@@ -69,7 +69,7 @@ def test_unused_and_repeatedly_used_optimizers_do_not_change_the_numbers(critic_
 
 
 def test_a_second_fit_continues_the_count_of_steps():
-    model = two_parts(critic_steps=5)
+    model = two_parts(critic_steps=3)
     monitor = GradientMonitor(None, 4)
     for _ in range(2):
         fit(model, X, None, [monitor])
@@ -103,12 +103,18 @@ class Accumulating(keras.Sequential):
             total.assign(tf.zeros_like(total))
 
 
+POSTPONED = [(100, [3]), (6, [3, 7, 15, 19]), ("epoch", [3, 11]), (1, [3, 7, 11, 15, 19])]
+
+
+# Under XLA once with and once without a trace of the model's own step.
 @pytest.mark.filterwarnings("ignore:The activation gradients of:UserWarning")
 @pytest.mark.parametrize(
-    ("update_freq", "expected"),
-    [(100, [3]), (6, [3, 7, 15, 19]), ("epoch", [3, 11]), (1, [3, 7, 11, 15, 19])],
+    ("update_freq", "expected", "how"),
+    [
+        *((*case, WAYS[way]) for case in POSTPONED for way in ("graph", "eager", "several steps")),
+        *((*case, WAYS["xla"]) for case in POSTPONED if case[0] in (6, 1)),
+    ],
 )
-@ways
 def test_a_due_step_that_applies_nothing_is_postponed(update_freq, expected, how):
     reset_keras()
     model = Accumulating([keras.Input([4]), layers.Dense(1)])

@@ -11,7 +11,7 @@ from small_models import BATCH_SIZE, CustomTrainStep, compiled, fit, regression_
 
 from vg_keras import GradientMonitor, Probe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 
 class CountsCalls(layers.Layer):

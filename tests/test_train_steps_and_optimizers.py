@@ -21,7 +21,7 @@ from small_models import (
 
 from vg_keras import GradientMonitor, read_run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 
 @pytest.fixture(autouse=True)
@@ -197,6 +197,7 @@ def under(strategy, make):
 
 
 # Without several steps per execution: there Keras 3.15 itself fails under this strategy.
+@pytest.mark.grappler
 def test_two_replicas_train_identically_with_and_without_the_monitor(two_replicas, tmp_path):
     def trained(callbacks):
         model = under(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,8 @@ from small_models import CallAt, compiled, fit, mlp, regression_data
 
 from vg_keras import GradientMonitor, Run, read_run, training_log
 from vg_keras.training_log import Beginning, TrainingLog, bytes_of, new_id
+
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
 
 
 def steps_of(run):
@@ -176,9 +179,9 @@ SCRIPT = """
 """
 
 
-def run_script(log_dir, units):
+def output_of_a_process(*command):
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(log_dir), str(units)],
+        [sys.executable, *command],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -193,21 +196,27 @@ def test_the_printed_command_quotes_a_path_with_spaces(tmp_path, capsys):
     assert f"tensorboard --logdir '{folder}'\n" in capsys.readouterr().out
 
 
-def test_running_a_script_twice_makes_two_training_runs_and_prints_so(tmp_path):
-    first, second = (run_script(tmp_path, units) for units in (2, 5))
-    run = read_run(tmp_path)
+def test_running_a_script_twice_makes_two_training_runs_and_prints_so(
+    tmp_path, monkeypatch, capsys
+):
+    script, log_dir = str(tmp_path / "script.py"), str(tmp_path / "logs")
+    (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT))
+    monkeypatch.setattr(sys, "argv", [script, log_dir, "2"])
+    runpy.run_path(script)
+    first, second = capsys.readouterr().out, output_of_a_process(script, log_dir, "5")
+    run = read_run(log_dir)
 
     assert steps_of(run) == [[0, 1, 2, 3], [0, 1, 2, 3]]
     assert [t.model.layers[0].variables[1].shape for t in run.trainings] == [(2,), (5,)]
     assert first.splitlines()[0] == (
-        f"GradientMonitor writes to {tmp_path}/gradients. "
-        f"To look at it: tensorboard --logdir {tmp_path}"
+        f"GradientMonitor writes to {log_dir}/gradients. "
+        f"To look at it: tensorboard --logdir {log_dir}"
     )
     assert second.splitlines()[0] == (
-        f"GradientMonitor writes to {tmp_path}/gradients, which already holds 1 event file of "
+        f"GradientMonitor writes to {log_dir}/gradients, which already holds 1 event file of "
         "earlier training runs. TensorBoard draws all of them in the same charts; use another "
         "`log_dir` to keep them apart. `read_run` keeps them apart in any case. "
-        f"To look at it: tensorboard --logdir {tmp_path}"
+        f"To look at it: tensorboard --logdir {log_dir}"
     )
 
 

@@ -7,7 +7,7 @@ from small_models import CallAt, compiled, fit, mlp, regression_data
 
 from vg_keras import GradientMonitor, read_run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 
 def steps_of(monitor):

@@ -29,6 +29,11 @@ RELU, TANH = "model/a", "model/b"
 
 
 @pytest.fixture
+def fixed_seed():
+    """Leaves the seed as it is: with a new one, TensorFlow optimizes all functions again."""
+
+
+@pytest.fixture(scope="module")
 def model():
     reset_keras()
     return keras.Sequential(

@@ -12,7 +12,7 @@ from vg_keras.capture.train_function import (
     own_train_function,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 
 class Recorder:

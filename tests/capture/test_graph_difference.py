@@ -12,7 +12,7 @@ from small_models import compiled, reset_keras
 
 from vg_keras.capture.graph_difference import Function, difference
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=[16, 4]).astype("float32")

@@ -13,6 +13,8 @@ from tapped import X, gradients_of
 from vg_keras.capture.loop_capture import loop_observer
 from vg_keras.capture.plan import Choice
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 
 def sgd_for(model, counted=0):
     optimizer = keras.optimizers.SGD(0.5)

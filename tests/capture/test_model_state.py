@@ -8,6 +8,8 @@ from small_models import compiled, fit, regression_data, reset_keras
 
 from vg_keras.capture.model_state import ModelState
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 
 @pytest.fixture
 def model():

@@ -13,7 +13,7 @@ from vg_keras.capture.plan import Choice
 from vg_keras.capture.probe_pass import ProbePass
 from vg_keras.probe import Probe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 BATCH, TARGETS = regression_data(1)
 WEIGHTS = np.linspace(0, 1, len(BATCH)).astype(np.float32)

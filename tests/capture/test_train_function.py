@@ -16,6 +16,8 @@ from vg_keras.capture.train_function import (
     restore,
 )
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 
 class Recorder:
     """A fake observer that records its calls."""

@@ -8,6 +8,8 @@ from vg_keras import GradientMonitor, read_run
 from vg_keras.log import chart_rhythm
 from vg_keras.log.chart_rhythm import MAX_HISTOGRAMS, HistogramRhythm, Thinning
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 
 def taken(num_all, number):
     thinning = Thinning(num_all)

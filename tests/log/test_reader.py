@@ -17,6 +17,8 @@ from vg_keras import FormatVersionError, GradientMonitor, iter_records, read_run
 from vg_keras.log import format as log_format
 from vg_keras.record import Record, VariableDescription
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 
 def steps_of(records):
     return [record.step for record in records]

@@ -21,6 +21,8 @@ from small_models import CallAt, compiled, fit, mlp, regression_data
 from vg_keras import GradientMonitor, read_run
 from vg_keras.log.writer import RecordWriter
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 GOES_ON = "Training goes on, and records are still kept in `monitor.records`."
 
 

@@ -15,7 +15,10 @@ from way import Way
 from vg_keras import GradientMonitor, read_run
 
 # Keras 3.15 saves weights in a way that NumPy 2 warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("graphs_as_traced"),
+]
 
 WAY = Way("mlp", sequential([4], dense(8, "relu"), dense(2)), VECTORS, TARGET)
 BATCH = (VECTORS[:8], TARGET[:8], None)

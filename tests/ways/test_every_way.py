@@ -22,7 +22,10 @@ STEPS = (0, 2)
 
 @pytest.fixture(params=WAYS)
 def way(request):
-    return WAYS[request.param]
+    way = WAYS[request.param]
+    if not way.is_optimized:
+        request.getfixturevalue("graphs_as_traced")
+    return way
 
 
 @functools.cache

@@ -15,6 +15,8 @@ from way import BATCH_SIZE, Way
 
 from vg_keras import GradientMonitor, read_run
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 MLP = Way(
     "loop",
     sequential([4], dense(8, "relu", kernel_regularizer="l2"), dense(6, "tanh"), dense(2)),
@@ -78,6 +80,7 @@ def assert_agree(record, expected, rel=2e-4):
         assert_is_sketch_of(record.activation_gradients[path], expected.output_gradients[path], rel)
 
 
+@pytest.mark.grappler
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_each_step_is_recorded(tmp_path, kind):
     model, optimizer = model_and_optimizer()
@@ -100,6 +103,7 @@ def test_only_due_steps_are_recorded():
     assert [record.step for record in monitor.records] == [0, 2]
 
 
+@pytest.mark.grappler
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_the_loop_trains_the_same_with_and_without_the_monitor(kind):
     def trained(is_watched):

@@ -14,6 +14,8 @@ from way import Way
 
 from vg_keras import GradientMonitor
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 
 def first_record(way, **how):
     monitor = GradientMonitor(None)

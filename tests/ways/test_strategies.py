@@ -159,8 +159,10 @@ def free_ports(count):
     return ports
 
 
-def run_in_two_processes(what, log_dir):
-    """Runs `worker.py` twice with one log directory, and returns the runs of both workers."""
+@pytest.fixture(scope="module")
+def log_dir_of_two_processes(tmp_path_factory):
+    """Runs `worker.py` twice at the same time, and returns the directory with its logs."""
+    log_dir = tmp_path_factory.mktemp("logs")
     workers = [f"localhost:{port}" for port in free_ports(2)]
     program = str(Path(__file__).with_name("worker.py"))
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
@@ -173,13 +175,17 @@ def run_in_two_processes(what, log_dir):
             "PYTHONPATH": os.pathsep.join([paths, os.environ.get("PYTHONPATH", "")]),
             "CUDA_VISIBLE_DEVICES": "-1",
         }
-        command = [sys.executable, program, what, str(log_dir)]
+        command = [sys.executable, program, str(log_dir)]
         processes.append(
             subprocess.Popen(command, env=environment, stdout=-1, stderr=subprocess.STDOUT)
         )
     outputs = [process.communicate(timeout=240)[0].decode() for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0], outputs
+    return log_dir
+
+
+def runs_of_both_workers(log_dir):
     return [read_run(log_dir), read_run(log_dir / "gradients_worker_1")]
 
 
@@ -199,19 +205,20 @@ def assert_agree_in_both(runs, expected):
                 assert_is_sketch_of(both, step.output_gradients[path])
 
 
-def test_a_loop_in_two_processes(tmp_path, expected):
-    runs = run_in_two_processes("loop", tmp_path)
+def test_a_loop_in_two_processes(log_dir_of_two_processes, expected):
+    runs = runs_of_both_workers(log_dir_of_two_processes / "loop")
 
     assert [[record.step for record in run.latest.records] for run in runs] == [[0, 2], [0, 2]]
     assert_agree_in_both(runs, expected)
 
 
-def test_a_fit_in_two_processes(tmp_path, expected):
-    runs = run_in_two_processes("fit", tmp_path)
+def test_a_fit_in_two_processes(log_dir_of_two_processes, expected):
+    log_dir = log_dir_of_two_processes / "fit"
+    runs = runs_of_both_workers(log_dir)
 
     assert [[record.step for record in run.latest.records] for run in runs] == [
         [0, 2, 4],
         [0, 2, 4],
     ]
     assert_agree_in_both(runs, expected)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["gradients", "gradients_worker_1"]
+    assert sorted(path.name for path in log_dir.iterdir()) == ["gradients", "gradients_worker_1"]

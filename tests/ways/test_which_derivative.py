@@ -15,6 +15,8 @@ from twin import array, derive
 
 from vg_keras import GradientMonitor
 
+pytestmark = pytest.mark.usefixtures("graphs_as_traced")
+
 X, Y = regression_data(4, outputs=1)
 LAYERS = ["model/hidden", "model/out"]
 WAYS = {"eager": {"run_eagerly": True}, "graph": {}, "xla": {"jit_compile": True}}

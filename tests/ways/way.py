@@ -30,6 +30,7 @@ class Way:
         derive: Derives the loss of a batch; see `twin`.
         rel: Relative tolerance.
         missing: Why something is not recorded, by the name of the column.
+        is_optimized: Whether Grappler optimizes the recorded graph.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Way:
     derive: Callable = derive_by_compiled_loss
     rel: float = 2e-4
     missing: dict = field(default_factory=dict)
+    is_optimized: bool = True
 
     def fresh_model(self, **how):
         """Returns the model before training, always with the same weights and names."""

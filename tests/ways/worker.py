@@ -1,6 +1,8 @@
 """One of the two processes of a training run under MultiWorkerMirroredStrategy.
 
-Usage: worker.py loop|fit LOG_DIR, with the cluster in TF_CONFIG.
+Trains in a custom loop and then by `fit`, each with a log directory of its own.
+
+Usage: worker.py LOG_DIR, with the cluster in TF_CONFIG.
 """
 
 import os
@@ -54,5 +56,6 @@ def fit(monitor):
 
 
 if __name__ == "__main__":
-    keras.utils.set_random_seed(0)
-    {"loop": loop, "fit": fit}[sys.argv[1]](GradientMonitor(sys.argv[2], 2))
+    for train in (loop, fit):
+        keras.utils.set_random_seed(0)
+        train(GradientMonitor(Path(sys.argv[1], train.__name__), 2))
