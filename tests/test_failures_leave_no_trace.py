@@ -68,7 +68,7 @@ WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True
 ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 
 
-@ways
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
 def test_data_that_raises(how):
     model, _ = fused_model(**how)
     before = attributes(model)

@@ -292,8 +292,16 @@ class PassesWhatIsNoTensor(keras.Model):
 
 
 @pytest.mark.filterwarnings("ignore:The activation gradients of")
-@pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
-@pytest.mark.parametrize("kind", ["variables", "constants"])
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        ("variables", {}),
+        ("variables", {"jit_compile": True}),
+        ("variables", {"run_eagerly": True}),
+        ("constants", {}),
+        ("constants", {"run_eagerly": True}),
+    ],
+)
 def test_gradients_that_are_variables_or_constants_are_recorded(kind, how):
     model = compiled(PassesWhatIsNoTensor(kind), **how)
     monitor = GradientMonitor(None, "batch")

@@ -9,7 +9,7 @@ from twin import derive
 from way import Way
 
 optimizers = keras.optimizers
-MLP = sequential([4], dense(8, "relu"), dense(6, "tanh"), dense(2))
+MLP = sequential([4], dense(8, "relu"), dense(2))
 LABELS = np.arange(NUM) % 3
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("graphs_as_traced")
 
 MLP = Way(
     "loop",
-    sequential([4], dense(8, "relu", kernel_regularizer="l2"), dense(6, "tanh"), dense(2)),
+    sequential([4], dense(8, "relu", kernel_regularizer="l2"), dense(2)),
     VECTORS,
     TARGET,
 )
@@ -90,7 +90,7 @@ def test_each_step_is_recorded(tmp_path, kind):
     assert [record.step for record in monitor.records] == [0, 1, 2]
     assert [record.step for record in read_run(tmp_path).latest.records] == [0, 1, 2]
     for record in monitor.records:
-        assert len(record.activations) == 3
+        assert len(record.activations) == 2
         assert_agree(record, expected()[record.step])
 
 
@@ -145,7 +145,7 @@ def test_a_model_built_by_its_first_step_is_recorded_from_that_step(kind):
     assert [len(record.activation_gradients) for record in monitor.records] == [2, 2, 2]
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("kind", [KINDS["eager"], KINDS["tf.function"]])
 def test_two_optimizers_each_with_its_own_gradients(kind):
     reset_keras()
     model = GAN()
@@ -204,7 +204,7 @@ def test_a_dataset_loop_inside_of_the_function_is_recorded_by_its_last_step():
     assert_agree(record, expected()[2])
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("kind", [KINDS["eager"], KINDS["tf.function"]])
 def test_a_python_loop_inside_the_step_is_recorded_by_its_last_batch(kind):
     model, optimizer = model_and_optimizer()
     train_step = step_of(model, optimizer)
@@ -289,7 +289,7 @@ def test_train_on_batch_is_recorded():
     run(monitor.watch(model), lambda x, y: model.train_on_batch(x, y), batches())
 
     assert [record.step for record in monitor.records] == [0, 2]
-    assert [len(record.activation_gradients) for record in monitor.records] == [3, 3]
+    assert [len(record.activation_gradients) for record in monitor.records] == [2, 2]
 
 
 def test_a_concrete_function_warns_that_it_cannot_be_recorded():
