@@ -14,7 +14,7 @@ JIT_COMPILE: dict[str, bool | str] = {"auto": "auto", "true": True, "false": Fal
 
 # Keras's own names, written out so that a misspelled one is reported before Keras is imported.
 OPTIMIZERS = (
-    *("adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion"),
+    *("adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion"),
     *("muon", "nadam", "rmsprop", "sgd"),
 )
 INITIALIZERS = (
