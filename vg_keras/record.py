@@ -106,7 +106,7 @@ class Record:
         If all variables are monitored, this is the norm that clipping by global norm limits. NaN if
         any element is not finite, or if there are no gradients.
         """
-        if not self.gradients or any(gradient.nonfinite for gradient in self.gradients.values()):
+        if not self.gradients:
             return math.nan
         return math.hypot(*(gradient.norm for gradient in self.gradients.values()))
 
