@@ -9,33 +9,43 @@ import numpy as np
 
 BUCKETS_OF_A_SIGN = 1024  # 256 exponents, four buckets each
 SMALLEST_NORMAL = 2.0**-126
+OF_FINITE = ("sum", "l1_norm", "norm", "min", "max", "max_abs")
+"""Statistics that a sketch has for the finite elements alone, too."""
 
 
 def statistics(values):
-    """Returns every statistic by name. All but the counts cover the finite elements only."""
+    """Returns every statistic by name."""
     values = np.asarray(values).ravel()
-    finite = values[np.isfinite(values)].astype(np.float64)
-    magnitudes = np.abs(finite)
-    num_finite = len(finite)
-    total, total_magnitude = math.fsum(finite), math.fsum(magnitudes)
-    norm = math.hypot(*finite.tolist())
+    is_finite = np.isfinite(values)
+    finite = values[is_finite].astype(np.float64)
+    of_finite = _statistics_of_finite(finite)
+    unknown = dict.fromkeys(of_finite, math.nan)
     return {
         "count": len(values),
-        "finite": num_finite,
-        "nonfinite": len(values) - num_finite,
-        "sum": total,
-        "l1_norm": total_magnitude,
-        "norm": norm,
-        "min": finite.min() if num_finite else math.nan,
-        "max": finite.max() if num_finite else math.nan,
-        "max_abs": magnitudes.max() if num_finite else math.nan,
+        "finite": len(finite),
+        "nonfinite": len(values) - len(finite),
         "zeros": int(np.sum(finite == 0)),
         "nans": int(np.sum(np.isnan(values))),
         "positive_infinities": int(np.sum(np.isposinf(values))),
         "negative_infinities": int(np.sum(np.isneginf(values))),
-        "mean": total / num_finite if num_finite else math.nan,
-        "mean_abs": total_magnitude / num_finite if num_finite else math.nan,
-        "rms": norm / math.sqrt(num_finite) if num_finite else math.nan,
+        **(of_finite if is_finite.all() else unknown),
+        **{f"finite_{name}": of_finite[name] for name in OF_FINITE},
+    }
+
+
+def _statistics_of_finite(finite):
+    magnitudes, number = np.abs(finite), len(finite)
+    norm = math.hypot(*finite.tolist())
+    return {
+        "sum": math.fsum(finite),
+        "l1_norm": math.fsum(magnitudes),
+        "norm": norm,
+        "min": finite.min() if number else math.nan,
+        "max": finite.max() if number else math.nan,
+        "max_abs": magnitudes.max() if number else math.nan,
+        "mean": math.fsum(finite) / number if number else math.nan,
+        "mean_abs": math.fsum(magnitudes) / number if number else math.nan,
+        "rms": norm / math.sqrt(number) if number else math.nan,
     }
 
 

@@ -16,6 +16,34 @@ def record_with(**mappings):
     return Record(0, 0.0, **{"gradients": {}} | mappings)
 
 
+def test_a_missing_path_raises_an_error_that_lists_similar_ones_or_all():
+    record = record_with(
+        gradients={"net/dense/kernel": sketch_of([1.0]), "net/dense/bias": sketch_of([1.0])},
+        update_norms={f"net/layer_{i}": 1.0 for i in range(12)},
+    )
+    with pytest.raises(KeyError) as similar:
+        record.gradients["dense/kernel"]
+    with pytest.raises(KeyError) as all_of_them:
+        record.update_ratio("x")
+    with pytest.raises(KeyError) as none:
+        record.weights["x"]
+
+    assert str(similar.value) == (
+        "'dense/kernel' is not a recorded path. Similar paths: net/dense/kernel."
+    )
+    assert str(all_of_them.value) == (
+        "'x' is not a recorded path. Recorded paths: "
+        f"{', '.join(f'net/layer_{i}' for i in range(10))} and 2 more."
+    )
+    assert str(none.value) == "'x' is not a recorded path. Recorded paths: none."
+
+
+def test_a_record_is_shown_in_one_line():
+    record = record_with(gradients={"a": sketch_of([3.0]), "b": sketch_of([4.0])})
+
+    assert repr(record) == "<Record of step 0: 2 variables, 0 layers, global gradient norm 5>"
+
+
 def test_records_are_equal_by_their_numbers_and_nan_equals_nan():
     with_nan = [record_with(update_norms={PATH: math.nan}) for _ in range(2)]
     others = [

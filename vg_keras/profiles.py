@@ -94,8 +94,7 @@ def _reader(name: str, statistic: str) -> tuple[Quantity, Read]:
 
 
 def _statistic(record: Record, name: str, path: str, statistic: str) -> float:
-    sketch = getattr(record, name)[path]
-    return math.nan if sketch.nonfinite else float(getattr(sketch, statistic))
+    return float(getattr(getattr(record, name)[path], statistic))
 
 
 def _paths(

@@ -7,24 +7,11 @@ TensorFlow nor Keras.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from vg_keras.record import Record
-from vg_keras.sketch.sketch import Sketch
-
-
-def norm_to_plot(sketch: Sketch) -> float:
-    """Returns the L2 norm for a chart: NaN if any element is not finite."""
-    # A diverged gradient must not look like a vanished one. TensorBoard marks NaN with a triangle.
-    return math.nan if sketch.nonfinite else sketch.norm
-
-
-def rms_to_plot(sketch: Sketch) -> float:
-    """Returns the root mean square for a chart: NaN if any element is not finite."""
-    return math.nan if sketch.nonfinite else sketch.rms
 
 
 @dataclass(frozen=True)
@@ -110,7 +97,7 @@ QUANTITIES = (
                 "scalar",
                 "L2 norm of this variable's gradient, before the optimizer's clipping. NaN if any "
                 "value is not finite.",
-                lambda record, path: norm_to_plot(record.gradients[path]),
+                lambda record, path: record.gradients[path].norm,
             ),
         ),
     ),
@@ -149,7 +136,7 @@ QUANTITIES = (
                 "data_loss_gradient_norm",
                 "scalar",
                 "L2 norm of this variable's gradient without the part that its regularizer adds.",
-                lambda record, path: norm_to_plot(record.data_loss_gradients[path]),
+                lambda record, path: record.data_loss_gradients[path].norm,
             ),
         ),
         only_regularized=True,
@@ -167,7 +154,7 @@ QUANTITIES = (
                 "scalar",
                 "L2 norm of the part of this variable's gradient that its regularizer adds. If it "
                 "is nearly the whole gradient, this variable learns nothing from the data.",
-                lambda record, path: norm_to_plot(record.regularization_gradients[path]),
+                lambda record, path: record.regularization_gradients[path].norm,
             ),
         ),
         only_regularized=True,
@@ -280,16 +267,14 @@ QUANTITIES = (
                 "scalar",
                 "Root mean square of dL/d(output): the size of the backpropagated gradient at this "
                 "layer. Gradients vanish if it is much smaller in the first layers.",
-                lambda record, path: rms_to_plot(record.activation_gradients[path]),
+                lambda record, path: record.activation_gradients[path].rms,
             ),
             Chart(
                 "activation_gradient_rms_per_example",
                 "scalar",
                 "Root mean square of dL/d(output) for the loss of one example: comparable between "
                 "different batch sizes.",
-                lambda record, path: (
-                    rms_to_plot(record.activation_gradients[path]) * record.examples[path]
-                ),
+                Record.activation_gradient_rms_per_example,
             ),
         ),
         choice="activations",

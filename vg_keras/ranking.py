@@ -11,7 +11,6 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from vg_keras.quantities import norm_to_plot
 from vg_keras.record import Record
 
 PAST = 20
@@ -89,7 +88,7 @@ class NormHistory:
 
 def norms_of(record: Record) -> Mapping[str, float]:
     """Returns the L2 norm of each gradient; NaN if any element is not finite."""
-    return {path: norm_to_plot(sketch) for path, sketch in record.gradients.items()}
+    return {path: sketch.norm for path, sketch in record.gradients.items()}
 
 
 def largest(ranked: Iterable[Ranked], num: int) -> list[Ranked]:

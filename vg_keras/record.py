@@ -8,11 +8,12 @@ frozen data. Imports neither TensorFlow nor Keras.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vg_keras.cost import Cost
 from vg_keras.sketch.sketch import Sketch
@@ -21,7 +22,30 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, eq=False)
+Value = TypeVar("Value")
+
+
+class ByPath(dict[str, Value]):
+    """Values by the path of a variable or layer. A missing path raises an error that lists them."""
+
+    def __missing__(self, path: str) -> Value:
+        """Raises the error."""
+        similar = difflib.get_close_matches(str(path), self, 3)
+        paths = ", ".join(similar or list(self)[:10]) or "none"
+        more = f" and {len(self) - 10} more" if len(self) > 10 and not similar else ""
+        which = "Similar paths" if similar else "Recorded paths"
+        raise MissingPathError(f"{path!r} is not a recorded path. {which}: {paths}{more}.")
+
+
+class MissingPathError(KeyError):
+    """A path of which nothing was recorded."""
+
+    def __str__(self) -> str:
+        """Returns the message, which `KeyError` would put in quotes."""
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Record:
     """Everything measured at one train step.
 
@@ -79,6 +103,18 @@ class Record:
     dead_units: Mapping[str, float] = field(default_factory=dict)
     dead_unit_examples: Mapping[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Makes every mapping list its paths if one is missing."""
+        for name, value in vars(self).items():
+            if type(value) is dict:
+                object.__setattr__(self, name, ByPath(value))
+
+    def __repr__(self) -> str:
+        """Returns the step and how much was recorded."""
+        norm = f"global gradient norm {self.global_gradient_norm:.3g}"
+        numbers = f"{len(self.gradients)} variables, {len(self.activations)} layers"
+        return f"<Record of step {self.step}: {numbers}, {norm}>"
+
     def __eq__(self, other: object) -> bool:
         """Whether all numbers are equal, with NaN equal to NaN."""
         if not isinstance(other, Record):
@@ -106,7 +142,7 @@ class Record:
         If all variables are monitored, this is the norm that clipping by global norm limits. NaN if
         any element is not finite, or if there are no gradients.
         """
-        if not self.gradients or any(gradient.nonfinite for gradient in self.gradients.values()):
+        if not self.gradients:
             return math.nan
         return math.hypot(*(gradient.norm for gradient in self.gradients.values()))
 

@@ -15,7 +15,6 @@ from experiments.common.mnist import FULL_SIZE, Mnist
 from experiments.common.options import JIT_COMPILE, Epochs
 from experiments.common.sweep import Work
 from vg_keras import GradientMonitor, Record, Training
-from vg_keras.quantities import norm_to_plot
 from vg_keras.theory import predict
 
 Initializer = str | Mapping[str, Any]
@@ -112,7 +111,7 @@ class Trained:
 
         NaN if either of the two is zero or not finite.
         """
-        first, last = (norm_to_plot(record.gradients[self.kernels[i]]) for i in (0, -2))
+        first, last = (record.gradients[self.kernels[i]].norm for i in (0, -2))
         if not (first > 0 and last > 0):
             return math.nan
         return math.log10(last / first)

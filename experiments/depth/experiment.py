@@ -12,7 +12,6 @@ from experiments.common.style import LABELS
 from experiments.common.sweep import Work
 from experiments.depth.expected import checks
 from experiments.depth.figure import draw
-from vg_keras.quantities import norm_to_plot
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 LEARNS = 0.5
@@ -50,7 +49,7 @@ def train(run: tuple[str, Settings], work: Work) -> tuple[float, float]:
     activation, settings = run
     model = mlp.build(activation, settings)
     trained = mlp.train(model, settings, work, num_records=1, activations=False, updates=False)
-    return norm_to_plot(trained.records[0].gradients[trained.kernels[0]]), trained.test_accuracy
+    return trained.records[0].gradients[trained.kernels[0]].norm, trained.test_accuracy
 
 
 def _answer(depths: list[int], results: dict[str, dict[str, Any]]) -> str:

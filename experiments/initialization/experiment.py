@@ -14,7 +14,6 @@ from experiments.common.sweep import Work
 from experiments.initialization import FADING
 from experiments.initialization.expected import NAMED, checks
 from experiments.initialization.figure import draw
-from vg_keras.quantities import rms_to_plot
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 
@@ -51,7 +50,7 @@ def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
     trained = mlp.train(model, settings, work, num_records=1, updates=False)
     record = trained.records[0]
     gradients = [record.activation_gradients[f"hidden_{i + 1}"] for i in range(settings.depth)]
-    signal = [rms_to_plot(gradient) for gradient in gradients]
+    signal = [gradient.rms for gradient in gradients]
     second = record.gradients[trained.kernels[1]]
     return {
         "signal": signal,

@@ -13,7 +13,6 @@ from experiments.common.style import LABELS, STYLES, finish
 from experiments.sigmoid_vs_relu.expected import Networks, median
 from vg_keras.figures.gradient_norm_by_depth import gradient_norm_by_depth
 from vg_keras.figures.gradient_norm_by_step import gradient_norm_by_step
-from vg_keras.quantities import norm_to_plot
 
 
 def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
@@ -57,9 +56,7 @@ def _draw_steps(axes: Axes, networks: list[Trained]) -> None:
     names = [path.rpartition("/")[0].replace("_", " ") for path in first.kernels]
     gradient_norm_by_step(first.training, axes, first.kernels, names)
     for line, path in zip(axes.lines, first.kernels, strict=True):
-        _show_median(
-            axes, line, [[norm_to_plot(r.gradients[path]) for r in n.records] for n in networks]
-        )
+        _show_median(axes, line, [[r.gradients[path].norm for r in n.records] for n in networks])
 
 
 def _show_median(axes: Axes, line: Any, values: Any) -> None:
@@ -86,9 +83,7 @@ def _draw_depth(axes: Axes, networks: Networks) -> None:
                 markersize=4,
                 **style,
             )
-            norms = [
-                [norm_to_plot(n.records[which].gradients[k]) for k in n.kernels] for n in found
-            ]
+            norms = [[n.records[which].gradients[k].norm for k in n.kernels] for n in found]
             _show_median(axes, axes.lines[-1], norms)
     finish(axes, "Gradient by depth")
 

@@ -11,7 +11,7 @@ import pytest
 from scripted_records import MODEL as SMALL
 from scripted_records import contents, full_record, training_of
 
-from vg_keras import Cost, quantities
+from vg_keras import Cost
 from vg_keras.log import format as log_format
 from vg_keras.quantities import NUMBERS, SKETCHES
 from vg_keras.record import (
@@ -324,29 +324,6 @@ def test_an_invalid_record_is_reported_as_damaged(payload):
 
 def test_a_tag_consists_of_kind_and_path():
     assert log_format.tag("gradient_norm", "dense/kernel") == "gradient_norm/dense/kernel"
-
-
-@pytest.mark.parametrize(
-    ("buckets", "expected"), [([5], 0.25), ([5, 1020], math.nan), ([5, 2044], math.nan)]
-)
-def test_the_norm_is_plotted_unless_a_value_is_not_finite(buckets, expected):
-    plotted = quantities.norm_to_plot(
-        sketch(0, 0, 0.25, 0, 0, 0, 0, 0, buckets=buckets, counts=[1] * len(buckets))
-    )
-
-    assert plotted == pytest.approx(expected, nan_ok=True)
-
-
-@pytest.mark.parametrize(
-    ("buckets", "counts", "expected"),
-    [([5], [4], 0.125), ([5, 1020], [4, 1], math.nan), ([5, 2044], [4, 1], math.nan)],
-)
-def test_the_root_mean_square_is_plotted_unless_a_value_is_not_finite(buckets, counts, expected):
-    plotted = quantities.rms_to_plot(
-        sketch(0, 0, 0.25, 0, 0, 0, 0, 0, buckets=buckets, counts=counts)
-    )
-
-    assert plotted == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.parametrize("fraction", [0.01, math.nan])

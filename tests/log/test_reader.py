@@ -124,6 +124,17 @@ def test_a_path_without_a_log_raises(tmp_path, make):
     )
 
 
+def test_logs_below_a_path_without_one_are_listed(tmp_path):
+    for name in ("b", "a"):
+        write_log(tmp_path / "runs" / name / "gradients", [])
+    with pytest.raises(FileNotFoundError) as caught:
+        read_run(tmp_path)
+
+    assert str(caught.value).endswith(
+        f"Directories below it that contain a log: {tmp_path}/runs/a, {tmp_path}/runs/b."
+    )
+
+
 def test_an_empty_file_reads_as_an_empty_run(tmp_path):
     file = write_log(tmp_path, [], training=None)
     run = read_run(file)

@@ -184,9 +184,15 @@ class Follower:
         self._find_files()
         if not self._files:
             received = ", ".join(self._places)
+            below = [log for place in self._places for log in logs_below(place)]
             raise FileNotFoundError(
                 f"Expected a log directory of GradientMonitor. Received: {received}. There is no "
                 f"event file in it, nor in its subdirectory {log_format.RUN_NAME!r}."
+                + (
+                    f" Directories below it that contain a log: {', '.join(below)}."
+                    if below
+                    else ""
+                )
             )
 
     def poll(
@@ -367,3 +373,11 @@ class _EventFile:
     def _end_with(self, cost: Cost) -> None:
         if self._training is not None:
             self._begin(dataclasses.replace(self._training, cost=cost))
+
+
+def logs_below(path: str, most: int = 10) -> list[str]:
+    """Returns log directories below a local directory, for an error message."""
+    if is_remote(path):
+        return []
+    runs = Path(path).glob(f"**/{log_format.RUN_NAME}/*tfevents*")
+    return sorted({str(file.parents[1]) for file in itertools.islice(runs, 100)})[:most]

@@ -59,9 +59,11 @@ def log10_histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
     last = (np.cumsum(lengths) - 1)[present]
     first = last - lengths[present] + 1
     edges = np.stack([buckets.MAGNITUDE_EDGES[index], buckets.MAGNITUDE_EDGES[index + 1]], axis=1)
-    of_one_sign = np.array([max(sketches[i].min, -sketches[i].max) for i in present.tolist()])
+    of_one_sign = np.array(
+        [max(sketches[i].finite_min, -sketches[i].finite_max) for i in present.tolist()]
+    )
     edges[first, 0] = np.maximum(edges[first, 0], of_one_sign)
-    edges[last, 1] = [sketches[i].max_abs for i in present.tolist()]
+    edges[last, 1] = [sketches[i].finite_max_abs for i in present.tolist()]
     # log10 of 0 is infinite: let the lowest bucket start at the smallest subnormal float32.
     edges[first, 0] = np.maximum(edges[first, 0], np.minimum(2.0**-149, edges[first, 1]))
     return _rows(np.log10(edges), counts, lengths)

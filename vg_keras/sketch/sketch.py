@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 from vg_keras.sketch import buckets
 
 AGGREGATES = (
-    "sum",
-    "l1_norm",
-    "norm",
-    "min",
-    "max",
+    "finite_sum",
+    "finite_l1_norm",
+    "finite_norm",
+    "finite_min",
+    "finite_max",
     "zeros",
     "positive_infinities",
     "negative_infinities",
@@ -36,22 +36,24 @@ QUANTILE_ERROR = 1 / 9
 """Bound on the relative error of `Sketch.quantile`: that of a bucket with edges in ratio 4 to 5."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sketch:
     """Statistics of the elements of one tensor.
 
-    Non-finite values are counted separately and excluded from all other statistics. `+` merges the
-    sketches of two parts of a tensor into the sketch of the whole.
+    `norm`, `min` and every other statistic of the values is NaN if any element is not finite, so
+    that an exploded gradient does not look like a vanished one. What is named `finite_...`, the
+    intervals and the quantiles are those of the finite elements alone. `+` merges the sketches of
+    two parts of a tensor into the sketch of the whole.
 
     Args:
         nonzero_buckets: uint16 `[k]`, ascending: the buckets of `vg_keras.sketch.buckets` with at
             least one element.
         nonzero_counts: int64 `[k]`, the number of elements in each of these buckets.
-        sum: Sum of the finite elements.
-        l1_norm: L1 norm of the finite elements: the sum of their absolute values.
-        norm: L2 norm of the finite elements, to a relative error of 1e-6.
-        min: The smallest finite element, or NaN if there is none.
-        max: The largest finite element, or NaN if there is none.
+        finite_sum: Sum of the finite elements.
+        finite_l1_norm: L1 norm of the finite elements: the sum of their absolute values.
+        finite_norm: L2 norm of the finite elements, to a relative error of 1e-6.
+        finite_min: The smallest finite element, or NaN if there is none.
+        finite_max: The largest finite element, or NaN if there is none.
         zeros: Number of elements that are zero, of either sign.
         positive_infinities: Number of elements that are +Inf.
         negative_infinities: Number of elements that are -Inf.
@@ -59,11 +61,11 @@ class Sketch:
 
     nonzero_buckets: NDArray[np.uint16]
     nonzero_counts: NDArray[np.int64]
-    sum: float
-    l1_norm: float
-    norm: float
-    min: float
-    max: float
+    finite_sum: float
+    finite_l1_norm: float
+    finite_norm: float
+    finite_min: float
+    finite_max: float
     zeros: int
     positive_infinities: int
     negative_infinities: int
@@ -125,34 +127,76 @@ class Sketch:
         return self.count - self.nonfinite
 
     @property
-    def max_abs(self) -> float:
+    def finite_max_abs(self) -> float:
         """Maximum absolute value of the finite elements, or NaN if there is none."""
-        return max(-self.min, self.max)
+        return max(-self.finite_min, self.finite_max)
+
+    @property
+    def sum(self) -> float:
+        """Sum of the elements."""
+        return self._if_finite(self.finite_sum)
+
+    @property
+    def l1_norm(self) -> float:
+        """L1 norm: the sum of the absolute values."""
+        return self._if_finite(self.finite_l1_norm)
+
+    @property
+    def norm(self) -> float:
+        """L2 norm, to a relative error of 1e-6."""
+        return self._if_finite(self.finite_norm)
+
+    @property
+    def min(self) -> float:
+        """The smallest element, or NaN if there is none."""
+        return self._if_finite(self.finite_min)
+
+    @property
+    def max(self) -> float:
+        """The largest element, or NaN if there is none."""
+        return self._if_finite(self.finite_max)
+
+    @property
+    def max_abs(self) -> float:
+        """Maximum absolute value, or NaN if there is no element."""
+        return self._if_finite(self.finite_max_abs)
 
     @property
     def mean(self) -> float:
-        """Mean of the finite elements, or NaN if there is none."""
-        return self.sum / self.finite if self.finite else math.nan
+        """Mean, or NaN if there is no element."""
+        return self.sum / self.count if self.count else math.nan
 
     @property
     def mean_abs(self) -> float:
-        """Mean absolute value of the finite elements, or NaN if there is none."""
-        return self.l1_norm / self.finite if self.finite else math.nan
+        """Mean absolute value, or NaN if there is no element."""
+        return self.l1_norm / self.count if self.count else math.nan
 
     @property
     def rms(self) -> float:
-        """Root mean square of the finite elements, or NaN if there is none."""
-        return self.norm / math.sqrt(self.finite) if self.finite else math.nan
+        """Root mean square, or NaN if there is no element."""
+        return self.norm / math.sqrt(self.count) if self.count else math.nan
+
+    def _if_finite(self, value: float) -> float:
+        return math.nan if self.nonfinite else value
+
+    def __repr__(self) -> str:
+        """Returns the size, the norm and the range, and how many elements are not finite."""
+        values = f"norm {self.norm:.3g}, min {self.min:.3g}, max {self.max:.3g}"
+        counted = {"zero": self.zeros, "NaN": self.nans}
+        counted |= {"+Inf": self.positive_infinities, "-Inf": self.negative_infinities}
+        found = "".join(f", {number:,} {what}" for what, number in counted.items() if number)
+        return f"<Sketch of {self.count:,} elements: {values}{found}>"
 
     def __add__(self, other: Sketch) -> Sketch:
         """Returns the sketch of the elements of both tensors."""
         if not isinstance(other, Sketch):
             return NotImplemented
         aggregates = np.add(self.aggregates, other.aggregates)
-        aggregates[AGGREGATES.index("norm")] = math.hypot(self.norm, other.norm)
+        norms = self.finite_norm, other.finite_norm
+        aggregates[AGGREGATES.index("finite_norm")] = math.hypot(*norms)
         # fmin and fmax ignore the NaN of a part without finite elements.
-        aggregates[AGGREGATES.index("min")] = np.fmin(self.min, other.min)
-        aggregates[AGGREGATES.index("max")] = np.fmax(self.max, other.max)
+        aggregates[AGGREGATES.index("finite_min")] = np.fmin(self.finite_min, other.finite_min)
+        aggregates[AGGREGATES.index("finite_max")] = np.fmax(self.finite_max, other.finite_max)
         return Sketch.of(self.counts + other.counts, aggregates)
 
     def __eq__(self, other: object) -> bool:
@@ -172,7 +216,8 @@ class Sketch:
     def intervals(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Returns the nonempty intervals of the finite elements.
 
-        Zero has its own interval of zero width. The two outermost edges are `min` and `max`.
+        Zero has its own interval of zero width. The two outermost edges are `finite_min` and
+        `finite_max`.
 
         Returns:
             The edges, float64 `[k, 2]`, ascending, with no interval across zero, and the number of
@@ -187,7 +232,7 @@ class Sketch:
         A quantile is the element of rank `ceil(q * finite)`, as in
         `numpy.quantile(..., method="inverted_cdf")`. Its bucket is known, its position within the
         bucket is not: the relative error is at most 1/9 (`QUANTILE_ERROR`), or the absolute error
-        at most 2**-129 if the element is subnormal. Zero, `min` and `max` are exact. float64
+        at most 2**-129 if the element is subnormal. Zero and both extremes are exact. float64
         elements beyond float32's range share its outermost buckets and have no error bound.
 
         Args:
@@ -208,8 +253,8 @@ class Sketch:
         ranks = np.ceil(q * self.finite)
         place = np.minimum(np.searchsorted(np.cumsum(counts), ranks), len(counts) - 1)
         values = _middle(edges)[place]
-        values = np.where(ranks <= 1, self.min, values)
-        return np.where(ranks >= self.finite, self.max, values)
+        values = np.where(ranks <= 1, self.finite_min, values)
+        return np.where(ranks >= self.finite, self.finite_max, values)
 
 
 def intervals_of(
@@ -240,8 +285,8 @@ def intervals_of(
     lengths = np.bincount(owner, minlength=len(sketches))
     last = np.cumsum(lengths) - 1
     present = np.flatnonzero(lengths)
-    edges[(last - lengths + 1)[present], 0] = [sketches[i].min for i in present.tolist()]
-    edges[last[present], 1] = [sketches[i].max for i in present.tolist()]
+    edges[(last - lengths + 1)[present], 0] = [sketches[i].finite_min for i in present.tolist()]
+    edges[last[present], 1] = [sketches[i].finite_max for i in present.tolist()]
     return edges + 0.0, counts[order].astype(np.int64), lengths  # + 0.0 turns -0 into 0
 
 

@@ -74,7 +74,7 @@ def _with_zeros(aggregates: tf.Tensor, zeros: tf.Tensor) -> tf.Tensor:
     columns = dict(zip(AGGREGATES, tf.unstack(aggregates), strict=True))
     none = tf.equal(zeros, 0)
     # Without any finite element so far, min and max are NaN; a zero is a finite element.
-    for name, extreme in (("min", tf.minimum), ("max", tf.maximum)):
+    for name, extreme in (("finite_min", tf.minimum), ("finite_max", tf.maximum)):
         known = columns[name]
         with_zero = tf.where(tf.math.is_nan(known), tf.zeros_like(known), extreme(known, 0.0))
         columns[name] = tf.where(none, known, with_zero)

@@ -1,0 +1,64 @@
+"""Rules over a whole training run: what is reported, since when, and what is silenced."""
+
+import pytest
+from scripted import HIDDEN, KERNELS, MODEL, by_layer, record_at, with_nan
+from scripted_records import training_of
+
+from vg_keras.rules import Examination, diagnose
+from vg_keras.rules.vanishing_gradient import VanishingGradient
+
+SLOW = [1e-9, 1e-8, 1e-7, 1e-6, 1e-3, 1e-3]
+
+
+def vanishing(step):
+    return record_at(step, by_layer(0.1), updates=SLOW)
+
+
+RECORDS = [record_at(0), vanishing(2), vanishing(5), record_at(9)]
+
+
+def test_a_healthy_run_has_no_diagnosis():
+    assert diagnose(training_of(*map(record_at, range(30)), model=MODEL)) == ()
+
+
+def test_a_problem_is_one_diagnosis_with_its_first_and_last_step():
+    (diagnosis,) = diagnose(training_of(*RECORDS, model=MODEL))
+
+    assert (diagnosis.code, diagnosis.severity) == ("VG101", "error")
+    assert (diagnosis.first_step, diagnosis.last_step) == (2, 5)
+    assert diagnosis.paths == (HIDDEN[0],)
+    assert diagnosis.advice
+
+
+def test_live_a_diagnosis_is_new_once_and_the_same_as_afterwards():
+    examination = Examination(MODEL)
+    new = [examination.update(record) for record in RECORDS]
+
+    assert [len(diagnoses) for diagnoses in new] == [0, 1, 0, 0]
+    assert examination.diagnoses == diagnose(training_of(*RECORDS, model=MODEL))
+
+
+def test_the_most_serious_problem_comes_first():
+    bad = {"gradients": with_nan(KERNELS, KERNELS[0]), "without_gradient": (KERNELS[3],)}
+    found = diagnose(training_of(*(record_at(s, **bad) for s in range(3)), model=MODEL))
+
+    assert [diagnosis.code for diagnosis in found] == ["VG301", "VG501"]
+    assert (found[0].first_step, found[0].last_step) == (0, 2)
+
+
+@pytest.mark.parametrize("entry", ["VG101", "VG101:net/hidden_*"])
+def test_a_rule_can_be_silenced_everywhere_or_for_some_layers(entry):
+    assert diagnose(training_of(*RECORDS, model=MODEL), ignore=[entry]) == ()
+
+
+def test_a_rule_silenced_for_other_layers_still_speaks():
+    assert len(diagnose(training_of(*RECORDS, model=MODEL), ignore=["VG101:other/*"])) == 1
+
+
+def test_a_threshold_can_be_changed():
+    assert diagnose(training_of(*RECORDS, model=MODEL), [VanishingGradient(decades=5)]) == ()
+
+
+def test_an_unknown_code_is_rejected():
+    with pytest.raises(ValueError, match=r"`ignore` must name rules: VG101, .* Received: VG999\."):
+        Examination(MODEL, ignore=["VG999"])

@@ -1,0 +1,45 @@
+"""VG102 on scripted records."""
+
+import pytest
+from scripted import HIDDEN, KERNELS, by_layer, findings, is_sick, record_at
+
+from vg_keras.rules.exploding_gradient import ExplodingGradient
+
+RULE = ExplodingGradient()
+
+
+def test_a_signal_that_grows_toward_the_input_is_found():
+    (finding,) = findings(RULE, [record_at(0, by_layer(10.0))])
+
+    assert finding.paths == (HIDDEN[0],)
+    assert finding.message == (
+        "the gradient grows 10,000-fold from net/hidden_5 to net/hidden_1, by a factor of 10 per "
+        "layer. It is largest at net/hidden_1."
+    )
+
+
+@pytest.mark.parametrize(("factor", "sick"), [(5.6, False), (5.7, True)])
+def test_the_threshold_is_three_decades(factor, sick):
+    assert is_sick(RULE, record_at(0, by_layer(factor))) is sick
+
+
+@pytest.mark.parametrize(("jump", "sick"), [(900, False), (1100, True)])
+def test_a_norm_that_jumps_beyond_a_thousand_times_its_median_is_found(jump, sick):
+    records = [record_at(step) for step in range(10)]
+    last = record_at(10, norms=[1.0, 6**0.5 * jump, 1.0, 1.0, 1.0, 1.0])
+    finding = findings(RULE, [*records, last])[-1]
+
+    assert (finding is not None) is sick
+    assert not sick or finding.paths == (KERNELS[1],)
+
+
+def test_a_jump_among_the_first_records_is_not_judged():
+    records = [record_at(step) for step in range(9)]
+
+    assert not is_sick(RULE, *records, record_at(9, norms=[1e9] * 6))
+
+
+def test_a_norm_that_grows_slowly_is_healthy():
+    records = [record_at(step, norms=[2.0**step] * 6) for step in range(40)]
+
+    assert findings(RULE, records) == [None] * 40

@@ -1,0 +1,66 @@
+"""VG101 on scripted records."""
+
+import pytest
+from scripted import DEPTH, HIDDEN, NOTHING, by_layer, findings, is_sick, record_at
+
+from vg_keras.rules.vanishing_gradient import VanishingGradient
+
+RULE = VanishingGradient()
+SLOW = [1e-9, 1e-8, 1e-7, 1e-6, 1e-3, 1e-3]
+"""Update ratios of a network whose early layers hardly move."""
+
+
+def test_a_signal_that_shrinks_a_thousandfold_is_found_at_the_first_record():
+    (finding,) = findings(RULE, [record_at(0, by_layer(0.1), updates=SLOW)])
+
+    assert finding.paths == (HIDDEN[0],)
+    assert finding.evidence["decades"] == pytest.approx(DEPTH - 1)
+    assert finding.evidence["factor_per_layer"] == pytest.approx(0.1)
+    assert finding.message == (
+        "the gradient shrinks 10,000-fold from net/hidden_5 to net/hidden_1, by a factor of 0.1 "
+        "per layer. Almost nothing reaches net/hidden_1."
+    )
+
+
+@pytest.mark.parametrize(("decades", "sick"), [(2.99, False), (3.01, True)])
+def test_the_threshold_is_three_decades(decades, sick):
+    signal = by_layer(10 ** (-decades / (DEPTH - 1)))
+
+    assert is_sick(RULE, record_at(0, signal, updates=SLOW)) is sick
+
+
+def test_a_converged_network_with_small_gradients_everywhere_is_healthy():
+    assert not is_sick(RULE, record_at(0, [1e-12] * 6, updates=[1e-12] * 6))
+
+
+def test_an_optimizer_that_moves_the_first_layer_as_far_as_the_last_is_healthy():
+    assert not is_sick(RULE, record_at(0, by_layer(0.1), updates=[1e-3] * 6))
+
+
+def test_without_recorded_updates_the_signal_alone_decides():
+    unknown = {"update_norms": {}, "weight_norms": {}}
+
+    assert is_sick(RULE, record_at(0, by_layer(0.1), **unknown))
+
+
+def test_a_signal_of_which_nothing_is_left_is_found():
+    (finding,) = findings(RULE, [record_at(0, [0, 0, 0, 0, 1, 1], updates=SLOW)])
+
+    assert "shrinks to nothing from net/hidden_5 to net/hidden_1" in finding.message
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        record_at(0, NOTHING),
+        record_at(0, [float("nan"), 1, 1, 1, 1, 1]),
+        record_at(0, activation_gradients={}),
+    ],
+    ids=["no signal", "not finite", "not recorded"],
+)
+def test_what_cannot_be_compared_is_not_diagnosed(record):
+    assert not is_sick(RULE, record)
+
+
+def test_the_threshold_can_be_changed():
+    assert not is_sick(VanishingGradient(decades=5), record_at(0, by_layer(0.1), updates=SLOW))

@@ -1,0 +1,12 @@
+"""Rules that say what is wrong with a training run: one per file.
+
+`diagnose` applies them to a finished run or to what a log holds so far; `Examination` applies them
+record by record. Each rule looks at one kind of problem; `registry.py` lists them all. Imports
+neither TensorFlow nor Keras.
+"""
+
+from vg_keras.rules.diagnosis import Diagnosis
+from vg_keras.rules.examination import Examination, diagnose
+from vg_keras.rules.registry import RULES
+
+__all__ = ["RULES", "Diagnosis", "Examination", "diagnose"]

@@ -1,0 +1,62 @@
+"""VG201: most units of a ReLU layer are zero for every example."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vg_keras.record import ModelDescription, Record
+from vg_keras.rules.rule import Finding, Rule, Watch, listed
+
+
+@dataclass(frozen=True)
+class DeadUnits(Rule):
+    """Most units of a layer with a rectifier are never active.
+
+    A unit that is zero for some examples is not dead: half of a ReLU layer's outputs are zero when
+    all is well. What counts is that it is zero for every example of the last records.
+
+    Args:
+        fraction: Fraction of units that must be dead. Layers of networks that learn well reach 0.2;
+            see "How to read them" in docs/tensorboard.md.
+        num_examples: Number of examples for which they must be zero, so that a unit that is
+            active for one example in a hundred is not taken for dead.
+    """
+
+    fraction: float = 0.8
+    num_examples: int = 256
+
+    code = "VG201"
+    name = "dead-units"
+    severity = "warning"
+    needs = ("dead_units",)
+    advice = (
+        "Lower the learning rate: one step that is too large can turn units off for good.",
+        "Use LeakyReLU, ELU or GELU, whose units recover.",
+        "Start from he_normal weights and zero biases, and standardize the inputs.",
+    )
+
+    def start(self, model: ModelDescription) -> Watch:
+        """Returns a watch over a training run of a model."""
+
+        def watch(record: Record) -> Finding | None:
+            # After a NaN, TensorFlow's ReLU on a CPU returns zeros: VG301 reports that.
+            if any(gradient.nonfinite for gradient in record.gradients.values()):
+                return None
+            dead = {
+                path: fraction
+                for path, fraction in record.dead_units.items()
+                if fraction >= self.fraction
+                and record.dead_unit_examples.get(path, 0) >= self.num_examples
+            }
+            if not dead:
+                return None
+            worst = max(dead, key=lambda path: dead[path])
+            return Finding(
+                f"{dead[worst]:.0%} of the units of {worst} were zero for each of the last "
+                f"{record.dead_unit_examples[worst]:,} examples, and so get no gradient. "
+                f"Layers with this problem: {listed(dead)}.",
+                tuple(dead),
+                {"fraction": dead[worst], "examples": record.dead_unit_examples[worst]},
+            )
+
+        return watch

@@ -1,0 +1,45 @@
+"""A diagnosis: what is wrong, where, since when, and what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One problem of a training run.
+
+    Args:
+        code: The code of the rule, such as "VG101".
+        name: Its name, such as "vanishing-gradient".
+        severity: "error" if training cannot succeed like this, otherwise "warning".
+        message: What is wrong, with the numbers of the first record that shows it.
+        paths: The layers or variables concerned, from the input to the output.
+        first_step: The first step at which it was found.
+        last_step: The last step at which it was found.
+        evidence: The numbers that it was found by, at `first_step`.
+        advice: What to try, the most promising first.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    paths: tuple[str, ...]
+    first_step: int
+    last_step: int
+    evidence: Mapping[str, float]
+    advice: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Returns the message, the steps and the advice, for a terminal or a log file."""
+        steps = f"step {self.first_step:,}"
+        if self.last_step != self.first_step:
+            steps = f"steps {self.first_step:,} to {self.last_step:,}"
+        lines = [f"{self.code} {self.name}, {steps}: {self.message}"]
+        lines += [f"  Try: {advice}" for advice in self.advice]
+        return "\n".join(lines)

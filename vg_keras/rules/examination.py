@@ -1,0 +1,101 @@
+"""Applies rules to the records of a training run, one after the other.
+
+Live and from a log, each record is seen once and in order, so the verdicts are the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+from collections.abc import Iterable, Sequence
+
+from vg_keras.record import ModelDescription, Record, Training
+from vg_keras.rules.diagnosis import Diagnosis
+from vg_keras.rules.registry import RULES
+from vg_keras.rules.rule import Finding, Rule
+
+
+class Examination:
+    """The diagnoses of a training run, record by record.
+
+    Args:
+        model: The model that is trained.
+        rules: The rules to apply. Replace one to change a threshold:
+            `VanishingGradient(decades=4)`.
+        ignore: Codes of rules to silence, such as "VG201", or "VG201:encoder/*" to silence a rule
+            for the layers and variables whose path matches the pattern.
+    """
+
+    def __init__(
+        self, model: ModelDescription, rules: Sequence[Rule] = RULES, ignore: Iterable[str] = ()
+    ) -> None:
+        silenced = [entry.partition(":")[::2] for entry in ignore]
+        known = {rule.code for rule in (*RULES, *rules)}
+        if unknown := sorted({code for code, _ in silenced} - known):
+            raise ValueError(
+                f"`ignore` must name rules: {', '.join(sorted(known))}. "
+                f"Received: {', '.join(unknown)}."
+            )
+        self._ignored = {code: [p for c, p in silenced if c == code] for code, _ in silenced}
+        audible = [rule for rule in rules if "" not in self._ignored.get(rule.code, [])]
+        self._watches = [(rule, rule.start(model)) for rule in audible]
+        self._found: dict[str, Diagnosis] = {}
+
+    @property
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """All diagnoses so far, in the order of the rules."""
+        codes = (rule.code for rule, _ in self._watches)
+        return tuple(self._found[code] for code in codes if code in self._found)
+
+    def update(self, record: Record) -> tuple[Diagnosis, ...]:
+        """Examines the next record and returns the diagnoses that are new."""
+        new = []
+        for rule, watch in self._watches:
+            finding = watch(record)
+            if finding is None or not (paths := self._heard(rule, finding)):
+                continue
+            if rule.code in self._found:
+                earlier = self._found[rule.code]
+                later = dataclasses.replace(earlier, last_step=record.step)
+                self._found[rule.code] = later
+            else:
+                diagnosis = Diagnosis(
+                    rule.code,
+                    rule.name,
+                    rule.severity,
+                    finding.message,
+                    paths,
+                    record.step if finding.since is None else finding.since,
+                    record.step,
+                    finding.evidence,
+                    rule.advice,
+                )
+                self._found[rule.code] = diagnosis
+                new.append(diagnosis)
+        return tuple(new)
+
+    def _heard(self, rule: Rule, finding: Finding) -> tuple[str, ...]:
+        """Returns the paths of a finding for which the rule is not silenced."""
+        patterns = self._ignored.get(rule.code, [])
+        return tuple(
+            path for path in finding.paths if not any(fnmatch.fnmatch(path, p) for p in patterns)
+        )
+
+
+def diagnose(
+    training: Training, rules: Sequence[Rule] = RULES, ignore: Iterable[str] = ()
+) -> tuple[Diagnosis, ...]:
+    """Returns the problems of a training run, the most serious first.
+
+    Args:
+        training: The training run, live or from a log: `read_run("logs").latest`.
+        rules: As in `Examination`.
+        ignore: As in `Examination`.
+
+    Raises:
+        ValueError: If `ignore` names a rule that does not exist.
+    """
+    examination = Examination(training.model, rules, ignore)
+    for record in training.records:
+        examination.update(record)
+    return examination.diagnoses

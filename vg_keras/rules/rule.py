@@ -1,0 +1,75 @@
+"""What all rules have in common.
+
+A rule is a frozen dataclass whose fields are its thresholds. `start` returns a watch over one
+training run, which is given each record once, in order. It keeps whatever it needs of earlier
+records, so that a rule costs the same for each record of a long run.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from vg_keras.record import ModelDescription, Record
+from vg_keras.rules.diagnosis import Severity
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found in one record.
+
+    Args:
+        message: What is wrong, with numbers.
+        paths: The layers or variables concerned.
+        evidence: The numbers by which the rule judged.
+        since: The step of an earlier record at which it was seen first, if the rule has waited.
+    """
+
+    message: str
+    paths: tuple[str, ...]
+    evidence: Mapping[str, float]
+    since: int | None = None
+
+
+Watch = Callable[[Record], Finding | None]
+"""Takes the next record of a training run, and returns what is wrong with it."""
+
+
+class Rule(ABC):
+    """One kind of problem.
+
+    Attributes:
+        code: A code that never changes, by which a rule is silenced.
+        name: A name in words.
+        severity: The severity of its diagnoses.
+        needs: The quantities without which it says nothing.
+        advice: What to try, the most promising first.
+    """
+
+    code: ClassVar[str]
+    name: ClassVar[str]
+    severity: ClassVar[Severity]
+    needs: ClassVar[tuple[str, ...]]
+    advice: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def start(self, model: ModelDescription) -> Watch:
+        """Returns a watch over a training run of a model."""
+
+
+def hidden_layers(model: ModelDescription) -> list[str]:
+    """Returns the paths of the layers with weights and a monitored output, without the last one.
+
+    The last one is the output layer, whose gradient comes from the loss directly.
+    """
+    layers = [layer for layer in model.layers if layer.variables and layer.output_shape is not None]
+    return [layer.path for layer in layers[:-1]]
+
+
+def listed(paths: Iterable[str], most: int = 3) -> str:
+    """Returns the first few paths, and how many more there are."""
+    paths = list(paths)
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(paths[:most]) + more
