@@ -43,7 +43,9 @@ def get(log, request):
         except server_ingester.NoDataServerError as error:
             pytest.skip(f"needs TensorBoard's fast loader: {error}")
     server = program.TensorBoard(plugins=default.get_plugins())
-    server.configure(argv=["", "--logdir", str(log[0]), f"--load_fast={request.param}"])
+    # Loaded once: a thread that goes on would disturb tests that withdraw permissions.
+    options = ["--reload_interval=0", f"--load_fast={request.param}"]
+    server.configure(argv=["", "--logdir", str(log[0]), *options])
     data_provider, multiplexer = server._make_data_provider()
     app = application.TensorBoardWSGIApp(
         server.flags, server.plugin_loaders, data_provider, None, multiplexer

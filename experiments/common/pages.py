@@ -18,9 +18,7 @@ README = FOLDER / "README.md"
 SUBSET_FILE = "subset.json"
 BEGIN, END = "<!-- Written by python -m experiments pages -->", "<!-- End -->"
 
-_CHECKS = """\
-| claim | source | expected | ours | on the subset | band | held |
-|---|---|---|---|---|---|---|"""
+_COLUMNS = ("claim", "source", "expected", "ours", "accepted range", "holds")
 _STYLE = """\
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 0 auto; padding: 1.5rem }
 h2 { margin-top: 3rem; border-top: 1px solid #ccc; padding-top: 1.5rem }
@@ -47,15 +45,15 @@ def page(results: dict[str, Any], subset: dict[str, Any] | None, figure: str = "
         figure: Folder of the figure, relative to the page.
     """
     name, question = results["name"], results["question"]
+    columns = [*_COLUMNS, *(["on the subset"] if subset else [])]
     parts = [
         f"## {name}",
         f"**{question}** {results['answer']}",
         *([f"On the subset of 5,000 digits: {subset['answer']}"] if subset else []),
         f"    python -m experiments {name}",
         f"![{question}]({figure}{name}.png)",
-        f"{_held(results)} claims and expected numbers held."
-        + (" A band of its own on the subset is in parentheses." if subset else ""),
-        "\n".join([_CHECKS, *_rows(results["checks"], subset)]),
+        f"{_held(results)} claims and expected numbers hold.",
+        "\n".join([_row(columns), "|---" * len(columns) + "|", *_rows(results["checks"], subset)]),
     ]
     return "\n\n".join(parts)
 
@@ -68,21 +66,22 @@ def _rows(checks: list[dict[str, Any]], subset: dict[str, Any] | None) -> list[s
     others = {check["what"]: check for check in subset["checks"]} if subset else {}
     rows = []
     for check in checks:
-        other = others.get(check["what"])
-        theirs = "" if other is None else other["printed"]
-        if other and other["band"] != check["band"]:
-            theirs += f" ({other['band']})"
-        if other and not other["held"]:
-            theirs += " ✗"
-        cells = [check[key] for key in ("what", "source", "expected", "printed")]
-        cells += [theirs, check["band"], "yes" if check["held"] else "**no**"]
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        cells = [check[key] for key in ("what", "source", "expected", "printed", "band")]
+        cells.append("yes" if check["held"] else "**no**")
+        if other := others.get(check["what"]):
+            of_its_own = f" (range {other['band']})" if other["band"] != check["band"] else ""
+            cells.append(f"{other['printed']}{of_its_own}{'' if other['held'] else ' ✗'}")
+        rows.append(_row(cells))
     return rows
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def overview() -> str:
     """Returns the table of all experiments, from the committed results."""
-    rows = ["| experiment | question | claims and numbers that held |", "|---|---|---|"]
+    rows = ["| experiment | question | claims and numbers that hold |", "|---|---|---|"]
     for name in EXPERIMENTS:
         if results := read(FOLDER / name):
             rows.append(

@@ -45,8 +45,9 @@ def run(name: str, chosen: Namespace, console: Console, device: str, data: Mnist
 def _print(console: Console, outcome: Outcome) -> None:
     if outcome.checks:
         table = Table(title="Expected and measured", title_justify="left")
-        for heading in ("", "expected", "ours", "band", "held"):
-            table.add_column(heading, justify="left" if heading in ("", "band") else "right")
+        for heading in ("", "expected", "ours", "accepted range", "holds"):
+            left = heading in ("", "accepted range")
+            table.add_column(heading, justify="left" if left else "right")
         for check in outcome.checks:
             held = Text("yes") if check.held else Text("no", style="bold")
             what = Text.assemble(check.what, "\n", (check.source, "dim"))

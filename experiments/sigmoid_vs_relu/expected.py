@@ -31,7 +31,7 @@ def checks(networks: Networks, settings: Settings, data: Mnist) -> list[Check]:
     one_class = "claim 5: a network that predicts one class for every image"
     largest_loss = 2.31 if data.is_full else LARGEST_LOSS_OF_SUBSET
     of_gradient = Check.near(
-        "sigmoid: decades that the gradient loses from the last hidden layer to the first",
+        "sigmoid, first step: decades of gradient lost from the last hidden layer to the first",
         "claim 1; mean-field theory, by vg_keras.theory.predict",
         -(settings.depth - 1) * math.log10(factor),
         median(sigmoid, lambda n: n.decades_lost(n.records[0])),
@@ -40,7 +40,7 @@ def checks(networks: Networks, settings: Settings, data: Mnist) -> list[Check]:
     return [
         *([of_gradient] if settings.depth > 1 else []),
         Check(
-            "ReLU: the same, after training",
+            "ReLU, last step: decades of gradient lost",
             "claim 6",
             "none",
             median(relu, lambda n: n.decades_lost(n.records[-1])),

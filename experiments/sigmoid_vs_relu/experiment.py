@@ -31,8 +31,8 @@ def run(session: Session) -> Outcome:
         networks[activation].append(Trained(training, *rest))
     session.console.print(_table({name: found[0] for name, found in networks.items()}))
     answers = [
-        f"{LABELS[name]}: {change(found)} from the last hidden layer to the first; test accuracy "
-        f"{median(found, lambda n: n.test_accuracy):.2%}."
+        f"With {LABELS[name]}, the {change(found)} from the last hidden layer to the first at the "
+        f"end of training, and test accuracy is {median(found, lambda n: n.test_accuracy):.2%}."
         for name, found in networks.items()
     ]
     return Outcome(

@@ -42,12 +42,12 @@ def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
 
 
 def change(networks: list[Trained]) -> str:
-    """Describes the gradient at the last recorded step."""
+    """Describes how the gradient changes toward the input at the last recorded step."""
     decades = median(networks, lambda network: network.decades_lost(network.records[-1]))
     if not math.isfinite(decades):
         return "gradient lost or not finite"
     if abs(decades) < 1:
-        return "gradient about the same"
+        return "gradient changes less than 10-fold"
     return f"gradient {'shrinks' if decades > 0 else 'grows'} {10 ** abs(decades):,.0f}-fold"
 
 

@@ -48,4 +48,4 @@ def test_a_row_marks_what_does_not_hold_and_a_band_of_its_own():
 
     row = pages.page(results, results | {"checks": [other]}).splitlines()[-1]
 
-    assert row == r"| a\|b | s | 1 | 2 | 9 (5 to 6) ✗ | 1 to 3 | yes |"
+    assert row == r"| a\|b | s | 1 | 2 | 1 to 3 | yes | 9 (range 5 to 6) ✗ |"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vg_keras.rules.dead_units import DeadUnits
+from vg_keras.rules.dead_relu_units import DeadUnits
 from vg_keras.rules.exploding_gradient import ExplodingGradient
 from vg_keras.rules.no_gradient import NoGradient
 from vg_keras.rules.non_finite import NonFinite

@@ -5,7 +5,7 @@ import math
 import pytest
 from scripted import HIDDEN, KERNELS, findings, is_sick, record_at, with_nan
 
-from vg_keras.rules.dead_units import DeadUnits
+from vg_keras.rules.dead_relu_units import DeadUnits
 
 RULE = DeadUnits()
 

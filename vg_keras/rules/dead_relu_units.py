@@ -17,7 +17,8 @@ class DeadUnits(Rule):
 
     Args:
         fraction: Fraction of units that must be dead. Layers of networks that learn well reach 0.2;
-            see "How to read them" in docs/tensorboard.md.
+            see "How to read these charts" in
+            docs/tensorboard.md.
         num_examples: Number of examples for which they must be zero, so that a unit that is
             active for one example in a hundred is not taken for dead.
     """
