@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from experiments.common.mlp import Settings, Trained
 from experiments.common.mnist import Mnist
 from experiments.common.style import LABELS, STYLES, finish
-from experiments.sigmoid_vs_relu.expected import Networks, median
+from experiments.sigmoid_vs_relu.expected import Networks, decades_lost_at_end, median
 from vg_keras.figures.gradient_norm_by_depth import gradient_norm_by_depth
 from vg_keras.figures.gradient_norm_by_step import gradient_norm_by_step
 
@@ -42,8 +42,8 @@ def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
 
 
 def change(networks: list[Trained]) -> str:
-    """Describes how the gradient changes toward the input at the last recorded step."""
-    decades = median(networks, lambda network: network.decades_lost(network.records[-1]))
+    """Describes how the gradient changes toward the input at the end of training."""
+    decades = median(networks, decades_lost_at_end)
     if not math.isfinite(decades):
         return "gradient lost or not finite"
     if abs(decades) < 1:
