@@ -63,7 +63,7 @@ def add_training(
     depth: int | None = 8,
     initializer: bool = True,
     epochs: int = 5,
-    most_epochs: int = 100,
+    most_epochs: int = 75,
 ) -> None:
     """Adds the options that determine what is trained and how.
 
