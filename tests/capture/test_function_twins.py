@@ -61,10 +61,9 @@ def graphs_of(function):
     return [concrete.graph for concrete in function._list_all_concrete_functions()]
 
 
-@kinds
-def test_the_function_is_the_same_as_without_a_monitor(kind):
+def test_the_function_is_the_same_as_without_a_monitor():
     def operations(is_watched):
-        model, optimizer, train_step = model_and_step(kind)
+        model, optimizer, train_step = model_and_step()
         if is_watched:
             run(GradientMonitor(None, 2), model, optimizer, train_step)
         train_step(X[:8], Y[:8])
@@ -74,9 +73,8 @@ def test_the_function_is_the_same_as_without_a_monitor(kind):
     assert operations(True) == operations(False)
 
 
-@kinds
-def test_a_reopened_watch_continues(kind):
-    model, optimizer, train_step = model_and_step(kind)
+def test_a_reopened_watch_continues():
+    model, optimizer, train_step = model_and_step()
     monitor = GradientMonitor(None, 3)
     for _ in range(3):
         run(monitor, model, optimizer, train_step)
