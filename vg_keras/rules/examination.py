@@ -22,7 +22,7 @@ class Examination:
         model: The model that is trained.
         rules: The rules to apply. Replace one to change a threshold:
             `VanishingGradient(decades=4)`.
-        ignore: Codes of rules to silence, such as "VG201", or "VG201:encoder/*" to silence a rule
+        ignore: Codes of rules to silence, such as `VG201`, or `VG201:encoder/*` to silence a rule
             for the layers and variables whose path matches the pattern.
     """
 
