@@ -48,7 +48,8 @@ def test_a_sequential_model_without_an_input_is_recorded_from_its_first_step(tmp
     assert [record.step for record in run.latest.records] == [0, 1, 2]
 
 
-def test_an_unbuilt_model_is_recorded_in_eager_training():
+@pytest.mark.parametrize("how", [{"jit_compile": True}, {"run_eagerly": True}])
+def test_an_unbuilt_model_is_recorded_under_other_ways_of_training(how):
     x, y = regression_data(1)
     keras.utils.set_random_seed(0)
     built = compiled(keras.Sequential([keras.Input([4]), layers.Dense(3), layers.Dense(2)]))
@@ -56,7 +57,7 @@ def test_an_unbuilt_model_is_recorded_in_eager_training():
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
     monitor = GradientMonitor(None)
-    model = compiled(keras.Sequential([layers.Dense(3), layers.Dense(2)]), run_eagerly=True)
+    model = compiled(keras.Sequential([layers.Dense(3), layers.Dense(2)]), **how)
     fit(model, x, y, [monitor])
 
     (record,) = monitor.records
@@ -156,8 +157,9 @@ class WithUnusedLayer(keras.Model):
         return self.used(x)
 
 
-def test_variables_without_a_gradient_are_listed(tmp_path):
-    model = compiled(WithUnusedLayer())
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_variables_without_a_gradient_are_listed(tmp_path, jit_compile):
+    model = compiled(WithUnusedLayer(), jit_compile=jit_compile)
     monitor = GradientMonitor(tmp_path, "batch")
     with pytest.warns(UserWarning, match="Gradients do not exist for variables"):
         fit(model, *regression_data(2), [monitor])

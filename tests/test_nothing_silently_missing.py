@@ -34,7 +34,10 @@ def messages(caught):
 
 @pytest.mark.parametrize(
     ("activation", "how"),
-    [*product(["sigmoid", tf.nn.sigmoid, tf.sigmoid, tf.nn.softmax], TRACED)],
+    [
+        *product(["sigmoid", tf.nn.sigmoid, tf.sigmoid, tf.nn.softmax], TRACED),
+        ("sigmoid", WAYS["xla"]),
+    ],
 )
 def test_hidden_layers_with_any_activation_have_activation_gradients(activation, how):
     reset_keras()
@@ -138,7 +141,7 @@ def test_an_optimizer_is_found_wherever_it_is_stored(kind, how):
     assert set(record.activation_gradients) == {"parts/critic", "parts/generator"}
 
 
-@pytest.mark.parametrize("how", TRACED, ids=["graph", "eager"])
+@ways
 def test_two_loss_scale_optimizers_are_counted_once(how):
     reset_keras()
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=8.0)
@@ -255,7 +258,7 @@ HIDDEN = (
 )
 
 
-@pytest.mark.parametrize("how", TRACED, ids=["graph", "eager"])
+@ways
 @pytest.mark.parametrize(
     ("make", "is_trained_before", "reason"),
     [
@@ -295,7 +298,9 @@ class TrainsOnePart(Parts):
         return {"loss": loss}
 
 
-@pytest.mark.parametrize(("freq", "how"), [*product(["batch", "epoch"], TRACED)])
+@pytest.mark.parametrize(
+    ("freq", "how"), [*product(["batch", "epoch"], TRACED), ("epoch", WAYS["xla"])]
+)
 def test_variables_that_no_optimizer_receives_are_named_once(freq, how):
     reset_keras()
     model = compiled(TrainsOnePart(), loss=None, **how)

@@ -46,15 +46,18 @@ def weighing(**how):
 
 WAYS = {
     "graph": {},
+    "jit_compile": {"jit_compile": True},
     "run_eagerly": {"run_eagerly": True},
     "steps_per_execution": {"steps_per_execution": 2},
 }
-WAYS_AND_XLA = WAYS | {"jit_compile": {"jit_compile": True}}
 
 
-def trained(how, monitors):
+def trained(how, **settings):
+    """Trains with a monitor, which under XLA measures only gradients: compiling more takes long."""
     model = weighing(**how)
-    history = fit(model, X, Y, monitors, epochs=2)
+    measured = {"activations": False} if "jit_compile" in how else {}
+    monitor = GradientMonitor(None, "batch", **measured, **settings)
+    history = fit(model, X, Y, [monitor], epochs=2)
     state = [v.numpy().tobytes() for v in model.non_trainable_variables]
     return weights_of(model), state, history.history
 
@@ -62,22 +65,13 @@ def trained(how, monitors):
 @pytest.mark.grappler
 @pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 def test_a_probe_does_not_change_training(how):
-    with_probe = trained(how, [GradientMonitor(None, "batch", probe=PROBE)])
-
-    assert with_probe == trained(how, [])
-
-
-@pytest.mark.grappler
-def test_a_probe_does_not_change_training_under_xla():
-    # Compared with a monitor without a probe: next to BatchNormalization, any monitor changes the
-    # last bits under XLA. Both measure only gradients, because compiling more takes long.
-    monitors = [GradientMonitor(None, "batch", activations=False, probe=p) for p in (PROBE, None)]
-    with_probe, without = (trained({"jit_compile": True}, [monitor]) for monitor in monitors)
+    with_probe = trained(how, probe=PROBE)
+    without = trained(how)
 
     assert with_probe == without
 
 
-@pytest.mark.parametrize("how", WAYS_AND_XLA.values(), ids=WAYS_AND_XLA)
+@pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 def test_a_probe_records_the_gradients_of_its_batch_at_the_steps_weights(tmp_path, how):
     model = compiled(mlp(depth=2, activation="tanh"), **how)
     monitor = GradientMonitor(tmp_path, "batch", probe=PROBE)

@@ -1,7 +1,5 @@
 """Step numbers do not depend on how a train step uses its optimizers."""
 
-import itertools
-
 import keras
 import numpy as np
 import pytest
@@ -21,8 +19,7 @@ WAYS = {
     "xla": {"jit_compile": True},
     "several steps": {"steps_per_execution": 4},
 }
-TRACED = [WAYS["graph"], WAYS["eager"], WAYS["several steps"]]
-"""The ways in which Python runs the step differently; XLA compiles what was traced for a graph."""
+ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 
 
 def steps_of(monitor):
@@ -61,10 +58,8 @@ def two_parts(critic_steps=1, **how):
     return model
 
 
-@pytest.mark.parametrize(
-    ("critic_steps", "how"),
-    [*itertools.product([1, 3], TRACED), (3, WAYS["xla"])],
-)
+@ways
+@pytest.mark.parametrize("critic_steps", [1, 3])
 def test_unused_and_repeatedly_used_optimizers_do_not_change_the_numbers(critic_steps, how):
     monitor = GradientMonitor(None, 3)
     fit(two_parts(critic_steps, **how), X, None, [monitor], epochs=2)
@@ -116,7 +111,7 @@ POSTPONED = [(100, [3]), (6, [3, 7, 15, 19]), ("epoch", [3, 11]), (1, [3, 7, 11,
 @pytest.mark.parametrize(
     ("update_freq", "expected", "how"),
     [
-        *((*case, how) for case in POSTPONED for how in TRACED),
+        *((*case, WAYS[way]) for case in POSTPONED for way in ("graph", "eager", "several steps")),
         *((*case, WAYS["xla"]) for case in POSTPONED if case[0] in (6, 1)),
     ],
 )

@@ -61,9 +61,10 @@ def graphs_of(function):
     return [concrete.graph for concrete in function._list_all_concrete_functions()]
 
 
-def test_the_function_is_the_same_as_without_a_monitor():
+@kinds
+def test_the_function_is_the_same_as_without_a_monitor(kind):
     def operations(is_watched):
-        model, optimizer, train_step = model_and_step()
+        model, optimizer, train_step = model_and_step(kind)
         if is_watched:
             run(GradientMonitor(None, 2), model, optimizer, train_step)
         train_step(X[:8], Y[:8])
@@ -73,8 +74,9 @@ def test_the_function_is_the_same_as_without_a_monitor():
     assert operations(True) == operations(False)
 
 
-def test_a_reopened_watch_continues():
-    model, optimizer, train_step = model_and_step()
+@kinds
+def test_a_reopened_watch_continues(kind):
+    model, optimizer, train_step = model_and_step(kind)
     monitor = GradientMonitor(None, 3)
     for _ in range(3):
         run(monitor, model, optimizer, train_step)

@@ -137,10 +137,8 @@ class InMap(Hiding):
         return tf.map_fn(lambda row: self.inside(row[tf.newaxis])[0], x)
 
 
-@pytest.mark.parametrize(
-    ("make", "jit_compile"),
-    [*((make, False) for make in (InLoop, InFunction, InCondition, InMap)), (InLoop, True)],
-)
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("make", [InLoop, InFunction, InCondition, InMap])
 def test_a_layer_that_runs_out_of_sight_is_named_once_and_the_rest_is_recorded(make, jit_compile):
     way = Way("hiding", make, VECTORS, TARGET, compile={"jit_compile": jit_compile})
     expected = expected_of(make, hides=False)

@@ -103,7 +103,6 @@ def test_two_replicas_report_the_same_units_as_one_device(replicated):
     assert alone[-1].dead_unit_examples == {"first": 24}
 
 
-@pytest.mark.usefixtures("graphs_as_traced")
 def test_the_regularizers_part_is_separated_under_two_replicas(two_replicas, expected):
     monitor = GradientMonitor(None, 100)
     fitted(two_replicas, monitor)
@@ -113,7 +112,6 @@ def test_the_regularizers_part_is_separated_under_two_replicas(two_replicas, exp
     assert record.regularization_gradients["first/kernel"].norm == pytest.approx(penalty, rel=1e-5)
 
 
-@pytest.mark.usefixtures("graphs_as_traced")
 def test_a_probe_under_two_replicas_sees_its_batch_once(two_replicas, expected):
     monitor = GradientMonitor(None, 100, probe=(VECTORS[:8], TARGET[:8]))
     fitted(two_replicas, monitor)
