@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vg_keras.alarm import TrainingProblem
     from vg_keras.callback import GradientMonitor
     from vg_keras.cost import Cost
     from vg_keras.log.format import FormatVersionError
@@ -30,6 +31,7 @@ __all__ = [
     "Run",
     "Sketch",
     "Training",
+    "TrainingProblem",
     "follow",
     "iter_records",
     "profile",
@@ -45,6 +47,7 @@ _HOME = {
     "Run": "vg_keras.record",
     "Sketch": "vg_keras.sketch.sketch",
     "Training": "vg_keras.record",
+    "TrainingProblem": "vg_keras.alarm",
     "follow": "vg_keras.log.reader",
     "iter_records": "vg_keras.log.reader",
     "profile": "vg_keras.profiles",

@@ -26,6 +26,7 @@ class Finding:
         evidence: The numbers by which the rule judged.
         since: The step of an earlier record at which it was seen first, if the rule has waited.
         advice: What to try, if the evidence tells more than the rule knows in general.
+        cause: A sentence on the cause, if the evidence supports one.
     """
 
     message: str
@@ -33,6 +34,26 @@ class Finding:
     evidence: Mapping[str, float]
     since: int | None = None
     advice: tuple[str, ...] = ()
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class NotApplied:
+    """A rule that is not applied because the run does not record what it needs.
+
+    Args:
+        code: The code of the rule.
+        name: Its name.
+        missing: The names of the quantities that are not recorded; see `vg_keras.quantities`.
+    """
+
+    code: str
+    name: str
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Returns a sentence."""
+        return f"{self.code} {self.name} was not applied: {', '.join(self.missing)} not recorded."
 
 
 Watch = Callable[[Record], Finding | None]
