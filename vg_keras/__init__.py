@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vg_keras.alarm import TrainingProblem
     from vg_keras.callback import GradientMonitor
+    from vg_keras.checking import check
     from vg_keras.cost import Cost
     from vg_keras.log.format import FormatVersionError
     from vg_keras.log.reader import follow, iter_records, read_run
@@ -32,6 +33,7 @@ __all__ = [
     "Sketch",
     "Training",
     "TrainingProblem",
+    "check",
     "follow",
     "iter_records",
     "profile",
@@ -48,6 +50,7 @@ _HOME = {
     "Sketch": "vg_keras.sketch.sketch",
     "Training": "vg_keras.record",
     "TrainingProblem": "vg_keras.alarm",
+    "check": "vg_keras.checking",
     "follow": "vg_keras.log.reader",
     "iter_records": "vg_keras.log.reader",
     "profile": "vg_keras.profiles",

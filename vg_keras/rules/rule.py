@@ -7,10 +7,11 @@ records, so that a rule costs the same for each record of a long run.
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from vg_keras.record import ModelDescription, Record, Training
 from vg_keras.rules.diagnosis import Severity
@@ -84,6 +85,11 @@ class Rule(ABC):
         Args:
             training: Its model and settings. Its records, if it has any, are not read.
         """
+
+    def at_once(self) -> Self:
+        """Returns the same rule deciding at the first record, for a check before training."""
+        waits = "num_records" in {field.name for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return dataclasses.replace(self, num_records=1) if waits else self  # type: ignore[type-var]
 
     def missing(self, training: Training) -> tuple[str, ...]:
         """Returns the quantities that the rule needs and that the run does not record.
