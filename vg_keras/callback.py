@@ -107,7 +107,7 @@ class GradientMonitor(keras.callbacks.Callback):
             must look at.
         rules: Rules that replace the default ones of the same code, such as
             `vg_keras.rules.VanishingGradient(decades=4)`, or that are added to them.
-        ignore: Codes of rules to silence, such as "VG201", or "VG201:encoder/*" to silence a rule
+        ignore: Codes of rules to silence, such as `"VG201"`, or `"VG201:encoder/*"` to silence a rule
             for the layers and variables whose path matches the pattern.
         histogram_freq: How often to write histograms, as in `keras.callbacks.TensorBoard`: with the
             first record of every n-th epoch, or never if 0. None writes them with each record
