@@ -11,7 +11,8 @@ from small_models import compiled
 import vg_keras
 from vg_keras import GradientMonitor
 from vg_keras.alarm import Alarm, TrainingProblem, checked_on_problem
-from vg_keras.rules import Diagnosis
+from vg_keras.rules import Diagnosis, Rule
+from vg_keras.rules.examine_log import examine_log
 
 pytestmark = pytest.mark.usefixtures("graphs_as_traced")
 
@@ -156,7 +157,7 @@ def test_an_unknown_rule_can_not_be_silenced():
         GradientMonitor(None, ignore=["VG9"])
 
 
-class Broken(vg_keras.rules.rule.Rule):
+class Broken(Rule):
     code, name, severity, needs, advice = "X1", "broken", "error", (), ()
 
     def start(self, training):
@@ -195,3 +196,12 @@ def test_a_monitor_describes_itself():
     )
     assert repr(monitor) == "<GradientMonitor: 4 records in memory, 1 problem>"
     assert str(monitor) == str(monitor.verdict)
+
+
+def test_live_and_from_the_log_the_verdict_is_the_same_to_the_step(tmp_path):
+    monitor = GradientMonitor(tmp_path, "batch")
+    fit(monitor)
+    (found,) = examine_log(str(tmp_path))
+
+    assert found.verdict == monitor.verdict
+    assert found.verdict.diagnoses == monitor.diagnoses != ()

@@ -38,6 +38,7 @@ from vg_keras.cost import Cost
 from vg_keras.filters import Filter, checked_filter
 from vg_keras.log.chart_rhythm import HistogramRhythm
 from vg_keras.loop import Watch
+from vg_keras.notebook_view import html
 from vg_keras.probe import Probe, as_probe
 from vg_keras.receiver import Receiver
 from vg_keras.record import ModelDescription, Record, Run, Training
@@ -50,6 +51,7 @@ from vg_keras.tables import to_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 _OF_TRAINING = {"params", "_model", "_receiver", "_recording", "_capture", "_trains", "_watch"}
 """Attributes that belong to the current training run, and that a copy does not keep."""
@@ -107,7 +109,7 @@ class GradientMonitor(keras.callbacks.Callback):
             must look at.
         rules: Rules that replace the default ones of the same code, such as
             `vg_keras.rules.VanishingGradient(decades=4)`, or that are added to them.
-        ignore: Codes of rules to silence, such as `"VG201"`, or `"VG201:encoder/*"` to silence a rule
+        ignore: Codes of rules to silence, such as `"VG201"`. `"VG201:encoder/*"` silences a rule
             for the layers and variables whose path matches the pattern.
         histogram_freq: How often to write histograms, as in `keras.callbacks.TensorBoard`: with the
             first record of every n-th epoch, or never if 0. None writes them with each record
@@ -239,6 +241,35 @@ class GradientMonitor(keras.callbacks.Callback):
         """Returns the verdict, and the command that shows the log."""
         command = self._receiver.log.command
         return str(self.verdict) + (f"\nTo look at it: {command}" if command else "")
+
+    def _repr_html_(self) -> str:
+        """Returns what a notebook shows: the verdict, a figure, and a table by layer."""
+        run = self.run
+        training = run.latest if run.trainings else None
+        return html(self.verdict, training, self._receiver.log.command)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws the norm of the gradient at the output of every layer, over the recorded steps.
+
+        Args:
+            axes: The matplotlib axes to draw on; new ones by default.
+
+        Returns:
+            The axes.
+
+        Raises:
+            LookupError: If nothing has been recorded.
+            ValueError: If no layer is monitored.
+        """
+        from matplotlib import pyplot
+
+        from vg_keras.figures.gradient_flow import gradient_flow
+
+        training = self.run.latest
+        if axes is None:
+            _, axes = pyplot.subplots(layout="constrained")
+        axes.set_title(self.verdict.title, fontsize="medium")
+        return gradient_flow(training, axes)
 
     @property
     def probe_run(self) -> Run:

@@ -51,3 +51,13 @@ def test_few_records_are_not_enough():
     records = [record_at(step, updates=[1e-9] * 6) for step in (0, 200, 400)]
 
     assert findings(RULE, records) == [None] * 3
+
+
+def test_without_any_gradient_the_learning_rate_is_not_blamed():
+    records = [record_at(step, norms=[0.0] * 6, updates=[0.0] * 6, loss=2.3) for step in STEPS]
+
+    assert findings(RULE, records) == [None] * 9
+
+
+def test_a_resumed_run_is_healthy():
+    assert findings(RULE, moved([1e-6] * 9), resumed_from=500) == [None] * 9

@@ -24,7 +24,7 @@ class DeadUnits(Rule):
     """
 
     fraction: float = 0.8
-    num_examples: int = 256
+    num_examples: int = 128
 
     code = "VG201"
     name = "dead-units"

@@ -22,11 +22,12 @@ class SaturatedUnits(Rule):
         fraction: Fraction of units that must be saturated, averaged over the examples. Networks
             that are initialized well start below 0.1; see "How to read these charts" in
             docs/tensorboard.md.
-        num_records: Number of records in a row that must show it.
+        num_records: Number of records in a row that must show it: enough to see whether the loss
+            falls.
     """
 
     fraction: float = 0.8
-    num_records: int = 3
+    num_records: int = 6
 
     code = "VG202"
     name = "saturated-units"
@@ -43,7 +44,7 @@ class SaturatedUnits(Rule):
         """Returns a watch over a training run."""
         hidden = set(hidden_layers(training.model))
         in_a_row: Counter[str] = Counter()
-        progress = Progress()
+        progress = Progress(training)
 
         def watch(record: Record) -> Finding | None:
             progress.add(record)

@@ -46,7 +46,7 @@ class SmallUpdates(Rule):
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
         kernels = kernels_of(training)
-        progress = Progress()
+        progress = Progress(training)
         first_step: int | None = None
         num_records, largest = 0, 0.0
 
@@ -62,7 +62,9 @@ class SmallUpdates(Rule):
             has_waited = record.step - first_step >= self.num_steps
             if not has_waited or num_records < self.num_records:
                 return None
-            if largest >= self.ratio or progress.has_fallen:
+            gradients = (record.gradients[path] for path in ratios if path in record.gradients)
+            has_gradient = any(gradient.finite_norm for gradient in gradients)
+            if largest >= self.ratio or progress.has_fallen or not has_gradient:
                 return None
             return Finding(
                 f"in {record.step - first_step:,} steps, no update has moved any kernel by more "

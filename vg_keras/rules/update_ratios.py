@@ -8,14 +8,12 @@ from vg_keras.record import Record, Training
 
 
 def kernels_of(training: Training) -> list[str]:
-    """Returns the paths of the variables with at least two axes.
+    """Returns the paths of the variables with at least two axes, except biases.
 
     Biases and scales start at zero or one, so their update ratios say little.
     """
-    layers = training.model.layers
-    return [
-        variable.path for one in layers for variable in one.variables if len(variable.shape) > 1
-    ]
+    variables = [v for layer in training.model.layers for v in layer.variables]
+    return [v.path for v in variables if len(v.shape) > 1 and not v.path.endswith("bias")]
 
 
 def update_ratios(record: Record, kernels: list[str]) -> dict[str, float]:

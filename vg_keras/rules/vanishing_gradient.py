@@ -32,11 +32,13 @@ class VanishingGradient(Rule):
             the last one's does, relative to their sizes, the optimizer makes up for the small
             gradient, as Adam often does. Then the rule waits and sees whether the loss falls.
         num_steps: Number of steps to wait in that case.
+        num_records: Number of records that there must be by then: enough to see the loss fall.
     """
 
     decades: float = 3.0
     update_fraction: float = 0.01
     num_steps: int = 100
+    num_records: int = 6
 
     code = "VG101"
     name = "vanishing-gradient"
@@ -50,11 +52,13 @@ class VanishingGradient(Rule):
         layers = training.model.layers
         kernels = {layer.path: layer.variables[0].path for layer in layers if layer.variables}
         has_rectifiers = any(is_rectifier(layer.activation) for layer in layers)
-        progress = Progress()
+        progress = Progress(training)
         first_step: int | None = None
+        num_records = 0
 
         def watch(record: Record) -> Finding | None:
-            nonlocal first_step
+            nonlocal first_step, num_records
+            num_records += 1
             first_step = record.step if first_step is None else first_step
             progress.add(record)
             signal = SignalByDepth.of(record, hidden)
@@ -65,7 +69,8 @@ class VanishingGradient(Rule):
             first, last = signal.paths[0], signal.paths[-1]
             moved = [_update_ratio(record, kernels[path]) for path in (first, last)]
             is_made_up_for = moved[0] >= self.update_fraction * moved[1]
-            has_waited = record.step - first_step >= self.num_steps
+            num_steps = record.step - first_step
+            has_waited = num_steps >= self.num_steps and num_records >= self.num_records
             if is_made_up_for and (progress.has_fallen or not has_waited):
                 return None
             lost = f"{10**signal.decades:,.0f}-fold" if signal.decades < 300 else "to nothing"

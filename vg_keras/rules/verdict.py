@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vg_keras.rules.diagnosis import Diagnosis
-from vg_keras.rules.rule import NotApplied
+from vg_keras.rules.rule import NotApplied, listed
 
 _MOST_PROBLEMS = 3
 """Number of problems that the text shows; the others are counted."""
@@ -50,6 +50,14 @@ class Verdict:
             steps = f"steps {self.first_step:,} to {self.last_step:,}"
         records = f"{self.num_records:,} record{'s' if self.num_records > 1 else ''}"
         return f"{problems} found in {records}, {steps}."
+
+    @property
+    def title(self) -> str:
+        """A few words: the most serious problem and its layers, or that there is none."""
+        if not self.diagnoses:
+            return "No problem found" if self.num_records else "Nothing recorded"
+        first = self.diagnoses[0]
+        return f"{first.code} {first.name}: {listed(first.paths)}"
 
     def __str__(self) -> str:
         """Returns at most nine lines, for a terminal or a log file."""
