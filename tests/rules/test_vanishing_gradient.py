@@ -51,6 +51,14 @@ def test_an_optimizer_that_makes_up_for_it_and_learns_is_healthy():
     assert findings(RULE, adapted(2.5, 2.3, 1.5, 1.4, 1.3, 1.3)) == [None] * 6
 
 
+def test_a_network_that_has_learned_is_healthy():
+    losses = [2.5, 2.5, 2.5, 0.1, 0.1, 0.1]
+    records = [record_at(20 * n, by_layer(0.1), updates=SLOW, loss=x) for n, x in enumerate(losses)]
+    found = findings(RULE, records)
+
+    assert [finding is not None for finding in found] == [True] * 4 + [False] * 2
+
+
 def test_a_signal_that_is_zero_behind_a_rectifier_is_left_to_the_rule_on_dead_units():
     record = record_at(0, [0, 0, 0, 0, 1, 1], updates=SLOW)
 

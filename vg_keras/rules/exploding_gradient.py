@@ -9,9 +9,17 @@ from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
 from vg_keras.rules.predicted_signal import with_prediction
+from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
 from vg_keras.rules.update_ratios import kernels_of
+
+_LOWER_RATE = "Lower the learning rate, for example by a factor of ten."
+_INITIALIZER = (
+    "Use an initializer that fits the activation: he_normal for ReLU, glorot_uniform for tanh."
+)
+_CLIP = "Clip the gradient: `clipnorm=1.0` in the optimizer."
+_INITIALIZER_FIRST = (_INITIALIZER, _CLIP, _LOWER_RATE)
 
 
 @dataclass(frozen=True)
@@ -44,73 +52,82 @@ class ExplodingGradient(Rule):
     name = "exploding-gradient"
     severity = "error"
     needs = ("gradients",)
-    advice = (
-        "Lower the learning rate, for example by a factor of ten.",
-        "Use an initializer that fits the activation: he_normal for ReLU, glorot_uniform for tanh.",
-        "Clip the gradient: `clipnorm=1.0` in the optimizer.",
-    )
+    advice = (_LOWER_RATE, _INITIALIZER, _CLIP)
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
-        hidden = hidden_layers(training.model)
-        kernels = kernels_of(training)
-        usual: deque[float] = deque(maxlen=self.num_records)
-        largest_norm = 0.0
-
-        def watch(record: Record) -> Finding | None:
-            nonlocal largest_norm
-            signal = SignalByDepth.of(record, hidden)
-            if signal is not None and signal.decades <= -self.decades:
-                large = signal.beyond(10**self.decades)
-                finding = Finding(
-                    f"the gradient grows {10**-signal.decades:,.0f}-fold from {signal.paths[-1]} "
-                    f"to {signal.paths[0]}, by a factor of {signal.factor_per_layer:.2g} per "
-                    f"layer. It is largest at {listed(large)}.",
-                    large,
-                    {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
-                    advice=self.advice[1:] + self.advice[:1],
-                )
-                return with_prediction(finding, training.model, signal, self.advice[2:])
-            ratios = _relative_to_weights(record, kernels)
-            large = tuple(path for path, ratio in ratios.items() if ratio > self.weight_ratio)
-            if large and _largest_output(record, training) > self.output_rms:
-                worst = max(large, key=lambda path: ratios[path])
-                return Finding(
-                    f"the gradient of {worst} is {ratios[worst]:.1e} times as large as the kernel "
-                    f"itself. Kernels with this problem: {listed(large)}.",
-                    large,
-                    {"ratio": ratios[worst]},
-                    advice=self.advice[1:] + self.advice[:1],
-                )
-            norm = record.global_gradient_norm
-            median = statistics.median(usual) if len(usual) == self.num_records else math.nan
-            is_jump = norm > self.jump * median and norm > self.beyond * largest_norm
-            if math.isfinite(norm):
-                usual.append(norm)
-                largest_norm = max(largest_norm, norm)
-            if not is_jump:
-                return None
-            largest = max(record.gradients, key=lambda path: record.gradients[path].norm)
-            return Finding(
-                f"the global gradient norm is {norm:.2g}, {norm / median:,.0f} times its median of "
-                f"the last {self.num_records} records. It is largest at {largest}.",
-                (largest,),
-                {"norm": norm, "median": median},
-            )
-
-        return watch
+        return _Exploding(self, training).watch
 
 
-def _relative_to_weights(record: Record, kernels: list[str]) -> dict[str, float]:
-    """Returns ||gradient|| / ||kernel|| of the kernels whose norms are known and not zero."""
-    norms = {path: record.weight_norms[path] for path in kernels if path in record.weight_norms}
-    return {path: record.gradients[path].norm / norm for path, norm in norms.items() if norm > 0}
+class _Exploding:
+    """Watches over one training run."""
 
+    def __init__(self, rule: ExplodingGradient, training: Training) -> None:
+        self._rule = rule
+        self._model = training.model
+        self._hidden = hidden_layers(training.model)
+        self._kernels = kernels_of(training)
+        self._progress = Progress(training)
+        self._last_norms: deque[float] = deque(maxlen=rule.num_records)
+        self._largest_norm = 0.0
 
-def _largest_output(record: Record, training: Training) -> float:
-    """Returns the largest root mean square of the outputs before the last layer; 0 if unknown."""
-    paths = training.model.outputs[:-1]
-    sketches = [record.activations[path] for path in paths if path in record.activations]
-    return max(
-        (sketch.finite_norm / math.sqrt(sketch.count or 1) for sketch in sketches), default=0.0
-    )
+    def watch(self, record: Record) -> Finding | None:
+        """Takes the next record, and returns what is wrong with it."""
+        self._progress.add(record)
+        is_jump = self._jump(record)  # keeps the norm of every record
+        return self._growth_by_depth(record) or self._larger_than_weights(record) or is_jump
+
+    def _growth_by_depth(self, record: Record) -> Finding | None:
+        signal = SignalByDepth.of(record, self._hidden)
+        if signal is None or signal.decades > -self._rule.decades or self._progress.has_fallen:
+            return None
+        large = signal.beyond(10**self._rule.decades)
+        first_layer, last_layer = signal.paths[0], signal.paths[-1]
+        finding = Finding(
+            f"the gradient grows {10**-signal.decades:,.0f}-fold from {last_layer} to "
+            f"{first_layer}, by a factor of {signal.factor_per_layer:.2g} per layer. It is largest "
+            f"at {listed(large)}.",
+            large,
+            {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
+            advice=_INITIALIZER_FIRST,
+        )
+        return with_prediction(finding, self._model, signal, (_CLIP,))
+
+    def _larger_than_weights(self, record: Record) -> Finding | None:
+        norms = {p: record.weight_norms[p] for p in self._kernels if p in record.weight_norms}
+        ratios = {p: record.gradients[p].norm / norm for p, norm in norms.items() if norm > 0}
+        large = tuple(p for p, ratio in ratios.items() if ratio > self._rule.weight_ratio)
+        if not large or self._largest_output(record) <= self._rule.output_rms:
+            return None
+        worst = max(large, key=lambda path: ratios[path])
+        return Finding(
+            f"the gradient of {worst} is {ratios[worst]:.1e} times as large as the kernel itself. "
+            f"Kernels with this problem: {listed(large)}.",
+            large,
+            {"ratio": ratios[worst]},
+            advice=_INITIALIZER_FIRST,
+        )
+
+    def _largest_output(self, record: Record) -> float:
+        """Returns the largest root mean square of the outputs before the last layer."""
+        paths = [path for path in self._model.outputs[:-1] if path in record.activations]
+        outputs = [record.activations[path] for path in paths]
+        return max((o.finite_norm / math.sqrt(o.count or 1) for o in outputs), default=0.0)
+
+    def _jump(self, record: Record) -> Finding | None:
+        rule, norm = self._rule, record.global_gradient_norm
+        is_known = len(self._last_norms) == rule.num_records
+        median = statistics.median(self._last_norms) if is_known else math.nan
+        is_jump = norm > rule.jump * median and norm > rule.beyond * self._largest_norm
+        if math.isfinite(norm):
+            self._last_norms.append(norm)
+            self._largest_norm = max(self._largest_norm, norm)
+        if not is_jump:
+            return None
+        largest = max(record.gradients, key=lambda path: record.gradients[path].norm)
+        return Finding(
+            f"the global gradient norm is {norm:.2g}, {norm / median:,.0f} times its median of the "
+            f"last {rule.num_records} records. It is largest at {largest}.",
+            (largest,),
+            {"norm": norm, "median": median},
+        )

@@ -23,14 +23,14 @@ class VanishingGradient(Rule):
     """The signal at the first hidden layer is a tiny fraction of that at the last one.
 
     It is compared between layers, never with a number, because a network that has converged has
-    small gradients everywhere and is healthy.
+    small gradients everywhere and is healthy. A network whose loss has fallen is healthy too.
 
     Args:
         decades: Powers of ten that the signal must lose. Of the networks in
             `experiments/depth`, those that lose less than three still learn.
         update_fraction: If the first hidden layer's kernel moves by at least this fraction of what
             the last one's does, relative to their sizes, the optimizer makes up for the small
-            gradient, as Adam often does. Then the rule waits and sees whether the loss falls.
+            gradient, as Adam often does. Then the rule waits to see whether the loss falls.
         num_steps: Number of steps to wait in that case.
         num_records: Number of records that there must be by then: enough to see the loss fall.
     """
@@ -62,28 +62,29 @@ class VanishingGradient(Rule):
             first_step = record.step if first_step is None else first_step
             progress.add(record)
             signal = SignalByDepth.of(record, hidden)
-            if signal is None or not signal.decades >= self.decades:
+            if signal is None or not signal.decades >= self.decades or progress.has_fallen:
                 return None
             if has_rectifiers and math.isinf(signal.decades):
                 return None  # not small but zero: dead units, which VG201 reports
-            first, last = signal.paths[0], signal.paths[-1]
-            moved = [_update_ratio(record, kernels[path]) for path in (first, last)]
-            is_made_up_for = moved[0] >= self.update_fraction * moved[1]
-            num_steps = record.step - first_step
-            has_waited = num_steps >= self.num_steps and num_records >= self.num_records
-            if is_made_up_for and (progress.has_fallen or not has_waited):
+            moved = [_update_ratio(record, kernels[path]) for path in signal.paths]
+            is_made_up_for = moved[0] >= self.update_fraction * moved[-1]
+            has_waited = record.step - first_step >= self.num_steps
+            if is_made_up_for and not (has_waited and num_records >= self.num_records):
                 return None
-            lost = f"{10**signal.decades:,.0f}-fold" if signal.decades < 300 else "to nothing"
-            faint = signal.beyond(10**-self.decades)
-            finding = Finding(
-                f"almost no gradient reaches {listed(faint)}. It shrinks {lost} from {last} to "
-                f"{first}, by a factor of {signal.factor_per_layer:.2g} per layer.",
-                faint,
-                {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
-            )
-            return with_prediction(finding, training.model, signal, _OTHER_ADVICE)
+            return with_prediction(self._finding(signal), training.model, signal, _OTHER_ADVICE)
 
         return watch
+
+    def _finding(self, signal: SignalByDepth) -> Finding:
+        lost = f"{10**signal.decades:,.0f}-fold" if signal.decades < 300 else "to nothing"
+        faint = signal.beyond(10**-self.decades)
+        return Finding(
+            f"almost no gradient reaches {listed(faint)}. It shrinks {lost} from "
+            f"{signal.paths[-1]} to {signal.paths[0]}, by a factor of "
+            f"{signal.factor_per_layer:.2g} per layer.",
+            faint,
+            {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
+        )
 
 
 def _update_ratio(record: Record, path: str) -> float:
