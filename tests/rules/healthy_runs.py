@@ -55,8 +55,8 @@ HEALTHY["ReLU, 2 layers"] = SmallRun(deep(2, "relu"))
 HEALTHY["ReLU, 8 layers"] = SmallRun(deep(8, "relu"))
 HEALTHY["ReLU, 8 layers, SGD with momentum"] = SmallRun(deep(8, "relu", momentum))
 HEALTHY["ReLU, 20 layers"] = SmallRun(deep(20, "relu"))
-HEALTHY["tanh, 3 layers"] = SmallRun(deep(3, "tanh"))
-HEALTHY["tanh, 15 layers"] = SmallRun(deep(15, "tanh", epochs=20))
+HEALTHY["tanh, 3 layers"] = SmallRun(deep(3, "tanh", lambda: keras.optimizers.Adam(0.01)))
+HEALTHY["tanh, 15 layers"] = SmallRun(deep(15, "tanh", epochs=16))
 HEALTHY["SELU, 8 layers"] = SmallRun(deep(8, "selu", kernel_initializer="lecun_normal"))
 
 
@@ -144,13 +144,13 @@ def regularized(factor: float, activation: str = "relu", depth: int = 3) -> Setu
     model = perceptron(depth, activation=activation, kernel_regularizer=regularizer)
     data_loss = keras.metrics.BinaryCrossentropy("data_loss", from_logits=True)
     model = classifier(model, keras.optimizers.Adam(0.01), metrics=[data_loss])
-    setup = Setup(model, *tasks.quadrants(256), epochs=60, every=12)
+    setup = Setup(model, *tasks.quadrants(256), epochs=40, every=10)
     return dataclasses.replace(setup, outcome="data_loss")
 
 
-@healthy("L2 regularization, 8 layers")
+@healthy("L2 regularization, 6 layers")
 def _deep_regularized() -> Setup:
-    return regularized(1e-3, depth=8)
+    return regularized(1e-3, depth=6)
 
 
 @healthy("dropout of 0.8")
@@ -186,6 +186,19 @@ def _regression() -> Setup:
 def regression(rate: float = 0.02) -> Setup:
     """Returns an MLP for the curve, trained by SGD with momentum."""
     return Setup(compiled(perceptron(), momentum(rate)), *tasks.curve())
+
+
+@healthy("regression with targets about 20")
+def _shifted_targets() -> Setup:
+    return with_step(20, 0.02)
+
+
+def with_step(number: int, rate: float) -> Setup:
+    """Returns a regression of the curve plus 20, with another learning rate at one step."""
+    boundaries, rates = [number, number + 1], [0.02, rate, 0.02]
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+    x, y = tasks.curve()
+    return Setup(compiled(perceptron(), keras.optimizers.SGD(schedule)), x, y + 20)
 
 
 @healthy("linear, 10 layers")
@@ -236,7 +249,7 @@ def _conv_net() -> Setup:
 def _res_net() -> Setup:
     inputs = keras.Input([8, 8, 1])
     x = layers.Conv2D(8, 3, padding="same")(inputs)
-    for _ in range(3):
+    for _ in range(2):
         branch = _normalized(layers.Conv2D(8, 3, padding="same", use_bias=False), x)
         branch = layers.Conv2D(8, 3, padding="same", use_bias=False)(layers.ReLU()(branch))
         x = layers.ReLU()(layers.Add()([x, layers.BatchNormalization()(branch)]))
@@ -304,9 +317,9 @@ def _transformer() -> Setup:
         branch = layers.Dense(32, "gelu")(layers.LayerNormalization()(x))
         x = layers.Add()([x, layers.Dense(16)(branch)])
     x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
-    rate = keras.optimizers.schedules.CosineDecay(0.0, 300, warmup_target=0.01, warmup_steps=60)
+    rate = keras.optimizers.schedules.CosineDecay(0.0, 180, warmup_target=0.01, warmup_steps=40)
     model = classifier(keras.Model(inputs, layers.Dense(1)(x)), keras.optimizers.Adam(rate))
-    return Setup(model, *tasks.repeated_token(), epochs=22, every=10)
+    return Setup(model, *tasks.repeated_token(), epochs=14, every=8)
 
 
 @healthy("Embedding of rare words")
