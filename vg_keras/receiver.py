@@ -32,6 +32,10 @@ RECORDS_THAT_SHOW_ALL = {True: 3, False: 100}
 """Records after which anything not yet observed counts as missing, by whether `fit` runs a traced
 step. In eager steps and custom loops, the parts of a GAN may be trained at different rates."""
 
+RECORDS_WITH_UNIT_SPREAD = 3
+"""Number of records of a training run with `unit_spread`: units that differ at all differ soon, and
+to read all kernels takes as long as a copy of the weights."""
+
 
 class Receiver:
     """Passes the records of one model's steps to their logs.
@@ -246,8 +250,13 @@ class Receiver:
             return []
         if observer not in self._decoders:
             self._decoders[observer] = observer.decoder()
+        is_early = self._num_in_training < RECORDS_WITH_UNIT_SPREAD
         observation = Observation(
-            self._decoders[observer], kept, frozenset(observer.without_gradient), time.time()
+            self._decoders[observer],
+            kept,
+            frozenset(observer.without_gradient),
+            time.time(),
+            observer.unit_spreads() if is_early and log is self.log else {},
         )
         # Another thread turns rows into records and charts: this takes longer than reading them,
         # and no device should wait for it.

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.cost import Cost
-from vg_keras.quantities import BY_NAME, NUMBERS, SKETCHES, Quantity
+from vg_keras.quantities import BY_NAME, NUMBERS, OF_MODEL, SKETCHES, Quantity
 from vg_keras.record import (
     LayerDescription,
     ModelDescription,
@@ -167,6 +167,8 @@ def _parse_layer(layer: dict[str, Any]) -> LayerDescription:
         layer["activation"],
         variables,
         None if shape is None else tuple(shape),
+        layer.get("kernel_initializer"),
+        layer.get("bias_initializer"),
     )
 
 
@@ -205,7 +207,7 @@ def encode_record(record: Record, model: ModelDescription) -> bytes:
     values = [
         (quantity.number, numbers.of(quantity, path), value)
         for quantity in NUMBERS
-        for path, value in getattr(record, quantity.name).items()
+        for path, value in quantity.values_in(record).items()
     ]
     without_gradient = [numbers.of(BY_NAME["gradients"], path) for path in record.without_gradient]
     arrays = {
@@ -270,7 +272,7 @@ class _Numbers:
     """The numbering of the variables and the layers of a model."""
 
     def __init__(self, model: ModelDescription) -> None:
-        self._paths = {"layers": model.outputs, "variables": model.variables}
+        self._paths = {"layers": model.outputs, "variables": model.variables, "model": ("",)}
         self._number = {
             of: {path: number for number, path in enumerate(paths)}
             for of, paths in self._paths.items()
@@ -301,11 +303,12 @@ def parse_record(payload: bytes, model: ModelDescription) -> Record:
             quantity = _NUMBER_OF_NUMBER[kind]
             value = int(value) if quantity.form == "count" else value
             found[quantity.name][numbers.path(quantity, number)] = value
+        fields: Any = {**found, **{name: found[name].get("") for name in OF_MODEL}}
         return Record(
             step=int(arrays["step"]),
             wall_time=float(arrays["wall_time"]),
             without_gradient=tuple(model.variables[i] for i in arrays["without_gradient"]),
-            **found,
+            **fields,
         )
     except (*_DAMAGE, zlib.error) as error:
         raise CorruptPayloadError(f"The record is damaged: {error!r}.") from error

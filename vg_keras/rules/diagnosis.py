@@ -8,6 +8,9 @@ from typing import Literal
 
 Severity = Literal["error", "warning"]
 
+PAGES = "https://github.com/vg-keras/vg_keras/blob/main/docs/rules"
+"""The address of the directory with a page for each rule."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -34,6 +37,11 @@ class Diagnosis:
     last_step: int
     evidence: Mapping[str, float]
     advice: tuple[str, ...]
+
+    @property
+    def page(self) -> str:
+        """The address of the page that explains the rule."""
+        return f"{PAGES}/{self.code}.md"
 
     def __str__(self) -> str:
         """Returns the message, the steps and the advice, for a terminal or a log file."""

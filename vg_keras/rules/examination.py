@@ -8,26 +8,52 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from vg_keras.record import ModelDescription, Record, Training
+from vg_keras.record import Record, Training
 from vg_keras.rules.diagnosis import Diagnosis
 from vg_keras.rules.registry import RULES
 from vg_keras.rules.rule import Finding, Rule
+
+
+@dataclass(frozen=True)
+class NotApplied:
+    """A rule that is not applied because the run does not record what it needs.
+
+    Args:
+        code: The code of the rule.
+        name: Its name.
+        missing: The names of the quantities that are not recorded; see `vg_keras.quantities`.
+    """
+
+    code: str
+    name: str
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Returns a sentence."""
+        return f"{self.code} {self.name} was not applied: {', '.join(self.missing)} not recorded."
 
 
 class Examination:
     """The diagnoses of a training run, record by record.
 
     Args:
-        model: The model that is trained.
+        training: The model and the settings of the training run. Its records are not read.
         rules: The rules to apply. Replace one to change a threshold:
             `VanishingGradient(decades=4)`.
         ignore: Codes of rules to silence, such as `VG201`, or `VG201:encoder/*` to silence a rule
             for the layers and variables whose path matches the pattern.
+
+    Attributes:
+        not_applied: The rules that are not applied because the run does not record what they need.
+
+    Raises:
+        ValueError: If `ignore` names a rule that does not exist.
     """
 
     def __init__(
-        self, model: ModelDescription, rules: Sequence[Rule] = RULES, ignore: Iterable[str] = ()
+        self, training: Training, rules: Sequence[Rule] = RULES, ignore: Iterable[str] = ()
     ) -> None:
         silenced = [entry.partition(":")[::2] for entry in ignore]
         known = {rule.code for rule in (*RULES, *rules)}
@@ -38,7 +64,14 @@ class Examination:
             )
         self._ignored = {code: [p for c, p in silenced if c == code] for code, _ in silenced}
         audible = [rule for rule in rules if "" not in self._ignored.get(rule.code, [])]
-        self._watches = [(rule, rule.start(model)) for rule in audible]
+        self.not_applied = tuple(
+            NotApplied(rule.code, rule.name, missing)
+            for rule in audible
+            if (missing := rule.missing(training))
+        )
+        not_applied = {one.code for one in self.not_applied}
+        applied = [rule for rule in audible if rule.code not in not_applied]
+        self._watches = [(rule, rule.start(training)) for rule in applied]
         self._found: dict[str, Diagnosis] = {}
 
     @property
@@ -68,7 +101,7 @@ class Examination:
                     record.step if finding.since is None else finding.since,
                     record.step,
                     finding.evidence,
-                    rule.advice,
+                    finding.advice or rule.advice,
                 )
                 self._found[rule.code] = diagnosis
                 new.append(diagnosis)
@@ -95,7 +128,7 @@ def diagnose(
     Raises:
         ValueError: If `ignore` names a rule that does not exist.
     """
-    examination = Examination(training.model, rules, ignore)
+    examination = Examination(training, rules, ignore)
     for record in training.records:
         examination.update(record)
     return examination.diagnoses

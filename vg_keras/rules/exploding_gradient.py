@@ -7,9 +7,11 @@ import statistics
 from collections import deque
 from dataclasses import dataclass
 
-from vg_keras.record import ModelDescription, Record
+from vg_keras.record import Record, Training
+from vg_keras.rules.predicted_signal import with_prediction
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
+from vg_keras.rules.update_ratios import kernels_of
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,15 @@ class ExplodingGradient(Rule):
         jump: Factor by which the global gradient norm must exceed its median of the last records. A
             loss spike from which training recovers seldom exceeds 100.
         num_records: Number of records that the median is taken of; no fewer.
+        weight_ratio: Factor by which the norm of a kernel's gradient must exceed that of the
+            kernel. It is near 1 with most losses, and up to 1e4 if a loss is summed over a batch or
+            targets are far from 1.
     """
 
     decades: float = 3.0
     jump: float = 1000.0
     num_records: int = 10
+    weight_ratio: float = 1e6
 
     code = "VG102"
     name = "exploding-gradient"
@@ -38,21 +44,35 @@ class ExplodingGradient(Rule):
         "Clip the gradient: `clipnorm=1.0` in the optimizer.",
     )
 
-    def start(self, model: ModelDescription) -> Watch:
-        """Returns a watch over a training run of a model."""
-        hidden = hidden_layers(model)
+    def start(self, training: Training) -> Watch:
+        """Returns a watch over a training run."""
+        hidden = hidden_layers(training.model)
+        kernels = kernels_of(training)
         usual: deque[float] = deque(maxlen=self.num_records)
 
         def watch(record: Record) -> Finding | None:
             signal = SignalByDepth.of(record, hidden)
             if signal is not None and signal.decades <= -self.decades:
                 large = signal.beyond(10**self.decades)
-                return Finding(
+                finding = Finding(
                     f"the gradient grows {10**-signal.decades:,.0f}-fold from {signal.paths[-1]} "
                     f"to {signal.paths[0]}, by a factor of {signal.factor_per_layer:.2g} per "
                     f"layer. It is largest at {listed(large)}.",
                     large,
                     {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
+                    advice=self.advice[1:] + self.advice[:1],
+                )
+                return with_prediction(finding, training.model, signal, self.advice[2:])
+            ratios = _relative_to_weights(record, kernels)
+            large = tuple(path for path, ratio in ratios.items() if ratio > self.weight_ratio)
+            if large:
+                worst = max(large, key=lambda path: ratios[path])
+                return Finding(
+                    f"the gradient of {worst} is {ratios[worst]:.1e} times as large as the kernel "
+                    f"itself. Kernels with this problem: {listed(large)}.",
+                    large,
+                    {"ratio": ratios[worst]},
+                    advice=self.advice[1:] + self.advice[:1],
                 )
             norm = record.global_gradient_norm
             median = statistics.median(usual) if len(usual) == self.num_records else math.nan
@@ -69,3 +89,9 @@ class ExplodingGradient(Rule):
             )
 
         return watch
+
+
+def _relative_to_weights(record: Record, kernels: list[str]) -> dict[str, float]:
+    """Returns ||gradient|| / ||kernel|| of the kernels whose norms are known and not zero."""
+    norms = {path: record.weight_norms[path] for path in kernels if path in record.weight_norms}
+    return {path: record.gradients[path].norm / norm for path, norm in norms.items() if norm > 0}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vg_keras.record import ModelDescription, Record
+from vg_keras.record import ModelDescription, Record, Training
 from vg_keras.rules.diagnosis import Severity
 
 
@@ -25,12 +25,14 @@ class Finding:
         paths: The layers or variables concerned.
         evidence: The numbers by which the rule judged.
         since: The step of an earlier record at which it was seen first, if the rule has waited.
+        advice: What to try, if the evidence tells more than the rule knows in general.
     """
 
     message: str
     paths: tuple[str, ...]
     evidence: Mapping[str, float]
     since: int | None = None
+    advice: tuple[str, ...] = ()
 
 
 Watch = Callable[[Record], Finding | None]
@@ -55,8 +57,20 @@ class Rule(ABC):
     advice: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def start(self, model: ModelDescription) -> Watch:
-        """Returns a watch over a training run of a model."""
+    def start(self, training: Training) -> Watch:
+        """Returns a watch over a training run.
+
+        Args:
+            training: Its model and settings. Its records, if it has any, are not read.
+        """
+
+    def missing(self, training: Training) -> tuple[str, ...]:
+        """Returns the quantities that the rule needs and that the run does not record.
+
+        A log of format version 1 or 2 does not say what it records; nothing is missing there.
+        """
+        recorded = training.settings.quantities
+        return tuple(name for name in self.needs if recorded and name not in recorded)
 
 
 def hidden_layers(model: ModelDescription) -> list[str]:

@@ -5,9 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from vg_keras.record import ModelDescription, Record
+from vg_keras.activations import is_rectifier
+from vg_keras.record import Record, Training
+from vg_keras.rules.predicted_signal import with_prediction
+from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
+
+_OTHER_ADVICE = (
+    "Add BatchNormalization or LayerNormalization between the layers.",
+    "Add residual connections around every one or two layers.",
+)
 
 
 @dataclass(frozen=True)
@@ -20,45 +28,55 @@ class VanishingGradient(Rule):
     Args:
         decades: Powers of ten that the signal must lose. Of the networks in
             `experiments/depth`, those that lose less than three still learn.
-        update_fraction: If updates are recorded, the first hidden layer's kernel must also move by
-            less than this fraction of what the last one's does, relative to their sizes: an
-            optimizer such as Adam makes up for a small gradient.
+        update_fraction: If the first hidden layer's kernel moves by at least this fraction of what
+            the last one's does, relative to their sizes, the optimizer makes up for the small
+            gradient, as Adam often does. Then the rule waits and sees whether the loss falls.
+        num_steps: Number of steps to wait in that case.
     """
 
     decades: float = 3.0
     update_fraction: float = 0.01
+    num_steps: int = 100
 
     code = "VG101"
     name = "vanishing-gradient"
     severity = "error"
     needs = ("activation_gradients",)
-    advice = (
-        "Use ReLU with he_normal, or tanh with glorot_uniform.",
-        "Add BatchNormalization or LayerNormalization between the layers.",
-        "Add residual connections around every one or two layers.",
-    )
+    advice = ("Use ReLU with he_normal, or tanh with glorot_uniform.", *_OTHER_ADVICE)
 
-    def start(self, model: ModelDescription) -> Watch:
-        """Returns a watch over a training run of a model."""
-        hidden = hidden_layers(model)
-        kernels = {layer.path: layer.variables[0].path for layer in model.layers if layer.variables}
+    def start(self, training: Training) -> Watch:
+        """Returns a watch over a training run."""
+        hidden = hidden_layers(training.model)
+        layers = training.model.layers
+        kernels = {layer.path: layer.variables[0].path for layer in layers if layer.variables}
+        has_rectifiers = any(is_rectifier(layer.activation) for layer in layers)
+        progress = Progress()
+        first_step: int | None = None
 
         def watch(record: Record) -> Finding | None:
+            nonlocal first_step
+            first_step = record.step if first_step is None else first_step
+            progress.add(record)
             signal = SignalByDepth.of(record, hidden)
             if signal is None or not signal.decades >= self.decades:
                 return None
+            if has_rectifiers and math.isinf(signal.decades):
+                return None  # not small but zero: dead units, which VG201 reports
             first, last = signal.paths[0], signal.paths[-1]
             moved = [_update_ratio(record, kernels[path]) for path in (first, last)]
-            if moved[0] >= self.update_fraction * moved[1]:
+            is_made_up_for = moved[0] >= self.update_fraction * moved[1]
+            has_waited = record.step - first_step >= self.num_steps
+            if is_made_up_for and (progress.has_fallen or not has_waited):
                 return None
             lost = f"{10**signal.decades:,.0f}-fold" if signal.decades < 300 else "to nothing"
             faint = signal.beyond(10**-self.decades)
-            return Finding(
+            finding = Finding(
                 f"the gradient shrinks {lost} from {last} to {first}, by a factor of "
                 f"{signal.factor_per_layer:.2g} per layer. Almost nothing reaches {listed(faint)}.",
                 faint,
                 {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
             )
+            return with_prediction(finding, training.model, signal, _OTHER_ADVICE)
 
         return watch
 

@@ -1,0 +1,24 @@
+"""The update ratios of kernels, which the rules on small and on large updates compare."""
+
+from __future__ import annotations
+
+import math
+
+from vg_keras.record import Record, Training
+
+
+def kernels_of(training: Training) -> list[str]:
+    """Returns the paths of the variables with at least two axes.
+
+    Biases and scales start at zero or one, so their update ratios say little.
+    """
+    layers = training.model.layers
+    return [
+        variable.path for one in layers for variable in one.variables if len(variable.shape) > 1
+    ]
+
+
+def update_ratios(record: Record, kernels: list[str]) -> dict[str, float]:
+    """Returns the update ratios that were recorded and are finite, by path."""
+    ratios = {path: record.update_ratio(path) for path in kernels if path in record.update_norms}
+    return {path: ratio for path, ratio in ratios.items() if math.isfinite(ratio)}
