@@ -123,6 +123,27 @@ def _resumed() -> Setup:
     return Setup(classifier(perceptron()), *tasks.quadrants(), fits=2)
 
 
+@healthy("second fit of a network that has converged")
+def _converged_before() -> Setup:
+    x, y = tasks.slope(64)
+    model = compiled(perceptron(1, activation="linear"), momentum())
+    return Setup(model, x, y, epochs=100, fits=2)
+
+
+@healthy("second fit of a saturated network")
+def _saturated_before() -> Setup:
+    model = classifier(perceptron(2, activation="tanh"), keras.optimizers.Adam(0.1))
+    return Setup(model, *tasks.quadrants(128), epochs=100, every=10, fits=2)
+
+
+@healthy("an example with both labels")
+def _contradiction() -> Setup:
+    x, y = tasks.quadrants(128)
+    x[77], y[77] = x[3], 1 - y[3]  # in batches 0 and 19 of 32
+    model = classifier(perceptron(), keras.optimizers.Adam(0.02, beta_2=0.9))
+    return Setup(model, x, y, epochs=54, every=33, batch_size=4)
+
+
 @healthy("mixed_float16 with skipped steps")
 def _mixed_float16() -> Setup:
     hidden = [layers.Dense(24, "relu", dtype="mixed_float16") for _ in range(2)]
@@ -199,6 +220,13 @@ def with_step(number: int, rate: float) -> Setup:
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
     x, y = tasks.curve()
     return Setup(compiled(perceptron(), keras.optimizers.SGD(schedule)), x, y + 20)
+
+
+@healthy("targets of 200,000 and a Rescaling layer")
+def _rescaled() -> Setup:
+    model = keras.Sequential([perceptron(), layers.Rescaling(200_000.0)])
+    x, y = tasks.curve()
+    return Setup(compiled(model, keras.optimizers.Adam(0.01)), x, 200_000 * y)
 
 
 @healthy("linear, 10 layers")
@@ -320,6 +348,16 @@ def _transformer() -> Setup:
     rate = keras.optimizers.schedules.CosineDecay(0.0, 180, warmup_target=0.01, warmup_steps=40)
     model = classifier(keras.Model(inputs, layers.Dense(1)(x)), keras.optimizers.Adam(rate))
     return Setup(model, *tasks.repeated_token(), epochs=14, every=8)
+
+
+@healthy("hidden layer of one unit")
+def _attention_pooling() -> Setup:
+    inputs = keras.Input([8], dtype="int32")
+    x = layers.Embedding(tasks.NUM_WORDS, 8)(inputs)
+    weights = layers.Softmax(axis=1)(layers.Dense(1, name="score")(x))
+    x = layers.Dense(16, "relu")(keras.ops.sum(weights * x, 1))
+    model = keras.Model(inputs, layers.Dense(1)(x))
+    return Setup(classifier(model, keras.optimizers.Adam(0.01)), *tasks.rare_words())
 
 
 @healthy("Embedding of rare words")

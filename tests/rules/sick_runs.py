@@ -58,12 +58,23 @@ def _large_recurrent_weights() -> Setup:
     return twins.simple_rnn(RandomNormal(stddev=0.5, seed=0))
 
 
-@sick("L2 regularization, sigmoid, 6 layers", "L2 regularization, 6 layers", "VG103", "VG101")
+@sick(
+    "L2 regularization, sigmoid, 6 layers",
+    "L2 regularization, 6 layers",
+    "VG103",
+    "VG101",
+    besides="VG402",
+)
 def _regularizer_alone() -> Setup:
     return twins.regularized(1e-3, "sigmoid", depth=6)
 
 
-@sick("L2 regularization a thousand times too strong", "L2 regularization, converged", "VG103")
+@sick(
+    "L2 regularization a thousand times too strong",
+    "L2 regularization, converged",
+    "VG103",
+    besides="VG101",
+)
 def _too_regularized() -> Setup:
     return twins.regularized(1.0)
 
@@ -73,7 +84,9 @@ def too_decayed() -> AdamW:
     return AdamW(0.003, weight_decay=33.0)
 
 
-sick("weight decay that is too strong", "ReLU, 2 layers", "VG103")(deep(2, "relu", too_decayed))
+sick("weight decay that is too strong", "ReLU, 2 layers", "VG103", besides="VG101")(
+    deep(2, "relu", too_decayed)
+)
 
 
 # Learning rates
@@ -136,9 +149,9 @@ def _root_of_negative() -> Setup:
 
 # Units that get no gradient, or all the same
 
-sick("ReLU units turned off by their bias", "ReLU, 2 layers", "VG201", at="*/dense")(
-    deep(2, "relu", bias_initializer=Constant(-10.0))
-)
+sick(
+    "ReLU units turned off by their bias", "ReLU, 2 layers", "VG201", besides="VG401", at="*/dense"
+)(deep(2, "relu", bias_initializer=Constant(-10.0)))
 
 
 @sick("ReLU units turned off by a huge step", "regression with targets about 20", "VG201")
@@ -157,7 +170,7 @@ sick("tanh, weights of standard deviation 10", "tanh, 3 layers", "VG202", at="*/
 sick("equal weights", "ReLU, 2 layers", "VG502", at="*/dense")(
     deep(2, "relu", kernel_initializer=Constant(0.1))
 )
-sick("weights of zero", "ReLU, 2 layers", "VG502", besides="VG201", at="*/dense")(
+sick("weights of zero", "ReLU, 2 layers", "VG502", besides="VG201 VG401", at="*/dense")(
     deep(2, "relu", kernel_initializer="zeros")
 )
 
