@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from vg_keras.alarm import Alarm
 from vg_keras.background import Background
 from vg_keras.capture.decode import Decoder, Observation
 from vg_keras.capture.devices import suffix_of_worker
@@ -26,6 +27,8 @@ from vg_keras.log.format import RUN_NAME
 from vg_keras.log.storage import directory_of_copy
 from vg_keras.notices import Notices
 from vg_keras.probe import Probe
+from vg_keras.record import Training
+from vg_keras.rules.examination import Examination
 from vg_keras.training_log import Beginning, TrainingLog
 
 RECORDS_THAT_SHOW_ALL = {True: 3, False: 100}
@@ -45,6 +48,8 @@ class Receiver:
         kinds: Which charts to write, a subset of `charts.KINDS`.
         probe: The probe, or None.
         histograms: Decides which records have histograms.
+        examine: Returns what looks for problems in the records of a training run.
+        alarm: Tells the user about them.
 
     Attributes:
         log: The log of the training batches.
@@ -58,6 +63,8 @@ class Receiver:
         kinds: Collection[str],
         probe: Probe | None,
         histograms: HistogramRhythm,
+        examine: Callable[[Training], Examination] | None,
+        alarm: Alarm,
     ) -> None:
         self.log_dir = log_dir
         self.histograms = histograms
@@ -65,7 +72,9 @@ class Receiver:
         """Called by the background thread with the seconds that it spent on a record."""
         self.num_records = 0
         self.is_copy = False
-        self.log = TrainingLog(RUN_NAME, kinds)
+        self.alarm = alarm
+        self.log = TrainingLog(RUN_NAME, kinds, examine)
+        self.log.on_problem = alarm.post
         self.probe_log = TrainingLog(probe.name, kinds) if probe else None
         self.notices = Notices()
         self._background = Background()
@@ -278,6 +287,7 @@ class Receiver:
         log, *probe_logs = [log.copied() for log in self.logs]
         return {
             "log_dir": self.log_dir,
+            "on_problem": self.alarm.on_problem,
             "log": log,
             "probe_log": probe_logs[0] if probe_logs else None,
             "histograms": self.histograms.copied(),
@@ -285,8 +295,10 @@ class Receiver:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restores a copy."""
-        Receiver.__init__(self, state["log_dir"], (), None, state["histograms"])
+        alarm = Alarm(state["on_problem"])
+        Receiver.__init__(self, state["log_dir"], (), None, state["histograms"], None, alarm)
         self.log, self.probe_log = state["log"], state["probe_log"]
+        self.log.on_problem = alarm.post
         self.is_copy = True
 
 

@@ -52,8 +52,8 @@ def test_theory_names_the_initializer_as_the_cause():
     model = network("linear", "HeNormal")
     (finding,) = findings(RULE, [record_at(0, by_layer(6.0))], model)
 
-    assert "theory predicts a factor of 1.4 per layer for linear with HeNormal" in finding.message
-    assert finding.message.endswith("which does not explain it.")
+    assert "theory predicts a factor of 1.4 per layer for linear with HeNormal" in finding.cause
+    assert finding.cause.endswith("which does not explain it.")
 
 
 def test_a_norm_that_grows_slowly_is_healthy():

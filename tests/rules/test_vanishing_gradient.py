@@ -17,8 +17,8 @@ def test_a_signal_that_shrinks_a_thousandfold_is_found_at_the_first_record():
     assert finding.evidence["decades"] == pytest.approx(DEPTH - 1)
     assert finding.evidence["factor_per_layer"] == pytest.approx(0.1)
     assert finding.message == (
-        "the gradient shrinks 10,000-fold from net/hidden_5 to net/hidden_1, by a factor of 0.1 "
-        "per layer. Almost nothing reaches net/hidden_1."
+        "almost no gradient reaches net/hidden_1. It shrinks 10,000-fold from net/hidden_5 to "
+        "net/hidden_1, by a factor of 0.1 per layer."
     )
 
 
@@ -62,7 +62,7 @@ def test_theory_names_the_activation_as_the_cause():
     record = record_at(0, by_layer(0.15), updates=SLOW)
     (finding,) = findings(RULE, [record], network("sigmoid", "GlorotUniform"))
 
-    assert finding.message.endswith(
+    assert finding.cause.endswith(
         "Before the first step, theory predicts a factor of 0.24 per layer for sigmoid with "
         "GlorotUniform: the activation is the cause, whatever the initializer."
     )
@@ -74,7 +74,7 @@ def test_theory_names_the_initializer_as_the_cause():
     model = network("tanh", "RandomNormal")  # of standard deviation 0.05: a factor of 0.1
     (finding,) = findings(RULE, [record_at(0, by_layer(0.1), updates=SLOW)], model)
 
-    assert finding.message.endswith("for tanh with RandomNormal: the initializer is the cause.")
+    assert finding.cause.endswith("for tanh with RandomNormal: the initializer is the cause.")
     assert finding.advice[0] == "Use kernel_initializer='glorot_uniform', which fits tanh."
 
 
@@ -82,7 +82,7 @@ def test_theory_names_no_cause_if_it_predicts_something_else():
     model = network("tanh", "GlorotUniform")
     (finding,) = findings(RULE, [record_at(0, by_layer(0.1), updates=SLOW)], model)
 
-    assert finding.message.endswith(
+    assert finding.cause.endswith(
         "theory predicts a factor of 1 per layer for tanh with GlorotUniform, which does not "
         "explain it."
     )

@@ -16,7 +16,7 @@ first gradients are passed to the optimizer in that trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -129,6 +129,11 @@ class Observer:
     def num_traced(self) -> int:
         """How many updates were stored while tracing."""
         return self._gatherer.num_traced
+
+    @property
+    def path_of(self) -> Mapping[int, str]:
+        """The paths of the measured variables, by the id of the variable."""
+        return self._prepare()[0].path_of
 
     @property
     def measure_gradients(self) -> Callable[..., None]:

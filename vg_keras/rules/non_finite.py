@@ -134,7 +134,10 @@ def _finding(place: _Place, record: Record, last_finite: int | None, inputs: set
     if place.what == "the loss":
         message = "the loss is NaN or infinite, while the output of every layer is finite."
     elif place.what == "the data":
-        message = f"{place.num:,} values of the data are NaN or infinite."
+        values = (
+            "1 value of the data is" if place.num == 1 else f"{place.num:,} values of the data are"
+        )
+        message = f"{values} NaN or infinite."
     elif place.what == "the weights":
         since = "" if last_finite is None else f" Step {last_finite:,} was still finite."
         message = f"{count} are NaN or infinite before the step: an earlier update made them so."

@@ -120,7 +120,7 @@ def with_prediction(
     of_theory = predicted.advice(measured)
     return dataclasses.replace(
         finding,
-        message=f"{finding.message} {predicted.sentence(measured)}",
+        cause=predicted.sentence(measured),
         evidence={**finding.evidence, "predicted_factor_per_layer": expected},
         advice=(*of_theory, *advice) if of_theory else (),
     )

@@ -71,8 +71,8 @@ class VanishingGradient(Rule):
             lost = f"{10**signal.decades:,.0f}-fold" if signal.decades < 300 else "to nothing"
             faint = signal.beyond(10**-self.decades)
             finding = Finding(
-                f"the gradient shrinks {lost} from {last} to {first}, by a factor of "
-                f"{signal.factor_per_layer:.2g} per layer. Almost nothing reaches {listed(faint)}.",
+                f"almost no gradient reaches {listed(faint)}. It shrinks {lost} from {last} to "
+                f"{first}, by a factor of {signal.factor_per_layer:.2g} per layer.",
                 faint,
                 {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
             )
