@@ -56,7 +56,7 @@ HEALTHY["ReLU, 8 layers"] = SmallRun(deep(8, "relu"))
 HEALTHY["ReLU, 8 layers, SGD with momentum"] = SmallRun(deep(8, "relu", momentum))
 HEALTHY["ReLU, 20 layers"] = SmallRun(deep(20, "relu"))
 HEALTHY["tanh, 3 layers"] = SmallRun(deep(3, "tanh", lambda: keras.optimizers.Adam(0.01)))
-HEALTHY["tanh, 15 layers"] = SmallRun(deep(15, "tanh", epochs=16))
+HEALTHY["tanh, 15 layers"] = SmallRun(deep(15, "tanh", epochs=20))
 HEALTHY["SELU, 8 layers"] = SmallRun(deep(8, "selu", kernel_initializer="lecun_normal"))
 
 
@@ -87,14 +87,14 @@ def _residual(num_blocks: int, last: Any) -> Setup:
 def _converged() -> Setup:
     # A short memory of the second moment: as the gradient shrinks, the steps don't.
     model = classifier(perceptron(), keras.optimizers.Adam(0.02, beta_2=0.9))
-    return Setup(model, *tasks.quadrants(128), epochs=150, every=20)
+    return Setup(model, *tasks.repeated(tasks.quadrants(128)), epochs=15, every=20)
 
 
 @healthy("saturated sigmoid classifier")
 def _saturated_classifier() -> Setup:
     model = perceptron(1, activation="sigmoid", last="sigmoid")
     model = compiled(model, keras.optimizers.Adam(0.1), loss="binary_crossentropy")
-    return Setup(model, *tasks.quadrants(128), epochs=150, every=20)
+    return Setup(model, *tasks.repeated(tasks.quadrants(128)), epochs=15, every=20)
 
 
 @healthy("Adam with its default rate")
@@ -125,15 +125,15 @@ def _resumed() -> Setup:
 
 @healthy("second fit of a network that has converged")
 def _converged_before() -> Setup:
-    x, y = tasks.slope(64)
+    data = tasks.repeated(tasks.slope(64))
     model = compiled(perceptron(1, activation="linear"), momentum())
-    return Setup(model, x, y, epochs=100, fits=2)
+    return Setup(model, *data, epochs=10, fits=2)
 
 
 @healthy("second fit of a saturated network")
 def _saturated_before() -> Setup:
     model = classifier(perceptron(2, activation="tanh"), keras.optimizers.Adam(0.1))
-    return Setup(model, *tasks.quadrants(128), epochs=100, every=10, fits=2)
+    return Setup(model, *tasks.repeated(tasks.quadrants(128)), epochs=10, every=10, fits=2)
 
 
 @healthy("an example with both labels")
@@ -165,7 +165,7 @@ def regularized(factor: float, activation: str = "relu", depth: int = 3) -> Setu
     model = perceptron(depth, activation=activation, kernel_regularizer=regularizer)
     data_loss = keras.metrics.BinaryCrossentropy("data_loss", from_logits=True)
     model = classifier(model, keras.optimizers.Adam(0.01), metrics=[data_loss])
-    setup = Setup(model, *tasks.quadrants(256), epochs=40, every=10)
+    setup = Setup(model, *tasks.repeated(tasks.quadrants(256), 4), epochs=10, every=10)
     return dataclasses.replace(setup, outcome="data_loss")
 
 
@@ -424,7 +424,7 @@ def with_loss(epsilon: float) -> Setup:
 
     model = perceptron(last="sigmoid")
     model = compiled(model, keras.optimizers.Adam(0.1), loss=loss)
-    return Setup(model, *tasks.quadrants(128), epochs=100, every=10)
+    return Setup(model, *tasks.repeated(tasks.quadrants(128)), every=10)
 
 
 @healthy("custom loss")

@@ -85,7 +85,7 @@ def train(run: SmallRun, log_dir: str | None = None) -> Result:
     """Trains a run of the catalogue with a monitor."""
     reset_keras()
     setup = run.make()
-    monitor = GradientMonitor(log_dir, setup.every)
+    monitor = GradientMonitor(log_dir, setup.every, on_problem=None)
     for _ in range(setup.fits):
         settings = {"epochs": setup.epochs, "batch_size": setup.batch_size}
         history = fit(setup.model, setup.x, setup.y, [monitor], **settings)

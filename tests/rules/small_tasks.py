@@ -16,6 +16,11 @@ NUM_WORDS = 2000
 """Number of different tokens of `rare_words`."""
 
 
+def repeated(data, times=10):
+    """The same examples several times over, for fewer epochs of more steps: an epoch costs time."""
+    return tuple(np.tile(array, [times] + [1] * (array.ndim - 1)) for array in data)
+
+
 def quadrants(num_examples=512, seed=0):
     """Whether the first two of eight inputs have the same sign: x `[n, 8]`, y `[n, 1]`."""
     x = np.random.default_rng(seed).normal(size=[num_examples, FEATURES]).astype(np.float32)

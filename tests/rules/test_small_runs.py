@@ -21,10 +21,10 @@ RUNS = HEALTHY | SICK
 TWINS = [name for name, run in SICK.items() if run.worse is not None]
 
 MISTAKES = {
-    "mixed_float16 with skipped steps": "VG301: steps that a loss scale skips in a row",
-    "sigmoid, 8 layers, Adam": "VG101 spares what Adam moves, whether or not it learns",
-    "SimpleRNN, large recurrent weights": "VG102 does not look into a layer",
-    "weight decay that is too strong": "VG103 does not see the decay of AdamW",
+    "an example with both labels": "VG102 takes a hard example among easy ones for an explosion",
+    "targets of 200,000 and a Rescaling layer": "VG102 measures the scale of the loss",
+    "learning rate of 3, Adam": "VG402 sees small updates, because the weights have exploded",
+    "learning rate of 10, SGD": "VG402 sees small updates, because the weights have exploded",
 }
 """Why a rule is wrong about a run."""
 
