@@ -97,11 +97,6 @@ def _saturated_classifier() -> Setup:
     return Setup(model, *tasks.repeated(tasks.quadrants(128)), epochs=15, every=20)
 
 
-@healthy("Adam with its default rate")
-def _adam() -> Setup:
-    return Setup(classifier(perceptron(units=64), "adam"), *tasks.quadrants(), epochs=30, every=10)
-
-
 HEALTHY["SGD with momentum"] = SmallRun(deep(2, "relu", momentum))
 
 
@@ -116,11 +111,6 @@ def _decaying_rate() -> Setup:
     rate = keras.optimizers.schedules.CosineDecay(0.01, 240)
     model = classifier(perceptron(), keras.optimizers.Adam(rate))
     return Setup(model, *tasks.quadrants(), epochs=20)
-
-
-@healthy("second fit of the same model")
-def _resumed() -> Setup:
-    return Setup(classifier(perceptron()), *tasks.quadrants(), fits=2)
 
 
 @healthy("second fit of a network that has converged")

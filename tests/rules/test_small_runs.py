@@ -8,7 +8,7 @@ from healthy_runs import HEALTHY
 from sick_runs import SICK
 from small_runs import train
 
-from vg_keras.rules import RULES, diagnose
+from vg_keras.rules import diagnose
 
 pytestmark = [
     pytest.mark.slow,
@@ -16,29 +16,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Gradients do not exist"),  # planted: see VG501
 ]
 
-KNOWN = {rule.code for rule in RULES}
 RUNS = HEALTHY | SICK
 TWINS = [name for name, run in SICK.items() if run.worse is not None]
-
-MISTAKES = {
-    "an example with both labels": "VG102 takes a hard example among easy ones for an explosion",
-    "targets of 200,000 and a Rescaling layer": "VG102 measures the scale of the loss",
-    "learning rate of 3, Adam": "VG402 sees small updates, because the weights have exploded",
-    "learning rate of 10, SGD": "VG402 sees small updates, because the weights have exploded",
-}
-"""Why a rule is wrong about a run."""
-
-
-def judged(names):
-    """Parameters, marked where the rules are wrong or a rule doesn't exist yet."""
-    return [pytest.param(name, marks=_marks(name)) for name in names]
-
-
-def _marks(name):
-    codes = RUNS[name].codes
-    if codes and not codes & KNOWN:
-        return [pytest.mark.skip(reason=f"There is no rule {', '.join(codes)} yet.")]
-    return [pytest.mark.xfail(reason=MISTAKES[name])] if name in MISTAKES else []
 
 
 @functools.cache
@@ -51,12 +30,12 @@ def diagnoses(name):
     return {diagnosis.code: diagnosis for diagnosis in diagnose(result(name).training)}
 
 
-@pytest.mark.parametrize("name", judged(HEALTHY))
+@pytest.mark.parametrize("name", HEALTHY)
 def test_nothing_is_found_in_a_healthy_run(name):
     assert {code: str(d) for code, d in diagnoses(name).items()} == {}
 
 
-@pytest.mark.parametrize("name", judged(SICK))
+@pytest.mark.parametrize("name", SICK)
 def test_the_planted_fault_is_found_where_it_is(name):
     run, found = SICK[name], diagnoses(name)
 
