@@ -90,9 +90,11 @@ class GradientMonitor(keras.callbacks.Callback):
             for each variable: for Adam, the first and second moments of the gradient.
         probe: A fixed batch whose gradients are computed at each recorded step: `(x, y)`,
             `(x, y, sample_weight)` or a `vg_keras.Probe`. Its run is the subdirectory `probe`.
-        charts: Which kinds of charts to write, out of `vg_keras.log.charts.KINDS`; None for all.
-            What `read_run` reads is always written. In a long training run only some records have
-            charts, since TensorBoard would not keep more of them.
+        charts: Which kinds of charts to write, out of `vg_keras.log.charts.KINDS`, or "all". None
+            for `vg_keras.log.charts.DEFAULT_KINDS`: whether the gradient reaches the first layers,
+            and three numbers or histograms for each layer. What `read_run` reads is always written.
+            In a long training run only some records have charts, since TensorBoard would not keep
+            more of them.
         histogram_freq: How often to write histograms, as in `keras.callbacks.TensorBoard`: with the
             first record of every n-th epoch, or never if 0. None writes them with each record
             that has charts.

@@ -22,6 +22,8 @@ from vg_keras.log.storage import file_errors, is_remote, storage_of
 from vg_keras.log.writer import RecordWriter
 from vg_keras.quantities import SKETCHES
 from vg_keras.record import ModelDescription, Record, Run, Settings, Training
+from vg_keras.rules.diagnosis import Diagnosis
+from vg_keras.rules.examination import Examination
 
 MAX_BYTES = 100_000_000
 """Bytes of memory that the records of a log may take. A record of 8 layers takes 80 kB, one of 200
@@ -53,12 +55,19 @@ class _Kept:
         records: The records that are in memory.
         num_records: The number of all its records.
         paths: The paths of its event files.
+        examination: What looks for problems in its records, or None in a copy.
     """
 
     training: Training
     records: list[Record] = field(default_factory=list)
     num_records: int = 0
     paths: list[str] = field(default_factory=list)
+    examination: Examination | None = None
+
+    @property
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """All diagnoses so far."""
+        return self.examination.diagnoses if self.examination else ()
 
     def as_training(self) -> Training:
         """Returns the training run with all its records, in memory or on disk."""
@@ -184,7 +193,9 @@ class TrainingLog:
         if self._writer is not None:
             if self._writer.path not in kept.paths:
                 kept.paths.append(self._writer.path)
-            self._writer.write(record, kept.training, has_histograms)
+            if kept.examination is not None:
+                kept.examination.update(record)
+            self._writer.write(record, kept.training, has_histograms, kept.diagnoses)
 
     def close(self, cost: Cost | None = None) -> None:
         """Closes the event file.
@@ -200,6 +211,8 @@ class TrainingLog:
 
     def _close_file(self) -> None:
         if self._writer is not None:
+            for kept in self._kept[-1:]:
+                self._writer.finish(kept.diagnoses, kept.num_records)
             self._writer.close()
             self._bytes_closed += self._writer.num_bytes
             self._writer = None
@@ -228,7 +241,7 @@ class TrainingLog:
             dataclasses.replace(beginning.settings, batch_size=examples),
             resumed_from=beginning.resumed_from,
         )
-        self._kept.append(_Kept(training))
+        self._kept.append(_Kept(training, examination=Examination(model)))
         return self._kept[-1]
 
     def _begin_file(self) -> None:
@@ -253,7 +266,9 @@ class TrainingLog:
         """Returns the log for a copy of the monitor: the records, but no open file."""
         copy = TrainingLog(self.run_name, self._kinds)
         copy._kept = [
-            dataclasses.replace(kept, records=list(kept.records), paths=list(kept.paths))
+            dataclasses.replace(
+                kept, records=list(kept.records), paths=list(kept.paths), examination=None
+            )
             for kept in self._kept
         ]
         copy._num_of_earlier_models = self._num_of_earlier_models
