@@ -70,20 +70,18 @@ def record_event(
     event = event_pb2.Event(step=record.step, wall_time=record.wall_time)
     values = event.summary.value
     values.append(_payload(log_format.RECORD_TAG, log_format.encode_record(record, model)))
-    names = chart_names(model) if names is None else names
+    named = {"": "", **(names or chart_names(model))}
     kernels = kernels_of(model)
     for kind in kinds:
         quantity, chart = CHARTS[kind]
-        if chart.form == "text" and kind not in FLOW_KINDS:
+        if kind in FLOW_KINDS:
+            continue
+        if chart.form == "text":
             _add_ranking(values, kind, record, kind in describe, history or NormHistory())
-        elif kind not in FLOW_KINDS:
-            paths = [
-                path
-                for path in quantity.paths_in(record)
-                if path in kernels or not chart.only_kernels
-            ]
-            shown = {path: names[path] for path in paths}
-            _ADD[chart.form](values, kind, record, kind in describe, shown)
+            continue
+        paths = quantity.paths_in(record)
+        shown = {p: named[p] for p in paths if p in kernels or not chart.only_kernels}
+        _ADD[chart.form](values, kind, record, kind in describe, shown)
     return event
 
 

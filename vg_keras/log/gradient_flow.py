@@ -7,6 +7,7 @@ picture (the norm of every layer's gradient at every step) and the diagnoses as 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
@@ -28,8 +29,12 @@ MAX_COLUMNS = 128
 """Records in a picture. If there are more, every second one is dropped, then again."""
 
 GROWTH = 3
-"""A picture is drawn at the first record, and each time there are three times as many: ten times in
-20,000 records. TensorBoard keeps ten of them."""
+"""A picture is due at the first record, each time there are three times as many, and with a new
+diagnosis: ten times in 20,000 records of a healthy training run. TensorBoard keeps ten of them."""
+
+BUDGET, SECONDS = 0.01, 0.2
+"""Fraction of the time that drawing may take until the training run ends, and how long the first
+picture takes. A picture that is due waits for its time: the first one appears after 20 seconds."""
 
 
 class GradientFlow:
@@ -40,6 +45,7 @@ class GradientFlow:
         kinds: Which charts to make, of all kinds.
         names: The result of `chart_names` for its model.
         warn: Called with a message for the user.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class GradientFlow:
         kinds: Collection[str],
         names: Mapping[str, str],
         warn: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kinds = {kind for kind in kinds if kind in charts.FLOW_KINDS}
         self._described: set[str] = set()
@@ -59,6 +66,9 @@ class GradientFlow:
         self._num_records = 0
         self._next_image = 1
         self._is_drawn = False
+        self._clock = clock
+        self._began = clock()
+        self._seconds, self._last_seconds = 0.0, SECONDS
 
     def add(self, record: Record, diagnoses: tuple[Diagnosis, ...] = ()) -> list[Summary.Value]:
         """Adds a record and returns the charts to write with it.
@@ -74,7 +84,8 @@ class GradientFlow:
         values = self._decades_lost(record)
         if is_new:
             values += self._text(self._num_records)
-        if is_new or self._num_records >= self._next_image:
+            self._next_image = 0
+        if self._num_records >= self._next_image and self._has_time():
             values += self._image()
         return values
 
@@ -104,11 +115,15 @@ class GradientFlow:
         text = text_of(self._diagnoses, num_records, self._names)
         return [charts.text_value("diagnoses", text, self._describe("diagnoses"))]
 
+    def _has_time(self) -> bool:
+        return self._seconds + self._last_seconds <= BUDGET * (self._clock() - self._began)
+
     def _image(self) -> list[Summary.Value]:
         """Returns the picture of the records so far. Whatever goes wrong, the log goes on."""
         self._next_image = GROWTH * self._num_records
         if "norm_by_layer" not in self._kinds:
             return []
+        began = self._clock()
         try:
             flow = self._columns.profile()
             if not flow.values.size:
@@ -123,6 +138,8 @@ class GradientFlow:
             )
             return []
         self._is_drawn = True
+        self._last_seconds = self._clock() - began
+        self._seconds += self._last_seconds
         return [charts.image_value("norm_by_layer", image, self._describe("norm_by_layer"))]
 
     def _describe(self, kind: str) -> bool:
