@@ -238,13 +238,6 @@ def test_the_title_names_the_problem_and_its_layers(monkeypatch, records, expect
     assert titles[-1].startswith(expected)
 
 
-def test_a_picture_is_small():
-    many = [record_at(step, by_layer(10 ** -(step % 7 / 10))) for step in range(300)]
-    pictures = [value.tensor.string_val[2] for _, value in Written(many).found[PICTURE]]
-
-    assert max(map(len, pictures)) < 30_000
-
-
 @pytest.mark.parametrize(
     "error", [ImportError("No module named 'matplotlib'"), MemoryError(), ValueError("font")]
 )
@@ -265,25 +258,6 @@ def test_a_picture_that_cannot_be_drawn_warns_once_and_everything_else_is_writte
     assert written.steps(DECADES) == list(range(9))
     assert written.steps(VERDICT) == [0, 8]
     assert PICTURE not in written.found
-
-
-def test_drawing_leaves_the_settings_of_matplotlib_alone():
-    import matplotlib as mpl
-
-    before = dict(mpl.rcParams)
-    Written(healthy[:1])
-
-    assert dict(mpl.rcParams) == before
-
-
-def test_a_user_who_switched_on_latex_gets_a_picture(monkeypatch):
-    import matplotlib as mpl
-
-    monkeypatch.setitem(mpl.rcParams, "text.usetex", True)
-    written = Written(sick[:1])
-
-    assert written.warnings == []
-    assert written.steps(PICTURE) == [0]
 
 
 def test_without_outputs_the_picture_shows_the_gradients_of_the_kernels(monkeypatch):
@@ -333,11 +307,3 @@ def test_each_chart_is_described_once():
 def test_only_the_requested_charts_are_made():
     assert set(Written(sick, kinds=["decades_lost"]).found) == {DECADES}
     assert Written(sick, kinds=["gradients"]).found == {}
-
-
-def test_the_picture_marks_the_layers_of_the_diagnosis():
-    def names_in(picture):
-        return picture[100:, :150]
-
-    assert has_color(names_in(Written(sick).pictures()[-1]), "#b00020", 100)
-    assert not has_color(names_in(Written(healthy).pictures()[-1]), "#b00020", 20)
