@@ -13,7 +13,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGE := ".[tensorflow,figures]"
+PACKAGE := ".[tensorflow]"
 REQUIREMENTS := -r experiments/requirements.txt
 REQUIREMENTS_DEV := -r tests/requirements.txt
 

@@ -190,7 +190,8 @@ def test_charts_that_are_not_a_list_raise(charts):
         GradientMonitor(None, charts=charts)
 
     assert str(caught.value) == (
-        f"`charts` must be a list of kinds of charts, or None for all. Received: charts={charts!r}."
+        "`charts` must be a list of kinds of charts, 'all', or None for the default ones. "
+        f"Received: charts={charts!r}."
     )
 
 

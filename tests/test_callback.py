@@ -28,21 +28,37 @@ def trained(monitor, num_batches=3):
     return monitor
 
 
-def all_tags(kinds, paths=PATHS):
-    return {f"{kind}/{path}" for kind in kinds for path in paths}
+NAMES = {
+    "sequential/dense": "01_dense",
+    "sequential/dense/kernel": "01_dense/kernel",
+    "sequential/dense/bias": "01_dense/bias",
+    "sequential/dense_1": "02_dense",
+    "sequential/dense_1/kernel": "02_dense/kernel",
+    "sequential/dense_1/bias": "02_dense/bias",
+}
 
 
-OF_VARIABLES = ["gradients", "log10_gradients", "gradient_norm", "update_ratio"]
+def all_tags(groups, paths=PATHS):
+    return {f"{group}/{NAMES[path]}" for group in groups for path in paths}
+
+
+LAYERS = ["sequential/dense", "sequential/dense_1"]
+KERNELS = ["sequential/dense/kernel", "sequential/dense_1/kernel"]
+# With one hidden layer there is no way to lose anything: no decades.
+USUAL = {"1_gradient_flow/by_layer", "1_gradient_flow/diagnoses"}
+USUAL |= all_tags(["2_log10_activation_gradient_norm"], LAYERS)
+USUAL |= all_tags(["3_log10_update_ratio", "4_log10_gradients"], KERNELS)
+
+OF_VARIABLES = ["gradients", "log10_gradients", "log10_gradient_norm", "log10_update_ratio"]
 OF_LAYERS = [
     "activations",
     "activation_gradients",
     "log10_activation_gradients",
-    "activation_gradient_rms",
-    "activation_gradient_rms_per_example",
+    "log10_activation_gradient_rms",
+    "log10_activation_gradient_rms_per_example",
 ]
-LAYERS = ["sequential/dense", "sequential/dense_1"]
-USUAL = all_tags(OF_VARIABLES) | all_tags(OF_LAYERS, LAYERS) | {"dead_units/sequential/dense"}
-USUAL |= {"global_gradient_norm", "largest_gradients"}
+ALL = USUAL | all_tags(OF_VARIABLES) | all_tags(OF_LAYERS, LAYERS) | {"dead_units/01_dense"}
+ALL |= {"log10_global_gradient_norm", "largest_gradients"}
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +87,13 @@ def test_without_charts_no_chart_reaches_the_disk(without_charts):
     ("charts", "expected"),
     [
         (["gradients"], all_tags(["gradients"])),
-        (("update_ratio", "gradient_norm"), all_tags(["update_ratio", "gradient_norm"])),
-        ({"dead_units"}, {"dead_units/sequential/dense"}),
-        (KINDS, USUAL),
+        (
+            ("update_ratio", "gradient_norm"),
+            all_tags(["log10_update_ratio", "log10_gradient_norm"]),
+        ),
+        ({"dead_units"}, {"dead_units/01_dense"}),
+        (KINDS, ALL),
+        ("all", ALL),
     ],
 )
 def test_only_the_requested_charts_reach_the_disk(tmp_path, charts, expected):
@@ -105,25 +125,26 @@ def test_layers_can_be_selected(tmp_path, activations, expected):
 
     assert [list(record.activations), list(record.activation_gradients)] == [expected] * 2
     assert list(record.gradients) == PATHS
-    rms = {tag for tag in tags_in(tmp_path) if tag.startswith("activation_gradient_rms/")}
-    assert rms == all_tags(["activation_gradient_rms"], expected)
+    group = "2_log10_activation_gradient_norm"
+    norms = [tag for tag in tags_in(tmp_path) if tag.startswith(f"{group}/")]
+    assert len(norms) == len(expected)
 
 
 def test_without_updates_update_norms_are_left_out(tmp_path):
     monitor = trained(GradientMonitor(tmp_path, "batch", updates=False))
 
     assert [dict(r.update_norms) | dict(r.weight_norms) for r in monitor.records] == [{}, {}, {}]
-    assert tags_in(tmp_path) == USUAL - all_tags(["update_ratio"]) | PAYLOADS
+    assert tags_in(tmp_path) == USUAL - all_tags(["3_log10_update_ratio"]) | PAYLOADS
 
 
 def test_weights_are_recorded_on_request(tmp_path):
-    monitor = trained(GradientMonitor(tmp_path, "batch", weights=True))
+    monitor = trained(GradientMonitor(tmp_path, "batch", weights=True, charts="all"))
 
     assert [list(record.weights) for record in monitor.records] == [PATHS] * 3
     assert [s.norm for s in monitor.records[1].weights.values()] == pytest.approx(
         list(monitor.records[1].weight_norms.values()), rel=1e-6
     )
-    assert tags_in(tmp_path) == USUAL | all_tags(["weights"]) | PAYLOADS
+    assert tags_in(tmp_path) == ALL | all_tags(["weights"]) | PAYLOADS
 
 
 def test_a_probe_has_its_own_run(tmp_path):
@@ -134,7 +155,7 @@ def test_a_probe_has_its_own_run(tmp_path):
     assert [record.step for record in run.latest.records] == [0, 1, 2]
     assert all_contents(run.latest.records) == all_contents(monitor.probe_records)
     assert all_contents(read_run(tmp_path).latest.records) == all_contents(monitor.records)
-    expected = USUAL - all_tags(["update_ratio"]) | PAYLOADS - {"vg_keras/cost"}
+    expected = USUAL - all_tags(["3_log10_update_ratio"]) | PAYLOADS - {"vg_keras/cost"}
     assert tags_in(tmp_path / "fixed") == expected
 
 
@@ -163,28 +184,26 @@ def test_records_are_reset_for_another_model():
     ],
 )
 def test_variables_can_be_selected(tmp_path, variables, expected):
-    monitor = trained(GradientMonitor(tmp_path, "batch", variables))
+    monitor = trained(GradientMonitor(tmp_path, "batch", variables, charts=["gradient_norm"]))
 
     assert list(monitor.records[0].gradients) == expected
-    assert tags_in(tmp_path) >= all_tags(["gradient_norm"], expected)
-    assert not tags_in(tmp_path) & all_tags(["gradient_norm"], set(PATHS) - set(expected))
+    assert tags_in(tmp_path) == all_tags(["log10_gradient_norm"], expected) | PAYLOADS
 
 
 OF_STEP_OR_END = {"vg_keras/record", "vg_keras/cost"}
+OF_RUN = {"1_gradient_flow/by_layer", "1_gradient_flow/diagnoses"}
 
 
 def test_each_recorded_step_is_one_event_with_all_its_values(usual):
-    first, model, *records, cost = events_in(usual[1])
+    first, model, *records, cost, verdict = events_in(usual[1])
+    of_record = USUAL - OF_RUN | {"vg_keras/record"}
 
     assert first.file_version == "brain.Event:2"
     assert {value.tag for value in model.summary.value} == PAYLOADS - OF_STEP_OR_END
     assert {value.tag for value in cost.summary.value} == {"vg_keras/cost"}
     assert [event.step for event in records] == [0, 1, 2]
-    assert [len(event.summary.value) for event in records] == [
-        1 + len(USUAL) - 1,  # at the first step no unit can be dead yet
-        1 + len(USUAL),
-        1 + len(USUAL),
-    ]
+    assert [{value.tag for value in event.summary.value} for event in records] == [of_record] * 3
+    assert {value.tag for value in verdict.summary.value} == OF_RUN
 
 
 def test_each_fit_has_its_own_file_in_one_run(tmp_path):
@@ -196,7 +215,7 @@ def test_each_fit_has_its_own_file_in_one_run(tmp_path):
     files = event_files(tmp_path)
     assert [file.parent for file in files] == [tmp_path / "gradients"] * 3
     assert [[e.step for e in events_in(file.parent)] for file in files[:1]] == [
-        [0, 0, 0, 0, 0, 2, 2, 2, 2, 0, 4, 4, 4, 4]
+        [0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 0, 4, 4, 4, 4, 4]
     ]
 
 
@@ -229,7 +248,7 @@ def test_a_relative_log_dir_is_resolved_when_training_begins(tmp_path, monkeypat
     move = CallAt("on_train_batch_end", lambda model: os.chdir(tmp_path / "elsewhere"))
     fit(compiled(mlp(depth=0)), *regression_data(3), [GradientMonitor("logs", "batch"), move])
 
-    assert len(events_in(tmp_path / "logs")) == 2 + 3 + 1
+    assert len(events_in(tmp_path / "logs")) == 2 + 3 + 2
 
 
 def test_creating_a_monitor_writes_nothing(tmp_path):

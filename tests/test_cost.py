@@ -206,7 +206,8 @@ def test_the_default_records_the_first_steps_and_reports_their_cost(tmp_path):
     (file,) = (tmp_path / "gradients").glob("*tfevents*")
     assert file.stat().st_size == cost.num_bytes
     of_run = monitor.run.latest.cost
-    assert 0 < cost.num_bytes - of_run.num_bytes < 1000  # the event that holds it
+    # The event that holds it, and the verdict after it with a picture of 8 to 18 kB.
+    assert 0 < cost.num_bytes - of_run.num_bytes < 25_000
 
 
 def test_the_cost_is_written_to_the_log(tmp_path):

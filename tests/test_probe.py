@@ -98,7 +98,7 @@ def test_a_probe_records_layer_outputs_but_no_updates(tmp_path):
     assert list(record.activations) == list(record.activation_gradients)
     assert record.examples == {"sequential/dense": 12, "sequential/dense_1": 12}
     assert record.update_norms == {}
-    assert "activation_gradient_rms/sequential/dense" in tags_in(tmp_path / "probe")
+    assert "2_log10_activation_gradient_norm/01_dense" in tags_in(tmp_path / "probe")
     assert not [tag for tag in tags_in(tmp_path / "probe") if tag.startswith("update_ratio")]
 
 

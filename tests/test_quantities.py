@@ -53,14 +53,32 @@ def test_the_path_is_a_variables_or_a_layers(quantity):
     assert path == {"variables": "dense/kernel", "layers": "dense", "model": ""}[quantity.of]
 
 
-@pytest.mark.parametrize("tag", CHARTS)
-def test_a_chart_reads_a_number_if_and_only_if_it_is_a_curve(tag):
-    quantity, chart = CHARTS[tag]
+@pytest.mark.parametrize("kind", CHARTS)
+def test_a_chart_reads_a_number_if_and_only_if_it_is_a_curve(kind):
+    quantity, chart = CHARTS[kind]
     path = {"variables": "dense/kernel", "layers": "dense", "model": ""}[quantity.of]
 
-    assert (chart.read is not None) == (chart.form == "scalar")
+    assert (chart.read is not None) == (chart.form.endswith("scalar") and kind != "decades_lost")
     if chart.read is not None:
         assert math.isfinite(chart.read(full_record(), path))
     if chart.form.endswith("histogram"):
         assert quantity.form == "sketch"
     assert chart.description.endswith(".")
+
+
+def test_the_default_groups_sort_first_and_by_importance():
+    prefixes = [(chart.is_default, chart.prefix) for _, chart in CHARTS.values()]
+    groups = {prefix.partition("/")[0] for is_default, prefix in prefixes if is_default}
+
+    assert sorted({prefix.partition("/")[0] for _, prefix in prefixes})[:4] == [
+        "1_gradient_flow",
+        "2_log10_activation_gradient_norm",
+        "3_log10_update_ratio",
+        "4_log10_gradients",
+    ]
+    assert len(groups) == 4
+    assert all(prefix[0].isdigit() == is_default for is_default, prefix in prefixes)
+
+
+def test_no_two_kinds_of_charts_have_the_same_tags():
+    assert len({chart.prefix for _, chart in CHARTS.values()}) == len(CHARTS)

@@ -14,7 +14,7 @@ from small_models import compiled, mlp, regression_data
 from experiments.common.catalogue import EXPERIMENTS
 from vg_keras import GradientMonitor, read_run
 from vg_keras.log import format as log_format
-from vg_keras.log.charts import KINDS
+from vg_keras.quantities import CHARTS
 
 pytestmark = pytest.mark.slow
 
@@ -122,8 +122,10 @@ def test_the_networks_in_the_pictures_can_be_trained(tmp_path, monkeypatch):
 
 
 def test_every_kind_of_tag_is_explained():
-    paths = ("", "/VARIABLE", "/LAYER")
-    missing = [kind for kind in KINDS if not any(f"`{kind}{p}`" in TENSORBOARD for p in paths)]
+    paths = ("", "/VARIABLE", "/KERNEL", "/LAYER")
+    prefixes = [chart.prefix for _, chart in CHARTS.values()]
+    missing = [one for one in prefixes if not any(f"`{one}{p}`" in TENSORBOARD for p in paths)]
+    missing += [kind for kind in CHARTS if f"`{kind}`" not in TENSORBOARD]
     assert missing == [], "Add a row to docs/tensorboard.md."
     for tag in (log_format.TRAINING_TAG, log_format.RECORD_TAG, log_format.COST_TAG):
         assert f"`{tag}`" in TENSORBOARD

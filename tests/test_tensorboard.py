@@ -14,7 +14,14 @@ from vg_keras import GradientMonitor
 
 RUN = "gradients"
 KERNEL = "sequential/dense/kernel"
-PATHS = [KERNEL, "sequential/dense/bias", "sequential/dense_1/kernel", "sequential/dense_1/bias"]
+NAME = "01_dense/kernel"
+PATHS = {
+    "01_dense/kernel": KERNEL,
+    "01_dense/bias": "sequential/dense/bias",
+    "02_dense/kernel": "sequential/dense_1/kernel",
+    "02_dense/bias": "sequential/dense_1/bias",
+}
+"""The paths of the variables, by their names in charts."""
 
 # Warnings of TensorBoard itself and of the packages that it uses.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -24,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 def log(tmp_path_factory):
     """A log directory and the monitor that wrote it: records of the steps 0, 2 and 4."""
     log_dir = tmp_path_factory.mktemp("logs")
-    monitor = GradientMonitor(log_dir, 2)
+    monitor = GradientMonitor(log_dir, 2, charts="all")
     fit(compiled(mlp(depth=1)), *regression_data(5), [monitor])
     return log_dir, monitor
 
@@ -60,7 +67,7 @@ def get(log, request):
     # Both load in the background. With the last tag of the last record, everything is loaded.
     for _ in range(600):
         runs = get_json("/data/plugin/scalars/tags")
-        tags = [tag for tag in runs.get(RUN, []) if tag.startswith("update_ratio/")]
+        tags = [tag for tag in runs.get(RUN, []) if tag.startswith("log10_update_ratio/")]
         path = "/data/plugin/scalars/scalars"
         if tags and len(get_json(path, run=RUN, tag=max(tags))) == 3:
             break
@@ -72,7 +79,10 @@ def norms(monitor, path=KERNEL):
     return [record.gradients[path].norm for record in monitor.records]
 
 
-@pytest.mark.parametrize("plugin", ["scalars", "histograms", "distributions", "custom_scalars"])
+TABS = ["scalars", "histograms", "distributions", "custom_scalars", "images", "text"]
+
+
+@pytest.mark.parametrize("plugin", TABS)
 def test_the_tabs_are_active(get, plugin):
     assert get("/data/plugins_listing")[plugin]["enabled"]
 
@@ -83,23 +93,23 @@ def test_there_is_one_run(get):
 
 def test_the_scalars_tab_has_every_norm(get, log):
     tags = get("/data/plugin/scalars/tags")
-    points = get("/data/plugin/scalars/scalars", run=RUN, tag=f"gradient_norm/{KERNEL}")
+    points = get("/data/plugin/scalars/scalars", run=RUN, tag=f"log10_gradient_norm/{NAME}")
 
-    kinds = {"gradient_norm", "update_ratio"}
+    kinds = {"log10_gradient_norm", "log10_update_ratio"}
     assert {tag for tag in tags[RUN] if tag.partition("/")[0] in kinds} == {
-        f"{kind}/{path}" for kind in kinds for path in PATHS
+        f"{kind}/{name}" for kind in kinds for name in PATHS
     }
     assert [step for _, step, _ in points] == [0, 2, 4]
-    assert [value for _, _, value in points] == pytest.approx(norms(log[1]), rel=1e-6)
+    assert [10**value for _, _, value in points] == pytest.approx(norms(log[1]), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["gradients", "log10_gradients"])
 def test_the_histograms_tab_has_every_histogram(get, kind):
     tags = get("/data/plugin/histograms/tags")
-    points = get("/data/plugin/histograms/histograms", run=RUN, tag=f"{kind}/{KERNEL}")
+    points = get("/data/plugin/histograms/histograms", run=RUN, tag=f"{kind}/{NAME}")
 
     assert {tag for tag in tags[RUN] if tag.startswith(f"{kind}/")} == {
-        f"{kind}/{path}" for path in PATHS
+        f"{kind}/{name}" for name in PATHS
     }
     assert [step for _, step, _ in points] == [0, 2, 4]
     # A dead ReLU unit has gradients of zero, which have no logarithm.
@@ -107,7 +117,7 @@ def test_the_histograms_tab_has_every_histogram(get, kind):
 
 
 def test_the_histograms_tab_shows_all_values_between_min_and_max(get, log):
-    points = get("/data/plugin/histograms/histograms", run=RUN, tag=f"gradients/{KERNEL}")
+    points = get("/data/plugin/histograms/histograms", run=RUN, tag=f"gradients/{NAME}")
 
     for (_, _, bars), record in zip(points, log[1].records, strict=True):
         sketch = record.gradients[KERNEL]
@@ -118,9 +128,9 @@ def test_the_histograms_tab_shows_all_values_between_min_and_max(get, log):
 
 def test_the_distributions_tab_has_min_max_and_quantiles(get, log):
     tags = get("/data/plugin/distributions/tags")
-    points = get("/data/plugin/distributions/distributions", run=RUN, tag=f"gradients/{KERNEL}")
+    points = get("/data/plugin/distributions/distributions", run=RUN, tag=f"gradients/{NAME}")
 
-    assert f"log10_gradients/{KERNEL}" in tags[RUN]
+    assert f"log10_gradients/{NAME}" in tags[RUN]
     assert [step for _, step, _ in points] == [0, 2, 4]
     for (_, _, quantiles), record in zip(points, log[1].records, strict=True):
         assert quantiles[0][1] == pytest.approx(record.gradients[KERNEL].min)
@@ -137,59 +147,87 @@ def test_the_custom_scalars_tab_groups_related_charts(get):
             (f"{title}, every bias", [f"^{kind}/(.*/)?bias$"]),
         ]
 
-    of_layers = [
-        ("RMS of the activation gradient, every layer", ["^activation_gradient_rms/.*$"]),
-        ("fraction of saturated units, every layer", ["^saturated_units/.*$"]),
-        ("fraction of dead units, every layer", ["^dead_units/.*$"]),
-    ]
     found = {
         category["title"]: [(c["title"], c["multiline"]["tag"]) for c in category["chart"]]
         for category in layout["category"]
     }
     assert found == {
         "Gradient flow": [
-            ("global gradient norm", ["^global_gradient_norm$"]),
-            *charts("gradient_norm", "gradient norm"),
-            *of_layers,
-        ],
-        "Updates": charts("update_ratio", "update ratio"),
+            (
+                "decades lost from the last hidden layer to the first",
+                ["^1_gradient_flow/decades_lost$"],
+            ),
+            (
+                "log10 of the activation gradient, every layer",
+                ["^2_log10_activation_gradient_norm/.*$"],
+            ),
+            ("log10 of the update ratio, every kernel", ["^3_log10_update_ratio/.*$"]),
+            ("log10 of the global gradient norm", ["^log10_global_gradient_norm$"]),
+            *charts("log10_gradient_norm", "log10 of the gradient norm"),
+            *charts("log10_update_ratio", "log10 of the update ratio"),
+            (
+                "log10 of the RMS of the activation gradient, every layer",
+                ["^log10_activation_gradient_rms/.*$"],
+            ),
+            ("fraction of saturated units, every layer", ["^saturated_units/.*$"]),
+            ("fraction of dead units, every layer", ["^dead_units/.*$"]),
+        ]
     }
 
 
 @pytest.mark.parametrize(
-    ("chart", "paths"),
-    [(1, PATHS), (2, [p for p in PATHS if "kernel" in p]), (3, [p for p in PATHS if "bias" in p])],
+    ("title", "names"),
+    [
+        ("every variable", list(PATHS)),
+        ("every kernel", [name for name in PATHS if "kernel" in name]),
+        ("every bias", [name for name in PATHS if "bias" in name]),
+    ],
 )
-def test_each_chart_of_the_custom_scalars_tab_finds_its_norms(get, log, chart, paths):
-    layout = get("/data/plugin/custom_scalars/layout")
-    (regex,) = layout["category"][0]["chart"][chart]["multiline"]["tag"]
+def test_each_chart_of_the_custom_scalars_tab_finds_its_norms(get, log, title, names):
+    (category,) = get("/data/plugin/custom_scalars/layout")["category"]
+    regex_of = {chart["title"]: chart["multiline"]["tag"] for chart in category["chart"]}
+    (regex,) = regex_of[f"log10 of the gradient norm, {title}"]
     answer = get("/data/plugin/custom_scalars/scalars", run=RUN, tag=regex)
 
     assert answer["regex_valid"]
     found = answer["tag_to_events"]
-    assert set(found) == {f"gradient_norm/{path}" for path in paths}
-    for path in paths:
-        values = [value for _, _, value in found[f"gradient_norm/{path}"]]
-        assert values == pytest.approx(norms(log[1], path), rel=1e-6)
+    assert set(found) == {f"log10_gradient_norm/{name}" for name in names}
+    for name in names:
+        values = [10**value for _, _, value in found[f"log10_gradient_norm/{name}"]]
+        assert values == pytest.approx(norms(log[1], PATHS[name]), rel=1e-5)
+
+
+def test_the_images_tab_has_the_picture(get):
+    tag = "1_gradient_flow/by_layer"
+    (image,) = get("/data/plugin/images/images", run=RUN, tag=tag, sample=0)
+
+    assert get("/data/plugin/images/tags")[RUN][tag]["samples"] == 1
+    assert image["step"] == 4
+
+
+def test_the_text_tab_has_the_verdict(get):
+    (text,) = get("/data/plugin/text/text", run=RUN, tag="1_gradient_flow/diagnoses")
+
+    assert (text["step"], "No problem found" in text["text"]) == (4, True)
 
 
 def test_the_event_accumulator_reads_every_step(log):
     log_dir, monitor = log
     accumulator = accumulated(log_dir)
-    values = accumulator.Tensors(f"gradient_norm/{KERNEL}")
-    histograms = accumulator.Tensors(f"gradients/{KERNEL}")
+    values = accumulator.Tensors(f"log10_gradient_norm/{NAME}")
+    histograms = accumulator.Tensors(f"gradients/{NAME}")
 
     assert [event.step for event in values] == [0, 2, 4]
-    read = [float(tensor_util.make_ndarray(event.tensor_proto)) for event in values]
-    assert read == pytest.approx(norms(monitor), rel=1e-6)
+    read = [10 ** float(tensor_util.make_ndarray(event.tensor_proto)) for event in values]
+    assert read == pytest.approx(norms(monitor), rel=1e-5)
     assert [tensor_util.make_ndarray(e.tensor_proto)[:, 2].sum() for e in histograms] == [32] * 3
 
 
 def test_each_chart_is_described(log):
     accumulator = accumulated(log[0])
 
-    for kind in ("gradients", "log10_gradients", "gradient_norm"):
-        metadata = accumulator.SummaryMetadata(f"{kind}/{KERNEL}")
+    for kind in ("gradients", "log10_gradients", "log10_gradient_norm"):
+        metadata = accumulator.SummaryMetadata(f"{kind}/{NAME}")
         assert metadata.summary_description
         assert metadata.display_name == ""
 
@@ -200,12 +238,12 @@ def test_tbparse_reads_norms_and_histograms(log):
     log_dir, monitor = log
     # To tbparse, everything that TensorFlow 2 writes is a tensor.
     tensors = SummaryReader(str(log_dir / RUN)).tensors
-    norm = tensors[tensors["tag"] == f"gradient_norm/{KERNEL}"]
-    histograms = tensors[tensors["tag"] == f"gradients/{KERNEL}"]
+    norm = tensors[tensors["tag"] == f"log10_gradient_norm/{NAME}"]
+    histograms = tensors[tensors["tag"] == f"gradients/{NAME}"]
     counts = [SummaryReader.tensor_to_histogram(v)["counts"] for v in histograms["value"]]
 
     assert norm["step"].tolist() == [0, 2, 4]
-    assert norm["value"].tolist() == pytest.approx(norms(monitor), rel=1e-6)
+    assert [10**value for value in norm["value"]] == pytest.approx(norms(monitor), rel=1e-5)
     assert histograms["step"].tolist() == [0, 2, 4]
     assert [sum(c) for c in counts] == [32, 32, 32]
 
@@ -213,13 +251,13 @@ def test_tbparse_reads_norms_and_histograms(log):
 def test_a_nonfinite_gradient_has_a_nan_norm_and_bars_for_the_rest(tmp_path):
     x, y = regression_data(1)
     x[0, 0] = np.inf
-    monitor = GradientMonitor(tmp_path)
+    monitor = GradientMonitor(tmp_path, charts="all")
     model = compiled(mlp(depth=0))
     fit(model, x, y, [monitor])
     accumulator = accumulated(tmp_path)
 
     sketch = monitor.records[0].gradients[KERNEL]
-    (norm,) = accumulator.Tensors(f"gradient_norm/{KERNEL}")
+    (norm,) = accumulator.Tensors(f"log10_gradient_norm/{NAME}")
     assert sketch.nonfinite == sketch.count == 8
     assert np.isnan(tensor_util.make_ndarray(norm.tensor_proto))
-    assert f"gradients/{KERNEL}" not in accumulator.Tags()["tensors"]
+    assert f"gradients/{NAME}" not in accumulator.Tags()["tensors"]

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from vg_keras.capture.optimizers import optimizers_of
-from vg_keras.log.charts import KINDS
+from vg_keras.log.charts import DEFAULT_KINDS, KINDS
 
 OLDEST_TESTED = {"keras": "3.13", "tensorflow": "2.20"}
 """Oldest tested versions, as in pyproject.toml, where they are optional, so pip does not check."""
@@ -101,10 +101,12 @@ def checked_budget(budget: float) -> float:
 def checked_charts(charts: Collection[str] | None) -> list[str]:
     """Returns the kinds of charts; raises a TypeError or a ValueError if one is invalid."""
     if charts is None:
+        return list(DEFAULT_KINDS)
+    if charts == "all":
         return list(KINDS)
     if isinstance(charts, str) or not isinstance(charts, Collection):
         raise TypeError(
-            "`charts` must be a list of kinds of charts, or None for all. "
+            "`charts` must be a list of kinds of charts, 'all', or None for the default ones. "
             f"Received: charts={charts!r}."
         )
     unknown = [kind for kind in charts if kind not in KINDS]

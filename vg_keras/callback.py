@@ -98,9 +98,11 @@ class GradientMonitor(keras.callbacks.Callback):
             for each variable: for Adam, the first and second moments of the gradient.
         probe: A fixed batch whose gradients are computed at each recorded step: `(x, y)`,
             `(x, y, sample_weight)` or a `vg_keras.Probe`. Its run is the subdirectory `probe`.
-        charts: Which kinds of charts to write, out of `vg_keras.log.charts.KINDS`; None for all.
-            What `read_run` reads is always written. In a long training run only some records have
-            charts, since TensorBoard would not keep more of them.
+        charts: Which kinds of charts to write, out of `vg_keras.log.charts.KINDS`, or "all". None
+            for `vg_keras.log.charts.DEFAULT_KINDS`: whether the gradient reaches the first layers,
+            and three numbers or histograms for each layer. What `read_run` reads is always written.
+            In a long training run only some records have charts, since TensorBoard would not keep
+            more of them.
         on_problem: What to do about a problem that a rule finds; see `vg_keras.rules`. "warn"
             prints it, once, "stop" prints it and stops training, "raise" raises a
             `vg_keras.TrainingProblem`, None does nothing. A function is called with each

@@ -48,7 +48,7 @@ def _row(layer: LayerDescription, record: Record) -> LayerRow:
         path,
         layer.type,
         nan if gradient is None else gradient.norm,
-        record.update_ratio(first) if first in record.update_norms else nan,
+        record.update_ratio(first) if first and first in record.update_norms else nan,
         nan if output is None else output.rms,
         record.saturated_units.get(path, nan),
         record.dead_units.get(path, nan),

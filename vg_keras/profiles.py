@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vg_keras.quantities import BY_NAME, CHARTS, Quantity
+from vg_keras.quantities import BY_NAME, CHARTS, CURVES, Quantity
 from vg_keras.record import Record, Training
 
 
@@ -84,12 +84,11 @@ def _reader(name: str, statistic: str) -> tuple[Quantity, Read]:
     """Returns the quantity behind a name, and a function that reads its value from a record."""
     if name in BY_NAME and BY_NAME[name].form == "sketch":
         return BY_NAME[name], lambda record, path: _statistic(record, name, path, statistic)
-    if name in CHARTS and (read := CHARTS[name][1].read) is not None:
-        return CHARTS[name][0], read
+    if name in CURVES and (read := CHARTS[name][1].read) is not None:
+        return CURVES[name], read
     if name in BY_NAME and BY_NAME[name].number is not None:
         return BY_NAME[name], lambda record, path: float(BY_NAME[name].values_in(record)[path])
-    numbers = [tag for tag, (_, chart) in CHARTS.items() if chart.read is not None]
-    names = sorted({*numbers, *(q.name for q in BY_NAME.values() if q.number is not None)})
+    names = sorted({*CURVES, *(q.name for q in BY_NAME.values() if q.number is not None)})
     raise ValueError(f"`quantity` must be one of {', '.join(names)}. Received: quantity={name!r}.")
 
 

@@ -19,16 +19,32 @@ class Chart:
     """A kind of chart in TensorBoard.
 
     Args:
-        tag: The prefix of its tags, which the path of the variable or layer follows.
-        form: How it is drawn. A "log10_histogram" shows log10 of the absolute values.
+        kind: Its name, by which `charts=` and `profile` select it.
+        form: How it is drawn. A "log10_scalar" shows log10 of the value, a "log10_histogram" log10
+            of the absolute values: TensorBoard's own charts open with a linear axis.
         description: The description that TensorBoard shows.
-        read: For a "scalar", a function from a record and a path to the value.
+        read: For a curve, a function from a record and a path to the value, not its logarithm. None
+            for a curve that needs more than one record.
+        prefix: The beginning of its tags. Defaults to `kind`, after "log10_" for a "log10_scalar".
+            TensorBoard sorts tags and groups them by what precedes the first slash, so the numbers
+            of the default groups put the most important one first.
+        is_default: Whether it is written unless `charts=` selects others.
+        only_kernels: Whether only variables with two or more dimensions are shown: kernels and
+            embeddings, not biases. All variables if none has two.
     """
 
-    tag: str
-    form: Literal["scalar", "histogram", "log10_histogram", "text"]
+    kind: str
+    form: Literal["scalar", "log10_scalar", "histogram", "log10_histogram", "text", "image"]
     description: str
     read: Callable[[Record, str], float] | None = None
+    prefix: str = ""
+    is_default: bool = False
+    only_kernels: bool = False
+
+    def __post_init__(self) -> None:
+        """Sets the default of `prefix`."""
+        of_form = "log10_" if self.form == "log10_scalar" else ""
+        object.__setattr__(self, "prefix", self.prefix or of_form + self.kind)
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,44 @@ _OUTPUT = "unit of the output"
 _OUTPUT_GRADIENT = "loss per unit of the output"
 _VARIABLE = "unit of the variable"
 
+_LOG10 = "-6 means 0.000001. No point if the value is zero or infinite"
+
 QUANTITIES = (
+    Quantity(
+        name="gradient_flow",
+        of="model",
+        form="number",
+        unit="powers of ten",
+        number=None,
+        since=3,
+        charts=(
+            Chart(
+                "norm_by_layer",
+                "image",
+                "L2 norm of the gradient at each layer's output: layers down, steps across, with "
+                "the same colors in all training runs. One color from top to bottom is healthy.",
+                prefix="1_gradient_flow/by_layer",
+                is_default=True,
+            ),
+            Chart(
+                "decades_lost",
+                "scalar",
+                "Powers of ten by which the backpropagated gradient shrinks from the last hidden "
+                "layer to the first. Near 0 is healthy; above 3 the gradient vanishes, below -3 it "
+                "explodes. 100 if nothing reaches the first layer, NaN if a gradient is not finite "
+                "or the last hidden layer gets none.",
+                prefix="1_gradient_flow/decades_lost",
+                is_default=True,
+            ),
+            Chart(
+                "diagnoses",
+                "text",
+                "What is wrong, in which layers, since which step, and what to try.",
+                prefix="1_gradient_flow/diagnoses",
+                is_default=True,
+            ),
+        ),
+    ),
     Quantity(
         name="gradients",
         of="variables",
@@ -100,10 +153,19 @@ QUANTITIES = (
                 "0.000001. One unit on this axis is a factor of ten.",
             ),
             Chart(
+                "log10_kernel_gradients",
+                "log10_histogram",
+                "log10 of the absolute values of this kernel's gradient, without zeros: -6 means "
+                "0.000001. One unit on this axis is a factor of ten.",
+                prefix="4_log10_gradients",
+                is_default=True,
+                only_kernels=True,
+            ),
+            Chart(
                 "gradient_norm",
-                "scalar",
-                "L2 norm of this variable's gradient, before the optimizer's clipping. NaN if any "
-                "value is not finite.",
+                "log10_scalar",
+                "log10 of the L2 norm of this variable's gradient, before the optimizer's "
+                f"clipping: {_LOG10}, NaN if any element is not finite.",
                 lambda record, path: record.gradients[path].norm,
             ),
         ),
@@ -118,9 +180,9 @@ QUANTITIES = (
         charts=(
             Chart(
                 "global_gradient_norm",
-                "scalar",
-                "L2 norm of the gradients of all monitored variables together, before the "
-                "optimizer's clipping. NaN if any value is not finite.",
+                "log10_scalar",
+                "log10 of the L2 norm of the gradients of all monitored variables together, before "
+                f"the optimizer's clipping: {_LOG10}, NaN if any element is not finite.",
                 lambda record, _: record.global_gradient_norm,
             ),
             Chart(
@@ -141,8 +203,9 @@ QUANTITIES = (
         charts=(
             Chart(
                 "data_loss_gradient_norm",
-                "scalar",
-                "L2 norm of this variable's gradient without the part that its regularizer adds.",
+                "log10_scalar",
+                "log10 of the L2 norm of this variable's gradient without the part that its "
+                f"regularizer adds: {_LOG10}, NaN if any element is not finite.",
                 lambda record, path: record.data_loss_gradients[path].norm,
             ),
         ),
@@ -158,9 +221,10 @@ QUANTITIES = (
         charts=(
             Chart(
                 "regularization_gradient_norm",
-                "scalar",
-                "L2 norm of the part of this variable's gradient that its regularizer adds. If it "
-                "is nearly the whole gradient, this variable learns nothing from the data.",
+                "log10_scalar",
+                "log10 of the L2 norm of the part of this variable's gradient that its regularizer "
+                "adds. If it is nearly the whole gradient, this variable learns nothing from the "
+                f"data. {_LOG10}.",
                 lambda record, path: record.regularization_gradients[path].norm,
             ),
         ),
@@ -175,10 +239,22 @@ QUANTITIES = (
         since=2,
         charts=(
             Chart(
+                "kernel_update_ratio",
+                "log10_scalar",
+                "log10 of how far the optimizer moved this kernel in this step, relative to its "
+                "size: ||new - old|| / ||old||. About -3, a factor of 0.001, is healthy; below -6 "
+                "the layer hardly learns.",
+                Record.update_ratio,
+                prefix="3_log10_update_ratio",
+                is_default=True,
+                only_kernels=True,
+            ),
+            Chart(
                 "update_ratio",
-                "scalar",
-                "How far the optimizer moved this variable in this step, relative to its size: "
-                "||new - old|| / ||old||. About 0.001 is healthy.",
+                "log10_scalar",
+                "log10 of how far the optimizer moved this variable in this step, relative to its "
+                "size: ||new - old|| / ||old||. About -3, a factor of 0.001, is healthy. No point "
+                "if it did not move, or was zero before, as biases are at the start.",
                 Record.update_ratio,
             ),
         ),
@@ -270,17 +346,28 @@ QUANTITIES = (
                 "One unit on this axis is a factor of ten.",
             ),
             Chart(
+                "activation_gradient_norm",
+                "log10_scalar",
+                "log10 of the L2 norm of dL/d(output): the backpropagated gradient at this layer. "
+                f"Gradients vanish if it is much smaller in the first layers. {_LOG10}, NaN if any "
+                "element is not finite.",
+                lambda record, path: record.activation_gradients[path].norm,
+                prefix="2_log10_activation_gradient_norm",
+                is_default=True,
+            ),
+            Chart(
                 "activation_gradient_rms",
-                "scalar",
-                "Root mean square of dL/d(output): the size of the backpropagated gradient at this "
-                "layer. Gradients vanish if it is much smaller in the first layers.",
+                "log10_scalar",
+                "log10 of the root mean square of dL/d(output): the size of the backpropagated "
+                f"gradient at this layer. {_LOG10}, NaN if any element is not finite.",
                 lambda record, path: record.activation_gradients[path].rms,
             ),
             Chart(
                 "activation_gradient_rms_per_example",
-                "scalar",
-                "Root mean square of dL/d(output) for the loss of one example: comparable between "
-                "different batch sizes.",
+                "log10_scalar",
+                "log10 of the root mean square of dL/d(output) for the loss of one example: "
+                f"comparable between different batch sizes. {_LOG10}, NaN if any element is not "
+                "finite.",
                 Record.activation_gradient_rms_per_example,
             ),
         ),
@@ -388,5 +475,12 @@ EXTRAS = {
 
 BY_NAME = {quantity.name: quantity for quantity in QUANTITIES}
 
-CHARTS = {chart.tag: (quantity, chart) for quantity in QUANTITIES for chart in quantity.charts}
-"""For each tag, the quantity that is shown and the chart."""
+CHARTS = {chart.kind: (quantity, chart) for quantity in QUANTITIES for chart in quantity.charts}
+"""For each kind of chart, the quantity that is shown and the chart."""
+
+CURVES = {
+    kind: quantity
+    for kind, (quantity, chart) in CHARTS.items()
+    if chart.read is not None and not chart.only_kernels
+}
+"""The quantity of each kind of chart that shows a number for each path, with all its paths."""

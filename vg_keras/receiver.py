@@ -75,7 +75,7 @@ class Receiver:
         self.alarm = alarm
         self.log = TrainingLog(RUN_NAME, kinds, examine)
         self.log.on_problem = alarm.post
-        self.probe_log = TrainingLog(probe.name, kinds) if probe else None
+        self.probe_log = TrainingLog(probe.name, kinds, examine) if probe else None
         self.notices = Notices()
         self._background = Background()
         self._probe_pass: ProbePass | None = None

@@ -221,7 +221,7 @@ class TrainingLog:
         if self._writer is not None:
             if self._writer.path not in kept.paths:
                 kept.paths.append(self._writer.path)
-            self._writer.write(record, kept.training, has_histograms)
+            self._writer.write(record, kept.training, has_histograms, kept.verdict.diagnoses)
 
     def _look_for_problems(self, record: Record, kept: _Kept) -> None:
         if kept.examination is None or self._has_failed_to_examine:
@@ -253,6 +253,8 @@ class TrainingLog:
 
     def _close_file(self) -> None:
         if self._writer is not None:
+            for kept in self._kept[-1:]:
+                self._writer.finish(kept.verdict.diagnoses, kept.num_records)
             self._writer.close()
             self._bytes_closed += self._writer.num_bytes
             self._writer = None

@@ -60,8 +60,8 @@ def test_histograms_are_written_once_per_due_epoch(tmp_path, histogram_freq, exp
     monitor = GradientMonitor(tmp_path, "batch", histogram_freq=histogram_freq)
     fit(compiled(mlp()), *regression_data(2), [monitor], epochs=4)
 
-    assert steps_with(tmp_path, "gradients") == expected
-    assert steps_with(tmp_path, "gradient_norm") == list(range(8))
+    assert steps_with(tmp_path, "4_log10_gradients") == expected
+    assert steps_with(tmp_path, "3_log10_update_ratio") == list(range(8))
     assert len(read_run(tmp_path).latest.records) == 8
 
 
@@ -71,7 +71,7 @@ def test_a_long_log_has_fewer_charts_and_every_record(tmp_path, monkeypatch):
     monitor = GradientMonitor(tmp_path, "batch")
     fit(compiled(mlp()), *regression_data(20), [monitor])
 
-    assert steps_with(tmp_path, "gradients") == [0, 1, 2, 3, 4, 6, 10, 18]
-    assert steps_with(tmp_path, "gradient_norm") == [*range(10), 11, 13, 17]
+    assert steps_with(tmp_path, "4_log10_gradients") == [0, 1, 2, 3, 4, 6, 10, 18]
+    assert steps_with(tmp_path, "3_log10_update_ratio") == [*range(10), 11, 13, 17]
     assert [record.step for record in read_run(tmp_path).latest.records] == list(range(20))
     assert chart_rhythm.MAX_HISTOGRAMS > 5

@@ -22,7 +22,7 @@ from vg_keras.log import charts
 from vg_keras.log import format as log_format
 from vg_keras.quantities import CHARTS
 from vg_keras.ranking import NormHistory
-from vg_keras.record import Record
+from vg_keras.record import LayerDescription, Record, VariableDescription
 from vg_keras.sketch.sketch import Sketch
 
 
@@ -40,32 +40,54 @@ def gradient_event(*values, **how):
     return charts.record_event(record, MODEL, **how)
 
 
-# What each kind of chart shows of the full record: the path, and the number or the bars.
+# What each kind of chart shows of the full record: the tag, and the number or the bars.
 SCALARS = {
-    "global_gradient_norm": 5.0,
-    "gradient_norm/dense/kernel": 5.0,
-    "data_loss_gradient_norm/dense/kernel": 10.0,
-    "regularization_gradient_norm/dense/kernel": 0.5,
-    "update_ratio/dense/kernel": 0.25,
-    "activation_gradient_rms/dense": math.sqrt(3 / 4),
-    "activation_gradient_rms_per_example/dense": 8 * math.sqrt(3 / 4),
-    "saturated_units/dense": 0.25,
-    "dead_units/dense": 0.125,
+    "global_gradient_norm": ("log10_global_gradient_norm", math.log10(5)),
+    "gradient_norm": ("log10_gradient_norm/01_dense/kernel", math.log10(5)),
+    "data_loss_gradient_norm": ("log10_data_loss_gradient_norm/01_dense/kernel", 1.0),
+    "regularization_gradient_norm": (
+        "log10_regularization_gradient_norm/01_dense/kernel",
+        math.log10(0.5),
+    ),
+    "kernel_update_ratio": ("3_log10_update_ratio/01_dense/kernel", math.log10(0.25)),
+    "update_ratio": ("log10_update_ratio/01_dense/kernel", math.log10(0.25)),
+    "activation_gradient_norm": ("2_log10_activation_gradient_norm/01_dense", math.log10(3) / 2),
+    "activation_gradient_rms": ("log10_activation_gradient_rms/01_dense", math.log10(0.75) / 2),
+    "activation_gradient_rms_per_example": (
+        "log10_activation_gradient_rms_per_example/01_dense",
+        math.log10(8 * math.sqrt(0.75)),
+    ),
+    "saturated_units": ("saturated_units/01_dense", 0.25),
+    "dead_units": ("dead_units/01_dense", 0.125),
 }
+LOG10_OF_3_AND_4 = [[math.log10(3), math.log10(3.5), 1], [math.log10(4)] * 2 + [1]]
 HISTOGRAMS = {
-    "gradients/dense/kernel": [[3, 3.5, 1], [4, 4, 1]],
-    "log10_gradients/dense/kernel": [
-        [math.log10(3), math.log10(3.5), 1],
-        [math.log10(4)] * 2 + [1],
-    ],
-    "weights/dense/kernel": [[0, 0, 1], [2, 2, 1]],
-    "first_moments/dense/kernel": [[-5, -5, 1], [5, 5, 1]],
-    "second_moments/dense/kernel": [[9, 9, 1]],
-    "activations/dense": [[0, 0, 2], [7, 7, 1]],
-    "activation_gradients/dense": [[-1, -1, 1], [0, 0, 1], [1, 1, 2]],
-    "log10_activation_gradients/dense": [[0, 0, 3]],
+    "gradients": ("gradients/01_dense/kernel", [[3, 3.5, 1], [4, 4, 1]]),
+    "log10_gradients": ("log10_gradients/01_dense/kernel", LOG10_OF_3_AND_4),
+    "log10_kernel_gradients": ("4_log10_gradients/01_dense/kernel", LOG10_OF_3_AND_4),
+    "weights": ("weights/01_dense/kernel", [[0, 0, 1], [2, 2, 1]]),
+    "first_moments": ("first_moments/01_dense/kernel", [[-5, -5, 1], [5, 5, 1]]),
+    "second_moments": ("second_moments/01_dense/kernel", [[9, 9, 1]]),
+    "activations": ("activations/01_dense", [[0, 0, 2], [7, 7, 1]]),
+    "activation_gradients": (
+        "activation_gradients/01_dense",
+        [[-1, -1, 1], [0, 0, 1], [1, 1, 2]],
+    ),
+    "log10_activation_gradients": ("log10_activation_gradients/01_dense", [[0, 0, 3]]),
 }
-TEXTS = ["largest_gradients"]
+TEXTS = {"largest_gradients": ("largest_gradients", None)}
+OF_RECORD = SCALARS | HISTOGRAMS | TEXTS
+TAGS = {kind: tag for kind, (tag, _) in OF_RECORD.items()}
+
+GRADIENT_TAGS = {
+    "vg_keras/record",
+    "gradients/01_dense/kernel",
+    "log10_gradients/01_dense/kernel",
+    "4_log10_gradients/01_dense/kernel",
+    "log10_gradient_norm/01_dense/kernel",
+    "log10_global_gradient_norm",
+    "largest_gradients",
+}
 
 
 def test_an_event_has_the_step_and_the_time_of_its_record():
@@ -79,39 +101,33 @@ def test_an_event_holds_the_payload_and_every_chart_of_what_was_measured():
     tags = [value.tag for value in event.summary.value]
 
     assert tags[0] == "vg_keras/record"
-    assert sorted(tags[1:]) == sorted([*SCALARS, *HISTOGRAMS, *TEXTS])
+    assert sorted(tags[1:]) == sorted(TAGS.values())
+
+
+def test_every_kind_of_chart_is_tested_or_needs_more_than_one_record():
+    assert set(charts.KINDS) == {*TAGS, "norm_by_layer", "decades_lost", "diagnoses"}
 
 
 def test_quantities_that_were_not_measured_have_no_chart():
-    event = gradient_event(2.0)
-
-    assert set(values_of(event)) == {
-        "vg_keras/record",
-        "gradients/dense/kernel",
-        "log10_gradients/dense/kernel",
-        "gradient_norm/dense/kernel",
-        "global_gradient_norm",
-        "largest_gradients",
-    }
+    assert set(values_of(gradient_event(2.0))) == GRADIENT_TAGS
 
 
-@pytest.mark.parametrize("kind", charts.KINDS)
-def test_only_the_requested_charts_are_written(kind):
+@pytest.mark.parametrize(("kind", "tag"), TAGS.items())
+def test_only_the_requested_charts_are_written(kind, tag):
     event = charts.record_event(full_record(), MODEL, [kind])
-    possible = {kind, f"{kind}/dense/kernel", f"{kind}/dense"}
-    (tag,) = possible & {*SCALARS, *HISTOGRAMS, *TEXTS}
 
     assert set(values_of(event)) == {"vg_keras/record", tag}
 
 
-@pytest.mark.parametrize(("tag", "expected"), SCALARS.items())
+@pytest.mark.parametrize(("tag", "expected"), SCALARS.values())
 def test_a_scalar_is_a_single_float32(tag, expected):
     array = array_of(charts.record_event(full_record(), MODEL), tag)
 
-    assert (array.shape, array.dtype, array) == ((), np.float32, np.float32(expected))
+    assert (array.shape, array.dtype) == ((), np.float32)
+    assert array == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize(("tag", "expected"), HISTOGRAMS.items())
+@pytest.mark.parametrize(("tag", "expected"), HISTOGRAMS.values())
 def test_a_histogram_has_rows_of_edges_and_count(tag, expected):
     array = array_of(charts.record_event(full_record(), MODEL), tag)
 
@@ -127,17 +143,36 @@ def test_a_histogram_has_rows_of_edges_and_count(tag, expected):
 def test_a_histogram_loses_no_count(counts, expected):
     sketch = Sketch(np.uint16([508, 512]), np.int64(counts), 0, 0, 1, 1, 2.5, 0, 0, 0)
     record = dataclasses.replace(full_record(), gradients={"dense/kernel": sketch})
-    array = array_of(charts.record_event(record, MODEL), "gradients/dense/kernel")
+    array = array_of(charts.record_event(record, MODEL), "gradients/01_dense/kernel")
 
     assert (array.dtype, array[:, 2].tolist()) == (expected, counts)
 
 
 def test_each_path_has_its_own_chart():
     model = model_of(layer("a", "kernel", "bias"), layer("b", "kernel", output_shape=(None, 2)))
-    gradients = {path: sketch_of([size]) for size, path in enumerate(model.variables)}
+    gradients = {path: sketch_of([10.0**i]) for i, path in enumerate(model.variables)}
     event = charts.record_event(Record(0, 0.0, gradients), model, ["gradient_norm"])
+    names = ["01_a/kernel", "01_a/bias", "02_b/kernel"]
 
-    assert [array_of(event, f"gradient_norm/{path}") for path in model.variables] == [0, 1, 2]
+    assert [array_of(event, f"log10_gradient_norm/{name}") for name in names] == [0, 1, 2]
+
+
+def test_by_default_only_kernels_are_shown():
+    kernel, bias = (VariableDescription(f"a/{n}", s, "float32") for n, s in SHAPES.items())
+    model = model_of(LayerDescription("a", "Dense", None, (kernel, bias)))
+    sketches = {path: sketch_of([1.0]) for path in model.variables}
+    norms = dict.fromkeys(model.variables, 1.0)
+    record = Record(0, 0.0, sketches, update_norms=norms, weight_norms=norms)
+    tags = set(values_of(charts.record_event(record, model, charts.DEFAULT_KINDS)))
+
+    assert tags == {
+        "vg_keras/record",
+        "3_log10_update_ratio/01_a/kernel",
+        "4_log10_gradients/01_a/kernel",
+    }
+
+
+SHAPES = {"kernel": (3, 2), "bias": (2,)}
 
 
 def test_the_payload_is_the_record():
@@ -147,21 +182,19 @@ def test_the_payload_is_the_record():
     assert contents(parsed) == contents(full_record())
 
 
-def test_a_gradient_of_zeros_has_no_magnitude_histogram():
+def test_a_gradient_of_zeros_has_no_logarithm():
     event = gradient_event(0.0, 0.0)
 
     assert set(values_of(event)) == {
         "vg_keras/record",
-        "gradients/dense/kernel",
-        "gradient_norm/dense/kernel",
-        "global_gradient_norm",
+        "gradients/01_dense/kernel",
         "largest_gradients",
     }
 
 
 def test_a_gradient_of_nans_has_only_nan_norms():
     event = gradient_event(math.nan)
-    norms = ["gradient_norm/dense/kernel", "global_gradient_norm"]
+    norms = ["log10_gradient_norm/01_dense/kernel", "log10_global_gradient_norm"]
 
     assert set(values_of(event)) == {"vg_keras/record", "largest_gradients", *norms}
     assert all(math.isnan(array_of(event, norm)) for norm in norms)
@@ -170,8 +203,8 @@ def test_a_gradient_of_nans_has_only_nan_norms():
 def test_the_histogram_covers_the_finite_values_next_to_nan():
     event = gradient_event(math.nan, math.inf, 2.0)
 
-    assert array_of(event, "gradients/dense/kernel").tolist() == [[2, 2, 1]]
-    assert math.isnan(array_of(event, "gradient_norm/dense/kernel"))
+    assert array_of(event, "gradients/01_dense/kernel").tolist() == [[2, 2, 1]]
+    assert math.isnan(array_of(event, "log10_gradient_norm/01_dense/kernel"))
 
 
 @pytest.mark.parametrize("kind", ["activation_gradient_rms", "activation_gradient_rms_per_example"])
@@ -180,18 +213,27 @@ def test_a_nonfinite_signal_has_a_root_mean_square_of_nan(kind):
     record = Record(0, 0.0, {}, activation_gradients=signals, examples={"dense": 2})
     event = charts.record_event(record, MODEL)
 
-    assert math.isnan(array_of(event, f"{kind}/dense"))
+    assert math.isnan(array_of(event, f"log10_{kind}/01_dense"))
+
+
+def logged_ratio(update, weight):
+    norms = {"update_norms": {"dense/kernel": update}, "weight_norms": {"dense/kernel": weight}}
+    event = charts.record_event(Record(0, 0.0, {}, **norms), MODEL, ["update_ratio"])
+    tag = "log10_update_ratio/01_dense/kernel"
+    return array_of(event, tag).item() if tag in values_of(event) else "no point"
 
 
 @pytest.mark.parametrize(
     ("update", "weight", "expected"),
-    [(0.5, 0.0, math.inf), (0.0, 0.0, math.nan), (0.0, 2.0, 0.0), (math.nan, 2.0, math.nan)],
+    [(0.01, 1.0, -2.0), (0.5, 0.0, "no point"), (0.0, 2.0, "no point")],
 )
-def test_the_ratio_of_an_update_to_a_zero_weight_is_nan(update, weight, expected):
-    norms = {"update_norms": {"dense/kernel": update}, "weight_norms": {"dense/kernel": weight}}
-    event = charts.record_event(Record(0, 0.0, {}, **norms), MODEL)
+def test_the_logarithm_of_zero_or_infinity_is_left_out(update, weight, expected):
+    assert logged_ratio(update, weight) == expected
 
-    assert array_of(event, "update_ratio/dense/kernel") == pytest.approx(expected, nan_ok=True)
+
+@pytest.mark.parametrize(("update", "weight"), [(0.0, 0.0), (math.nan, 2.0)])
+def test_the_logarithm_of_nan_is_nan(update, weight):
+    assert math.isnan(logged_ratio(update, weight))
 
 
 def plugin_of(value):
@@ -203,21 +245,21 @@ def test_each_value_belongs_to_its_plugin(describe):
     event = charts.record_event(full_record(), MODEL, describe=describe)
 
     assert {tag: plugin_of(value) for tag, value in values_of(event).items()} == {
-        **dict.fromkeys(SCALARS, "scalars"),
-        **dict.fromkeys(HISTOGRAMS, "histograms"),
-        **dict.fromkeys(TEXTS, "text"),
+        **{tag: "scalars" for tag, _ in SCALARS.values()},
+        **{tag: "histograms" for tag, _ in HISTOGRAMS.values()},
+        **{tag: "text" for tag, _ in TEXTS.values()},
         "vg_keras/record": "vg_keras",
     }
 
 
-@pytest.mark.parametrize("tag", [*SCALARS, *HISTOGRAMS])
-def test_each_chart_has_its_description(tag):
+@pytest.mark.parametrize(("kind", "tag"), TAGS.items())
+def test_each_chart_has_its_description(kind, tag):
     value = values_of(charts.record_event(full_record(), MODEL))[tag]
 
-    assert value.metadata.summary_description == CHARTS[tag.partition("/")[0]][1].description != ""
+    assert value.metadata.summary_description == CHARTS[kind][1].description != ""
 
 
-@pytest.mark.parametrize("tag", [*SCALARS, *HISTOGRAMS])
+@pytest.mark.parametrize("tag", TAGS.values())
 def test_a_chart_is_described_only_once(tag):
     value = values_of(charts.record_event(full_record(), MODEL, describe=()))[tag]
 
@@ -233,79 +275,99 @@ def test_a_training_run_is_described_in_a_separate_event():
     assert log_format.parse_training(payload) == training_of()
 
 
-def charts_of(*layers):
-    """The titles and patterns of each category."""
-    event = charts.training_event(training_of(model=model_of(*layers)), 0, 0.0)
+def charts_of(*layers, kinds=charts.KINDS):
+    """The titles and patterns of the charts in the only category."""
+    event = charts.training_event(training_of(model=model_of(*layers)), 0, 0.0, kinds)
     (payload,) = values_of(event)["custom_scalars__config__"].tensor.string_val
-    return {
-        category.title: {chart.title: list(chart.multiline.tag) for chart in category.chart}
-        for category in layout_pb2.Layout.FromString(payload).category
-    }
+    (category,) = layout_pb2.Layout.FromString(payload).category
+    assert category.title == "Gradient flow"
+    return {chart.title: list(chart.multiline.tag) for chart in category.chart}
+
+
+OF_VARIABLES = ["gradient_norm", "update_ratio"]
+
+
+def test_the_layout_shows_what_is_written_by_default():
+    found = charts_of(
+        layer("a", "kernel", "bias", output_shape=(None, 3)), kinds=charts.DEFAULT_KINDS
+    )
+
+    assert list(found.items()) == [
+        (
+            "decades lost from the last hidden layer to the first",
+            ["^1_gradient_flow/decades_lost$"],
+        ),
+        (
+            "log10 of the activation gradient, every layer",
+            ["^2_log10_activation_gradient_norm/.*$"],
+        ),
+        ("log10 of the update ratio, every kernel", ["^3_log10_update_ratio/.*$"]),
+    ]
 
 
 def test_variables_are_grouped_by_name():
-    charts = charts_of(layer("a", "kernel", "bias"), layer("b", "kernel"))
+    found = charts_of(layer("a", "kernel", "bias"), layer("b", "kernel"), kinds=OF_VARIABLES)
 
-    assert charts == {
-        "Gradient flow": {
-            "global gradient norm": ["^global_gradient_norm$"],
-            "gradient norm, every variable": ["^gradient_norm/.*$"],
-            "gradient norm, every kernel": ["^gradient_norm/(.*/)?kernel$"],
-            "gradient norm, every bias": ["^gradient_norm/(.*/)?bias$"],
-        },
-        "Updates": {
-            "update ratio, every variable": ["^update_ratio/.*$"],
-            "update ratio, every kernel": ["^update_ratio/(.*/)?kernel$"],
-            "update ratio, every bias": ["^update_ratio/(.*/)?bias$"],
-        },
+    assert found == {
+        "log10 of the gradient norm, every variable": ["^log10_gradient_norm/.*$"],
+        "log10 of the gradient norm, every kernel": ["^log10_gradient_norm/(.*/)?kernel$"],
+        "log10 of the gradient norm, every bias": ["^log10_gradient_norm/(.*/)?bias$"],
+        "log10 of the update ratio, every variable": ["^log10_update_ratio/.*$"],
+        "log10 of the update ratio, every kernel": ["^log10_update_ratio/(.*/)?kernel$"],
+        "log10 of the update ratio, every bias": ["^log10_update_ratio/(.*/)?bias$"],
     }
 
 
 def test_variables_with_equal_names_share_a_chart():
-    assert charts_of(layer("a", "kernel"), layer("b", "kernel")) == {
-        "Gradient flow": {
-            "global gradient norm": ["^global_gradient_norm$"],
-            "gradient norm, every variable": ["^gradient_norm/.*$"],
-        },
-        "Updates": {"update ratio, every variable": ["^update_ratio/.*$"]},
+    found = charts_of(layer("a", "kernel"), layer("b", "kernel"), kinds=OF_VARIABLES)
+
+    assert found == {
+        "log10 of the gradient norm, every variable": ["^log10_gradient_norm/.*$"],
+        "log10 of the update ratio, every variable": ["^log10_update_ratio/.*$"],
     }
 
 
 def test_layers_are_grouped():
-    flow = charts_of(layer("a", "kernel", output_shape=(None, 3)))["Gradient flow"]
+    kinds = ["activation_gradient_rms", "saturated_units", "dead_units", "global_gradient_norm"]
+    found = charts_of(layer("a", "kernel", output_shape=(None, 3)), kinds=kinds)
 
-    assert flow == {
-        "global gradient norm": ["^global_gradient_norm$"],
-        "gradient norm, every variable": ["^gradient_norm/.*$"],
-        "RMS of the activation gradient, every layer": ["^activation_gradient_rms/.*$"],
+    assert found == {
+        "log10 of the global gradient norm": ["^log10_global_gradient_norm$"],
+        "log10 of the RMS of the activation gradient, every layer": [
+            "^log10_activation_gradient_rms/.*$"
+        ],
         "fraction of saturated units, every layer": ["^saturated_units/.*$"],
         "fraction of dead units, every layer": ["^dead_units/.*$"],
     }
 
 
-def test_the_chart_of_all_signals_excludes_signals_per_example():
-    flow = charts_of(layer("a", "kernel", output_shape=(None, 3)))["Gradient flow"]
-    (regex,) = flow["RMS of the activation gradient, every layer"]
+def test_without_monitored_outputs_no_chart_of_layers_is_laid_out():
+    assert charts_of(layer("a", "kernel"), kinds=["dead_units", "activation_gradient_norm"]) == {}
 
-    assert re.match(regex, "activation_gradient_rms/a/b")
-    assert not re.match(regex, "activation_gradient_rms_per_example/a/b")
+
+def test_the_chart_of_all_signals_excludes_signals_per_example():
+    found = charts_of(layer("a", "kernel", output_shape=(None, 3)))
+    (regex,) = found["log10 of the RMS of the activation gradient, every layer"]
+
+    assert re.match(regex, "log10_activation_gradient_rms/01_a/b")
+    assert not re.match(regex, "log10_activation_gradient_rms_per_example/01_a/b")
 
 
 def test_the_chart_of_a_name_excludes_names_with_the_same_ending():
-    flow = charts_of(layer("lstm", "kernel", "recurrent_kernel"))["Gradient flow"]
-    (regex,) = flow["gradient norm, every kernel"]
+    found = charts_of(layer("lstm", "kernel", "recurrent_kernel"))
+    (regex,) = found["log10 of the gradient norm, every kernel"]
 
-    assert re.match(regex, "gradient_norm/lstm/kernel")
-    assert not re.match(regex, "gradient_norm/lstm/recurrent_kernel")
+    assert re.match(regex, "log10_gradient_norm/01_lstm/kernel")
+    assert not re.match(regex, "log10_gradient_norm/01_lstm/recurrent_kernel")
 
 
 def test_special_characters_in_a_name_are_matched_literally():
-    flow = charts_of(layer("a", "w.b", "w+b"))["Gradient flow"]
+    found = charts_of(layer("a", "w.b", "w+b"))
 
-    (dot,) = flow["gradient norm, every w.b"]
-    (plus,) = flow["gradient norm, every w+b"]
-    assert not re.match(dot, "gradient_norm/a/w+b")
-    assert re.match(plus, "gradient_norm/a/w+b")
+    (dot,) = found["log10 of the gradient norm, every w.b"]
+    (plus,) = found["log10 of the gradient norm, every w+b"]
+    assert not re.match(dot, "log10_gradient_norm/01_a/w+b")
+    assert re.match(plus, "log10_gradient_norm/01_a/w+b")
 
 
 def text_of(event):
@@ -340,7 +402,7 @@ def test_without_gradients_there_is_no_global_norm():
     record = dataclasses.replace(full_record(), gradients={}, update_norms={}, weight_norms={})
 
     assert math.isnan(record.global_gradient_norm)
-    assert not {"global_gradient_norm", "largest_gradients"} & set(
+    assert not {"log10_global_gradient_norm", "largest_gradients"} & set(
         values_of(charts.record_event(record, MODEL))
     )
 

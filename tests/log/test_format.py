@@ -322,8 +322,12 @@ def test_an_invalid_record_is_reported_as_damaged(payload):
     assert str(caught.value).startswith("The record is damaged: ")
 
 
-def test_a_tag_consists_of_kind_and_path():
-    assert log_format.tag("gradient_norm", "dense/kernel") == "gradient_norm/dense/kernel"
+def test_a_tag_consists_of_the_prefix_of_its_chart_and_a_name():
+    assert log_format.tag("dead_units", "01_dense") == "dead_units/01_dense"
+    assert log_format.tag("gradient_norm", "01_dense/kernel") == (
+        "log10_gradient_norm/01_dense/kernel"
+    )
+    assert log_format.tag("decades_lost") == "1_gradient_flow/decades_lost"
 
 
 @pytest.mark.parametrize("fraction", [0.01, math.nan])

@@ -253,7 +253,8 @@ def test_only_the_requested_kinds_of_charts_are_written(tmp_path):
     writer.write(full_record(0), training_of())
     writer.close()
 
-    assert tags_in(tmp_path) == PAYLOADS - {"vg_keras/cost"} | {"gradient_norm/dense/kernel"}
+    tag = "log10_gradient_norm/01_dense/kernel"
+    assert tags_in(tmp_path) == PAYLOADS - {"vg_keras/cost"} | {tag}
 
 
 def test_a_training_run_is_described_once_and_its_charts_with_its_first_record(tmp_path):
@@ -268,7 +269,7 @@ def test_a_training_run_is_described_once_and_its_charts_with_its_first_record(t
     ]
     assert described == [
         {"vg_keras/training": False, "custom_scalars__config__": False},
-        {"vg_keras/record": False, "gradient_norm/dense/kernel": True},
-        {"vg_keras/record": False, "gradient_norm/dense/kernel": False},
-        {"vg_keras/record": False, "gradient_norm/dense/kernel": False},
+        {"vg_keras/record": False, "log10_gradient_norm/01_dense/kernel": True},
+        {"vg_keras/record": False, "log10_gradient_norm/01_dense/kernel": False},
+        {"vg_keras/record": False, "log10_gradient_norm/01_dense/kernel": False},
     ]

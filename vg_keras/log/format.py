@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.cost import Cost
-from vg_keras.quantities import BY_NAME, NUMBERS, OF_MODEL, SKETCHES, Quantity
+from vg_keras.quantities import BY_NAME, CHARTS, NUMBERS, OF_MODEL, SKETCHES, Quantity
 from vg_keras.record import (
     LayerDescription,
     ModelDescription,
@@ -74,14 +74,16 @@ class CorruptPayloadError(ValueError):
     """A payload is damaged: it is not valid for its tag."""
 
 
-def tag(kind: str, path: str) -> str:
+def tag(kind: str, name: str = "") -> str:
     """Returns the tag of a chart.
 
     Args:
-        kind: The prefix of its tag, one of `quantities.CHARTS`.
-        path: The path of a variable or a layer, or empty for the model as a whole.
+        kind: Its kind, one of `quantities.CHARTS`.
+        name: The name of a variable or a layer, as in `chart_names`, or empty for the model as a
+            whole.
     """
-    return f"{kind}/{path}" if path else kind
+    prefix = CHARTS[kind][1].prefix
+    return f"{prefix}/{name}" if name else prefix
 
 
 def encode_training(training: Training) -> bytes:

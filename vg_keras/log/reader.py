@@ -343,7 +343,7 @@ class _EventFile:
         self.damage.append(f"{self._name}: event {place.number} is damaged and skipped. {error}")
 
     def _take(self, place: _Place, event: event_pb2.Event, payloads: Mapping[str, bytes]) -> None:
-        """Processes an event that is not a record."""
+        """Processes an event that is not a record. The last one may hold only charts."""
         if not place.tfrecord.is_whole:
             raise log_format.CorruptPayloadError("Its checksum does not match.")
         if log_format.TRAINING_TAG in payloads:
@@ -354,8 +354,8 @@ class _EventFile:
             self._end_with(log_format.parse_cost(payloads[log_format.COST_TAG]))
         elif event.HasField("session_log"):
             self._resumed_from = event.step
-        elif place.number > 0:  # event 0 only identifies the file as an event file
-            raise log_format.CorruptPayloadError("It contains neither a training run nor a record.")
+        elif not payloads and place.number > 0:  # event 0 identifies the file as an event file
+            raise log_format.CorruptPayloadError("It contains nothing.")
 
     def _training_of_version_2(self, event: event_pb2.Event, payload: bytes) -> Training:
         """Returns a new training run for a model description of format version 1 or 2."""

@@ -19,7 +19,7 @@ import sys
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tensorboard.compat.proto import event_pb2
@@ -27,12 +27,15 @@ from tensorboard.summary.writer import event_file_writer
 
 from vg_keras.cost import Cost
 from vg_keras.log import charts
+from vg_keras.log.chart_names import chart_names
 from vg_keras.log.chart_rhythm import MAX_HISTOGRAMS, MAX_SCALARS, MAX_TEXTS, Thinning
+from vg_keras.log.gradient_flow import GradientFlow
 from vg_keras.log.storage import absolute, file_errors, is_remote, reason_of, storage_of, unwritable
 from vg_keras.log.tfrecord import framed
 from vg_keras.quantities import CHARTS
 from vg_keras.ranking import NormHistory
 from vg_keras.record import Record, Training
+from vg_keras.rules.diagnosis import Diagnosis
 
 SECONDS_BETWEEN_FLUSHES = 120
 """For object stores, as in `tf.summary.create_file_writer`: flushing after each of 1,000 records of
@@ -61,19 +64,21 @@ class RecordWriter:
     def __init__(
         self,
         run_directory: str,
-        kinds: Collection[str] = charts.KINDS,
+        kinds: Collection[str] = charts.DEFAULT_KINDS,
         warn: Callable[[str], None] = warnings.warn,
     ) -> None:
         self.num_bytes = 0
         self._warn = warn
         self._kinds = kinds
-        self._has_training = False
+        self._flow: GradientFlow | None = None
+        self._names: Mapping[str, str] = {}
         self._file: Any = None
         self._is_closed = False
         self._next_flush = 0.0
         self._last_step = 0
         self._described: set[str] = set()
-        self._thinnings = {kind: Thinning(_num_all(kind)) for kind in kinds}
+        of_record = [kind for kind in kinds if kind not in charts.FLOW_KINDS]
+        self._thinnings = {kind: Thinning(_num_all(kind)) for kind in of_record}
         self._history = NormHistory()
         self.path = os.path.join(absolute(run_directory), _file_name())
         self._storage = storage_of(self.path)
@@ -85,7 +90,13 @@ class RecordWriter:
         except file_errors() as error:
             raise unwritable(os.path.dirname(run_directory), error) from error
 
-    def write(self, record: Record, training: Training, has_histograms: bool = True) -> None:
+    def write(
+        self,
+        record: Record,
+        training: Training,
+        has_histograms: bool = True,
+        diagnoses: tuple[Diagnosis, ...] = (),
+    ) -> None:
         """Writes a record. Warns on the first failure and writes nothing after that.
 
         Charts that TensorBoard would not keep are not written.
@@ -95,6 +106,7 @@ class RecordWriter:
             training: The training run that all records of the file belong to. Its description is
                 written before the first record; its own records and cost are not written.
             has_histograms: Whether to write the histograms of the record.
+            diagnoses: All diagnoses of the training run so far.
         """
         if self._is_closed:
             return
@@ -103,13 +115,14 @@ class RecordWriter:
                 self._open()
                 with contextlib.suppress(Exception):  # W&B may raise anything
                     _announce(os.path.dirname(self.path))
-            if not self._has_training:
-                self._begin(training, record)
+            flow = self._flow or self._begin(training, record)
             kinds = self._kinds_of_next(has_histograms)
             described = [kind for kind in kinds if kind not in self._described]
-            self._append(
-                charts.record_event(record, training.model, kinds, described, self._history)
+            event = charts.record_event(
+                record, training.model, kinds, described, self._history, self._names
             )
+            event.summary.value.extend(flow.add(record, diagnoses))
+            self._append(event)
             self._history.add(record)
             self._described.update(kinds)
             self._last_step = record.step
@@ -117,16 +130,37 @@ class RecordWriter:
         except Exception as error:  # noqa: BLE001 - the record is too large, out of memory, ...
             self._give_up(record.step, error)
 
-    def _begin(self, training: Training, record: Record) -> None:
-        self._has_training = True
+    def _begin(self, training: Training, record: Record) -> GradientFlow:
+        self._names = chart_names(training.model)
+        self._flow = GradientFlow(training, self._kinds, self._names, self._warn)
         if training.resumed_from:
             self._append(charts.resumption_event(training.resumed_from, record.wall_time))
-        self._append(charts.training_event(training, record.step, record.wall_time))
+        event = charts.training_event(training, record.step, record.wall_time, self._kinds)
+        self._append(event)
+        return self._flow
 
     def _kinds_of_next(self, has_histograms: bool) -> list[str]:
         """Returns the kinds of charts to write with the next record."""
-        wanted = [k for k in self._kinds if has_histograms or not _is_histogram(k)]
+        wanted = [k for k in self._thinnings if has_histograms or not _is_histogram(k)]
         return [kind for kind in wanted if self._thinnings[kind].takes()]
+
+    def finish(self, diagnoses: tuple[Diagnosis, ...], num_records: int) -> None:
+        """Writes the verdict on the training run, if there are records in the file.
+
+        Args:
+            diagnoses: All its diagnoses.
+            num_records: Number of its records.
+        """
+        if self._file is None or self._flow is None:
+            return
+        try:
+            if values := self._flow.finish(diagnoses, num_records):
+                event = event_pb2.Event(step=self._last_step, wall_time=time.time())
+                event.summary.value.extend(values)
+                self._append(event)
+                self._flush()
+        except Exception as error:  # noqa: BLE001 - as for a record
+            self._give_up(self._last_step, error)
 
     def write_cost(self, cost: Cost) -> None:
         """Writes the cost of recording, if there are records in the file."""

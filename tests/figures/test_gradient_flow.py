@@ -1,0 +1,123 @@
+"""The picture of the gradient flow, checked by its colors and labels."""
+
+import math
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from scripted_records import layer, model_of, sketch_of, training_of
+
+from vg_keras.figures.gradient_flow import gradient_flow
+from vg_keras.record import Record
+
+
+def training(*rows, names=None):
+    """A training run whose layers have these norms, one row for each record."""
+    paths = names or [f"layer_{i}" for i in range(len(rows[0]))]
+    model = model_of(*(layer(path, "kernel", output_shape=(None, 1)) for path in paths))
+    records = [
+        Record(
+            10 * number,
+            0.0,
+            {},
+            activation_gradients={
+                path: sketch_of([norm])
+                for path, norm in zip(paths, row, strict=True)
+                if norm is not None
+            },
+        )
+        for number, row in enumerate(rows)
+    ]
+    return training_of(*records, model=model)
+
+
+def drawn(*rows, **how):
+    axes = gradient_flow(training(*rows, **how), Figure().add_subplot())
+    (picture,) = axes.get_images()
+    return axes, picture.get_array()
+
+
+def test_layers_are_rows_from_the_input_and_records_are_columns():
+    axes, colors = drawn([1e-8, 1.0], [1e-4, 1.0], [1e2, 1.0])
+
+    assert colors.shape[:2] == (2, 3)
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["layer_0", "layer_1"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "10", "20"]
+    assert not np.array_equal(colors[0, 0], colors[0, 1])
+    assert np.array_equal(colors[1, 0], colors[1, 2])
+
+
+def test_the_ends_of_the_scale_are_those_of_viridis():
+    _, colors = drawn([1e-8, 1e2, 1e-30, 1e30])
+
+    assert colors[:, 0, :3].tolist() == [[68, 1, 84], [253, 231, 36]] * 2
+
+
+def test_the_same_norm_has_the_same_color_in_every_training_run():
+    _, one = drawn([1e-3, 1e-6])
+    _, other = drawn([1e2, 1e-3, 1.0])
+
+    assert np.array_equal(one[0, 0], other[1, 0])
+
+
+@pytest.mark.parametrize(
+    ("norm", "color", "label"),
+    [
+        (0.0, [255, 255, 255], "exactly 0"),
+        (math.nan, [255, 45, 45], "NaN or infinite"),
+        (math.inf, [255, 45, 45], "NaN or infinite"),
+        (None, [154, 154, 154], "not recorded"),
+    ],
+)
+def test_what_has_no_logarithm_has_a_color_of_its_own_and_a_legend(norm, color, label):
+    axes, colors = drawn([1.0, 1.0], [norm, 1.0])
+
+    assert colors[0, 1, :3].tolist() == color
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [label]
+
+
+def test_finite_norms_need_no_legend():
+    axes, _ = drawn([1e-8, 1.0])
+
+    assert axes.get_legend() is None
+
+
+def test_of_many_layers_some_are_labeled():
+    axes, colors = drawn([1.0] * 150)
+
+    assert colors.shape[0] == 150
+    assert len(axes.get_yticks()) <= 12
+    assert [t.get_text() for t in axes.get_yticklabels()][:2] == ["layer_0", "layer_13"]
+
+
+def test_a_long_name_is_shortened_in_the_middle():
+    name = "encoder/block_12/attention/query"
+    axes, _ = drawn([1.0], names=[name])
+    (label,) = [t.get_text() for t in axes.get_yticklabels()]
+
+    assert label == "encoder/…attention/query"
+    assert len(label) == 24
+
+
+def test_layers_can_be_renamed():
+    axes = gradient_flow(training([1.0]), Figure().add_subplot(), {"layer_0": "01_dense"})
+
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["01_dense"]
+
+
+def test_both_axes_and_the_scale_say_what_they_show():
+    figure = Figure()
+    axes = gradient_flow(training([1.0]), figure.add_subplot())
+    _, scale = figure.axes
+
+    assert axes.get_xlabel() == "recorded step"
+    assert axes.get_ylabel() == "layer, from the input"
+    assert scale.get_ylabel() == "norm of the gradient"
+    assert [t.get_text() for t in scale.get_yticklabels()] == [
+        *("1e-8", "1e-6", "1e-4", "1e-2", "1", "1e2"),
+    ]
+
+
+def test_a_training_run_without_records_raises():
+    with pytest.raises(ValueError, match="Expected a training run with records of layers"):
+        gradient_flow(training_of(), Figure().add_subplot())
