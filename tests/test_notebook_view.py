@@ -63,7 +63,10 @@ def test_layers_of_a_diagnosis_are_marked():
 
 def test_names_are_shown_as_text():
     hostile = "<script>alert(1)</script>"
-    training = training_of(full_record(), model=model_of(layer(hostile, "kernel")))
+    outputs = {hostile: sketch_of([1.0])}
+    record = Record(0, 0.0, {f"{hostile}/kernel": sketch_of([1.0])}, activation_gradients=outputs)
+    model = model_of(layer(hostile, "kernel", output_shape=(None, 3)))
+    training = training_of(record, model=model)
     shown = html(Verdict(num_records=1, first_step=0, last_step=0), training, hostile)
     cells = Cells(shown)
 

@@ -10,9 +10,11 @@ from handmade_logs import record_of
 from scripted_records import MODEL, SETTINGS
 
 from vg_keras import read_run
+from vg_keras.alarm import Alarm
 from vg_keras.log.chart_rhythm import HistogramRhythm
 from vg_keras.probe import Probe
 from vg_keras.receiver import RECORDS_THAT_SHOW_ALL, Receiver
+from vg_keras.rules import Examination
 from vg_keras.training_log import Beginning
 
 BEGINNING = Beginning("20261126-120000-abcd", 1.0, SETTINGS)
@@ -45,6 +47,9 @@ class Observer:
     def decoder(self):
         return self
 
+    def unit_spreads(self):
+        return {}
+
     def record(self, replicas, without_gradient, wall_time):
         return record_of(replicas[0].step)
 
@@ -55,7 +60,8 @@ class Observer:
 
 def receiving(log_dir=None, probe=None):
     """A receiver of a training run that has begun."""
-    receiver = Receiver(log_dir and str(log_dir), (), probe, HistogramRhythm(None))
+    rhythm = HistogramRhythm(None)
+    receiver = Receiver(log_dir and str(log_dir), (), probe, rhythm, Examination, Alarm(None))
     receiver.open(tf.distribute.get_strategy())
     receiver.begin(BEGINNING)
     return receiver

@@ -156,7 +156,12 @@ sick(
 )(deep(2, "relu", bias_initializer=Constant(-10.0)))
 
 
-@sick("ReLU units turned off by a huge step", "regression with targets about 20", "VG201")
+@sick(
+    "ReLU units turned off by a huge step",
+    "regression with targets about 20",
+    "VG201",
+    besides="VG402",
+)
 def _huge_step() -> Setup:
     return twins.with_step(20, rate=2.0)
 
