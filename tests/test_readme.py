@@ -1,6 +1,5 @@
 """The README is correct: its code runs and prints what it shows, and its links are valid."""
 
-import ast
 import re
 import subprocess
 import sys
@@ -9,10 +8,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from small_models import compiled, mlp, regression_data
 
 from experiments.common.catalogue import EXPERIMENTS
-from vg_keras import GradientMonitor, read_run
+from vg_keras import read_run
 from vg_keras.log import format as log_format
 from vg_keras.quantities import CHARTS
 
@@ -22,9 +20,6 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 TENSORBOARD = (ROOT / "docs" / "tensorboard.md").read_text()
 SCRIPT, LOOP, PROBE, THEORY = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-SHOWN_NORMS, SHOWN_PREDICTION = re.findall(
-    r"^    ([\d.]+e-\d\d .*|q\* = .*)$", README, re.MULTILINE
-)
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +46,20 @@ def test_the_script_has_at_most_twelve_lines():
 
 
 def test_the_code_prints_what_is_shown(folder):
-    norms, introduction, probe, prediction = (folder / "printed").read_text().splitlines()
+    printed = masked((folder / "printed").read_text())
+    problem, prediction = (
+        re.search(rf"^    {start}.*(?:\n    .*)*", README, re.MULTILINE)[0]
+        for start in ("GradientMonitor found", r"q\* = ")
+    )
 
-    # Only one digit of each norm is shown, so that all processors round it alike.
-    assert norms == SHOWN_NORMS
-    assert introduction.startswith("GradientMonitor writes to logs/loop/gradients.")
-    assert len(ast.literal_eval(probe)) == 8
-    assert prediction == SHOWN_PREDICTION
+    assert masked(problem) in printed
+    assert masked(prediction) in printed
+    assert "GradientMonitor: 1 problem found in 6 records, steps 0 to 20." in printed
+
+
+def masked(text):
+    """A text in one line, without the numbers that depend on the processor."""
+    return re.sub(r"[\d,]+-fold|factor of 0\.2\d per", "N", " ".join(text.split()))
 
 
 @pytest.mark.parametrize(
@@ -75,21 +77,21 @@ def test_the_code_records_steps(folder, log_dir, steps):
     assert [record.step for record in training.records] == steps
 
 
-def test_the_introduction_shown_is_what_fit_prints(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    compiled(mlp(depth=0)).fit(*regression_data(1), callbacks=[GradientMonitor()])
-
-    assert (
-        re.search(r"^    (GradientMonitor writes .*)$", README, re.MULTILINE).group(1)
-        in capsys.readouterr().out.splitlines()
+@pytest.mark.parametrize("page", ["docs/diagnosing.md", "docs/rules/index.md"])
+def test_the_code_of_a_page_runs(page, tmp_path):
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL))
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
     )
+
+    assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.parametrize(
     "page",
     ["README.md", "CONTRIBUTING.md", "experiments/README.md"]
     + [f"experiments/{name}/README.md" for name in EXPERIMENTS]
-    + [f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))],
+    + [str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").glob("**/*.md"))],
 )
 def test_links_are_valid(page):
     path = ROOT / page
