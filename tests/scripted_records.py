@@ -71,6 +71,9 @@ def full_record(step=3):
         saturated_units={layer: 0.25},
         dead_units={layer: 0.125},
         dead_unit_examples={layer: 16},
+        loss=2.25,
+        nonfinite_data=5,
+        unit_spread={variable: 0.75},
     )
 
 

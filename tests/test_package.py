@@ -106,6 +106,8 @@ def test_the_public_names_are_as_listed():
         "Run",
         "Sketch",
         "Training",
+        "TrainingProblem",
+        "check",
         "follow",
         "iter_records",
         "profile",

@@ -40,7 +40,7 @@ def test_each_has_a_unique_number_on_disk(quantities):
 @pytest.mark.parametrize("quantity", STORED, ids=lambda quantity: quantity.name)
 def test_the_form_matches_the_content_of_a_record(quantity):
     assert getattr(full_record(), quantity.name), ADD_IT
-    (value,) = getattr(full_record(), quantity.name).values()
+    (value,) = quantity.values_in(full_record()).values()
 
     assert isinstance(value, {"sketch": Sketch, "number": float, "count": int}[quantity.form])
 
@@ -48,9 +48,9 @@ def test_the_form_matches_the_content_of_a_record(quantity):
 @pytest.mark.parametrize("quantity", STORED, ids=lambda quantity: quantity.name)
 def test_the_path_is_a_variables_or_a_layers(quantity):
     assert getattr(full_record(), quantity.name), ADD_IT
-    (path,) = getattr(full_record(), quantity.name)
+    (path,) = quantity.values_in(full_record())
 
-    assert path == {"variables": "dense/kernel", "layers": "dense"}[quantity.of]
+    assert path == {"variables": "dense/kernel", "layers": "dense", "model": ""}[quantity.of]
 
 
 @pytest.mark.parametrize("kind", CHARTS)

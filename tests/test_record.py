@@ -61,7 +61,9 @@ def test_records_are_equal_by_their_numbers_and_nan_equals_nan():
 @pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Record)])
 def test_records_that_differ_in_any_attribute_are_not_equal(name):
     full = full_record()
-    empty = {"step": 4, "wall_time": math.nan, "without_gradient": ("dense/bias",)}.get(name, {})
+    others = {"step": 4, "wall_time": math.nan, "without_gradient": ("dense/bias",)}
+    others |= {"loss": None, "nonfinite_data": None}
+    empty = others.get(name, {})
 
     assert full == full_record()
     assert dataclasses.replace(full, **{name: empty}) != full

@@ -8,15 +8,17 @@ from scripted_records import full_record
 from vg_keras.tables import to_pandas
 
 
-def test_each_row_is_a_step_and_a_variable_or_layer():
+def test_each_row_is_a_step_and_a_variable_a_layer_or_the_model():
     table = to_pandas([full_record(3), full_record(4)])
 
     assert table.index.names == ["step", "path"]
     assert list(table.index) == [
         (3, "dense/kernel"),
         (3, "dense"),
+        (3, ""),
         (4, "dense/kernel"),
         (4, "dense"),
+        (4, ""),
     ]
 
 
@@ -30,6 +32,7 @@ def test_the_numbers_equal_the_records():
     assert of_layer["saturated_units"] == 0.25
     assert of_layer["activations_zeros"] == 2
     assert of_layer[["gradients_norm", "update_ratio"]].isna().all()
+    assert table.loc[3, ""]["loss"] == 2.25
     assert (table["wall_time"] == 12.5).all()
 
 

@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vg_keras.alarm import TrainingProblem
     from vg_keras.callback import GradientMonitor
+    from vg_keras.checking import check
     from vg_keras.cost import Cost
     from vg_keras.log.format import FormatVersionError
     from vg_keras.log.reader import follow, iter_records, read_run
@@ -30,6 +32,8 @@ __all__ = [
     "Run",
     "Sketch",
     "Training",
+    "TrainingProblem",
+    "check",
     "follow",
     "iter_records",
     "profile",
@@ -45,6 +49,8 @@ _HOME = {
     "Run": "vg_keras.record",
     "Sketch": "vg_keras.sketch.sketch",
     "Training": "vg_keras.record",
+    "TrainingProblem": "vg_keras.alarm",
+    "check": "vg_keras.checking",
     "follow": "vg_keras.log.reader",
     "iter_records": "vg_keras.log.reader",
     "profile": "vg_keras.profiles",

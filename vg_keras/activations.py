@@ -148,6 +148,11 @@ PREDICTED = {name: found for name, found in ACTIVATIONS.items() if name not in _
 _ALIASES = {"swish": "silu"}
 
 
+def is_rectifier(name: str | None) -> bool:
+    """Whether the activation function of this name is zero for half of all inputs."""
+    return name in ACTIVATIONS and ACTIVATIONS[name].is_rectifier
+
+
 def get(activation: Any) -> Activation:
     """Returns an activation function with its derivative.
 

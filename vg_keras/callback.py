@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import weakref
 from collections.abc import Collection, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from vg_keras.alarm import Alarm, OnProblem, checked_on_problem, say
 from vg_keras.arguments import (
     check_backend,
     check_model,
@@ -36,14 +38,20 @@ from vg_keras.cost import Cost
 from vg_keras.filters import Filter, checked_filter
 from vg_keras.log.chart_rhythm import HistogramRhythm
 from vg_keras.loop import Watch
+from vg_keras.notebook_view import html
 from vg_keras.probe import Probe, as_probe
 from vg_keras.receiver import Receiver
-from vg_keras.record import Record, Run
+from vg_keras.record import ModelDescription, Record, Run, Training
 from vg_keras.recording import Recording
+from vg_keras.rules.diagnosis import Diagnosis
+from vg_keras.rules.examination import Examination
+from vg_keras.rules.rule import Rule
+from vg_keras.rules.verdict import Verdict
 from vg_keras.tables import to_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 _OF_TRAINING = {"params", "_model", "_receiver", "_recording", "_capture", "_trains", "_watch"}
 """Attributes that belong to the current training run, and that a copy does not keep."""
@@ -95,6 +103,16 @@ class GradientMonitor(keras.callbacks.Callback):
             and three numbers or histograms for each layer. What `read_run` reads is always written.
             In a long training run only some records have charts, since TensorBoard would not keep
             more of them.
+        on_problem: What to do about a problem that a rule finds; see `vg_keras.rules`. "warn"
+            prints it, once, "stop" prints it and stops training, "raise" raises a
+            `vg_keras.TrainingProblem`, None does nothing. A function is called with each
+            `vg_keras.rules.Diagnosis`. Training is stopped, or an error raised, only for problems
+            of severity "error". In a custom loop, "stop" sets `model.stop_training`, which the loop
+            must look at.
+        rules: Rules that replace the default ones of the same code, such as
+            `vg_keras.rules.VanishingGradient(decades=4)`, or that are added to them.
+        ignore: Codes of rules to silence, such as `"VG201"`. `"VG201:encoder/*"` silences a rule
+            for the layers and variables whose path matches the pattern.
         histogram_freq: How often to write histograms, as in `keras.callbacks.TensorBoard`: with the
             first record of every n-th epoch, or never if 0. None writes them with each record
             that has charts.
@@ -105,15 +123,18 @@ class GradientMonitor(keras.callbacks.Callback):
         records: The `vg_keras.Record`s of the current model that are in memory, over all calls of
             `fit`. If they would take more than 100 MB, every second one is dropped from memory;
             `run` reads it back from the log.
+        diagnoses: The problems of the current training run: `vg_keras.rules.Diagnosis` objects, the
+            most serious first.
+        verdict: The same with what was examined, as `print(monitor)` shows it.
         probe_run: The same as `run`, for the probe.
         probe_records: The same as `records`, for the probe.
         cost: The cost of recording so far: a `vg_keras.Cost`. It is written to the log too.
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If `update_freq`, `budget`, `charts`, `histogram_freq` or `probe` has an invalid
-            value. At the beginning of `fit`: if `log_dir` can't be written to, or a filter matches
-            nothing.
+        ValueError: If `update_freq`, `budget`, `charts`, `on_problem`, `ignore`, `histogram_freq`
+            or `probe` has an invalid value. At the beginning of `fit`: if `log_dir` can't be
+            written to, or a filter matches nothing.
         RuntimeError: If Keras does not run on the TensorFlow backend.
 
     Example:
@@ -137,6 +158,9 @@ class GradientMonitor(keras.callbacks.Callback):
         optimizer_state: bool = False,
         probe: Probe | tuple[Any, ...] | None = None,
         charts: Collection[str] | None = None,
+        on_problem: OnProblem = "warn",
+        rules: Sequence[Rule] = (),
+        ignore: Sequence[str] = (),
         histogram_freq: int | None = None,
     ) -> None:
         super().__init__()
@@ -157,7 +181,10 @@ class GradientMonitor(keras.callbacks.Callback):
         )
         path = None if log_dir is None else checked_path(log_dir)
         rhythm = HistogramRhythm(histogram_freq)
-        self._set_up(Receiver(path, checked_charts(charts), self.probe, rhythm))
+        examine = functools.partial(Examination, rules=tuple(rules), ignore=tuple(ignore))
+        examine(Training("", 0.0, ModelDescription("", ())))  # an invalid `ignore` raises here
+        alarm = Alarm(checked_on_problem(on_problem))
+        self._set_up(Receiver(path, checked_charts(charts), self.probe, rhythm, examine, alarm))
 
     def _set_up(self, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -193,6 +220,58 @@ class GradientMonitor(keras.callbacks.Callback):
     def records(self) -> list[Record]:
         """The records of the current model that are in memory, in step order."""
         return self._receiver.logs[0].records
+
+    @property
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """The problems of the current training run, the most serious first."""
+        return self.verdict.diagnoses
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the current training run."""
+        return self._receiver.logs[0].verdict
+
+    def __repr__(self) -> str:
+        """Returns how much was recorded, and how many problems were found."""
+        verdict, log_dir = self.verdict, self.log_dir
+        place = "in memory" if log_dir is None else f"in {log_dir}"
+        number = len(verdict.diagnoses)
+        problems = f"{number or 'no'} problem{'' if number == 1 else 's'}"
+        return f"<GradientMonitor: {verdict.num_records} records {place}, {problems}>"
+
+    def __str__(self) -> str:
+        """Returns the verdict, and the command that shows the log."""
+        command = self._receiver.log.command
+        return str(self.verdict) + (f"\nTo look at it: {command}" if command else "")
+
+    def _repr_html_(self) -> str:
+        """Returns what a notebook shows: the verdict, a figure, and a table by layer."""
+        run = self.run
+        training = run.latest if run.trainings else None
+        return html(self.verdict, training, self._receiver.log.command)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draws the norm of the gradient at the output of every layer, over the recorded steps.
+
+        Args:
+            axes: The matplotlib axes to draw on; new ones by default.
+
+        Returns:
+            The axes.
+
+        Raises:
+            LookupError: If nothing has been recorded.
+            ValueError: If no layer is monitored.
+        """
+        from matplotlib import pyplot
+
+        from vg_keras.figures.gradient_flow import gradient_flow
+
+        training = self.run.latest
+        if axes is None:
+            _, axes = pyplot.subplots(layout="constrained")
+        axes.set_title(self.verdict.title, fontsize="medium")
+        return gradient_flow(training, axes)
 
     @property
     def probe_run(self) -> Run:
@@ -238,8 +317,9 @@ class GradientMonitor(keras.callbacks.Callback):
         self._receiver.close()
         self._follow_model()
         self._recording.open(self.model)
-        if (self.params or {}).get("verbose"):
+        if self._is_verbose:
             self._introduce_log()
+        self._receiver.alarm.clear()
         self._is_first_epoch, self._has_given_up, self._is_over = True, False, False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -264,6 +344,7 @@ class GradientMonitor(keras.callbacks.Callback):
         if self._is_over:
             self._warn_of_inner_fit()
             return
+        self._tell_of_problems()
         recording, num_steps = self._recording, self.model.steps_per_execution
         start = recording.count.take(num_steps)
         due = recording.schedule.due(start, num_steps)
@@ -292,6 +373,7 @@ class GradientMonitor(keras.callbacks.Callback):
             self._recording.due.pause()
             self._receiver.wait()
             self._end_epoch(self._capture)
+            self._tell_of_problems()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Ends the training run and closes the event file."""
@@ -306,6 +388,18 @@ class GradientMonitor(keras.callbacks.Callback):
             self._give_up()
         self._recording.close(observer)
         thread_claims.release(self, self.model)
+        self._tell_of_problems(is_mid_line=False)
+        if self._is_verbose and self.verdict.num_records:
+            say(str(self))
+
+    @property
+    def _is_verbose(self) -> bool:
+        return bool((self.params or {}).get("verbose"))
+
+    def _tell_of_problems(self, is_mid_line: bool = True) -> None:
+        # With verbose=2 there is no progress bar.
+        has_progress_bar = (self.params or {}).get("verbose") in (1, "auto")
+        self._receiver.alarm.give(self.model, is_mid_line and has_progress_bar)
 
     def _end_epoch(self, capture: FitCapture) -> None:
         count = self._recording.count
@@ -321,8 +415,8 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def _introduce_log(self) -> None:
         introduction = self._receiver.log.introduction()
-        if introduction is not None and keras.config.is_interactive_logging_enabled():
-            print(introduction)
+        if introduction is not None:
+            say(introduction)
 
     def _warn_of_inner_fit(self) -> None:
         self._receiver.notices.warn_once(
@@ -385,7 +479,15 @@ class GradientMonitor(keras.callbacks.Callback):
         observer = loop_observer(model, optimizers, self._choice, self._recording.schedule.every)
         if not self._receiver.is_probing:
             self._probe(model)
-        self._watch = Watch(self, model, optimizers, observer, self._recording, self._introduce_log)
+        self._watch = Watch(
+            self,
+            model,
+            optimizers,
+            observer,
+            self._recording,
+            self._introduce_log,
+            lambda: self._receiver.alarm.give(model),
+        )
         return self._watch
 
     def _begin_with(self, model: keras.Model) -> None:

@@ -27,6 +27,7 @@ class Watch:
         observer: Observes the steps.
         recording: The recording that the steps belong to.
         introduce: Called once the log is open, to tell the user where it is.
+        tell_of_problems: Called after each step.
 
     Attributes:
         model: The watched model.
@@ -41,6 +42,7 @@ class Watch:
         observer: Observer,
         recording: Recording,
         introduce: Callable[[], None],
+        tell_of_problems: Callable[[], None],
     ) -> None:
         self.model = model
         self.is_open = False
@@ -49,6 +51,7 @@ class Watch:
         self._observer = observer
         self._recording = recording
         self._introduce = introduce
+        self._tell_of_problems = tell_of_problems
         self._batches = 1
         self._epoch = 0
 
@@ -75,6 +78,8 @@ class Watch:
         self._recording.due.pause()
         self._recording.close(self._observer)
         thread_claims.release(self._user, self.model)
+        if error is None:
+            self._tell_of_problems()
 
     def begin_epoch(self) -> None:
         """Marks the beginning of an epoch, for `update_freq="epoch"` and `histogram_freq`."""
@@ -115,3 +120,4 @@ class Watch:
             if due.last is not None:  # one step here may train on many batches
                 self._batches = max(due.last + 1 - step, 1)
                 count.next = step + self._batches
+        self._tell_of_problems()

@@ -87,7 +87,7 @@ def _reader(name: str, statistic: str) -> tuple[Quantity, Read]:
     if name in CURVES and (read := CHARTS[name][1].read) is not None:
         return CURVES[name], read
     if name in BY_NAME and BY_NAME[name].number is not None:
-        return BY_NAME[name], lambda record, path: float(getattr(record, name)[path])
+        return BY_NAME[name], lambda record, path: float(BY_NAME[name].values_in(record)[path])
     names = sorted({*CURVES, *(q.name for q in BY_NAME.values() if q.number is not None)})
     raise ValueError(f"`quantity` must be one of {', '.join(names)}. Received: quantity={name!r}.")
 

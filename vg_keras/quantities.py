@@ -7,9 +7,9 @@ TensorFlow nor Keras.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 from vg_keras.record import Record
 
@@ -77,10 +77,17 @@ class Quantity:
     stored_with: str | None = None
 
     def paths_in(self, record: Record) -> list[str]:
-        """Returns the paths that have a value in a record; empty for the model as a whole."""
-        if self.of == "model":
+        """Returns the paths that have a value in a record; for the model as a whole, `[""]`."""
+        if self.name == "global_gradient_norm":
             return [""] if record.gradients else []
-        return list(getattr(record, self.name))
+        return list(self.values_in(record))
+
+    def values_in(self, record: Record) -> Mapping[str, Any]:
+        """Returns the stored values of a record by path."""
+        found = getattr(record, self.name)
+        if self.of == "model":
+            return {} if found is None else {"": found}
+        return cast(Mapping[str, Any], found)
 
 
 _GRADIENT = "loss per unit of the variable"
@@ -422,6 +429,32 @@ QUANTITIES = (
         since=2,
         choice="activations",
     ),
+    Quantity(
+        name="loss",
+        of="model",
+        form="number",
+        unit="loss",
+        number=6,
+        since=3,
+        stored_with="gradients",
+    ),
+    Quantity(
+        name="nonfinite_data",
+        of="model",
+        form="count",
+        unit="numbers",
+        number=7,
+        since=3,
+        stored_with="gradients",
+    ),
+    Quantity(
+        name="unit_spread",
+        of="variables",
+        form="number",
+        unit="1",
+        number=8,
+        since=3,
+    ),
 )
 """Every quantity, in the order in which TensorBoard and tables show them."""
 
@@ -430,6 +463,9 @@ SKETCHES = tuple(q for q in QUANTITIES if q.form == "sketch")
 
 NUMBERS = tuple(q for q in QUANTITIES if q.form != "sketch" and q.number is not None)
 """The stored quantities that are one number for each path."""
+
+OF_MODEL = frozenset(q.name for q in NUMBERS if q.of == "model")
+"""The names of the stored numbers of the model as a whole, which have no path."""
 
 EXTRAS = {
     sketch.name: tuple(q.name for q in NUMBERS if q.stored_with == sketch.name)

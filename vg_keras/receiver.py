@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from vg_keras.alarm import Alarm
 from vg_keras.background import Background
 from vg_keras.capture.decode import Decoder, Observation
 from vg_keras.capture.devices import suffix_of_worker
@@ -26,11 +27,17 @@ from vg_keras.log.format import RUN_NAME
 from vg_keras.log.storage import directory_of_copy
 from vg_keras.notices import Notices
 from vg_keras.probe import Probe
+from vg_keras.record import Training
+from vg_keras.rules.examination import Examination
 from vg_keras.training_log import Beginning, TrainingLog
 
 RECORDS_THAT_SHOW_ALL = {True: 3, False: 100}
 """Records after which anything not yet observed counts as missing, by whether `fit` runs a traced
 step. In eager steps and custom loops, the parts of a GAN may be trained at different rates."""
+
+RECORDS_WITH_UNIT_SPREAD = 3
+"""Number of records of a training run with `unit_spread`: units that differ at all differ soon, and
+to read all kernels takes as long as a copy of the weights."""
 
 
 class Receiver:
@@ -41,6 +48,8 @@ class Receiver:
         kinds: Which charts to write, a subset of `charts.KINDS`.
         probe: The probe, or None.
         histograms: Decides which records have histograms.
+        examine: Returns what looks for problems in the records of a training run.
+        alarm: Tells the user about them.
 
     Attributes:
         log: The log of the training batches.
@@ -54,6 +63,8 @@ class Receiver:
         kinds: Collection[str],
         probe: Probe | None,
         histograms: HistogramRhythm,
+        examine: Callable[[Training], Examination] | None,
+        alarm: Alarm,
     ) -> None:
         self.log_dir = log_dir
         self.histograms = histograms
@@ -61,8 +72,10 @@ class Receiver:
         """Called by the background thread with the seconds that it spent on a record."""
         self.num_records = 0
         self.is_copy = False
-        self.log = TrainingLog(RUN_NAME, kinds)
-        self.probe_log = TrainingLog(probe.name, kinds) if probe else None
+        self.alarm = alarm
+        self.log = TrainingLog(RUN_NAME, kinds, examine)
+        self.log.on_problem = alarm.post
+        self.probe_log = TrainingLog(probe.name, kinds, examine) if probe else None
         self.notices = Notices()
         self._background = Background()
         self._probe_pass: ProbePass | None = None
@@ -246,8 +259,13 @@ class Receiver:
             return []
         if observer not in self._decoders:
             self._decoders[observer] = observer.decoder()
+        is_early = self._num_in_training < RECORDS_WITH_UNIT_SPREAD
         observation = Observation(
-            self._decoders[observer], kept, frozenset(observer.without_gradient), time.time()
+            self._decoders[observer],
+            kept,
+            frozenset(observer.without_gradient),
+            time.time(),
+            observer.unit_spreads() if is_early and log is self.log else {},
         )
         # Another thread turns rows into records and charts: this takes longer than reading them,
         # and no device should wait for it.
@@ -269,6 +287,7 @@ class Receiver:
         log, *probe_logs = [log.copied() for log in self.logs]
         return {
             "log_dir": self.log_dir,
+            "on_problem": self.alarm.on_problem,
             "log": log,
             "probe_log": probe_logs[0] if probe_logs else None,
             "histograms": self.histograms.copied(),
@@ -276,8 +295,10 @@ class Receiver:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restores a copy."""
-        Receiver.__init__(self, state["log_dir"], (), None, state["histograms"])
+        alarm = Alarm(state["on_problem"])
+        Receiver.__init__(self, state["log_dir"], (), None, state["histograms"], None, alarm)
         self.log, self.probe_log = state["log"], state["probe_log"]
+        self.log.on_problem = alarm.post
         self.is_copy = True
 
 

@@ -83,6 +83,15 @@ class Record:
             example of this record and the previous ones, up to ten in all. Absent at the first
             record.
         dead_unit_examples: For the same layers, the number of these examples.
+        loss: The loss that was differentiated, without loss scale: for Keras's own losses, the mean
+            over the batch, with penalties. The sum of all of them if the step differentiates
+            several, as in a GAN. None if it could not be observed.
+        nonfinite_data: How many floating-point numbers of the batch that `fit` passed to
+            `train_step` (inputs, targets and sample weights) are NaN or infinite. None outside of
+            `fit`, where the data is not known.
+        unit_spread: For each kernel, how much its units differ: the L2 norm of the kernel minus its
+            mean over the units, divided by the L2 norm of the kernel. 0 if all units of the layer
+            are alike. Read after the update, and only at the first records of a training run.
     """
 
     step: int
@@ -102,6 +111,9 @@ class Record:
     saturated_units: Mapping[str, float] = field(default_factory=dict)
     dead_units: Mapping[str, float] = field(default_factory=dict)
     dead_unit_examples: Mapping[str, int] = field(default_factory=dict)
+    loss: float | None = None
+    nonfinite_data: int | None = None
+    unit_spread: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Makes every mapping list its paths if one is missing."""
@@ -198,6 +210,9 @@ class LayerDescription:
         variables: The monitored variables that it owns.
         output_shape: The shape of its output, with None for a dimension that varies, or None if its
             output is not monitored.
+        kernel_initializer: The initializer of its kernel as Keras serializes it, or None if it has
+            none.
+        bias_initializer: The same for its bias.
     """
 
     path: str
@@ -205,6 +220,8 @@ class LayerDescription:
     activation: str | None
     variables: tuple[VariableDescription, ...]
     output_shape: tuple[int | None, ...] | None = None
+    kernel_initializer: Mapping[str, Any] | None = None
+    bias_initializer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ _OF_SKETCH = ("norm", "rms", "mean", "min", "max", "zeros", "nonfinite")
 def to_pandas(records: Iterable[Record]) -> pd.DataFrame:
     """Returns records as a table, with one row for each step and each variable or layer.
 
+    Numbers of the model as a whole, such as the loss, are in a row whose path is empty.
+
     Args:
         records: The records.
 
@@ -53,7 +55,7 @@ def _columns_by_path(record: Record) -> dict[str, dict[str, Any]]:
             columns = {f"{quantity.name}_{part}": getattr(sketch, part) for part in _OF_SKETCH}
             found.setdefault(path, {}).update(columns)
     for quantity in NUMBERS:
-        for path, value in getattr(record, quantity.name).items():
+        for path, value in quantity.values_in(record).items():
             found.setdefault(path, {})[quantity.name] = value
     for path in record.update_norms:
         found[path]["update_ratio"] = record.update_ratio(path)

@@ -24,6 +24,7 @@ from vg_keras.quantities import SKETCHES
 from vg_keras.record import ModelDescription, Record, Run, Settings, Training
 from vg_keras.rules.diagnosis import Diagnosis
 from vg_keras.rules.examination import Examination
+from vg_keras.rules.verdict import Verdict
 
 MAX_BYTES = 100_000_000
 """Bytes of memory that the records of a log may take. A record of 8 layers takes 80 kB, one of 200
@@ -55,7 +56,8 @@ class _Kept:
         records: The records that are in memory.
         num_records: The number of all its records.
         paths: The paths of its event files.
-        examination: What looks for problems in its records, or None in a copy.
+        examination: Looks for problems in its records, or None if nothing does.
+        past_verdict: The verdict so far, if the examination has ended.
     """
 
     training: Training
@@ -63,11 +65,12 @@ class _Kept:
     num_records: int = 0
     paths: list[str] = field(default_factory=list)
     examination: Examination | None = None
+    past_verdict: Verdict = field(default_factory=Verdict)
 
     @property
-    def diagnoses(self) -> tuple[Diagnosis, ...]:
-        """All diagnoses so far."""
-        return self.examination.diagnoses if self.examination else ()
+    def verdict(self) -> Verdict:
+        """The verdict on all its records."""
+        return self.past_verdict if self.examination is None else self.examination.verdict
 
     def as_training(self) -> Training:
         """Returns the training run with all its records, in memory or on disk."""
@@ -87,11 +90,23 @@ class TrainingLog:
     Args:
         run_name: The name of the TensorBoard run, a subdirectory of the log directory.
         kinds: Which charts to write, a subset of `charts.KINDS`.
+        examine: Returns what looks for problems in the records of a training run, or None.
+
+    Attributes:
+        on_problem: Called with each new problem, in the thread that adds the record.
     """
 
-    def __init__(self, run_name: str, kinds: Collection[str]) -> None:
+    def __init__(
+        self,
+        run_name: str,
+        kinds: Collection[str],
+        examine: Callable[[Training], Examination] | None = None,
+    ) -> None:
         self.run_name = run_name
         self._kinds = kinds
+        self._examine = examine
+        self.on_problem: Callable[[Diagnosis], None] | None = None
+        self._has_failed_to_examine = False
         self._kept: list[_Kept] = []
         self._beginning: Beginning | None = None
         self._directory: str | None = None
@@ -113,6 +128,11 @@ class TrainingLog:
         directory = self._directory
         path = directory if directory is None or is_remote(directory) else Path(directory)
         return Run(path, tuple(kept.as_training() for kept in self._kept))
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the training run that began last."""
+        return self._kept[-1].verdict if self._kept else Verdict()
 
     @property
     def records(self) -> list[Record]:
@@ -145,6 +165,13 @@ class TrainingLog:
         self._directory, self._warn = os.path.join(log_dir, self.run_name + suffix), warn
         self._writer = RecordWriter(self._directory, self._kinds, warn)
 
+    @property
+    def command(self) -> str | None:
+        """The command that shows the log in TensorBoard, or None if there is no log."""
+        if self._directory is None:
+            return None
+        return f"tensorboard --logdir {shlex.quote(os.path.dirname(self._directory))}"
+
     def introduction(self) -> str | None:
         """Returns a message with the location of the log, the first time it is called."""
         directory = self._directory
@@ -164,7 +191,7 @@ class TrainingLog:
         return (
             f"GradientMonitor writes to {directory}{others if num_others else ''}."
             f"{separately if num_others else ''} "
-            f"To look at it: tensorboard --logdir {shlex.quote(os.path.dirname(directory))}"
+            f"To look at it: {self.command}"
         )
 
     def reset(self) -> None:
@@ -190,12 +217,27 @@ class TrainingLog:
         kept.num_records += 1
         self._bytes += bytes_of(record)
         self._drop_some()
+        self._look_for_problems(record, kept)
         if self._writer is not None:
             if self._writer.path not in kept.paths:
                 kept.paths.append(self._writer.path)
-            if kept.examination is not None:
-                kept.examination.update(record)
-            self._writer.write(record, kept.training, has_histograms, kept.diagnoses)
+            self._writer.write(record, kept.training, has_histograms, kept.verdict.diagnoses)
+
+    def _look_for_problems(self, record: Record, kept: _Kept) -> None:
+        if kept.examination is None or self._has_failed_to_examine:
+            return
+        try:
+            new = kept.examination.update(record)
+        except Exception as error:  # noqa: BLE001 - a user's rule may raise anything
+            self._has_failed_to_examine = True
+            self._warn(
+                f"GradientMonitor could not examine step {record.step}: {error!r}. Nothing more is "
+                "examined. Training goes on, and records are still kept."
+            )
+            return
+        for diagnosis in new:
+            if self.on_problem is not None:
+                self.on_problem(diagnosis)
 
     def close(self, cost: Cost | None = None) -> None:
         """Closes the event file.
@@ -212,7 +254,7 @@ class TrainingLog:
     def _close_file(self) -> None:
         if self._writer is not None:
             for kept in self._kept[-1:]:
-                self._writer.finish(kept.diagnoses, kept.num_records)
+                self._writer.finish(kept.verdict.diagnoses, kept.num_records)
             self._writer.close()
             self._bytes_closed += self._writer.num_bytes
             self._writer = None
@@ -241,7 +283,8 @@ class TrainingLog:
             dataclasses.replace(beginning.settings, batch_size=examples),
             resumed_from=beginning.resumed_from,
         )
-        self._kept.append(_Kept(training, examination=Examination(model)))
+        examination = None if self._examine is None else self._examine(training)
+        self._kept.append(_Kept(training, examination=examination))
         return self._kept[-1]
 
     def _begin_file(self) -> None:
@@ -264,10 +307,14 @@ class TrainingLog:
 
     def copied(self) -> TrainingLog:
         """Returns the log for a copy of the monitor: the records, but no open file."""
-        copy = TrainingLog(self.run_name, self._kinds)
+        copy = TrainingLog(self.run_name, self._kinds, self._examine)
         copy._kept = [
             dataclasses.replace(
-                kept, records=list(kept.records), paths=list(kept.paths), examination=None
+                kept,
+                records=list(kept.records),
+                paths=list(kept.paths),
+                examination=None,
+                past_verdict=kept.verdict,
             )
             for kept in self._kept
         ]

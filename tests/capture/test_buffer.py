@@ -1,10 +1,12 @@
 """The buffer returns what was stored, per slot and per replica, until it is emptied."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from vg_keras.capture.buffer import Buffer
+from vg_keras.capture.buffer import NUM_EXTRAS, Buffer
 from vg_keras.statistics.active_units import MAX_UNITS
 from vg_keras.statistics.tensor_sketch import sketch_all
 
@@ -13,7 +15,7 @@ A, B = [1.0, 2.0, -2.0], [[0.0, 0.0], [3.0, 4.0]]  # norms 3 and 5
 
 def store(buffer, step, tensors, rows=None, slot=0, extras=None):
     sketches = sketch_all([tf.constant(values, tf.float32) for values in tensors])
-    extras = np.zeros([len(tensors), 2]) if extras is None else extras
+    extras = np.zeros([len(tensors), NUM_EXTRAS]) if extras is None else extras
     rows = range(len(tensors)) if rows is None else rows
     buffer.store(slot, tf.constant(step, tf.int64), rows, sketches, tf.constant(extras, tf.float64))
 
@@ -62,12 +64,23 @@ def test_emptying_the_buffer_removes_all_earlier_values(num_slots):
 @pytest.mark.parametrize("num_slots", [1, 3])
 def test_rows_can_be_stored_in_any_order(num_slots):
     buffer = Buffer(3, 0, num_slots)
-    extras = [[1, 2], [3, 4], [5, 6]]
+    extras = np.arange(3 * NUM_EXTRAS).reshape([3, NUM_EXTRAS])
     store(buffer, 0, [A, B, [9.0]], rows=[2, 0, 1], extras=extras)
     ((rows,),) = buffer.read()
 
     assert norms_of(rows, [0, 1, 2]) == [5, 9, 3]
-    assert [rows.extras(row) for row in range(3)] == [[3, 4], [5, 6], [1, 2]]
+    assert [rows.extras(row) for row in range(3)] == extras[[1, 2, 0]].tolist()
+
+
+def test_a_number_that_is_not_known_is_none_even_beside_nan():
+    buffer = Buffer(1, 0, 1)
+    extras = tf.fill([1, NUM_EXTRAS], tf.constant(math.nan, tf.float64))
+    known = [[True, False] + [False] * (NUM_EXTRAS - 2)]
+    buffer.store(0, tf.constant(0, tf.int64), [0], sketch_all([tf.ones([2])]), extras, known)
+    ((rows,),) = buffer.read()
+
+    assert math.isnan(rows.extras(0)[0])
+    assert rows.extras(0)[1:] == [None] * (NUM_EXTRAS - 1)
 
 
 def test_rows_can_be_stored_in_parts():
@@ -125,7 +138,7 @@ def test_values_are_stored_in_a_graph_and_under_xla_too(jit_compile):
     @tf.function(jit_compile=jit_compile)
     def step(slot, number):
         sketches = sketch_all([tf.constant(A), tf.constant([5.0]) * tf.cast(number, tf.float32)])
-        buffer.store(slot, number, [1, 0], sketches, tf.zeros([2, 2], tf.float64))
+        buffer.store(slot, number, [1, 0], sketches, tf.zeros([2, NUM_EXTRAS], tf.float64))
         buffer.store_active(slot, [0], tf.ones([1, MAX_UNITS], tf.bool))
 
     step(tf.constant(1), tf.constant(3, tf.int64))
@@ -142,7 +155,9 @@ def test_each_replica_keeps_its_own_values(two_replicas):
     def replica():
         number = tf.distribute.get_replica_context().replica_id_in_sync_group + 1
         sketches = sketch_all([tf.cast(number, tf.float32) * tf.constant(A)])
-        buffer.store(0, tf.constant(2, tf.int64), [0], sketches, tf.zeros([1, 2], tf.float64))
+        buffer.store(
+            0, tf.constant(2, tf.int64), [0], sketches, tf.zeros([1, NUM_EXTRAS], tf.float64)
+        )
         active = tf.equal(tf.range(MAX_UNITS), tf.cast(number, tf.int32))
         buffer.store_active(0, [0], active[tf.newaxis])
 

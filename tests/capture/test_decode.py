@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 from small_models import reset_keras
 
-from vg_keras.capture.buffer import Rows
+from vg_keras.capture.buffer import NUM_EXTRAS, Rows
 from vg_keras.capture.decode import Decoder
 from vg_keras.capture.describe import describe
 from vg_keras.capture.plan import (
@@ -53,15 +53,17 @@ def maker_of(plan, units=4, called=()):
 def rows_of(plan, filled, step=5, active=()):
     """Returns the rows of one replica; `filled` maps kind and path to values and extras."""
     counts = np.zeros([len(plan.row_of), 2048], np.int64)
-    numbers = np.full([len(plan.row_of), 11], math.nan)
+    numbers = np.zeros([len(plan.row_of), 9 + NUM_EXTRAS])
+    known = np.zeros([len(plan.row_of), 1 + NUM_EXTRAS], np.bool_)
     for key, (values, *extras) in filled.items():
         row = plan.row_of[key]
         counts[row], numbers[row, :8] = sketch(np.float32(values))
         numbers[row, 8] = step
-        numbers[row, 9 : 9 + len(extras)] = extras
+        numbers[row, 9 : 9 + len(extras)] = [extra or 0.0 for extra in extras]
+        known[row, : 1 + len(extras)] = [True, *(extra is not None for extra in extras)]
     masks = np.zeros([len(plan.mask_of), MAX_UNITS], np.bool_)
     masks[0, list(active)] = True
-    return Rows(counts, numbers, masks)
+    return Rows(counts, numbers, known, masks)
 
 
 def norms_in(sketches):
@@ -146,7 +148,7 @@ def two_replicas(plan, *examples, shares=(0.5, 0.5), active=((), ())):
             {
                 (GRADIENT, KERNEL): ([7.0], 0.5, 2.0),
                 (WEIGHT, KERNEL): ([9.0],),
-                (ACTIVATION, A): (np.full([of_replica, 4], 3.0), math.nan, of_replica),
+                (ACTIVATION, A): (np.full([of_replica, 4], 3.0), None, of_replica),
                 (ACTIVATION, B): (np.full([of_replica, 2], 3.0), share, of_replica),
                 (ACTIVATION_GRADIENT, B): (np.full([of_replica, 2], 1.0),),
             },

@@ -1,5 +1,7 @@
 """How the log describes a model and its training settings."""
 
+import dataclasses
+
 import keras
 import pytest
 from keras import layers
@@ -20,6 +22,10 @@ def described(model, variables=None, **how):
     return describe(model, variables, ModelMap(model).paths, **how)
 
 
+def without_initializers(layer):
+    return dataclasses.replace(layer, kernel_initializer=None, bias_initializer=None)
+
+
 def test_a_model_is_described_by_its_layers():
     model = keras.Sequential(
         [
@@ -32,7 +38,7 @@ def test_a_model_is_described_by_its_layers():
     description = described(model)
 
     assert description.name == "sequential"
-    assert description.layers == (
+    assert tuple(map(without_initializers, description.layers)) == (
         LayerDescription(
             "sequential/dense",
             "Dense",
@@ -52,6 +58,23 @@ def test_a_model_is_described_by_its_layers():
             ),
         ),
     )
+
+
+def test_a_layer_is_described_by_its_initializers():
+    kernel = keras.initializers.RandomNormal(stddev=0.5)
+    model = keras.Sequential([keras.Input([3]), layers.Dense(4, kernel_initializer=kernel)])
+    (layer,) = described(model).layers
+
+    assert layer.kernel_initializer["class_name"] == "RandomNormal"
+    assert layer.kernel_initializer["config"]["stddev"] == 0.5
+    assert layer.bias_initializer["class_name"] == "Zeros"
+
+
+def test_an_initializer_that_is_a_function_has_no_settings():
+    layer = layers.Dense(4, kernel_initializer=lambda shape, dtype: keras.ops.ones(shape, dtype))
+    model = keras.Sequential([keras.Input([3]), layer])
+
+    assert described(model).layers[0].kernel_initializer is None
 
 
 def test_only_monitored_variables_are_described():

@@ -189,14 +189,32 @@ def test_updates_are_stored_next_to_their_gradients(model, mode):
     plan, rows = stored(model, gradients=gradients, before=before, after=after, mode=mode)
     found = {path: rows.extras(plan.row_of[GRADIENT, path]) for path in (A, B)}
 
-    assert found[A] == pytest.approx([13, 2], rel=1e-6)
-    assert found[B] == pytest.approx([0.5, 5], rel=1e-6)
+    assert found[A] == [pytest.approx(13, rel=1e-6), pytest.approx(2, rel=1e-6), None, None]
+    assert found[B] == [pytest.approx(0.5, rel=1e-6), pytest.approx(5, rel=1e-6), None, None]
 
 
-def test_without_update_measurement_the_update_norm_is_nan(model):
+def test_without_update_measurement_the_update_norm_is_not_known(model):
     plan, rows = stored(model, gradients={A: tf.ones([2])}, before={A: tf.ones([2])})
 
-    assert np.isnan(rows.extras(plan.row_of[GRADIENT, A])).all()
+    assert rows.extras(plan.row_of[GRADIENT, A]) == [None] * 4
+
+
+def test_loss_and_nonfinite_data_are_stored_once(model, mode):
+    gradients = {A: tf.ones([2]), B: tf.ones([2])}
+    losses = [tf.constant(6.0), tf.constant([1.0, 3.0], tf.float16)]
+    data = [tf.constant([1.0, math.nan, math.inf]), tf.constant([[-math.inf]], tf.float64)]
+    more = {"losses": losses, "data": data, "scale": tf.constant(4.0)}
+    plan, rows = stored(model, gradients=gradients, mode=mode, **more)
+    found = {path: rows.extras(plan.row_of[GRADIENT, path])[2:] for path in (A, B)}
+
+    assert sorted(found.values(), key=str) == [[2.5, 3], [None, None]]
+
+
+def test_a_loss_of_nan_is_known(model, mode):
+    losses = [tf.constant(math.nan)]
+    plan, rows = stored(model, gradients={A: tf.ones([2])}, losses=losses, mode=mode)
+
+    assert math.isnan(rows.extras(plan.row_of[GRADIENT, A])[2])
 
 
 def test_saturated_fraction_and_example_count_are_stored_with_the_outputs(model, mode):
@@ -207,14 +225,14 @@ def test_saturated_fraction_and_example_count_are_stored_with_the_outputs(model,
     plan, rows = stored(model, calls=calls, mode=mode)
     found = {path: rows.extras(plan.row_of[ACTIVATION, path]) for path in (TANH, RELU)}
 
-    assert found[TANH] == [0.5, 2]
-    assert found[RELU] == pytest.approx([math.nan, 4], nan_ok=True)
+    assert found[TANH] == [0.5, 2, None, None]
+    assert found[RELU] == [None, 4, None, None]
 
 
 def test_a_scalar_output_counts_as_one_example(model):
     plan, rows = stored(model, calls={TANH: [call(0.5)]})
 
-    assert rows.extras(plan.row_of[ACTIVATION, TANH]) == [0, 1]
+    assert rows.extras(plan.row_of[ACTIVATION, TANH])[:2] == [0, 1]
 
 
 def active_units(model, values, axis=-1, mode="eager"):

@@ -259,7 +259,7 @@ def test_the_number_of_each_kind_on_disk_never_changes():
     assert norms == pytest.approx(
         {0: 5, 1: 10, 2: 0.5, 3: 2, 4: 7, 5: math.sqrt(3), 6: math.sqrt(50), 7: 9}
     )
-    assert values == {0: 0.5, 1: 2, 2: 8, 3: 0.25, 4: 0.125, 5: 16}
+    assert values == {0: 0.5, 1: 2, 2: 8, 3: 0.25, 4: 0.125, 5: 16, 6: 2.25, 7: 5, 8: 0.75}
 
 
 @pytest.mark.parametrize(

@@ -202,9 +202,12 @@ def test_everything_that_a_training_run_measures_is_read_back(tmp_path):
 
     assert all_contents(run.latest.records) == all_contents(monitor.records)
     assert all_contents(probe.latest.records) == all_contents(monitor.probe_records)
-    assert [
+    empty = [
         f.name for f in dataclasses.fields(Record) if not getattr(run.latest.records[-1], f.name)
-    ] == ["without_gradient"]
+    ]
+    assert empty == ["without_gradient", "nonfinite_data"]
+    assert run.latest.records[-1].nonfinite_data == 0
+    assert run.latest.records[-1].loss > 0
 
 
 VERSION_1 = Path(__file__).parent / "data" / "events.out.tfevents.format_version_1"

@@ -3,15 +3,33 @@
 import math
 
 import numpy as np
-from scripted_records import layer, model_of, sketch_of
+from scripted_records import model_of, sketch_of, training_of
 
-from vg_keras.record import Record
+from vg_keras.record import LayerDescription, Record, VariableDescription
 
 DEPTH = 5
 HIDDEN = [f"net/hidden_{i}" for i in range(1, DEPTH + 1)]
 LAYERS = [*HIDDEN, "net/output"]
 KERNELS = [f"{path}/kernel" for path in LAYERS]
-MODEL = model_of(*(layer(path, "kernel", "bias", output_shape=(None, 4)) for path in LAYERS))
+
+
+def network(activation=None, kernel_initializer=None, layers=LAYERS, kind="Dense"):
+    """The description of a network of equal layers of four units."""
+
+    def variables(path):
+        shapes = {"kernel": (4, 4), "bias": (4,)}
+        return tuple(VariableDescription(f"{path}/{n}", s, "float32") for n, s in shapes.items())
+
+    initializer = kernel_initializer and {"class_name": kernel_initializer, "config": {}}
+    return model_of(
+        *(
+            LayerDescription(path, kind, activation, variables(path), (None, 4), initializer)
+            for path in layers
+        )
+    )
+
+
+MODEL = network()
 
 
 def by_layer(factor, last=1.0):
@@ -35,9 +53,9 @@ def record_at(step=0, signal=None, norms=None, updates=None, **quantities):
     return Record(step, 0.0, **fields | quantities)
 
 
-def findings(rule, records, model=MODEL):
+def findings(rule, records, model=MODEL, **how):
     """What a rule finds in each record."""
-    watch = rule.start(model)
+    watch = rule.start(training_of(model=model, **how))
     return [watch(record) for record in records]
 
 

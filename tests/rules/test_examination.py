@@ -1,9 +1,10 @@
 """Rules over a whole training run: what is reported, since when, and what is silenced."""
 
 import pytest
-from scripted import HIDDEN, KERNELS, MODEL, by_layer, record_at, with_nan
+from scripted import HIDDEN, KERNELS, MODEL, by_layer, network, record_at, with_nan
 from scripted_records import training_of
 
+from vg_keras.record import Settings
 from vg_keras.rules import Examination, diagnose
 from vg_keras.rules.vanishing_gradient import VanishingGradient
 
@@ -31,7 +32,7 @@ def test_a_problem_is_one_diagnosis_with_its_first_and_last_step():
 
 
 def test_live_a_diagnosis_is_new_once_and_the_same_as_afterwards():
-    examination = Examination(MODEL)
+    examination = Examination(training_of(model=MODEL))
     new = [examination.update(record) for record in RECORDS]
 
     assert [len(diagnoses) for diagnoses in new] == [0, 1, 0, 0]
@@ -44,6 +45,33 @@ def test_the_most_serious_problem_comes_first():
 
     assert [diagnosis.code for diagnosis in found] == ["VG301", "VG501"]
     assert (found[0].first_step, found[0].last_step) == (0, 2)
+
+
+def test_advice_of_the_finding_replaces_that_of_the_rule():
+    model = network("tanh", "RandomNormal")
+    records = [record_at(0, by_layer(0.1), updates=SLOW)]
+    in_general, in_particular = (
+        diagnose(training_of(*records, model=m))[0].advice for m in (MODEL, model)
+    )
+
+    assert in_general == VanishingGradient.advice
+    assert in_particular != in_general
+
+
+def test_a_rule_without_the_quantities_it_needs_is_named_and_not_applied():
+    settings = Settings(quantities=("gradients", "loss"))
+    examination = Examination(training_of(model=MODEL, settings=settings))
+    for record in RECORDS:
+        examination.update(record)
+
+    assert examination.diagnoses == ()
+    assert str(examination.not_applied[1]) == (
+        "VG101 vanishing-gradient was not applied: activation_gradients not recorded."
+    )
+
+
+def test_a_log_that_does_not_say_what_it_records_lacks_nothing():
+    assert Examination(training_of(model=MODEL)).not_applied == ()
 
 
 @pytest.mark.parametrize("entry", ["VG101", "VG101:net/hidden_*"])
@@ -61,4 +89,4 @@ def test_a_threshold_can_be_changed():
 
 def test_an_unknown_code_is_rejected():
     with pytest.raises(ValueError, match=r"`ignore` must name rules: VG101, .* Received: VG999\."):
-        Examination(MODEL, ignore=["VG999"])
+        Examination(training_of(), ignore=["VG999"])

@@ -1,7 +1,8 @@
 """VG102 on scripted records."""
 
 import pytest
-from scripted import HIDDEN, KERNELS, by_layer, findings, is_sick, record_at
+from scripted import HIDDEN, KERNELS, LAYERS, by_layer, findings, is_sick, network, record_at
+from scripted_records import sketch_of
 
 from vg_keras.rules.exploding_gradient import ExplodingGradient
 
@@ -36,10 +37,40 @@ def test_a_norm_that_jumps_beyond_a_thousand_times_its_median_is_found(jump, sic
 def test_a_jump_among_the_first_records_is_not_judged():
     records = [record_at(step) for step in range(9)]
 
-    assert not is_sick(RULE, *records, record_at(9, norms=[1e9] * 6))
+    assert not is_sick(RULE, *records, record_at(9, norms=[1e5] * 6))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "output", "sick"),
+    [(1.1e6, 2e3, True), (0.9e6, 2e3, False), (1.1e6, 1e3, False)],
+)
+def test_a_gradient_a_million_times_its_kernel_is_found_if_outputs_are_huge_too(
+    ratio, output, sick
+):
+    outputs = {path: sketch_of([output, 0.0]) for path in LAYERS}
+    record = record_at(0, norms=[1.0, ratio, 1.0, 1.0, 1.0, 1.0], activations=outputs)
+    (finding,) = findings(RULE, [record])
+
+    assert (finding is not None) is sick
+    assert not sick or finding.paths == (KERNELS[1],)
+
+
+def test_one_example_that_is_not_learned_among_many_that_are_is_healthy():
+    norms = [5.0] + [1e-9] * 12 + [5.0] + [1e-9] * 3
+    records = [record_at(step, norms=[norm] * 6) for step, norm in enumerate(norms)]
+
+    assert findings(RULE, records) == [None] * len(norms)
+
+
+def test_theory_names_the_initializer_as_the_cause():
+    model = network("linear", "HeNormal")
+    (finding,) = findings(RULE, [record_at(0, by_layer(6.0))], model)
+
+    assert "theory predicts a factor of 1.4 per layer for linear with HeNormal" in finding.cause
+    assert finding.cause.endswith("which does not explain it.")
 
 
 def test_a_norm_that_grows_slowly_is_healthy():
-    records = [record_at(step, norms=[2.0**step] * 6) for step in range(40)]
+    records = [record_at(step, norms=[1.3**step] * 6) for step in range(40)]
 
     assert findings(RULE, records) == [None] * 40

@@ -1,7 +1,7 @@
 """VG101 on scripted records."""
 
 import pytest
-from scripted import DEPTH, HIDDEN, NOTHING, by_layer, findings, is_sick, record_at
+from scripted import DEPTH, HIDDEN, NOTHING, by_layer, findings, is_sick, network, record_at
 
 from vg_keras.rules.vanishing_gradient import VanishingGradient
 
@@ -17,8 +17,8 @@ def test_a_signal_that_shrinks_a_thousandfold_is_found_at_the_first_record():
     assert finding.evidence["decades"] == pytest.approx(DEPTH - 1)
     assert finding.evidence["factor_per_layer"] == pytest.approx(0.1)
     assert finding.message == (
-        "the gradient shrinks 10,000-fold from net/hidden_5 to net/hidden_1, by a factor of 0.1 "
-        "per layer. Almost nothing reaches net/hidden_1."
+        "almost no gradient reaches net/hidden_1. It shrinks 10,000-fold from net/hidden_5 to "
+        "net/hidden_1, by a factor of 0.1 per layer."
     )
 
 
@@ -33,8 +33,68 @@ def test_a_converged_network_with_small_gradients_everywhere_is_healthy():
     assert not is_sick(RULE, record_at(0, [1e-12] * 6, updates=[1e-12] * 6))
 
 
-def test_an_optimizer_that_moves_the_first_layer_as_far_as_the_last_is_healthy():
-    assert not is_sick(RULE, record_at(0, by_layer(0.1), updates=[1e-3] * 6))
+def adapted(*losses):
+    """Records of a vanishing gradient that the optimizer makes up for, 40 steps apart."""
+    return [
+        record_at(40 * number, by_layer(0.1), updates=[1e-3] * 6, loss=loss)
+        for number, loss in enumerate(losses)
+    ]
+
+
+def test_an_optimizer_that_makes_up_for_it_is_given_a_hundred_steps_and_six_records():
+    found = findings(RULE, adapted(2.5, 2.3, 2.3, 2.3, 2.3, 2.3))
+
+    assert [finding is not None for finding in found] == [False] * 5 + [True]
+
+
+def test_an_optimizer_that_makes_up_for_it_and_learns_is_healthy():
+    assert findings(RULE, adapted(2.5, 2.3, 1.5, 1.4, 1.3, 1.3)) == [None] * 6
+
+
+def test_a_network_that_has_learned_is_healthy():
+    losses = [2.5, 2.5, 2.5, 0.1, 0.1, 0.1]
+    records = [record_at(20 * n, by_layer(0.1), updates=SLOW, loss=x) for n, x in enumerate(losses)]
+    found = findings(RULE, records)
+
+    assert [finding is not None for finding in found] == [True] * 4 + [False] * 2
+
+
+def test_a_signal_that_is_zero_behind_a_rectifier_is_left_to_the_rule_on_dead_units():
+    record = record_at(0, [0, 0, 0, 0, 1, 1], updates=SLOW)
+
+    assert findings(RULE, [record], network("relu")) == [None]
+    assert findings(RULE, [record], network("tanh")) != [None]
+
+
+def test_theory_names_the_activation_as_the_cause():
+    record = record_at(0, by_layer(0.15), updates=SLOW)
+    (finding,) = findings(RULE, [record], network("sigmoid", "GlorotUniform"))
+
+    assert finding.cause.endswith(
+        "Before the first step, theory predicts a factor of 0.24 per layer for sigmoid with "
+        "GlorotUniform: the activation is the cause, whatever the initializer."
+    )
+    assert finding.evidence["predicted_factor_per_layer"] == pytest.approx(0.236, rel=1e-2)
+    assert finding.advice == ()
+
+
+def test_theory_names_the_initializer_as_the_cause():
+    model = network("tanh", "RandomNormal")  # of standard deviation 0.05: a factor of 0.1
+    (finding,) = findings(RULE, [record_at(0, by_layer(0.1), updates=SLOW)], model)
+
+    assert finding.cause.endswith("for tanh with RandomNormal: the initializer is the cause.")
+    assert finding.advice[0] == "Use kernel_initializer='glorot_uniform', which fits tanh."
+
+
+def test_theory_names_no_cause_if_it_predicts_something_else():
+    model = network("tanh", "GlorotUniform")
+    (finding,) = findings(RULE, [record_at(0, by_layer(0.1), updates=SLOW)], model)
+
+    assert finding.cause.endswith(
+        "theory predicts a factor of 1 per layer for tanh with GlorotUniform, which does not "
+        "explain it."
+    )
+    assert finding.advice == ()
 
 
 def test_without_recorded_updates_the_signal_alone_decides():

@@ -39,6 +39,18 @@ def test_a_converged_network_in_which_both_cancel_is_healthy():
     assert not is_sick(RULE, *(decayed(step, 1.0) for step in range(5)))
 
 
+@pytest.mark.parametrize(("norm", "sick"), [(1.1e-3, False), (0.9e-3, True)])
+def test_a_kernel_that_shrinks_to_a_thousandth_is_found(norm, sick):
+    records = [
+        record_at(0),
+        record_at(5, weight_norms=dict.fromkeys(KERNELS, 1.0) | {KERNELS[2]: norm}),
+    ]
+    finding = findings(RULE, records)[-1]
+
+    assert (finding is not None) is sick
+    assert not sick or finding.paths == (KERNELS[2],)
+
+
 def test_one_record_in_between_resets_the_count():
     ratios = [1e-5, 1e-5, 0.1, 1e-5, 1e-5]
 

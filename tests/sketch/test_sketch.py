@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy_twin import bucket_counts, statistics
 from sketches import sketch_of
 
-from vg_keras.sketch.sketch import AGGREGATES, QUANTILE_ERROR, Sketch
+from vg_keras.sketch.sketch import AGGREGATES, QUANTILE_ERROR, Sketch, nonfinite_of_each
 
 INF, NAN = np.inf, np.nan
 STATISTICS = tuple(statistics([]))
@@ -277,3 +277,13 @@ def test_a_probability_outside_0_to_1_raises(q, received):
         sketch_of([1.0]).quantile(q)
 
     assert str(error.value) == f"`q` must lie between 0 and 1. Received: q={received}."
+
+
+@pytest.mark.parametrize("values", [[[1.0, math.nan, -math.inf], [], [2.0], [math.inf] * 3], []])
+def test_nonfinite_elements_of_several_sketches_are_counted_at_once(values):
+    sketches = [sketch_of(one) for one in values]
+    ends = np.cumsum([len(s.nonzero_buckets) for s in sketches], dtype=int).tolist()
+    buckets = np.concatenate([np.zeros(0, np.uint16), *(s.nonzero_buckets for s in sketches)])
+    counts = np.concatenate([np.zeros(0, np.int64), *(s.nonzero_counts for s in sketches)])
+
+    assert nonfinite_of_each(buckets, counts, ends) == [s.nonfinite for s in sketches]

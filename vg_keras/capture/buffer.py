@@ -47,23 +47,26 @@ class Rows:
     Args:
         counts: int64 `[rows, 2048]`.
         numbers: float64 `[rows, 9 + NUM_EXTRAS]`: the aggregates of the sketch, the step, and the
-            extras. The step of a row that was not filled, and an extra that is not known, are NaN.
+            extras.
+        known: bool `[rows, 1 + NUM_EXTRAS]`: whether the row was filled in this step, and whether
+            each extra is known.
         active: bool `[masks, MAX_UNITS]`.
     """
 
     counts: NDArray[np.int64]
     numbers: NDArray[np.float64]
+    known: NDArray[np.bool_]
     active: NDArray[np.bool_]
 
     @property
     def filled(self) -> NDArray[np.bool_]:
         """Which rows were filled in this step, bool `[rows]`."""
-        return ~np.isnan(self.numbers[:, _STEP])
+        return self.known[:, 0]
 
     @property
     def step(self) -> int:
         """The number of the step."""
-        return int(np.nanmax(self.numbers[:, _STEP]))
+        return int(self.numbers[self.filled, _STEP].max())
 
     def sketches(self, rows: Sequence[int]) -> list[Sketch]:
         """Returns the sketches in the given rows."""
@@ -80,9 +83,10 @@ class Rows:
         )
         return [Sketch.of_nonzero(*part) for part in parts]
 
-    def extras(self, row: int) -> list[float]:
-        """Returns the extras of a row."""
-        return self.numbers[row, _EXTRAS:].tolist()
+    def extras(self, row: int) -> list[float | None]:
+        """Returns the extras of a row, with None for those that are not known."""
+        pairs = zip(self.numbers[row, _EXTRAS:].tolist(), self.known[row, 1:], strict=True)
+        return [number if is_known else None for number, is_known in pairs]
 
 
 class Buffer:
@@ -156,18 +160,11 @@ class Buffer:
         counts, numbers, active = map(_read, (self._counts, self._numbers, self._active))
         for slot in range(self._shape[0]):
             replicas = [
-                Rows(c[slot], _with_nan(n[slot]), a[slot])
+                Rows(c[slot], n[slot][:, :_FLAGS], n[slot][:, _FLAGS:] > 0, a[slot])
                 for c, n, a in zip(counts, numbers, active, strict=True)
             ]
             if replicas[0].filled.any():
                 yield replicas
-
-
-def _with_nan(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the numbers of the rows, with NaN for a missing step or extra."""
-    found = numbers[:, :_FLAGS].copy()
-    found[:, _STEP:][numbers[:, _FLAGS:] == 0] = np.nan
-    return found
 
 
 def host_read_variable(initial: tf.Tensor) -> tf.Variable:

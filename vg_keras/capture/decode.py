@@ -5,11 +5,12 @@ Needs the plan and the description of a model, but not the model. `encode.py` wr
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import math
 import operator
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +36,15 @@ class Observation:
         kept: For each step, the rows of each replica.
         without_gradient: Paths of the variables whose gradient was None.
         wall_time: Time of the measurement, in seconds since 1970.
+        unit_spreads: How much the units of each kernel differ, by path, after the execution; empty
+            if that was not measured.
     """
 
     decoder: Decoder
     kept: Sequence[Sequence[Rows]]
     without_gradient: Collection[str]
     wall_time: float
+    unit_spreads: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def steps(self) -> list[int]:
@@ -55,7 +59,9 @@ class Observation:
     def records(self) -> Iterator[Record]:
         """Yields the records, decoded one by one."""
         for replicas in self.kept:
-            yield self.decoder.record(replicas, self.without_gradient, self.wall_time)
+            record = self.decoder.record(replicas, self.without_gradient, self.wall_time)
+            spreads = {p: self.unit_spreads[p] for p in record.gradients if p in self.unit_spreads}
+            yield dataclasses.replace(record, unit_spread=spreads) if spreads else record
 
 
 class Decoder:
@@ -84,25 +90,28 @@ class Decoder:
             without_gradient: Paths of the variables whose gradient was None.
             wall_time: Time of the measurement, in seconds since 1970.
         """
-        sketches = {q.name: self._sketches(q, replicas) for q in SKETCHES}
+        sketches: dict[str, Any] = {q.name: self._sketches(q, replicas) for q in SKETCHES}
         updated = sketches[GRADIENT] if self._plan.choice.updates else {}
         examples = {
-            path: int(sum(self._extra("examples", path, rows) for rows in replicas))
+            path: int(sum(self._extra("examples", path, rows) or 0 for rows in replicas))
             for path in sketches[ACTIVATION]
         }
         saturated = {path: self._saturated(path, replicas) for path in sketches[ACTIVATION]}
         dead = self._dead(replicas, examples)
+        nonfinite_data = self._total("nonfinite_data", sketches[GRADIENT], replicas)
         return Record(
             step=replicas[0].step,
             wall_time=wall_time,
             without_gradient=tuple(p for p in self.model.variables if p in without_gradient),
             **sketches,
-            update_norms={p: self._extra("update_norms", p, replicas[0]) for p in updated},
-            weight_norms={p: self._extra("weight_norms", p, replicas[0]) for p in updated},
+            update_norms=self._extras("update_norms", updated, replicas[0]),
+            weight_norms=self._extras("weight_norms", updated, replicas[0]),
             examples=examples,
-            saturated_units={p: f for p, f in saturated.items() if not math.isnan(f)},
+            saturated_units={p: f for p, f in saturated.items() if f is not None},
             dead_units={path: fraction for path, (fraction, _) in dead.items()},
             dead_unit_examples={path: count for path, (_, count) in dead.items()},
+            loss=self._total("loss", sketches[GRADIENT], replicas),
+            nonfinite_data=None if nonfinite_data is None else int(nonfinite_data),
         )
 
     def _sketches(self, quantity: Quantity, replicas: Sequence[Rows]) -> dict[str, Sketch]:
@@ -119,20 +128,29 @@ class Decoder:
         parts = [replica.sketches(list(rows.values())) for replica in replicas]
         return {path: _sum(sketches) for path, *sketches in zip(rows, *parts, strict=True)}
 
-    def _extra(self, name: str, path: str, rows: Rows) -> float:
-        """Returns a number that is stored with a sketch."""
+    def _extras(self, name: str, paths: Iterable[str], rows: Rows) -> dict[str, float]:
+        """Returns the known ones of the numbers that are stored with some sketches, by path."""
+        found = {path: self._extra(name, path, rows) for path in paths}
+        return {path: number for path, number in found.items() if number is not None}
+
+    def _extra(self, name: str, path: str, rows: Rows) -> float | None:
+        """Returns a number that is stored with a sketch, or None if it is not known."""
         kind = BY_NAME[name].stored_with or ""
         return rows.extras(self._plan.row_of[kind, path])[EXTRAS[kind].index(name)]
 
-    def _saturated(self, path: str, replicas: Sequence[Rows]) -> float:
+    def _total(self, name: str, paths: Iterable[str], replicas: Sequence[Rows]) -> float | None:
+        """Returns the sum of a number over all sketches and replicas that it is stored with."""
+        found = [number for rows in replicas for number in self._extras(name, paths, rows).values()]
+        return sum(found) if found else None
+
+    def _saturated(self, path: str, replicas: Sequence[Rows]) -> float | None:
         """Returns the fraction of saturated units, averaged over the examples of all replicas."""
-        names = ("saturated_units", "examples")
-        parts = [[self._extra(name, path, rows) for name in names] for rows in replicas]
-        parts = [part for part in parts if part[1]]  # without examples the fraction is NaN
-        total = sum(examples for _, examples in parts)
-        if not total:
-            return math.nan
-        return sum(fraction * examples for fraction, examples in parts) / total
+        fractions = [self._extra("saturated_units", path, rows) for rows in replicas]
+        examples = [self._extra("examples", path, rows) for rows in replicas]
+        # Without examples the fraction is NaN.
+        parts = [(f, n) for f, n in zip(fractions, examples, strict=True) if f is not None and n]
+        total = sum(n for _, n in parts)
+        return sum(f * n for f, n in parts) / total if total else None
 
     def _dead(
         self, replicas: Sequence[Rows], examples: dict[str, int]

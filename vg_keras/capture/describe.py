@@ -79,7 +79,21 @@ def _describe_layer(
             VariableDescription(path, tuple(v.shape), str(v.dtype)) for path, v in variables.items()
         ),
         output_shape=output_shape,
+        kernel_initializer=_serialized(getattr(layer, "kernel_initializer", None)),
+        bias_initializer=_serialized(getattr(layer, "bias_initializer", None)),
     )
+
+
+def _serialized(initializer: Any) -> Mapping[str, Any] | None:
+    """Returns an initializer as Keras serializes it, or None if it can't be serialized."""
+    if initializer is None:
+        return None
+    try:
+        # Through JSON, so that a description read from a log equals the original.
+        found: Mapping[str, Any] = json.loads(json.dumps(keras.initializers.serialize(initializer)))
+    except Exception:  # noqa: BLE001 - a user's initializer may raise anything
+        return None
+    return found if isinstance(found, Mapping) else None
 
 
 def settings_of(

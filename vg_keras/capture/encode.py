@@ -34,6 +34,7 @@ from vg_keras.quantities import EXTRAS
 from vg_keras.statistics.active_units import active_units
 from vg_keras.statistics.blocks import in_order, measured_together
 from vg_keras.statistics.indexed_slices import sketch_slices
+from vg_keras.statistics.nonfinite import num_nonfinite
 from vg_keras.statistics.norms import update_norms
 from vg_keras.statistics.saturation import saturated_fraction, saturated_fractions
 from vg_keras.statistics.tensor_sketch import (
@@ -61,6 +62,9 @@ class Measurement:
         after: Their values after the update; empty if updates are not measured.
         moments: The optimizer's momentum and velocity after the update, by kind and path; empty if
             they are not measured.
+        losses: The losses that were differentiated, with loss scale, as far as known and not yet
+            stored for this step.
+        data: The floating-point tensors of the batch, likewise.
         drop: Called with the key and the error of a tensor that can't be measured. The rest is
             still recorded.
     """
@@ -73,6 +77,8 @@ class Measurement:
     before: Mapping[str, tf.Tensor]
     after: Mapping[str, tf.Tensor]
     moments: Mapping[Key, tf.Tensor] = dataclasses.field(default_factory=dict)
+    losses: Sequence[tf.Tensor] = ()
+    data: Sequence[tf.Tensor] = ()
     drop: Callable[[Key, Exception], None] | None = None
 
     def undisturbing(self, received: Sequence[tf.Tensor]) -> Measurement:
@@ -85,6 +91,7 @@ class Measurement:
         for calls in self.calls.values():
             tensors += [call.value for call in calls]
             tensors += dense_parts(c.gradient for c in calls if c.gradient is not None)
+        tensors += self.losses
         if tf.executing_eagerly() or not tensors:
             return self
         graph = tensors[0].graph  # the default graph may be a branch of `tf.cond`
@@ -97,6 +104,7 @@ class Measurement:
             self,
             gradients={path: _replaced(g, copy_of) for path, g in self.gradients.items()},
             calls={path: _replaced_calls(calls, copy_of) for path, calls in self.calls.items()},
+            losses=[copy_of[id(loss)] for loss in self.losses],
         )
 
     def store(self, slot: tf.Tensor | int, plan: Plan, buffer: Buffer) -> None:
@@ -115,22 +123,44 @@ class Measurement:
     def _rows_of_gradients(self, plan: Plan) -> _Rows | None:
         """Returns the rows of everything except the outputs of layers.
 
-        Gradients come first. Their extras are the norms of the update and of the variable.
+        Gradients come first. Their extras are the norms of the update and of the variable; the
+        first one has the loss and the number of non-finite values in the batch too.
         """
         tensors = self._gradients(plan)
         sketched, keys = self._sketched(tensors, lambda some: _sketch_gradients(some, plan))
         if sketched is None:
             return None
-        paths = [path for kind, path in keys if kind == GRADIENT and path in self.after]
+        paths = [path for kind, path in keys if kind == GRADIENT]
         extras = _Extras.none(len(keys) - len(paths))
         if paths:
+            extras = self._extras_of_gradients(paths) + extras
+        return _Rows(keys, sketched, extras)
+
+    def _extras_of_gradients(self, paths: Sequence[str]) -> _Extras:
+        num = len(paths)
+        update = weight = tf.zeros([num], tf.float64)
+        if self.after:
             before, after = (
                 [as_real(values[p]) for p in paths] for values in (self.before, self.after)
             )
             update, weight = update_norms(before, after)
-            columns = {"update_norms": update, "weight_norms": weight}
-            extras = _Extras.of(GRADIENT, columns, len(paths)) + extras
-        return _Rows(keys, sketched, extras)
+        loss = _sum([tf.reduce_sum(tf.cast(part, tf.float64)) for part in self.losses])
+        if self.scale is not None:
+            loss = loss / tf.cast(self.scale, tf.float64)
+        columns = {
+            "update_norms": update,
+            "weight_norms": weight,
+            "loss": tf.fill([num], loss),
+            "nonfinite_data": tf.fill([num], _sum(list(map(num_nonfinite, self.data)))),
+        }
+        only_first = [True] + [False] * (num - 1)
+        known = {
+            "update_norms": [bool(self.after)] * num,
+            "weight_norms": [bool(self.after)] * num,
+            "loss": only_first if self.losses else [False] * num,
+            "nonfinite_data": only_first if self.data else [False] * num,
+        }
+        return _Extras.of(GRADIENT, columns, num, known)
 
     def _rows_of_outputs(self, plan: Plan) -> _Rows | None:
         """Returns the rows of the outputs of layers.
@@ -258,6 +288,10 @@ class _Rows:
     keys: Sequence[Key]
     sketches: TensorSketch
     extras: _Extras
+
+
+def _sum(parts: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n(parts) if parts else tf.zeros([], tf.float64)
 
 
 def _stacked(parts: Sequence[_Rows]) -> _Rows:

@@ -16,15 +16,17 @@ import tensorflow as tf
 
 from vg_keras.capture.absences import Absences
 from vg_keras.capture.buffer import Buffer
-from vg_keras.capture.calls import Call
+from vg_keras.capture.calls import BackwardPass, Call
 from vg_keras.capture.due_steps import DueSteps
 from vg_keras.capture.encode import Measurement
 from vg_keras.capture.gradients import Gradient, as_tensor, dense_parts, divided, penalty_gradient
 from vg_keras.capture.op_callbacks import suspended
 from vg_keras.capture.optimizers import loss_scale, moments_of, summed_over_replicas
+from vg_keras.capture.outputs import values_of
 from vg_keras.capture.plan import FIRST_MOMENT, SECOND_MOMENT, Choice, Key, Plan
 from vg_keras.capture.taps import Taps
 from vg_keras.capture.trace_local import TraceLocal
+from vg_keras.statistics.tensor_sketch import DTYPES
 
 
 class _Number:
@@ -41,6 +43,9 @@ class _Number:
         self._due_steps = due_steps
         self._step = due_steps.number()
         self._updated: set[str] = set()
+        self._losses: list[tf.Tensor] = []
+        self.data: list[tf.Tensor] = []
+        """The floating-point tensors of the batch, until they are counted."""
 
     def of_update(self, paths: Collection[str]) -> tf.Tensor:
         """Returns the number of the step in which these variables are updated."""
@@ -49,6 +54,19 @@ class _Number:
             self._updated.clear()
         self._updated.update(paths)
         return self._step
+
+    def new_losses(self, passes: Iterable[BackwardPass]) -> list[tf.Tensor]:
+        """Returns the losses of backward passes, without those it has returned before."""
+        losses = [target for backward in passes for target in backward.targets]
+        known = {id(loss) for loss in self._losses}
+        new = [loss for loss in losses if loss.dtype.is_floating and id(loss) not in known]
+        self._losses += new
+        return new
+
+    def new_data(self) -> list[tf.Tensor]:
+        """Returns the floating-point tensors of the batch at the first call."""
+        data, self.data = self.data, []
+        return data
 
 
 class Gatherer:
@@ -115,6 +133,16 @@ class Gatherer:
                 finish()
         return result
 
+    def note_data(self, data: Any) -> None:
+        """Notes the batch that the step in this thread and graph trains on."""
+        if self._taps.is_silent:
+            return
+        with self._taps.guarded():
+            values = map(values_of, keras.tree.flatten(data))
+            self.number.here().data = [
+                v for v in values if isinstance(v, tf.Tensor) and v.dtype in DTYPES[:4]
+            ]
+
     def _owns_any_of(self, variables: Sequence[keras.Variable]) -> bool:
         own = self._model.trainable_variables
         ids = {id(v) for v in own} | {id(v.value) for v in own}
@@ -150,13 +178,17 @@ class Gatherer:
         self.without_gradient |= set(given) - set(known)
         self.without_gradient -= set(known)
         with suspended():
-            step = self.number.here().of_update(given)
-            calls, penalties = self._take(plan, {id(v) for v in variables}, list(known.values()))
+            number = self.number.here()
+            step = number.of_update(given)
+            trained = {id(v) for v in variables}
+            calls, penalties, passes = self._take(plan, trained, list(known.values()))
+            losses = number.new_losses(passes)
             known = self._absences.measurable_gradients(known)
             calls = self._absences.measurable_calls(calls)
             penalties = {path: penalties[path] for path in known if path in penalties}
             if not known and not calls:
                 return None
+            data = number.new_data()
             # Sum over replicas outside the condition that `when_due` may create: replicas must not
             # wait for each other inside a condition.
             summed = summed_over_replicas([*known.values(), *penalties.values()])
@@ -178,6 +210,8 @@ class Gatherer:
                     before=before,
                     after=_values(plan, known) if self._choice.updates else {},
                     moments=self._moments(plan, optimizer, variables),
+                    losses=losses,
+                    data=data,
                     drop=self._absences.note_failure,
                 )
                 received = dense_parts(known.values())
@@ -235,12 +269,12 @@ class Gatherer:
 
     def _take(
         self, plan: Plan, variables: set[int], gradients: Sequence[Gradient]
-    ) -> tuple[dict[str, list[Call]], dict[str, tf.Tensor]]:
+    ) -> tuple[dict[str, list[Call]], dict[str, tf.Tensor], list[BackwardPass]]:
         """Returns the calls and penalties that belong to the gradients of these variables.
 
         Returns:
-            The calls of the layers that they train, by path of the layer, and dL/d(penalty) by path
-            of the variable.
+            The calls of the layers that they train, by path of the layer; dL/d(penalty) by path of
+            the variable; and the backward passes that the gradients come from.
         """
         trained = {p: at for p, at in plan.layers.items() if at.trained_with & variables}
         layers = [observed.layer for observed in trained.values()]
@@ -250,7 +284,7 @@ class Gatherer:
             self.shapes[path] = _common_shape([call.value.shape for call in of_layer])
         penalties = self._taps.take_penalties(passes)
         by_path = {path: penalties.get(id(v)) for path, v in plan.variables.items()}
-        return calls, {path: by for path, by in by_path.items() if by is not None}
+        return calls, {path: by for path, by in by_path.items() if by is not None}, passes
 
 
 def _values(plan: Plan, paths: Iterable[str]) -> dict[str, tf.Tensor]:

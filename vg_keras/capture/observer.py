@@ -16,8 +16,9 @@ first gradients are passed to the optimizer in that trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -40,6 +41,7 @@ from vg_keras.capture.optimizers import (
 from vg_keras.capture.plan import Choice, Plan
 from vg_keras.capture.taps import Taps
 from vg_keras.capture.tf_functions import ConcreteFunction, PolymorphicFunction
+from vg_keras.capture.unit_spread import unit_spreads
 from vg_keras.record import ModelDescription
 
 MAX_BUFFER_BYTES = 1 << 25
@@ -129,6 +131,11 @@ class Observer:
         return self._gatherer.num_traced
 
     @property
+    def path_of(self) -> Mapping[int, str]:
+        """The paths of the measured variables, by the id of the variable."""
+        return self._prepare()[0].path_of
+
+    @property
     def measure_gradients(self) -> Callable[..., None]:
         """Measures gradients that reach no optimizer; see `Gatherer.measure_gradients`."""
         return self._gatherer.measure_gradients
@@ -201,12 +208,17 @@ class Observer:
                 self._is_watching = False
                 self._gatherer.number.forget()  # don't keep eager tensors
 
-    def begin_step(self) -> None:
-        """Discards what an earlier step, or an earlier trace of it, left in this thread."""
+    def begin_step(self, data: Any = ()) -> None:
+        """Discards what an earlier step, or an earlier trace of it, left in this thread.
+
+        Args:
+            data: The batch that the step trains on, as far as known.
+        """
         self.was_traced = not tf.executing_eagerly()
         self._due_steps.begin_step()
         self._gatherer.number.begin()
         self._taps.begin_step()
+        self._gatherer.note_data(data)
 
     @property
     def is_silent(self) -> bool:
@@ -239,6 +251,13 @@ class Observer:
                 self._model, plan.variables, plan.paths, self._gatherer.shapes, called
             )
         return kept
+
+    def unit_spreads(self) -> dict[str, float]:
+        """Returns how much the units of each kernel differ now; see `unit_spread.py`."""
+        if self._prepared is None:
+            return {}
+        with suspended():
+            return unit_spreads(self._prepared[0].variables)
 
     def decoder(self) -> Decoder:
         """Returns a decoder for one training run."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from vg_keras.capture.due_steps import EveryStep
 from vg_keras.capture.model_map import is_built
@@ -75,16 +76,28 @@ class ProbePass:
             self._pass._omit_frequent_tracing_warning = True  # private: TensorFlow 2.21
         return self._observer
 
+    def gradients(self) -> dict[str, NDArray[Any]]:
+        """Returns the gradients themselves, by path of the variable; without those of None."""
+        variables, gradients = self._differentiated()
+        path_of = self.observer.path_of
+        pairs = zip(variables, gradients, strict=True)
+        found = {path_of.get(id(v)): tf.convert_to_tensor(g) for v, g in pairs if g is not None}
+        return {path: gradient.numpy() for path, gradient in found.items() if path is not None}
+
     def _forward_and_backward(self) -> None:
         self.observer.begin_step()
+        variables, gradients = self._differentiated()
+        self.observer.measure_gradients(gradients, variables)
+
+    def _differentiated(self) -> tuple[list[keras.Variable], list[Any]]:
+        """Returns the trainable variables and the gradients of the loss."""
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
             # Assignments in this scope are discarded.
             values = [(v, tf.convert_to_tensor(v.value)) for v in variables]
             with keras.StatelessScope(values + self._seeds, collect_losses=True):
                 loss = self._loss()
-        gradients = tape.gradient(loss, [v.value for v in variables])
-        self.observer.measure_gradients(gradients, variables)
+        return variables, tape.gradient(loss, [v.value for v in variables])
 
     def _loss(self) -> tf.Tensor:
         model, probe = self._model, self._probe

@@ -287,7 +287,7 @@ class RecordingTrainFunction:
         train_step = self._model.train_step
 
         def recorded_train_step(*args: Any, **kwargs: Any) -> Any:
-            self._observer.begin_step()
+            self._observer.begin_step((args, kwargs))
             return train_step(*args, **kwargs)
 
         with ExitStack() as stack:

@@ -16,6 +16,7 @@ Keras.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import json
 import math
@@ -27,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.cost import Cost
-from vg_keras.quantities import BY_NAME, CHARTS, NUMBERS, SKETCHES, Quantity
+from vg_keras.quantities import BY_NAME, CHARTS, NUMBERS, OF_MODEL, SKETCHES, Quantity
 from vg_keras.record import (
     LayerDescription,
     ModelDescription,
@@ -37,7 +38,7 @@ from vg_keras.record import (
     Training,
     VariableDescription,
 )
-from vg_keras.sketch.sketch import Sketch
+from vg_keras.sketch.sketch import Sketch, nonfinite_of_each
 
 FORMAT_VERSION = 3
 """Version of the format on disk. A reader supports its own version and all older ones."""
@@ -169,6 +170,8 @@ def _parse_layer(layer: dict[str, Any]) -> LayerDescription:
         layer["activation"],
         variables,
         None if shape is None else tuple(shape),
+        layer.get("kernel_initializer"),
+        layer.get("bias_initializer"),
     )
 
 
@@ -207,7 +210,7 @@ def encode_record(record: Record, model: ModelDescription) -> bytes:
     values = [
         (quantity.number, numbers.of(quantity, path), value)
         for quantity in NUMBERS
-        for path, value in getattr(record, quantity.name).items()
+        for path, value in quantity.values_in(record).items()
     ]
     without_gradient = [numbers.of(BY_NAME["gradients"], path) for path in record.without_gradient]
     arrays = {
@@ -247,13 +250,44 @@ def packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 def unpacked(payload: bytes) -> dict[str, NDArray[Any]]:
     """Returns the arrays in a payload of `packed`, or of an earlier format version."""
-    file = io.BytesIO(zlib.decompress(payload))
+    contents = zlib.decompress(payload)
+    names, end = _read_array(contents, 0)
     arrays = {}
-    for entry in np.load(file, allow_pickle=False).tolist():
+    for entry in names.tolist():
         name, *how = entry.split()
-        array = np.load(file, allow_pickle=False)
+        array, end = _read_array(contents, end)
         arrays[name] = _from_planes(array, np.dtype(how[0]), int(how[1])) if how else array
     return arrays
+
+
+def _read_array(contents: bytes, start: int) -> tuple[NDArray[Any], int]:
+    """Returns an array in NumPy's own format, and where it ends.
+
+    `np.load` parses the header of each array as Python code, which takes longer than all the rest;
+    the headers of most records are the same.
+    """
+    begin = start + len(np.lib.format.MAGIC_PREFIX) + 2
+    end = begin + 2 + int.from_bytes(contents[begin : begin + 2], "little")
+    shape, dtype = _header(contents[start:end])
+    count = math.prod(shape)
+    array = np.frombuffer(contents, dtype, count, end).reshape(shape)
+    return array, end + count * dtype.itemsize
+
+
+@functools.lru_cache(4096)
+def _header(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Returns the shape and the dtype in the header of an array.
+
+    Raises:
+        ValueError: If it is not that of an array in C order without Python objects.
+    """
+    file = io.BytesIO(header)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("Expected an array in version 1.0 of NumPy's format.")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.hasobject or (is_fortran and len(shape) > 1):
+        raise ValueError(f"Expected an array of numbers in C order. Received: dtype={dtype}.")
+    return shape, dtype
 
 
 def _planes(array: NDArray[Any]) -> NDArray[np.uint8]:
@@ -272,7 +306,7 @@ class _Numbers:
     """The numbering of the variables and the layers of a model."""
 
     def __init__(self, model: ModelDescription) -> None:
-        self._paths = {"layers": model.outputs, "variables": model.variables}
+        self._paths = {"layers": model.outputs, "variables": model.variables, "model": ("",)}
         self._number = {
             of: {path: number for number, path in enumerate(paths)}
             for of, paths in self._paths.items()
@@ -303,23 +337,28 @@ def parse_record(payload: bytes, model: ModelDescription) -> Record:
             quantity = _NUMBER_OF_NUMBER[kind]
             value = int(value) if quantity.form == "count" else value
             found[quantity.name][numbers.path(quantity, number)] = value
+        fields: Any = {**found, **{name: found[name].get("") for name in OF_MODEL}}
         return Record(
             step=int(arrays["step"]),
             wall_time=float(arrays["wall_time"]),
             without_gradient=tuple(model.variables[i] for i in arrays["without_gradient"]),
-            **found,
+            **fields,
         )
     except (*_DAMAGE, zlib.error) as error:
         raise CorruptPayloadError(f"The record is damaged: {error!r}.") from error
 
 
 def _parsed_sketches(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[int, int, Sketch]]:
-    ends = np.cumsum(arrays["num_buckets"])[:-1]
-    buckets, counts = np.split(arrays["buckets"], ends), np.split(arrays["counts"], ends)
+    buckets, counts = arrays["buckets"], arrays["counts"]
+    ends = np.cumsum(arrays["num_buckets"]).tolist()
     kinds, numbers = arrays["sketch_kinds"].tolist(), arrays["sketch_paths"].tolist()
-    rows = zip(kinds, numbers, arrays["aggregates"], buckets, counts, strict=False)
-    for kind, number, aggregates, of_sketch, of_bucket in rows:
-        yield kind, number, Sketch.of_nonzero(of_sketch, of_bucket, aggregates)
+    nonfinite = nonfinite_of_each(buckets, counts, ends)
+    rows = zip(
+        kinds, numbers, arrays["aggregates"].tolist(), [0, *ends], ends, nonfinite, strict=False
+    )
+    for kind, number, aggregates, start, end, num in rows:
+        sketch = Sketch.of_nonzero(buckets[start:end], counts[start:end], aggregates, num)
+        yield kind, number, sketch
 
 
 _NAMES_OF_VERSION_2 = {

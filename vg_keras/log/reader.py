@@ -188,11 +188,7 @@ class Follower:
             raise FileNotFoundError(
                 f"Expected a log directory of GradientMonitor. Received: {received}. There is no "
                 f"event file in it, nor in its subdirectory {log_format.RUN_NAME!r}."
-                + (
-                    f" Directories below it that contain a log: {', '.join(below)}."
-                    if below
-                    else ""
-                )
+                + (f" Directories below it that contain a log: {_some(below)}." if below else "")
             )
 
     def poll(
@@ -375,9 +371,14 @@ class _EventFile:
             self._begin(dataclasses.replace(self._training, cost=cost))
 
 
-def logs_below(path: str, most: int = 10) -> list[str]:
-    """Returns log directories below a local directory, for an error message."""
+def logs_below(path: str) -> list[str]:
+    """Returns the log directories below a local directory."""
     if is_remote(path):
         return []
     runs = Path(path).glob(f"**/{log_format.RUN_NAME}/*tfevents*")
-    return sorted({str(file.parents[1]) for file in itertools.islice(runs, 100)})[:most]
+    return sorted({str(file.parents[1]) for file in runs})
+
+
+def _some(paths: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(paths[:most]) + more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vg_keras.record import ModelDescription, Record
+from vg_keras.record import Record, Training
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
 
 
@@ -24,7 +24,7 @@ class DeadUnits(Rule):
     """
 
     fraction: float = 0.8
-    num_examples: int = 256
+    num_examples: int = 128
 
     code = "VG201"
     name = "dead-units"
@@ -36,8 +36,8 @@ class DeadUnits(Rule):
         "Start from he_normal weights and zero biases, and standardize the inputs.",
     )
 
-    def start(self, model: ModelDescription) -> Watch:
-        """Returns a watch over a training run of a model."""
+    def start(self, training: Training) -> Watch:
+        """Returns a watch over a training run."""
 
         def watch(record: Record) -> Finding | None:
             # After a NaN, TensorFlow's ReLU on a CPU returns zeros: VG301 reports that.

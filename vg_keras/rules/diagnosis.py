@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
+
+PAGES = "https://github.com/vg-keras/vg_keras/blob/main/docs/rules"
+"""The address of the directory with a page for each rule."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Diagnosis:
         last_step: The last step at which it was found.
         evidence: The numbers that it was found by, at `first_step`.
         advice: What to try, the most promising first.
+        cause: A sentence on the cause, or empty if the evidence does not support one.
     """
 
     code: str
@@ -34,12 +40,27 @@ class Diagnosis:
     last_step: int
     evidence: Mapping[str, float]
     advice: tuple[str, ...]
+    cause: str = ""
 
-    def __str__(self) -> str:
-        """Returns the message, the steps and the advice, for a terminal or a log file."""
+    @property
+    def page(self) -> str:
+        """The address of the page that explains the rule."""
+        return f"{PAGES}/{self.code}.md"
+
+    @property
+    def headline(self) -> str:
+        """The code, the name, the steps and the message, in one line."""
         steps = f"step {self.first_step:,}"
         if self.last_step != self.first_step:
             steps = f"steps {self.first_step:,} to {self.last_step:,}"
-        lines = [f"{self.code} {self.name}, {steps}: {self.message}"]
-        lines += [f"  Try: {advice}" for advice in self.advice]
-        return "\n".join(lines)
+        return f"{self.code} {self.name}, {steps}: {self.message}"
+
+    def __str__(self) -> str:
+        """Returns the headline, the cause and the advice, for a terminal or a log file."""
+        lines = [self.headline, *([f"  Why: {self.cause}"] if self.cause else [])]
+        return "\n".join([*lines, *(f"  Try: {advice}" for advice in self.advice)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the diagnosis as JSON-serializable data, with null for a number that is not."""
+        evidence = {k: v if math.isfinite(v) else None for k, v in self.evidence.items()}
+        return dataclasses.asdict(self) | {"evidence": evidence, "page": self.page}

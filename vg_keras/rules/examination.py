@@ -7,39 +7,75 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import math
 from collections.abc import Iterable, Sequence
 
-from vg_keras.record import ModelDescription, Record, Training
+from vg_keras.record import Record, Training
 from vg_keras.rules.diagnosis import Diagnosis
 from vg_keras.rules.registry import RULES
-from vg_keras.rules.rule import Finding, Rule
+from vg_keras.rules.rule import Finding, NotApplied, Rule, hidden_layers
+from vg_keras.rules.signal_by_depth import SignalByDepth
+from vg_keras.rules.verdict import Verdict
 
 
 class Examination:
     """The diagnoses of a training run, record by record.
 
     Args:
-        model: The model that is trained.
-        rules: The rules to apply. Replace one to change a threshold:
-            `VanishingGradient(decades=4)`.
+        training: The model and the settings of the training run. Its records are not read.
+        rules: Rules that replace the default ones of the same code, such as
+            `VanishingGradient(decades=4)`, or that are added to them.
         ignore: Codes of rules to silence, such as `VG201`, or `VG201:encoder/*` to silence a rule
             for the layers and variables whose path matches the pattern.
+
+    Attributes:
+        not_applied: The rules that are not applied because the run does not record what they need.
+
+    Raises:
+        ValueError: If `ignore` names a rule that does not exist.
     """
 
     def __init__(
-        self, model: ModelDescription, rules: Sequence[Rule] = RULES, ignore: Iterable[str] = ()
+        self, training: Training, rules: Sequence[Rule] = (), ignore: Iterable[str] = ()
     ) -> None:
+        all_rules = {rule.code: rule for rule in (*RULES, *rules)}
         silenced = [entry.partition(":")[::2] for entry in ignore]
-        known = {rule.code for rule in (*RULES, *rules)}
-        if unknown := sorted({code for code, _ in silenced} - known):
+        if unknown := sorted({code for code, _ in silenced} - set(all_rules)):
             raise ValueError(
-                f"`ignore` must name rules: {', '.join(sorted(known))}. "
+                f"`ignore` must name rules: {', '.join(sorted(all_rules))}. "
                 f"Received: {', '.join(unknown)}."
             )
         self._ignored = {code: [p for c, p in silenced if c == code] for code, _ in silenced}
-        audible = [rule for rule in rules if "" not in self._ignored.get(rule.code, [])]
-        self._watches = [(rule, rule.start(model)) for rule in audible]
+        audible = [
+            rule for rule in all_rules.values() if "" not in self._ignored.get(rule.code, [])
+        ]
+        self.not_applied = tuple(
+            NotApplied(rule.code, rule.name, missing)
+            for rule in audible
+            if (missing := rule.missing(training))
+        )
+        not_applied = {one.code for one in self.not_applied}
+        applied = [rule for rule in audible if rule.code not in not_applied]
+        self._watches = [(rule, rule.start(training)) for rule in applied]
         self._found: dict[str, Diagnosis] = {}
+        self._hidden = hidden_layers(training.model)
+        self._num_records = 0
+        self._first: Record | None = None
+        self._last: Record | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the records so far."""
+        first, last = self._first, self._last
+        signal = SignalByDepth.of(last, self._hidden) if last is not None else None
+        return Verdict(
+            self.diagnoses,
+            self._num_records,
+            None if first is None else first.step,
+            None if last is None else last.step,
+            math.nan if signal is None else 10**-signal.decades,
+            self.not_applied,
+        )
 
     @property
     def diagnoses(self) -> tuple[Diagnosis, ...]:
@@ -49,6 +85,8 @@ class Examination:
 
     def update(self, record: Record) -> tuple[Diagnosis, ...]:
         """Examines the next record and returns the diagnoses that are new."""
+        self._num_records += 1
+        self._first, self._last = self._first or record, record
         new = []
         for rule, watch in self._watches:
             finding = watch(record)
@@ -68,7 +106,8 @@ class Examination:
                     record.step if finding.since is None else finding.since,
                     record.step,
                     finding.evidence,
-                    rule.advice,
+                    finding.advice or rule.advice,
+                    finding.cause,
                 )
                 self._found[rule.code] = diagnosis
                 new.append(diagnosis)
@@ -82,10 +121,8 @@ class Examination:
         )
 
 
-def diagnose(
-    training: Training, rules: Sequence[Rule] = RULES, ignore: Iterable[str] = ()
-) -> tuple[Diagnosis, ...]:
-    """Returns the problems of a training run, the most serious first.
+def examine(training: Training, rules: Sequence[Rule] = (), ignore: Iterable[str] = ()) -> Verdict:
+    """Returns the verdict on a training run.
 
     Args:
         training: The training run, live or from a log: `read_run("logs").latest`.
@@ -95,7 +132,23 @@ def diagnose(
     Raises:
         ValueError: If `ignore` names a rule that does not exist.
     """
-    examination = Examination(training.model, rules, ignore)
+    examination = Examination(training, rules, ignore)
     for record in training.records:
         examination.update(record)
-    return examination.diagnoses
+    return examination.verdict
+
+
+def diagnose(
+    training: Training, rules: Sequence[Rule] = (), ignore: Iterable[str] = ()
+) -> tuple[Diagnosis, ...]:
+    """Returns the problems of a training run, the most serious first.
+
+    Args:
+        training: As in `examine`.
+        rules: As in `Examination`.
+        ignore: As in `Examination`.
+
+    Raises:
+        ValueError: If `ignore` names a rule that does not exist.
+    """
+    return examine(training, rules, ignore).diagnoses

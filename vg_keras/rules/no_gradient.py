@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from vg_keras.record import ModelDescription, Record
+from vg_keras.record import Record, Training
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
 
 
@@ -28,8 +28,8 @@ class NoGradient(Rule):
         "If it is not to be trained, set `trainable = False`.",
     )
 
-    def start(self, model: ModelDescription) -> Watch:
-        """Returns a watch over a training run of a model."""
+    def start(self, training: Training) -> Watch:
+        """Returns a watch over a training run."""
         without: Counter[str] = Counter()
         num_records = 0
 

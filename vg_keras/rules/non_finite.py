@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from vg_keras.record import ModelDescription, Record
+from vg_keras.record import Record, Training
 from vg_keras.rules.rule import Finding, Rule, Watch
 from vg_keras.sketch.sketch import Sketch
+
+_SCALE_LOSS = "LossScaleOptimizer"
 
 
 @dataclass(frozen=True)
 class NonFinite(Rule):
     """A tensor holds NaN or infinity.
 
-    The place where it was born is the first one in the order of computation: weights, then the
-    forward pass from the first layer to the last, then the backward pass from the last to the
-    first.
+    The place where it was born is the first one in the order of computation: the data, the weights,
+    the forward pass from the first layer to the last, the loss, then the backward pass from the
+    last layer to the first.
 
     Args:
-        num_records: Number of records in a row that must show it. A loss scale, as in
-            `mixed_float16`, overflows on purpose in single steps, which it then skips.
+        num_scaled_steps: If the optimizer scales the loss, as with `mixed_float16`, or skips a
+            step, gradients overflow on purpose in single steps. They count only if they are not
+            finite over this number of steps, in which a loss scale can fall by a factor of 1e15.
     """
 
-    num_records: int = 2
+    num_scaled_steps: int = 50
 
     code = "VG301"
     name = "non-finite"
@@ -35,41 +39,113 @@ class NonFinite(Rule):
         "Look at the loss for a logarithm, a division or a square root of zero.",
     )
 
-    def start(self, model: ModelDescription) -> Watch:
-        """Returns a watch over a training run of a model."""
-        born: list[Finding] = []
+    def start(self, training: Training) -> Watch:
+        """Returns a watch over a training run."""
+        is_scaled = any(one.type == _SCALE_LOSS for one in training.settings.optimizers)
+        inputs = {layer.path for layer in training.model.layers[:1]}
+        overflowed: list[Finding] = []
+        last_finite: int | None = None
 
         def watch(record: Record) -> Finding | None:
+            nonlocal last_finite
             place = next(_places(record), None)
             if place is None:
-                born.clear()
+                overflowed.clear()
+                last_finite = record.step
                 return None
-            what, path, sketch = place
-            count = f"{sketch.nonfinite:,} of {sketch.count:,} values"
-            finding = Finding(
-                f"{count} of {what} of {path} are NaN or infinite: the first place in the order of "
-                "computation.",
-                (path,),
-                {"nonfinite": sketch.nonfinite, "count": sketch.count},
-                record.step,
-            )
-            born.append(finding)
-            return born[0] if len(born) >= self.num_records else None
+            finding = _finding(place, record, last_finite, inputs)
+            is_skipped = bool(record.update_norms) and not any(record.update_norms.values())
+            if not (place.may_overflow and (is_scaled or is_skipped)):
+                return finding
+            overflowed.append(finding)
+            lasted = record.step - (overflowed[0].since or 0)
+            return overflowed[0] if lasted >= self.num_scaled_steps else None
 
         return watch
 
 
-def _places(record: Record) -> Iterator[tuple[str, str, Sketch]]:
+@dataclass(frozen=True)
+class _Place:
+    """A place with values that are not finite.
+
+    Args:
+        what: What is not finite, in words.
+        path: The variable or layer; empty for the data and the loss.
+        num: How many values are not finite.
+        of: Of how many, or None if that is not known.
+        may_overflow: Whether a loss scale may be the reason.
+        advice: What to try.
+    """
+
+    what: str
+    path: str = ""
+    num: float = 1
+    of: int | None = None
+    may_overflow: bool = False
+    advice: tuple[str, ...] = ()
+
+
+_ABOUT_DATA = (
+    "Look for NaN and infinity in the arrays or the dataset that `fit` gets.",
+    "Look at the preprocessing for a division by zero, such as a standard deviation of 0.",
+)
+_ABOUT_LOSS = (
+    "Look at the loss for a logarithm, a division or a square root of zero or less.",
+    "Check the targets for NaN, and that they have the form that the loss expects.",
+    "Lower the learning rate.",
+)
+_ABOUT_LAYER = (
+    "Look at the layer for a logarithm, a division or a square root of zero or less.",
+    "Scale the inputs to about 1, and lower the learning rate.",
+)
+
+
+def _places(record: Record) -> Iterator[_Place]:
     """Yields every place with a value that is not finite, in the order of computation."""
-    forward: list[tuple[str, Mapping[str, Sketch]]] = [
-        ("the weights", record.weights),
-        ("the output", record.activations),
-    ]
-    backward = [
-        ("the gradient at the output", record.activation_gradients),
-        ("the gradient", record.gradients),
-    ]
-    for what, sketches in forward:
-        yield from ((what, path, s) for path, s in sketches.items() if s.nonfinite)
-    for what, sketches in backward:
-        yield from ((what, path, s) for path, s in reversed([*sketches.items()]) if s.nonfinite)
+    if record.nonfinite_data:
+        yield _Place("the data", num=record.nonfinite_data, advice=_ABOUT_DATA)
+    for path, norm in record.weight_norms.items():
+        if not math.isfinite(norm):
+            yield _Place("the weights", path)
+    yield from _in_sketches("the weights", record.weights)
+    yield from _in_sketches("the output", record.activations, True, _ABOUT_LAYER)
+    if record.loss is not None and not math.isfinite(record.loss):
+        yield _Place("the loss", advice=_ABOUT_LOSS)
+    backward = reversed([*record.activation_gradients.items()])
+    yield from _in_sketches("the gradient at the output", dict(backward), True)
+    yield from _in_sketches("the gradient", dict(reversed([*record.gradients.items()])), True)
+
+
+def _in_sketches(
+    what: str,
+    sketches: Mapping[str, Sketch],
+    may_overflow: bool = False,
+    advice: tuple[str, ...] = (),
+) -> Iterator[_Place]:
+    for path, sketch in sketches.items():
+        if sketch.nonfinite:
+            yield _Place(what, path, sketch.nonfinite, sketch.count, may_overflow, advice)
+
+
+def _finding(place: _Place, record: Record, last_finite: int | None, inputs: set[str]) -> Finding:
+    where = f"{place.what} of {place.path}" if place.path else place.what
+    count = f"{place.num:,} of {place.of:,} values of {where}" if place.of else where
+    first = "the first place in the order of computation"
+    if place.what == "the loss":
+        message = "the loss is NaN or infinite, while the output of every layer is finite."
+    elif place.what == "the data":
+        values = (
+            "1 value of the data is" if place.num == 1 else f"{place.num:,} values of the data are"
+        )
+        message = f"{values} NaN or infinite."
+    elif place.what == "the weights":
+        since = "" if last_finite is None else f" Step {last_finite:,} was still finite."
+        message = f"{count} are NaN or infinite before the step: an earlier update made them so."
+        message += since
+    else:
+        verb = "is" if count == where else "are"
+        message = f"{count} {verb} NaN or infinite: {first}."
+        if place.what == "the output" and place.path in inputs and record.nonfinite_data is None:
+            message += " It is the first layer, so check the data."
+    evidence = {"nonfinite": place.num} | ({} if place.of is None else {"count": place.of})
+    return Finding(message, (place.path or "data and loss",), evidence, record.step, place.advice)

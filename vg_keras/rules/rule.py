@@ -7,12 +7,13 @@ records, so that a rule costs the same for each record of a long run.
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from vg_keras.record import ModelDescription, Record
+from vg_keras.record import ModelDescription, Record, Training
 from vg_keras.rules.diagnosis import Severity
 
 
@@ -25,12 +26,35 @@ class Finding:
         paths: The layers or variables concerned.
         evidence: The numbers by which the rule judged.
         since: The step of an earlier record at which it was seen first, if the rule has waited.
+        advice: What to try, if the evidence tells more than the rule knows in general.
+        cause: A sentence on the cause, if the evidence supports one.
     """
 
     message: str
     paths: tuple[str, ...]
     evidence: Mapping[str, float]
     since: int | None = None
+    advice: tuple[str, ...] = ()
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class NotApplied:
+    """A rule that is not applied because the run does not record what it needs.
+
+    Args:
+        code: The code of the rule.
+        name: Its name.
+        missing: The names of the quantities that are not recorded; see `vg_keras.quantities`.
+    """
+
+    code: str
+    name: str
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Returns a sentence."""
+        return f"{self.code} {self.name} was not applied: {', '.join(self.missing)} not recorded."
 
 
 Watch = Callable[[Record], Finding | None]
@@ -55,8 +79,25 @@ class Rule(ABC):
     advice: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def start(self, model: ModelDescription) -> Watch:
-        """Returns a watch over a training run of a model."""
+    def start(self, training: Training) -> Watch:
+        """Returns a watch over a training run.
+
+        Args:
+            training: Its model and settings. Its records, if it has any, are not read.
+        """
+
+    def at_once(self) -> Self:
+        """Returns the same rule deciding at the first record, for a check before training."""
+        waits = "num_records" in {field.name for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return dataclasses.replace(self, num_records=1) if waits else self  # type: ignore[type-var]
+
+    def missing(self, training: Training) -> tuple[str, ...]:
+        """Returns the quantities that the rule needs and that the run does not record.
+
+        A log of format version 1 or 2 does not say what it records; nothing is missing there.
+        """
+        recorded = training.settings.quantities
+        return tuple(name for name in self.needs if recorded and name not in recorded)
 
 
 def hidden_layers(model: ModelDescription) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from vg_keras.record import ModelDescription, Record
+from vg_keras.record import Record, Training
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
+from vg_keras.rules.update_ratios import kernels_of
 
 
 @dataclass(frozen=True)
 class WeightDecayOnly(Rule):
-    """The gradient of the data loss is negligible beside what the regularizer adds.
+    """The gradient of the data loss is negligible beside weight decay, or the weights are gone.
 
     Where training has converged, both cancel and are equally large. So a variable whose data loss
     contributes almost nothing is pulled to zero and learns nothing.
@@ -19,6 +20,8 @@ class WeightDecayOnly(Rule):
     Args:
         fraction: Norm of the data loss's gradient, relative to that of the regularizer's part.
         num_records: Number of records in a row that must show it.
+        shrunk: Fraction of its first norm to which a kernel must have shrunk, if updates are
+            recorded. This finds the weight decay of an optimizer, which is no part of the loss.
 
     References:
         He et al., Delving Deep into Rectifiers, ICCV 2015, footnote 2: with weight decay, the
@@ -27,19 +30,22 @@ class WeightDecayOnly(Rule):
 
     fraction: float = 1e-3
     num_records: int = 3
+    shrunk: float = 1e-3
 
     code = "VG103"
     name = "weight-decay-only"
     severity = "warning"
-    needs = ("data_loss_gradients", "regularization_gradients")
+    needs = ("gradients",)
     advice = (
         "Find out why the loss's gradient vanishes in these layers: the regularizer hides it.",
         "Lower the factor of the regularizer.",
     )
 
-    def start(self, model: ModelDescription) -> Watch:
-        """Returns a watch over a training run of a model."""
+    def start(self, training: Training) -> Watch:
+        """Returns a watch over a training run."""
         in_a_row: Counter[str] = Counter()
+        kernels = kernels_of(training)
+        first: dict[str, float] = {}
 
         def watch(record: Record) -> Finding | None:
             ratios = {
@@ -51,7 +57,7 @@ class WeightDecayOnly(Rule):
                 in_a_row[path] = in_a_row[path] + 1 if ratio < self.fraction else 0
             found = tuple(path for path in ratios if in_a_row[path] >= self.num_records)
             if not found:
-                return None
+                return self._shrunk(record, kernels, first)
             worst = max(ratios[path] for path in found)
             return Finding(
                 f"the regularizer makes up the whole gradient of {listed(found)}: that of the "
@@ -61,3 +67,23 @@ class WeightDecayOnly(Rule):
             )
 
         return watch
+
+    def _shrunk(
+        self, record: Record, kernels: list[str], first: dict[str, float]
+    ) -> Finding | None:
+        """Returns the kernels that have shrunk to nothing; `first` keeps their first norms."""
+        norms = {path: record.weight_norms[path] for path in kernels if path in record.weight_norms}
+        for path, norm in norms.items():
+            first.setdefault(path, norm)
+        found = tuple(path for path, norm in norms.items() if norm < self.shrunk * first[path])
+        if not found:
+            return None
+        worst = min(found, key=lambda path: norms[path] / first[path])
+        ratio = norms[worst] / first[worst]
+        return Finding(
+            f"weight decay has shrunk {listed(found)}: the norm of {worst} is {ratio:.1e} times "
+            "what it was at the first record.",
+            found,
+            {"norm_ratio": ratio},
+            advice=("Lower the weight decay of the optimizer, or the factor of the regularizer.",),
+        )

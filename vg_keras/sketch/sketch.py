@@ -11,6 +11,7 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -88,10 +89,22 @@ class Sketch:
         nonzero_buckets: NDArray[np.uint16],
         nonzero_counts: NDArray[np.int64],
         aggregates: ArrayLike,
+        nonfinite: int | None = None,
     ) -> Sketch:
-        """Creates a sketch from its nonzero buckets and float64 `[8]` aggregates."""
-        values = np.asarray(aggregates, np.float64).tolist()
-        return cls(nonzero_buckets, nonzero_counts, *values[:5], *map(int, values[5:]))
+        """Creates a sketch from its nonzero buckets and float64 `[8]` aggregates.
+
+        Args:
+            nonzero_buckets: As in the constructor.
+            nonzero_counts: As in the constructor.
+            aggregates: float64 `[8]`, in the order of `AGGREGATES`.
+            nonfinite: The number of elements that are not finite, if it is known already.
+        """
+        is_list = isinstance(aggregates, list)
+        values: Any = aggregates if is_list else np.asarray(aggregates, np.float64).tolist()
+        sketch = cls(nonzero_buckets, nonzero_counts, *values[:5], *map(int, values[5:]))
+        if nonfinite is not None:
+            vars(sketch)["nonfinite"] = nonfinite  # what the cached property would compute
+        return sketch
 
     @property
     def aggregates(self) -> list[float]:
@@ -313,3 +326,23 @@ def _middle(edges: NDArray[np.float64]) -> NDArray[np.float64]:
         harmonic = 2 / (1 / left + 1 / right)
     is_subnormal = np.minimum(np.abs(left), np.abs(right)) < buckets.SMALLEST_NORMAL
     return np.where(is_subnormal, left + (right - left) / 2, harmonic)
+
+
+def nonfinite_of_each(
+    nonzero_buckets: NDArray[np.uint16], nonzero_counts: NDArray[np.int64], ends: Sequence[int]
+) -> list[int]:
+    """Returns the number of non-finite elements of each of several sketches.
+
+    One by one, that takes as long as reading them.
+
+    Args:
+        nonzero_buckets: uint16 `[k]`, the nonzero buckets of all sketches, one after the other.
+        nonzero_counts: int64 `[k]`, the number of elements in each of them.
+        ends: Where the buckets of each sketch end.
+    """
+    places = np.flatnonzero(nonzero_buckets % buckets.NEGATIVE >= buckets.NONFINITE)
+    found = [0] * len(ends)
+    owners = np.searchsorted(ends, places, side="right").tolist()
+    for owner, count in zip(owners, nonzero_counts[places].tolist(), strict=True):
+        found[owner] += count
+    return found

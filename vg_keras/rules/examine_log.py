@@ -1,0 +1,74 @@
+"""Examines logs: gives the verdicts that the monitor gave while it wrote them.
+
+Records are read one by one, so that a log may exceed the memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from vg_keras.log.reader import follow, logs_below
+from vg_keras.record import Training
+from vg_keras.rules.examination import Examination
+from vg_keras.rules.rule import Rule
+from vg_keras.rules.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The verdict on one training run of a log.
+
+    Args:
+        log: The path of the log.
+        training: The training run, without its records.
+        verdict: The verdict.
+        damage: One sentence for each part of the log that could not be read.
+    """
+
+    log: str
+    training: Training
+    verdict: Verdict
+    damage: tuple[str, ...]
+
+
+def examine_log(
+    path: str, rules: Sequence[Rule] = (), ignore: Iterable[str] = ()
+) -> Iterator[Examined]:
+    """Yields the verdict on each training run of a log, or of all logs below a directory.
+
+    Args:
+        path: A log as in `vg_keras.read_run`, or a local directory that contains logs.
+        rules: As in `Examination`.
+        ignore: As in `Examination`.
+
+    Raises:
+        FileNotFoundError: If there is no log.
+        FormatVersionError: If a newer version of vg_keras wrote the log.
+        ValueError: If `ignore` names a rule that does not exist.
+    """
+    ignore = tuple(ignore)
+    follower = follow(path)
+    try:
+        follower.check_exists()
+        logs = [path]
+    except FileNotFoundError:
+        logs = logs_below(path)
+        if not logs:
+            raise
+    for log in logs:
+        yield from _examine(log, rules, ignore)
+
+
+def _examine(log: str, rules: Sequence[Rule], ignore: Sequence[str]) -> Iterator[Examined]:
+    follower = follow(log)
+    examinations: dict[str, Examination] = {}
+    for training, record in follower.poll():
+        if training.id not in examinations:
+            examinations[training.id] = Examination(training, rules, ignore)
+        examinations[training.id].update(record)
+    for training in follower.trainings:
+        examination = examinations.get(training.id) or Examination(training, rules, ignore)
+        without_records = dataclasses.replace(training, records=())
+        yield Examined(log, without_records, examination.verdict, follower.damage)

@@ -1,0 +1,66 @@
+"""VG202: most units of a hidden layer are in the flat part of their activation function."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from vg_keras.record import Record, Training
+from vg_keras.rules.progress import Progress
+from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
+
+
+@dataclass(frozen=True)
+class SaturatedUnits(Rule):
+    """Most units of a hidden layer are saturated, and the loss does not fall.
+
+    Saturation by itself is no problem: the output of a classifier saturates when it is sure, and so
+    do the gates of a recurrent layer. So output layers and recurrent ones are left out, and so is a
+    network whose loss has fallen.
+
+    Args:
+        fraction: Fraction of units that must be saturated, averaged over the examples. Networks
+            that are initialized well start below 0.1; see "How to read these charts" in
+            docs/tensorboard.md.
+        num_records: Number of records in a row that must show it: enough to see whether the loss
+            falls.
+    """
+
+    fraction: float = 0.8
+    num_records: int = 6
+
+    code = "VG202"
+    name = "saturated-units"
+    severity = "warning"
+    needs = ("saturated_units",)
+    advice = (
+        "Standardize the inputs: mean 0 and standard deviation 1.",
+        "Start from smaller weights: glorot_uniform for tanh and sigmoid.",
+        "Lower the learning rate: one step that is too large can saturate units for good.",
+        "Add BatchNormalization before the activation.",
+    )
+
+    def start(self, training: Training) -> Watch:
+        """Returns a watch over a training run."""
+        hidden = set(hidden_layers(training.model))
+        in_a_row: Counter[str] = Counter()
+        progress = Progress(training)
+
+        def watch(record: Record) -> Finding | None:
+            progress.add(record)
+            fractions = {p: f for p, f in record.saturated_units.items() if p in hidden}
+            for path, fraction in fractions.items():
+                in_a_row[path] = in_a_row[path] + 1 if fraction >= self.fraction else 0
+            found = tuple(path for path in fractions if in_a_row[path] >= self.num_records)
+            if not found or progress.has_fallen:
+                return None
+            worst = max(found, key=lambda path: fractions[path])
+            return Finding(
+                f"{fractions[worst]:.0%} of the units of {worst} are in the flat part of their "
+                "activation function, where they pass almost no gradient, and the loss does not "
+                f"fall. Layers with this problem: {listed(found)}.",
+                found,
+                {"fraction": fractions[worst]},
+            )
+
+        return watch
