@@ -11,7 +11,7 @@ from small_models import compiled, fit, mlp, regression_data
 from tensorboard.util import tensor_util
 
 from vg_keras import GradientMonitor, read_run
-from vg_keras.log import gradient_flow
+from vg_keras.log import flow_charts
 
 pytestmark = pytest.mark.usefixtures("graphs_as_traced")
 
@@ -87,7 +87,7 @@ def test_an_image_that_cannot_be_drawn_warns_once_and_changes_nothing(tmp_path, 
 
     plain = deep()
     fit(plain, *regression_data(3))
-    monkeypatch.setattr(gradient_flow, "flow_image", fail)
+    monkeypatch.setattr(flow_charts, "flow_image", fail)
     monitored, monitor = deep(), GradientMonitor(tmp_path, "batch")
     with pytest.warns(UserWarning, match="could not draw the image") as caught:
         fit(monitored, *regression_data(3), [monitor])
@@ -100,7 +100,7 @@ def test_an_image_that_cannot_be_drawn_warns_once_and_changes_nothing(tmp_path, 
 
 
 def test_without_a_log_nothing_is_drawn(monkeypatch):
-    monkeypatch.setattr(gradient_flow, "flow_image", lambda *_: pytest.fail("was drawn"))
+    monkeypatch.setattr(flow_charts, "flow_image", lambda *_: pytest.fail("was drawn"))
     monitor = GradientMonitor(None, "batch")
     fit(deep(), *regression_data(3), [monitor])
 
@@ -108,7 +108,7 @@ def test_without_a_log_nothing_is_drawn(monkeypatch):
 
 
 def test_a_long_log_has_few_pictures(tmp_path, monkeypatch):
-    monkeypatch.setattr(gradient_flow, "BUDGET", 1e9)
+    monkeypatch.setattr(flow_charts, "BUDGET", 1e9)
     fit(deep("relu"), *regression_data(30), [GradientMonitor(tmp_path, "batch")])
     steps = [event.step for event in accumulated(tmp_path).Tensors("1_gradient_flow/by_layer")]
 

@@ -29,7 +29,7 @@ from vg_keras.cost import Cost
 from vg_keras.log import charts
 from vg_keras.log.chart_names import chart_names
 from vg_keras.log.chart_rhythm import MAX_HISTOGRAMS, MAX_SCALARS, MAX_TEXTS, Thinning
-from vg_keras.log.gradient_flow import GradientFlow
+from vg_keras.log.flow_charts import GradientFlow
 from vg_keras.log.storage import absolute, file_errors, is_remote, reason_of, storage_of, unwritable
 from vg_keras.log.tfrecord import framed
 from vg_keras.quantities import CHARTS

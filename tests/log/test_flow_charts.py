@@ -10,10 +10,10 @@ from PIL import Image
 from scripted_records import layer, model_of, sketch_of, training_of
 from tensorboard.util import tensor_util
 
-from vg_keras.log import gradient_flow
+from vg_keras.log import flow_charts
 from vg_keras.log.chart_names import chart_names
 from vg_keras.log.charts import FLOW_KINDS
-from vg_keras.log.gradient_flow import GradientFlow
+from vg_keras.log.flow_charts import GradientFlow
 from vg_keras.record import Record
 from vg_keras.rules import Examination
 
@@ -65,7 +65,7 @@ class Written:
         self.flow = GradientFlow(
             training_of(model=model), kinds, names, self.warnings.append, clock
         )
-        examination = Examination(model)
+        examination = Examination(training_of(model=model))
         for record in records:
             clock.now += seconds
             examination.update(record)
@@ -169,8 +169,8 @@ def test_drawing_takes_at_most_one_percent_of_the_time(monkeypatch):
     def draw(*_):
         clock.now += 2.0
 
-    monkeypatch.setattr(gradient_flow, "flow_image", draw)
-    monkeypatch.setattr(gradient_flow.charts, "image_value", lambda *_: image_stub())
+    monkeypatch.setattr(flow_charts, "flow_image", draw)
+    monkeypatch.setattr(flow_charts.charts, "image_value", lambda *_: image_stub())
     record = record_at(0, by_layer(0.9))
     records = [dataclasses.replace(record, step=step) for step in range(1000)]
     written = Written(records, clock=clock, seconds=1.0)
@@ -230,9 +230,9 @@ def test_the_title_is_red_if_there_is_an_error(records, color):
 def test_the_title_names_the_problem_and_its_layers(monkeypatch, records, expected):
     titles = []
     monkeypatch.setattr(
-        gradient_flow, "flow_image", lambda flow, names, title, *_: titles.append(title)
+        flow_charts, "flow_image", lambda flow, names, title, *_: titles.append(title)
     )
-    monkeypatch.setattr(gradient_flow.charts, "image_value", lambda *_: image_stub())
+    monkeypatch.setattr(flow_charts.charts, "image_value", lambda *_: image_stub())
     Written(records)
 
     assert titles[-1].startswith(expected)
@@ -247,7 +247,7 @@ def test_a_picture_that_cannot_be_drawn_warns_once_and_everything_else_is_writte
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(gradient_flow, "flow_image", fail)
+    monkeypatch.setattr(flow_charts, "flow_image", fail)
     written = Written(sick)
 
     (warning,) = written.warnings
@@ -262,11 +262,11 @@ def test_a_picture_that_cannot_be_drawn_warns_once_and_everything_else_is_writte
 
 def test_without_outputs_the_picture_shows_the_gradients_of_the_kernels(monkeypatch):
     drawn = []
-    monkeypatch.setattr(gradient_flow, "flow_image", lambda flow, *_: drawn.append(flow))
+    monkeypatch.setattr(flow_charts, "flow_image", lambda flow, *_: drawn.append(flow))
     unseen = [dataclasses.replace(one, output_shape=None) for one in MODEL.layers]
     record = record_at(0, by_layer(0.9), by_layer(0.1))
     record = dataclasses.replace(record, activation_gradients={})
-    monkeypatch.setattr(gradient_flow.charts, "image_value", lambda *_: image_stub())
+    monkeypatch.setattr(flow_charts.charts, "image_value", lambda *_: image_stub())
     Written([record], dataclasses.replace(MODEL, layers=tuple(unseen)))
 
     assert drawn[0].paths == tuple(KERNELS)
@@ -274,13 +274,13 @@ def test_without_outputs_the_picture_shows_the_gradients_of_the_kernels(monkeypa
 
 
 def image_stub():
-    return gradient_flow.Summary.Value(tag=PICTURE)
+    return flow_charts.Summary.Value(tag=PICTURE)
 
 
 def test_a_long_training_run_has_columns_for_its_whole_length(monkeypatch):
     drawn = []
-    monkeypatch.setattr(gradient_flow, "flow_image", lambda flow, *_: drawn.append(flow))
-    monkeypatch.setattr(gradient_flow.charts, "image_value", lambda *_: image_stub())
+    monkeypatch.setattr(flow_charts, "flow_image", lambda flow, *_: drawn.append(flow))
+    monkeypatch.setattr(flow_charts.charts, "image_value", lambda *_: image_stub())
     record = record_at(0, by_layer(0.9))
     Written([dataclasses.replace(record, step=step) for step in range(1000)])
     steps = drawn[-1].steps.tolist()
