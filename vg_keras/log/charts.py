@@ -1,7 +1,7 @@
 """Turns records into TensorBoard events, for TensorBoard's own tabs.
 
 Pure functions from records to protocol buffers. `format.py` and `chart_names.py` define the names,
-`gradient_flow.py` adds the charts that need more than one record, and `writer.py` writes the events
+`flow_charts.py` adds the charts that need more than one record, and `writer.py` writes the events
 to a file.
 """
 
@@ -38,7 +38,7 @@ DEFAULT_KINDS = tuple(kind for kind, (_, chart) in CHARTS.items() if chart.is_de
 """The kinds of charts that are written by default."""
 
 FLOW_KINDS = tuple(kind for kind in KINDS if CHARTS[kind][0].name == "gradient_flow")
-"""The kinds of charts that `gradient_flow.py` makes, not `record_event`."""
+"""The kinds of charts that `flow_charts.py` makes, not `record_event`."""
 
 _NUM_RANKED = 5
 """Number of variables in each table of a ranking."""
