@@ -13,9 +13,9 @@ from tensorboard.util import tensor_util
 from vg_keras.log import flow_charts
 from vg_keras.log.chart_names import chart_names
 from vg_keras.log.charts import FLOW_KINDS
-from vg_keras.log.flow_charts import GradientFlow
+from vg_keras.log.flow_charts import GradientFlow, text_of
 from vg_keras.record import Record
-from vg_keras.rules import Examination
+from vg_keras.rules import Diagnosis, Examination
 
 LAYERS = [f"net/hidden_{i}" for i in range(1, 6)] + ["net/output"]
 KERNELS = [f"{path}/kernel" for path in LAYERS]
@@ -147,6 +147,15 @@ def test_the_verdict_has_the_advice_and_the_names_of_the_layers():
 
     assert "- Try: Use ReLU with he_normal" in text
     assert "01_net/hidden_1 (`net/hidden_1`)" in text
+    assert text.endswith("docs/rules/VG101.md)")
+
+
+def test_the_cause_stands_behind_the_message():
+    diagnosis = Diagnosis("VG1", "bad", "error", "It.", (), 0, 0, {}, ("Do.",), "Theory says so.")
+
+    assert text_of([diagnosis], 1, {}).startswith(
+        "**VG1 bad** (error), step 0: It. Theory says so.\n"
+    )
 
 
 def test_a_healthy_training_run_is_called_healthy_at_the_end():

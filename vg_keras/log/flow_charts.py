@@ -235,11 +235,11 @@ def _paragraphs(diagnosis: Diagnosis, names: Mapping[str, str]) -> str:
     name = f"**{diagnosis.code} {diagnosis.name}** ({diagnosis.severity})"
     return "\n".join(
         [
-            f"{name}, {steps}: {diagnosis.message}",
+            f"{name}, {steps}: {diagnosis.message} {diagnosis.cause}".rstrip(),
             "",
             *(f"- Try: {advice}" for advice in diagnosis.advice),
             "",
-            f"Names in the charts: {listed(places, 10)}.",
+            f"Names in the charts: {listed(places, 10)}. [More]({diagnosis.page})",
         ]
     )
 
