@@ -144,22 +144,25 @@ def derive_in_turns(model, batch):
 
 KINDS_OF_TRAINING = [
     trained("run_eagerly=True", compile={"run_eagerly": True}),
-    trained("jit_compile=True", compile={"jit_compile": True}, compile_twin={"jit_compile": False}),
+    trained("jit_compile=True", compile={"jit_compile": True}),
     Way(
         "jit_compile=True, MultiHeadAttention",
         attention,
         SERIES,
         TARGET,
         compile={"jit_compile": True},
-        compile_twin={"jit_compile": False},
         rel=1e-3,
     ),
     trained(
         "steps_per_execution=3",
         compile={"steps_per_execution": 3},
-        compile_twin={"steps_per_execution": 1},
+        is_optimized=False,
     ),
-    trained("sample_weight", sample_weight=np.linspace(0, 3, NUM).astype(np.float32)),
+    trained(
+        "sample_weight",
+        sample_weight=np.linspace(0, 3, NUM).astype(np.float32),
+        is_optimized=False,
+    ),
     Way(
         "class_weight",
         sequential([4], dense(8, "relu"), dense(3, "softmax")),
@@ -168,6 +171,7 @@ KINDS_OF_TRAINING = [
         np.array([0.1, 1.0, 5.0], np.float32)[LABELS],
         compile={"loss": "sparse_categorical_crossentropy"},
         fit={"class_weight": {0: 0.1, 1: 1.0, 2: 5.0}, "sample_weight": None},
+        is_optimized=False,
     ),
     trained(
         "custom train_step (VAE)",
@@ -221,7 +225,6 @@ KINDS_OF_TRAINING = [
         "mixed_float16, jit_compile=True",
         of_policy("mixed_float16"),
         compile={"jit_compile": True},
-        compile_twin={"jit_compile": False},
         derive=derive_scaled,
         rel=0.02,
     ),
