@@ -23,6 +23,9 @@ def test_experiments_on_digits_were_run_on_all_of_mnist_and_on_the_subset(name):
 
     assert (subset is None) == (results["data"] is None)
     if subset:
+        for found in (results, subset):
+            assert found["findings"]
+            assert all(part in found["answer"] for part in found["findings"].values())
         assert results["data"]["name"].startswith("MNIST")
         assert subset["data"]["name"].startswith("5,000-digit subset")
 
