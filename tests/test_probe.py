@@ -22,10 +22,10 @@ class Weighing(keras.Model):
 
     def __init__(self):
         super().__init__(name="weighing")
-        self.hidden = layers.Dense(8, kernel_regularizer="l2", use_bias=False)
+        self.hidden = layers.Dense(8, kernel_regularizer="l2")
         self.normalization = layers.BatchNormalization()
         self.dropout = layers.Dropout(0.5, seed=7)
-        self.out = layers.Dense(2, use_bias=False)
+        self.out = layers.Dense(2)
         self.mean = keras.metrics.Mean(name="mean_output")
 
     def call(self, x, training=None):

@@ -34,12 +34,7 @@ def steps_of(monitor):
 def model_and_step(kind=tf.function):
     reset_keras()
     model = keras.Sequential(
-        [
-            keras.Input([4]),
-            layers.Dense(8, "tanh", use_bias=False),  # fewer variables compile faster
-            layers.Dropout(0.5, seed=1),
-            layers.Dense(2, use_bias=False),
-        ]
+        [keras.Input([4]), layers.Dense(8, "tanh"), layers.Dropout(0.5, seed=1), layers.Dense(2)]
     )
     optimizer = keras.optimizers.Adam(0.01)
     optimizer.build(model.trainable_variables)
@@ -155,8 +150,7 @@ class StepIsFunction(keras.Sequential):
 
 def made(**how):
     reset_keras()
-    hidden, out = layers.Dense(8, "relu", use_bias=False), layers.Dense(2, use_bias=False)
-    model = StepIsFunction([keras.Input([4]), hidden, out])
+    model = StepIsFunction([keras.Input([4]), layers.Dense(8, "relu"), layers.Dense(2)])
     return compiled(model, **how)
 
 

@@ -156,13 +156,8 @@ KINDS_OF_TRAINING = [
     trained(
         "steps_per_execution=3",
         compile={"steps_per_execution": 3},
-        is_optimized=False,
     ),
-    trained(
-        "sample_weight",
-        sample_weight=np.linspace(0, 3, NUM).astype(np.float32),
-        is_optimized=False,
-    ),
+    trained("sample_weight", sample_weight=np.linspace(0, 3, NUM).astype(np.float32)),
     Way(
         "class_weight",
         sequential([4], dense(8, "relu"), dense(3, "softmax")),
@@ -171,7 +166,6 @@ KINDS_OF_TRAINING = [
         np.array([0.1, 1.0, 5.0], np.float32)[LABELS],
         compile={"loss": "sparse_categorical_crossentropy"},
         fit={"class_weight": {0: 0.1, 1: 1.0, 2: 5.0}, "sample_weight": None},
-        is_optimized=False,
     ),
     trained(
         "custom train_step (VAE)",
