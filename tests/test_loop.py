@@ -75,10 +75,16 @@ class Loop:
     def __init__(self, update_freq=1, num_batches=1):
         self.receiver, self.observer = Receiver(), Observer(num_batches)
         self.recording = Recording(update_freq, 0.05, self.receiver)
-        self.watch = Watch(User(), mlp(), [], self.observer, self.recording, self._introduce)
+        self.watch = Watch(
+            User(), mlp(), [], self.observer, self.recording, self._introduce, self._tell
+        )
+        self.num_told = 0
 
     def _introduce(self):
         self.receiver.events.append("introduced")
+
+    def _tell(self):
+        self.num_told += 1
 
     def run(self, steps):
         """Runs some steps, and returns which of them were watched."""
@@ -95,6 +101,7 @@ def test_only_the_due_steps_are_watched():
         watched = loop.run(7)
 
     assert watched == [True, False, False, True, False, False, True]
+    assert loop.num_told == 8  # after each step, and at the end
     assert loop.observer.first == [0, 3, 6]
     assert loop.recording.count.next == 7
 

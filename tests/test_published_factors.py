@@ -23,21 +23,25 @@ DEPTH, WIDTH, SEEDS = 10, 512, range(3)
 
 
 @functools.cache
-def record_at_start(activation, initializer, seed):
-    """Records one step of a deep network on random inputs and labels."""
+def records_at_start(activation, initializer):
+    """Records one step for each seed of the weights, on random inputs and labels.
+
+    One model runs the steps of all: tracing it takes longer than running it.
+    """
     reset_keras()
-    keras.utils.set_random_seed(seed)
-    x = np.random.default_rng(seed).normal(size=[256, WIDTH]).astype(np.float32)
-    labels = np.random.default_rng(seed).integers(0, 10, 256)
-    hidden = [
-        keras.layers.Dense(WIDTH, activation=activation, kernel_initializer=initializer(seed, i))
-        for i in range(DEPTH)
-    ]
+    hidden = [keras.layers.Dense(WIDTH, activation=activation) for _ in range(DEPTH)]
     model = keras.Sequential([keras.Input([WIDTH]), *hidden, keras.layers.Dense(10, "softmax")])
     compiled(model, loss="sparse_categorical_crossentropy")
-    monitor = GradientMonitor(None)
-    fit(model, x, labels, [monitor], batch_size=256)
-    return monitor.records[0]
+    before, monitor = model.get_weights(), GradientMonitor(None, "batch")
+    for seed in SEEDS:
+        model.set_weights(before)
+        for i, layer in enumerate(hidden):
+            layer.kernel.assign(initializer(seed, i)([WIDTH, WIDTH]))
+        random = np.random.default_rng(seed)
+        x, labels = random.normal(size=[256, WIDTH]), random.integers(0, 10, 256)
+        fit(model, x.astype(np.float32), labels, [monitor], batch_size=256)
+    assert len(monitor.records) == len(SEEDS)
+    return monitor.records
 
 
 def standard(seed, layer):
@@ -55,11 +59,8 @@ def factor_per_layer(values):
 
 
 def factors(activation, initializer, number):
-    found = []
-    for seed in SEEDS:
-        record = record_at_start(activation, initializer, seed)
-        found.append(factor_per_layer(number(record)))
-    return np.mean(found)
+    records = records_at_start(activation, initializer)
+    return np.mean([factor_per_layer(number(record)) for record in records])
 
 
 def signal(record):

@@ -12,7 +12,7 @@ from small_models import BATCH_SIZE, LEARNING_RATE, compiled, fit, mlp, regressi
 
 from vg_keras import GradientMonitor
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 EPOCHS = 2
 NUM_BATCHES = 7

@@ -64,7 +64,7 @@ class GradientMonitor(keras.callbacks.Callback):
     without changing the training: each variable's gradient and update, each layer's output and its
     backpropagated gradient. It keeps a sketch of each tensor (`vg_keras.Sketch`), and TensorBoard
     shows all of them. By default it records steps 0, 1, 2, 5, 10, 20, 50 and 100, and then as many
-    as 1 % of the training time allows; `cost` reports the actual cost.
+    as 1% of the training time allows; `cost` reports the actual cost.
 
     The gradient is that of the whole batch, as passed to the optimizer: before the optimizer's own
     clipping and without loss scale. With `gradient_accumulation_steps` it is that of each batch. If

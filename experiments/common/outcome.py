@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -78,11 +78,14 @@ class Outcome:
     """Results of an experiment.
 
     Args:
-        answer: The answer to its question, in one or two sentences with the numbers.
+        answer: The answer to its question, in a few sentences. It refers to `findings` by name, in
+            braces; see `answered`.
         checks: Every tested claim, whether it holds or not.
         numbers: Further content of results.json: everything that the figure shows.
         settings: Settings that determine the outcome.
         figure: Saved as NAME.png.
+        findings: Parts of the answer that depend on the digits, by name: a page shows those of the
+            subset beside them.
     """
 
     answer: str
@@ -90,6 +93,12 @@ class Outcome:
     numbers: Mapping[str, Any]
     settings: Mapping[str, Any]
     figure: Figure | None = None
+    findings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def answered(self) -> str:
+        """The answer with the findings in place of their names."""
+        return self.answer.format_map(self.findings)
 
     def __post_init__(self) -> None:
         """Raises ValueError if two checks have the same name, which a table could not show."""

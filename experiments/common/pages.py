@@ -49,13 +49,22 @@ def page(results: dict[str, Any], subset: dict[str, Any] | None, figure: str = "
     parts = [
         f"## {name}",
         f"**{question}** {results['answer']}",
-        *([f"On the subset of 5,000 digits: {subset['answer']}"] if subset else []),
+        *([_findings(results, subset)] if subset else []),
         f"    python -m experiments {name}",
         f"![{question}]({figure}{name}.png)",
         f"{_held(results)} claims and expected numbers hold.",
         "\n".join([_row(columns), "|---" * len(columns) + "|", *_rows(results["checks"], subset)]),
     ]
     return "\n\n".join(parts)
+
+
+def _findings(results: dict[str, Any], subset: dict[str, Any]) -> str:
+    """Returns what the answer would say on the subset, if it differs."""
+    ours, others = results["findings"], subset["findings"]
+    rows = [_row([name, others[name]]) for name in ours if others[name] != ours[name]]
+    if not rows:
+        return "The answer on the subset of 5,000 digits is the same."
+    return "\n".join(["| in the answer | on the subset of 5,000 digits |", "|---|---|", *rows])
 
 
 def _held(results: dict[str, Any]) -> str:

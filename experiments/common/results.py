@@ -29,7 +29,8 @@ def _content(outcome: Outcome, session: Session) -> dict[str, Any]:
     return {
         "name": session.name,
         "question": question(session.name),
-        "answer": outcome.answer,
+        "answer": outcome.answered,
+        "findings": outcome.findings,
         "settings": outcome.settings,
         "data": data
         and {

@@ -53,4 +53,4 @@ def _print(console: Console, outcome: Outcome) -> None:
             what = Text.assemble(check.what, "\n", (check.source, "dim"))
             table.add_row(what, check.expected, check.printed, check.band, held)
         console.print(table)
-    console.print(outcome.answer)
+    console.print(outcome.answered)

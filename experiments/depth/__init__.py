@@ -1,8 +1,8 @@
 """How does the gradient of the first layer depend on the depth of the network?
 
 Trains networks of 1 to 50 hidden layers with sigmoid, tanh and ReLU. GradientMonitor records the
-gradient of the first layer at the first step. Mean-field theory predicts, from the activation and
-the initializer alone, the factor by which it changes with each additional layer.
+gradient of the first layer at the first step. Mean-field theory predicts, from the activation, the
+initializer and the size of the inputs, how it changes with each additional layer.
 
 A gradient that arrives is necessary and not sufficient: tanh with 50 layers keeps it, and does not
 learn within this budget.

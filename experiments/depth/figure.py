@@ -23,7 +23,7 @@ def draw(depths: list[int], results: dict[str, dict[str, Any]], title: str) -> F
         gradients = np.array(result["gradient"], float)
         gradients[~(gradients > 0)] = np.nan  # a log axis cannot show zero
         upper.plot(depths, gradients, label=label, **style)
-        _draw_theory(upper, name, depths, gradients, result["theory"])
+        _draw_theory(upper, name, depths, gradients, result)
         accuracy = 100 * np.array(result["accuracy"])
         lower.plot(depths, accuracy, label=LABELS[name], **style)
     upper.set_yscale("log")
@@ -37,12 +37,12 @@ def draw(depths: list[int], results: dict[str, dict[str, Any]], title: str) -> F
 
 
 def _draw_theory(
-    axes: Axes, name: str, depths: list[int], gradients: NDArray[np.float64], factor: float
+    axes: Axes, name: str, depths: list[int], gradients: NDArray[np.float64], result: dict[str, Any]
 ) -> None:
-    """Draws theory's line. Theory gives the slope only, so the line goes through the middle."""
-    if not (np.isfinite(gradients).any() and factor > 0):
+    """Draws theory's line. Theory gives no absolute size: the line goes through the middle."""
+    line = np.array(result["theory_gradient"])
+    if not (np.isfinite(gradients).any() and line.all()):
         return
-    line = np.log(factor) * np.array(depths)
-    level = np.nanmean(np.log(gradients) - line)
-    label = f"theory for {LABELS[name]}: {factor:.3f}"
-    axes.plot(depths, np.exp(line + level), label=label, **{**STYLES[name], **THEORY})
+    level = np.exp(np.nanmean(np.log(gradients / line)))
+    label = f"theory for {LABELS[name]}: {result['theory_factor']:.3f}"
+    axes.plot(depths, level * line, label=label, **{**STYLES[name], **THEORY})

@@ -29,11 +29,12 @@ def run(session: Session) -> Outcome:
     results = {activation: {s: next(found) for s in starts} for activation in ACTIVATIONS}
     title = f"{session.digits.name}; {settings}".replace(f"{settings.initializer}, ", "")
     return Outcome(
-        _answer(variances, results),
+        ANSWER,
         checks(variances, results, (settings.depth, settings.width)),
         results,
         asdict(settings) | {"initializer": list(starts)},
         draw(variances, results, title),
+        findings(variances, results),
     )
 
 
@@ -73,7 +74,14 @@ def state(signal: list[float], loss: float) -> str:
     return "exploding" if change > FADING else "healthy"
 
 
-def _answer(variances: list[float], results: dict[str, dict[Any, Any]]) -> str:
+ANSWER = """\
+{weights alone make it untrainable}: of {training runs} training runs, {runs that ended in NaN} \
+ended in NaN and {runs below 20%} stayed below 20% test accuracy. Accuracy exceeds 50% within this \
+budget for these variances of a weight times the number of inputs: {variances above 50%}."""
+
+
+def findings(variances: list[float], results: dict[str, dict[Any, Any]]) -> dict[str, str]:
+    """Returns the parts of the answer, by name."""
     parts = []
     for activation, of in results.items():
         learning = [f"{v:g}" for v in variances if of[v]["accuracy"] > 0.5]
@@ -83,9 +91,10 @@ def _answer(variances: list[float], results: dict[str, dict[Any, Any]]) -> str:
     stuck = sum(r["state"] != "NaN" and r["accuracy"] < 0.2 for r in everything)
     # If no network learns, the cause may be something other than the weights.
     is_shown = broken + stuck > 0 and any(r["accuracy"] > 0.5 for r in everything)
-    return (
-        f"{'Yes' if is_shown else 'Not shown here'}: of {len(everything)} training runs, {broken} "
-        f"ended in NaN and {stuck} stayed below 20% test accuracy. Accuracy exceeds 50% within "
-        "this budget for these variances of a weight times the number of inputs: "
-        f"{'; '.join(parts)}."
-    )
+    return {
+        "weights alone make it untrainable": "Yes" if is_shown else "Not shown here",
+        "training runs": str(len(everything)),
+        "runs that ended in NaN": str(broken),
+        "runs below 20%": str(stuck),
+        "variances above 50%": "; ".join(parts),
+    }

@@ -60,7 +60,7 @@ def run(session: Session) -> Outcome:
 
 
 def answer(results: Results, depth: int) -> str:
-    """Returns the answer: "Yes" if no pair deviates from theory by 5 % or more."""
+    """Returns the answer: "Yes" if no pair deviates from theory by 5% or more."""
     factors = [one["fixed_factor"] for one in results.values()]
     fixed = abs(worst(results, "fixed_factor", "sqrt_chi") - 1)
     ours = abs(worst(results, "factor", "theory_factor") - 1)

@@ -4,23 +4,11 @@ import math
 from typing import Any
 
 from experiments.common.outcome import Check
+from experiments.remedies.remedies import HE, REMEDIES, UNCHANGED
 from vg_keras.theory import predict
 
-UNCHANGED, HE = "sigmoid, unchanged", "He initialization"
 TRAINS = 90.0
 """Test accuracy in percent from which a remedy counts as effective. The limit is ours."""
-
-SOURCES = {
-    "ReLU": "Glorot, Bordes and Bengio 2011, Deep sparse rectifier neural networks",
-    "tanh": "LeCun, Bottou, Orr and Müller 1998, Efficient BackProp, section 4.4",
-    HE: "He et al. 2015, Delving deep into rectifiers (derived for ReLU)",
-    "batch normalization": "Ioffe and Szegedy 2015, Batch normalization",
-    "residual connections": "He et al. 2016, Deep residual learning for image recognition",
-    "Adam": "Kingma and Ba 2015, Adam: a method for stochastic optimization",
-    "layer-wise learning rates": "Singh et al. 2015, Layer-specific adaptive learning rates for "
-    "deep networks (our rule for the rates differs)",
-}
-"""The publication that proposes each remedy."""
 
 
 def checks(results: dict[str, dict[str, Any]], depth: int, one_answer: float) -> list[Check]:
@@ -28,12 +16,15 @@ def checks(results: dict[str, dict[str, Any]], depth: int, one_answer: float) ->
 
     The unchanged network of `depth` hidden layers is to be as accurate as `one_answer` in percent.
     """
-    final = {name: result["accuracy"][-1] for name, result in results.items()}
-    what, source = f"{UNCHANGED}: test accuracy, %", "claim 5: the same answer for every image"
-    found = [Check.near(what, source, one_answer, final[UNCHANGED], 0.005 / one_answer, ".2f")]
-    for name, source in SOURCES.items():
-        what = f"{name}: test accuracy, %"
-        found.append(Check(what, source, "it trains", final[name], TRAINS, form=".2f"))
+    found = []
+    for name, remedy in REMEDIES.items():
+        what, accuracy = f"{name}: test accuracy, %", results[name]["accuracy"][-1]
+        if name == UNCHANGED:
+            tolerance = 0.005 / one_answer
+            check = Check.near(what, remedy.source, one_answer, accuracy, tolerance, ".2f")
+        else:
+            check = Check(what, remedy.source, "it trains", accuracy, TRAINS, form=".2f")
+        found.append(check)
     if depth > 1:
         what = f"{HE}: decades that the gradient of sigmoid still loses from layer to layer"
         source = "mean-field theory: (1 - depth) log10 sqrt(chi), by vg_keras.theory.predict"

@@ -1,19 +1,17 @@
 """Trains a deep sigmoid network unchanged and with each remedy."""
 
-import functools
-from collections.abc import Callable
-from dataclasses import asdict, replace
+import math
+from dataclasses import asdict
 from typing import Any
-
-import keras
 
 from experiments.common import mlp
 from experiments.common.mlp import Settings
 from experiments.common.outcome import Outcome
 from experiments.common.session import Session
 from experiments.common.sweep import Work
-from experiments.remedies.expected import HE, SOURCES, TRAINS, UNCHANGED, checks
+from experiments.remedies.expected import TRAINS, checks
 from experiments.remedies.figure import draw
+from experiments.remedies.remedies import REMEDIES, UNCHANGED
 
 
 def run(session: Session) -> Outcome:
@@ -22,11 +20,12 @@ def run(session: Session) -> Outcome:
     found = session.sweep(train, [(name, settings) for name in REMEDIES])
     results = dict(zip(REMEDIES, found, strict=True))
     return Outcome(
-        _answer({name: result["accuracy"][-1] for name, result in results.items()}),
+        ANSWER,
         checks(results, settings.depth, session.digits.share_of_one_answer),
         results,
-        asdict(settings),
-        draw(results, f"{session.digits.name}; {settings}"),
+        {UNCHANGED: asdict(settings)} | {n: r.settings for n, r in REMEDIES.items() if r.settings},
+        draw(results, title(session.digits.name, settings)),
+        findings(results),
     )
 
 
@@ -34,7 +33,7 @@ def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
     """Trains the network with one remedy and returns what the monitor recorded."""
     remedy, settings = run
     mlp.begin(settings.seed)
-    trained = mlp.train(REMEDIES[remedy](settings), settings, work, activations=False)
+    trained = mlp.train(REMEDIES[remedy].build(settings), settings, work, activations=False)
     first = trained.records[0]
     return {
         "gradient": [first.gradients[path].norm for path in trained.kernels],
@@ -44,54 +43,51 @@ def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
     }
 
 
-def stacked(settings: Settings, normalized: bool = False, residual: bool = False) -> keras.Model:
-    """Returns the network with batch normalization before sigmoid, or with skip connections."""
-    dense = functools.partial(keras.layers.Dense, kernel_initializer=settings.initializer)
-    first = values = keras.Input((784,))
-    for i in range(settings.depth):
-        before, values = values, dense(settings.width, name=f"hidden_{i + 1}")(values)
-        if normalized:
-            values = keras.layers.BatchNormalization()(values)
-        values = keras.layers.Activation("sigmoid")(values)
-        if residual and i > 0:
-            values = before + values
-    outputs = dense(10, "softmax", name="output")(values)
-    return mlp.compiled(keras.Model(first, outputs), settings)
+def title(data: str, unchanged: Settings) -> str:
+    """Returns the settings of the unchanged network, and those that a remedy changes."""
+    lines = [f"{data}; unchanged: {unchanged}"]
+    changes = {
+        name: ", ".join(
+            f"{key.replace('_', ' ')} {value}" for key, value in remedy.settings.items()
+        )
+        for name, remedy in REMEDIES.items()
+        if remedy.settings
+    }
+    lines.append("; ".join(f"{name}: {changed}" for name, changed in changes.items()))
+    return "\n".join(lines)
 
 
-def layer_wise_learning_rates(settings: Settings) -> keras.Model:
-    """Returns the network with learning rates that compensate theory's loss per layer."""
-    model = mlp.build("sigmoid", settings)
-    factor = mlp.predicted_factor("sigmoid", settings)
-    scales = [factor ** -max(settings.depth - 1 - i, 0) for i in range(settings.depth + 1)]
-
-    class LayerWiseSGD(keras.optimizers.SGD):
-        def apply(self, gradients: list[Any], variables: list[Any]) -> None:
-            # For plain SGD, scaling a gradient scales the rate. Each layer has a kernel and a bias.
-            super().apply([scales[i // 2] * g for i, g in enumerate(gradients)], variables)
-
-    optimizer = LayerWiseSGD(settings.learning_rate)
-    model.compile(optimizer, model.loss, metrics=["accuracy"], jit_compile=settings.jit_compile)
-    return model
+ANSWER = f"""\
+The unchanged sigmoid network reaches {{test accuracy of the unchanged network}} test accuracy. \
+Remedies that bring it to at least {TRAINS:.0f}% within this budget: {{remedies that work}}. \
+Remedies that do not: {{remedies that do not work}}. At the first step, the gradient of the first \
+hidden layer relative to that of the last is {{gradient of the first hidden layer / of the last}}. \
+Two remedies change the updates instead of the gradients: relative to the unchanged network, the \
+first hidden layer's update is larger by a factor of {{update of the first hidden layer}}."""
 
 
-REMEDIES: dict[str, Callable[[Settings], keras.Model]] = {
-    UNCHANGED: functools.partial(mlp.build, "sigmoid"),
-    "ReLU": functools.partial(mlp.build, "relu"),
-    "tanh": functools.partial(mlp.build, "tanh"),
-    HE: lambda s: mlp.build("sigmoid", replace(s, initializer="he_normal")),
-    "batch normalization": functools.partial(stacked, normalized=True),
-    "residual connections": functools.partial(stacked, residual=True),
-    "Adam": lambda s: mlp.build("sigmoid", replace(s, optimizer="adam", learning_rate=0.001)),
-    "layer-wise learning rates": layer_wise_learning_rates,
-}
-
-
-def _answer(accuracies: dict[str, float]) -> str:
-    cures = [name for name in SOURCES if accuracies[name] >= TRAINS]
-    failures = [name for name in SOURCES if name not in cures]
-    return (
-        f"The unchanged sigmoid network reaches {accuracies[UNCHANGED]:.2f}% test accuracy. "
-        f"Remedies that bring it to at least {TRAINS:.0f}% within this budget: "
-        f"{', '.join(cures) or 'none'}. Remedies that do not: {', '.join(failures) or 'none'}."
-    )
+def findings(results: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Returns the parts of the answer, by name."""
+    accuracy = {name: result["accuracy"][-1] for name, result in results.items()}
+    works = [name for name in results if accuracy[name] >= TRAINS]
+    fails = [name for name in results if name not in [UNCHANGED, *works]]
+    lost = {name: result["decades_lost"] for name, result in results.items()}
+    of_updates = [
+        name for name in results if math.isclose(lost[name], lost[UNCHANGED], rel_tol=1e-3)
+    ]
+    update = {name: result["update_ratio"][0] for name, result in results.items()}
+    return {
+        "test accuracy of the unchanged network": f"{accuracy[UNCHANGED]:.2f}%",
+        "remedies that work": ", ".join(works) or "none",
+        "remedies that do not work": ", ".join(fails) or "none",
+        "gradient of the first hidden layer / of the last": ", ".join(
+            f"{10 ** -lost[name]:.2g} ({name})"
+            for name in results
+            if name == UNCHANGED or name not in of_updates
+        ),
+        "update of the first hidden layer": ", ".join(
+            f"{update[name] / update[UNCHANGED]:,.0f} ({name})"
+            for name in of_updates
+            if name != UNCHANGED
+        ),
+    }

@@ -5,19 +5,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from experiments.common.style import finish
-from experiments.remedies.expected import HE, UNCHANGED
-
-# Okabe and Ito's colors and black, each with its own marker.
-STYLES: dict[str, dict[str, Any]] = {
-    UNCHANGED: {"color": "#000000", "marker": "X", "markersize": 10},
-    "ReLU": {"color": "#D55E00", "marker": "s"},
-    "tanh": {"color": "#009E73", "marker": "^"},
-    HE: {"color": "#0072B2", "marker": "o"},
-    "batch normalization": {"color": "#CC79A7", "marker": "P"},
-    "residual connections": {"color": "#E69F00", "marker": "D"},
-    "Adam": {"color": "#56B4E9", "marker": "v"},
-    "layer-wise learning rates": {"color": "#7F7F7F", "marker": "<"},
-}
+from experiments.remedies.remedies import REMEDIES
 
 
 def draw(results: dict[str, dict[str, Any]], title: str) -> Figure:
@@ -26,7 +14,7 @@ def draw(results: dict[str, dict[str, Any]], title: str) -> Figure:
     figure.suptitle(f"A deep sigmoid network, and each remedy by itself\n{title}", fontsize=10)
     (gradient, update), (accuracy, bars) = figure.subplots(2, 2)
     for name, result in results.items():
-        style = {"markersize": 5, **STYLES[name]}
+        style = {"markersize": 5, **REMEDIES[name].style}
         kernels = range(1, len(result["gradient"]) + 1)
         gradient.plot(kernels, result["gradient"], label=name, **style)
         update.plot(kernels, result["update_ratio"], **style)

@@ -42,11 +42,12 @@ def run(session: Session) -> Outcome:
         results[name]["factor"] = factor_per_layer(changes[name, BEFORE]["over_rms"])
     title = f"{session.digits.name}; {settings}\nmedian and range of {draws} perturbations"
     return Outcome(
-        _answer(results, size),
+        ANSWER,
         checks(results),
         results,
         asdict(settings) | {"perturbation": size, "num_seeds": draws},
         draw(results, size, title),
+        findings(results, size),
     )
 
 
@@ -138,7 +139,16 @@ def factor_per_layer(changes: ArrayLike) -> float:
     return 1 / fitted_factor(range(len(hidden)), hidden)
 
 
-def _answer(results: dict[str, dict[str, Any]], size: float) -> str:
+ANSWER = """\
+A perturbation of {size of the perturbation} in the first and in the last hidden layer changes the \
+output by {change by the first and the last hidden layer}, relative to its root mean square. \
+Relative to the standard deviation of the outputs over the images, sigmoid's first and last hidden \
+layers change the output by {the same with sigmoid, relative to the differences between images}; \
+after training, the first layer changes it by {change by the first layer after training}."""
+
+
+def findings(results: dict[str, dict[str, Any]], size: float) -> dict[str, str]:
+    """Returns the parts of the answer, by name."""
     parts = []
     for name, result in results.items():
         effects = np.median(result[BEFORE]["over_rms"], axis=0)
@@ -147,11 +157,11 @@ def _answer(results: dict[str, dict[str, Any]], size: float) -> str:
         np.median(results[name][when]["over_std"], axis=0)
         for name, when in (("sigmoid", BEFORE), ("sigmoid", AFTER), ("relu", AFTER))
     )
-    return (
-        f"A perturbation of {size:.0%} in the first and in the last hidden layer changes the "
-        f"output by {', '.join(parts)}, relative to its root mean square. Relative to the standard "
-        "deviation of the outputs over the images, sigmoid's first layer changes the output by "
-        f"{sigmoid[0]:.2g}, and its last hidden layer by {sigmoid[-2]:,.0f}; after training, the "
-        f"first layer changes it by {trained_sigmoid[0]:.2g} with sigmoid and "
-        f"{trained_relu[0]:.2g} with ReLU."
-    )
+    of_sigmoid = "the same with sigmoid, relative to the differences between images"
+    after = f"{trained_sigmoid[0]:.2g} with sigmoid and {trained_relu[0]:.2g} with ReLU"
+    return {
+        "size of the perturbation": f"{size:.0%}",
+        "change by the first and the last hidden layer": ", ".join(parts),
+        of_sigmoid: f"{sigmoid[0]:.2g} and {sigmoid[-2]:,.0f}",
+        "change by the first layer after training": after,
+    }

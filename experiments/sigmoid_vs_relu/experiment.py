@@ -30,17 +30,22 @@ def run(session: Session) -> Outcome:
         training = read_run(session.folder / log_name(activation, settings)).latest
         networks[activation].append(Trained(training, *rest))
     session.console.print(_table({name: found[0] for name, found in networks.items()}))
-    answers = [
-        f"With {LABELS[name]}, the {change(found)} from the last hidden layer to the first at the "
-        f"end of training, and test accuracy is {median(found, lambda n: n.test_accuracy):.2%}."
-        for name, found in networks.items()
-    ]
+    answers, findings = [], {}
+    for name, found in networks.items():
+        gradient, accuracy = (f"{what} with {LABELS[name]}" for what in ("gradient", "accuracy"))
+        answers.append(
+            f"With {LABELS[name]}, the gradient {{{gradient}}} from the last hidden layer to the "
+            f"first at the end of training, and test accuracy is {{{accuracy}}}."
+        )
+        findings[gradient] = change(found)
+        findings[accuracy] = f"{median(found, lambda n: n.test_accuracy):.2%}"
     return Outcome(
         " ".join(answers),
         checks(networks, first, data),
         {"seeds": list(seeds)} | {name: [*map(_numbers, n)] for name, n in networks.items()},
         asdict(first),
         draw(networks, first, data),
+        findings,
     )
 
 

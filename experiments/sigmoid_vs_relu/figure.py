@@ -30,7 +30,9 @@ def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
     for axes, (name, found) in zip(by_step, networks.items(), strict=True):
         _draw_steps(axes, found)
         accuracy = median(found, lambda n: n.test_accuracy)
-        finish(axes, f"{LABELS[name]}: test accuracy {accuracy:.1%}, {change(found)}", False)
+        finish(
+            axes, f"{LABELS[name]}: test accuracy {accuracy:.1%}, gradient {change(found)}", False
+        )
     by_step[1].set_ylabel("")
     by_step[1].legend(title="kernel of", fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     by_depth, loss, accuracy = lower.subplots(1, 3)
@@ -45,10 +47,10 @@ def change(networks: list[Trained]) -> str:
     """Describes how the gradient changes toward the input at the end of training."""
     decades = median(networks, decades_lost_at_end)
     if not math.isfinite(decades):
-        return "gradient lost or not finite"
+        return "is lost or not finite"
     if abs(decades) < 1:
-        return "gradient changes less than 10-fold"
-    return f"gradient {'shrinks' if decades > 0 else 'grows'} {10 ** abs(decades):,.0f}-fold"
+        return "changes less than 10-fold"
+    return f"{'shrinks' if decades > 0 else 'grows'} {10 ** abs(decades):,.0f}-fold"
 
 
 def _draw_steps(axes: Axes, networks: list[Trained]) -> None:

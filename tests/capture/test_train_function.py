@@ -39,7 +39,7 @@ class Recorder:
     def continue_execution(self):
         self.calls.append(("continued",))
 
-    def begin_step(self):
+    def begin_step(self, data):
         self.calls.append(("step",))
 
     @contextlib.contextmanager

@@ -32,6 +32,10 @@ def test_two_checks_of_one_name_are_rejected():
         Outcome("", [Check("x", "", "", 0), Check("x", "", "", 1)], {}, {})
 
 
+def test_an_answer_contains_its_findings():
+    assert Outcome("Yes: {a b} of 3.", [], {}, {}, findings={"a b": "2"}).answered == "Yes: 2 of 3."
+
+
 def saved(folder: Path, **changed):
     """Saves an outcome into a new folder."""
     folder.mkdir()

@@ -14,7 +14,7 @@ def test_each_experiment_has_its_results_figure_and_page(name):
     assert results["question"] == question(name)
     assert (FOLDER / name / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert page == pages.page(results, subset)[1:] + "\n"
-    assert page.count("\n| ") == 1 + len(results["checks"]) > 1
+    assert page.partition("numbers hold.")[2].count("\n| ") == 1 + len(results["checks"]) > 1
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -23,6 +23,9 @@ def test_experiments_on_digits_were_run_on_all_of_mnist_and_on_the_subset(name):
 
     assert (subset is None) == (results["data"] is None)
     if subset:
+        for found in (results, subset):
+            assert found["findings"]
+            assert all(part in found["answer"] for part in found["findings"].values())
         assert results["data"]["name"].startswith("MNIST")
         assert subset["data"]["name"].startswith("5,000-digit subset")
 
@@ -41,11 +44,17 @@ def test_the_readme_matches_the_results():
     assert pages.updated(text) == text
 
 
-def test_a_row_marks_what_does_not_hold_and_a_band_of_its_own():
+def test_the_numbers_of_the_subset_are_shown_beside_those_of_the_whole():
     check = {"what": "a|b", "source": "s", "expected": "1", "printed": "2", "band": "1 to 3"}
     results = {"name": "n", "question": "q?", "answer": "a.", "checks": [check | {"held": True}]}
+    results["findings"] = {"f": "1 of 2", "g": "5"}
     other = check | {"printed": "9", "band": "5 to 6", "held": False}
 
-    row = pages.page(results, results | {"checks": [other]}).splitlines()[-1]
+    subset = results | {"checks": [other], "findings": {"f": "2 of 2", "g": "5"}}
+    *lines, row = pages.page(results, subset).splitlines()
 
+    assert lines[lines.index("| in the answer | on the subset of 5,000 digits |") + 2 :][:2] == [
+        "| f | 2 of 2 |",
+        "",
+    ]
     assert row == r"| a\|b | s | 1 | 2 | 1 to 3 | yes | 9 (range 5 to 6) ✗ |"

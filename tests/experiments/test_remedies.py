@@ -10,10 +10,12 @@ from small_form import run_small
 
 from experiments.common import mlp
 from experiments.common.catalogue import FOLDER
-from experiments.remedies.expected import HE, SOURCES, UNCHANGED, checks
-from experiments.remedies.experiment import REMEDIES, _answer
+from experiments.remedies.expected import checks
+from experiments.remedies.experiment import findings, title
+from experiments.remedies.remedies import HE, REMEDIES, UNCHANGED
 
 SETTINGS = mlp.Settings(3, 8, 1, 20, 0.1, "sgd", "glorot_uniform", 0, False)
+CURES = [name for name in REMEDIES if name != UNCHANGED]
 PUBLISHED = mlp.Settings(8, 128, 5, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
 
 
@@ -23,7 +25,7 @@ def numbers(tmp_path_factory):
 
 
 def test_every_remedy_is_measured_in_every_layer(numbers):
-    assert list(numbers) == [UNCHANGED, *SOURCES]
+    assert list(numbers) == list(REMEDIES)
     for found in numbers.values():
         assert len(found["gradient"]) == len(found["update_ratio"]) == 4
         assert len(found["accuracy"]) == 1
@@ -37,7 +39,7 @@ def test_adam_and_layer_wise_rates_keep_the_gradient_and_fix_the_update(numbers,
 
 def built(name):
     mlp.begin(0)
-    return REMEDIES[name](SETTINGS)
+    return REMEDIES[name].build(SETTINGS)
 
 
 def test_batch_normalization_is_between_a_layer_and_its_activation():
@@ -81,7 +83,7 @@ def test_claims_hold_for_expected_values():
 @pytest.mark.parametrize(
     ("name", "what", "changed"),
     [
-        *[(name, "test accuracy", {"accuracy": [95.0, 89.9]}) for name in SOURCES],
+        *[(name, "test accuracy", {"accuracy": [95.0, 89.9]}) for name in CURES],
         *[(UNCHANGED, "test accuracy", {"accuracy": [a]}) for a in (11.34, 11.36, math.nan)],
         *[(HE, "decades", {"decades_lost": lost}) for lost in (3.1, 3.9, math.nan)],
     ],
@@ -92,12 +94,27 @@ def test_claims_fail_for_differing_values(name, what, changed):
     assert claim.startswith(f"{name}: {what}")
 
 
-def test_the_answer_names_cures_and_failures():
-    answer = _answer(dict.fromkeys(REMEDIES, 90.0) | {UNCHANGED: 11.35, "Adam": 89.9, HE: 11.35})
+def test_the_answer_names_cures_and_failures_and_what_they_do_to_gradients():
+    results = {
+        name: {"accuracy": [90.0], "decades_lost": 1.0, "update_ratio": [2.0]} for name in REMEDIES
+    }
+    results[UNCHANGED] = {"accuracy": [11.35], "decades_lost": 4.0, "update_ratio": [0.001]}
+    results["Adam"] |= {"accuracy": [89.9], "decades_lost": 4.0}
+    *accuracies, gradients, updates = findings(results).values()
 
-    assert answer.startswith("The unchanged sigmoid network reaches 11.35% test accuracy. Remedies")
-    assert "that bring it to at least 90% within this budget: ReLU, tanh, batch norm" in answer
-    assert answer.endswith("rates. Remedies that do not: He initialization, Adam.")
+    others = "ReLU, tanh, He initialization, batch normalization, residual connections, layer-wise"
+    assert accuracies == ["11.35%", f"{others} learning rates", "Adam"]
+    assert gradients.startswith("0.0001 (sigmoid, unchanged), 0.1 (ReLU), 0.1 (tanh), 0.1 (He")
+    assert updates == "2,000 (Adam)"
+
+
+def test_the_title_tells_the_settings_of_the_unchanged_network_from_those_of_remedies():
+    first, second = title("MNIST", PUBLISHED).splitlines()
+
+    assert first == f"MNIST; unchanged: {PUBLISHED}"
+    assert second == (
+        "He initialization: initializer he_normal; Adam: optimizer adam, learning rate 0.001"
+    )
 
 
 @pytest.mark.parametrize(("name", "accuracy"), [("ReLU", 96.5), ("tanh", 96.9), ("Adam", 93.4)])
@@ -105,5 +122,6 @@ def test_committed_accuracies_on_all_of_mnist_are_those_of_earlier_measurements(
     committed = json.loads((FOLDER / "remedies" / "results.json").read_text())
 
     assert committed["data"]["name"] == "MNIST"
-    assert mlp.Settings(**committed["settings"]) == PUBLISHED
+    assert mlp.Settings(**committed["settings"][UNCHANGED]) == PUBLISHED
+    assert committed["settings"]["Adam"] == {"optimizer": "adam", "learning_rate": 0.001}
     assert committed["numbers"][name]["accuracy"][-1] == pytest.approx(accuracy, rel=0.015)

@@ -13,8 +13,9 @@ def square(run, work):
 
 
 def mean_brightness(run, work):
-    """Returns a value that depends on the digits."""
-    return float(work.digits.x_train[run].mean())
+    """Returns a value that depends on the digits, and whether the process ignores Ctrl-C."""
+    ignores = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    return float(work.digits.x_train[run].mean()), ignores
 
 
 def failing_at_three(run, work):
@@ -30,11 +31,6 @@ def slow_square(run, work):
         (work.folder / "waiting").touch()
         time.sleep(120)
     return square(run, work)
-
-
-def interrupt_handler(run, work):
-    """Returns the process's handler of Ctrl-C."""
-    return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
 def threads(run, work):

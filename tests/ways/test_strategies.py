@@ -103,20 +103,22 @@ def test_two_replicas_report_the_same_units_as_one_device(replicated):
     assert alone[-1].dead_unit_examples == {"first": 24}
 
 
-def test_the_regularizers_part_is_separated_under_two_replicas(two_replicas, expected):
-    monitor = GradientMonitor(None, 100)
+@pytest.fixture(scope="module")
+def probed(two_replicas):
+    """The monitor of a training run under both replicas, with a probe."""
+    monitor = GradientMonitor(None, 100, probe=(VECTORS[:8], TARGET[:8]))
     fitted(two_replicas, monitor)
+    return monitor
 
-    (record,) = monitor.records
+
+def test_the_regularizers_part_is_separated_under_two_replicas(probed, expected):
+    (record,) = probed.records
     penalty = 2 * 0.01 * np.linalg.norm(expected[0].before["first/kernel"])
     assert record.regularization_gradients["first/kernel"].norm == pytest.approx(penalty, rel=1e-5)
 
 
-def test_a_probe_under_two_replicas_sees_its_batch_once(two_replicas, expected):
-    monitor = GradientMonitor(None, 100, probe=(VECTORS[:8], TARGET[:8]))
-    fitted(two_replicas, monitor)
-
-    (record,) = monitor.probe_records
+def test_a_probe_under_two_replicas_sees_its_batch_once(probed, expected):
+    (record,) = probed.probe_records
     for path, gradient in expected[0].gradients.items():
         assert_is_sketch_of(record.gradients[path], gradient)
     assert record.examples == {"first": 8, "second": 8}
