@@ -42,11 +42,11 @@ class Cells(HTMLParser):
 def test_the_verdict_a_figure_and_a_table_are_shown():
     training = training_of(full_record(), model=MODEL)
     verdict = examine(training)
-    shown = html(verdict, training, "tensorboard --logdir logs")
+    shown = html("All is <well>.", training, verdict)
     cells = Cells(shown)
     png = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', shown).group(1))
 
-    assert f"{verdict}\nTo look at it: tensorboard --logdir logs</pre>" in shown
+    assert "All is &lt;well&gt;.</pre>" in shown
     assert png.startswith(b"\x89PNG")
     assert cells.rows == [
         ["layer", "type", "gradient norm", "update ratio", "output RMS", "saturated", "dead"],
@@ -56,7 +56,7 @@ def test_the_verdict_a_figure_and_a_table_are_shown():
 
 def test_layers_of_a_diagnosis_are_marked():
     training = training_of(full_record(), model=MODEL)
-    cells = Cells(html(Verdict((SICK,), 1, 3, 3), training, None))
+    cells = Cells(html("", training, Verdict((SICK,), 1, 3, 3)))
 
     assert cells.rows[1][0] == "\N{WARNING SIGN} dense"
 
@@ -67,7 +67,7 @@ def test_names_are_shown_as_text():
     record = Record(0, 0.0, {f"{hostile}/kernel": sketch_of([1.0])}, activation_gradients=outputs)
     model = model_of(layer(hostile, "kernel", output_shape=(None, 3)))
     training = training_of(record, model=model)
-    shown = html(Verdict(num_records=1, first_step=0, last_step=0), training, hostile)
+    shown = html(hostile, training, Verdict())
     cells = Cells(shown)
 
     assert "script" not in cells.tags
@@ -76,7 +76,7 @@ def test_names_are_shown_as_text():
 
 def test_what_was_not_recorded_is_left_empty():
     record = Record(0, 0.0, {"dense/kernel": sketch_of([math.nan])})
-    shown = html(Verdict(num_records=1, first_step=0, last_step=0), training_of(record), None)
+    shown = html("", training_of(record), Verdict())
 
     assert Cells(shown).rows[1] == ["dense", "Dense", "", "", "", "", ""]
     assert "<img" not in shown
@@ -84,4 +84,4 @@ def test_what_was_not_recorded_is_left_empty():
 
 @pytest.mark.parametrize("training", [None, training_of()])
 def test_before_training_there_is_only_the_verdict(training):
-    assert Cells(html(Verdict(), training, None)).tags == ["pre"]
+    assert Cells(html("", training, Verdict())).tags == ["pre"]

@@ -1,7 +1,7 @@
 """The Keras callback: the arguments that users pass, and the hooks that `fit` calls.
 
-`recording.py` decides what to record, `capture/` measures inside the train step, and
-`training_log.py` keeps the records.
+`recording.py` decides what to record, `capture/` measures inside the train step, `training_log.py`
+keeps the records, and `results.py` gives them to the user.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import functools
 import os
 import weakref
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
@@ -34,30 +34,22 @@ from vg_keras.capture.optimizers import optimizers_of
 from vg_keras.capture.plan import Choice
 from vg_keras.capture.probe_pass import ProbePass
 from vg_keras.capture.train_function import NotCalledError, OccupiedError, restore
-from vg_keras.cost import Cost
 from vg_keras.filters import Filter, checked_filter
 from vg_keras.log.chart_rhythm import HistogramRhythm
 from vg_keras.loop import Watch
-from vg_keras.notebook_view import html
 from vg_keras.probe import Probe, as_probe
 from vg_keras.receiver import Receiver
-from vg_keras.record import ModelDescription, Record, Run, Training
+from vg_keras.record import ModelDescription, Training
 from vg_keras.recording import Recording
-from vg_keras.rules.diagnosis import Diagnosis
+from vg_keras.results import Results
 from vg_keras.rules.examination import Examination
 from vg_keras.rules.rule import Rule
-from vg_keras.rules.verdict import Verdict
-from vg_keras.tables import to_pandas
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 _OF_TRAINING = {"params", "_model", "_receiver", "_recording", "_capture", "_trains", "_watch"}
 """Attributes that belong to the current training run, and that a copy does not keep."""
 
 
-class GradientMonitor(keras.callbacks.Callback):
+class GradientMonitor(Results, keras.callbacks.Callback):
     """Records how gradients flow through a model while `fit` trains it.
 
     It records what actually trains the model, inside the train step, without a second pass and
@@ -205,100 +197,6 @@ class GradientMonitor(keras.callbacks.Callback):
         super().__init__()
         self.__dict__.update(state)
         self._set_up(state["_receiver"])
-
-    @property
-    def log_dir(self) -> str | None:
-        """The directory of the TensorBoard log. A copy gets its own when training begins."""
-        return self._receiver.log_dir
-
-    @property
-    def run(self) -> Run:
-        """The training runs of this monitor, in the order in which they began."""
-        return self._receiver.logs[0].run
-
-    @property
-    def records(self) -> list[Record]:
-        """The records of the current model that are in memory, in step order."""
-        return self._receiver.logs[0].records
-
-    @property
-    def diagnoses(self) -> tuple[Diagnosis, ...]:
-        """The problems of the current training run, the most serious first."""
-        return self.verdict.diagnoses
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict on the current training run."""
-        return self._receiver.logs[0].verdict
-
-    def __repr__(self) -> str:
-        """Returns how much was recorded, and how many problems were found."""
-        verdict, log_dir = self.verdict, self.log_dir
-        place = "in memory" if log_dir is None else f"in {log_dir}"
-        number = len(verdict.diagnoses)
-        problems = f"{number or 'no'} problem{'' if number == 1 else 's'}"
-        return f"<GradientMonitor: {verdict.num_records} records {place}, {problems}>"
-
-    def __str__(self) -> str:
-        """Returns the verdict, and the command that shows the log."""
-        command = self._receiver.log.command
-        return str(self.verdict) + (f"\nTo look at it: {command}" if command else "")
-
-    def _repr_html_(self) -> str:
-        """Returns what a notebook shows: the verdict, a figure, and a table by layer."""
-        run = self.run
-        training = run.latest if run.trainings else None
-        return html(self.verdict, training, self._receiver.log.command)
-
-    def plot(self, axes: Axes | None = None) -> Axes:
-        """Draws the norm of the gradient at the output of every layer, over the recorded steps.
-
-        Args:
-            axes: The matplotlib axes to draw on; new ones by default.
-
-        Returns:
-            The axes.
-
-        Raises:
-            LookupError: If nothing has been recorded.
-            ValueError: If no layer is monitored.
-        """
-        from matplotlib import pyplot
-
-        from vg_keras.figures.gradient_flow import gradient_flow
-
-        training = self.run.latest
-        if axes is None:
-            _, axes = pyplot.subplots(layout="constrained")
-        axes.set_title(self.verdict.title, fontsize="medium")
-        return gradient_flow(training, axes)
-
-    @property
-    def probe_run(self) -> Run:
-        """The training runs of the probe.
-
-        Raises:
-            ValueError: If the monitor has no probe.
-        """
-        _, *logs = self._receiver.logs
-        if not logs:
-            raise ValueError("This GradientMonitor has no probe: pass the argument `probe`.")
-        return logs[0].run
-
-    @property
-    def probe_records(self) -> list[Record]:
-        """The records of the probe that are in memory, in step order."""
-        _, *logs = self._receiver.logs
-        return logs[0].records if logs else []
-
-    def to_pandas(self) -> pd.DataFrame:
-        """Returns `records` as a table; see `vg_keras.tables.to_pandas`."""
-        return to_pandas(self.records)
-
-    @property
-    def cost(self) -> Cost:
-        """The cost of recording since the current model was first monitored."""
-        return self._recording.cost
 
     def set_model(self, model: keras.Model) -> None:
         """Prepares for the model.

@@ -17,15 +17,14 @@ from vg_keras.rules.verdict import Verdict
 _COLUMNS = ("layer", "type", "gradient norm", "update ratio", "output RMS", "saturated", "dead")
 
 
-def html(verdict: Verdict, training: Training | None, command: str | None) -> str:
+def html(text: str, training: Training | None, verdict: Verdict) -> str:
     """Returns an HTML fragment. Any text that a user has chosen is escaped.
 
     Args:
-        verdict: The verdict.
+        text: The verdict in words.
         training: The training run, or None if nothing has been recorded.
-        command: The command that shows the log in TensorBoard, or None.
+        verdict: The verdict.
     """
-    text = str(verdict) + (f"\nTo look at it: {command}" if command else "")
     parts = [f'<pre style="white-space: pre-wrap">{escape(text)}</pre>']
     if training is not None and training.records:
         parts += [_figure(training), _table(training, verdict)]
