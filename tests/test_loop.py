@@ -191,7 +191,9 @@ def test_the_first_step_of_each_epoch_is_due_if_asked_for():
 
 def test_a_thread_that_lost_its_model_to_another_one_is_told():
     loop = Loop()
-    other = Watch(User(), loop.watch.model, [], Observer(), loop.recording, lambda: None)
+    other = Watch(
+        User(), loop.watch.model, [], Observer(), loop.recording, lambda: None, lambda: None
+    )
     with loop.watch:
         loop.run(1)
         thread = threading.Thread(target=other.__enter__)
