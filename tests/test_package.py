@@ -1,6 +1,7 @@
 """The package: its public names, the cost of importing it, and the contents of its wheel."""
 
 import importlib.metadata
+import math
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from handmade_logs import record_of, write_log
 from packaging.requirements import Requirement
 from small_models import compiled, fit, mlp, regression_data
 
@@ -260,6 +262,17 @@ def test_logs_and_theory_work_without_tensorflow(without_tensorflow, tmp_path):
         "`vg_keras.GradientMonitor` needs Keras and TensorFlow, and the package 'keras' is not "
         'installed. Install them: pip install "vg_keras[tensorflow]"'
     )
+
+
+def test_the_command_works_without_tensorflow(without_tensorflow, tmp_path):
+    write_log(tmp_path / "logs" / "gradients", [record_of(0), record_of(5, [1.0, math.nan])])
+    command = Path(without_tensorflow).with_name("vg-keras")
+    process = subprocess.run(
+        [command, "diagnose", "logs"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert process.returncode == 1, process.stderr
+    assert "VG301 non-finite, step 5" in process.stdout
 
 
 def test_no_readme_link_is_relative_on_a_package_index(wheel):
