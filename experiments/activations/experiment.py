@@ -92,7 +92,11 @@ def record_of(activation: str, settings: Settings, seed: int, work: Work) -> Rec
     loss = {"output": "sparse_categorical_crossentropy"}
     model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
     monitor = GradientMonitor(
-        None, variables="output/bias", activations=["hidden_*", "deviation_*"], updates=False
+        None,
+        variables="output/bias",
+        activations=["hidden_*", "deviation_*"],
+        updates=False,
+        on_problem=None,
     )
     x, y = (a[: settings.images] for a in (work.digits.x_train, work.digits.y_train))
     model.fit(x, {"output": y}, batch_size=len(x), shuffle=False, callbacks=[monitor], verbose=0)

@@ -43,7 +43,7 @@ class FirstSteps:
     def __init__(self, seed: int) -> None:
         mlp.begin(seed)
         self._random = np.random.default_rng(seed)
-        self._monitor = GradientMonitor(None, "batch", updates=False)
+        self._monitor = GradientMonitor(None, "batch", updates=False, on_problem=None)
         self._model: keras.Model | None = None
 
     def of(self, network: keras.Model, input_rms: float = 1.0) -> FirstStep:

@@ -227,7 +227,8 @@ def train(
         **monitored: Further arguments of `GradientMonitor`.
     """
     data, steps = work.digits, settings.steps(work.digits)
-    monitor = GradientMonitor(log_dir, update_freq=max(1, steps // num_records), **monitored)
+    every = max(1, steps // num_records)
+    monitor = GradientMonitor(log_dir, every, on_problem=None, **monitored)
     callbacks = [monitor, progress(work, steps)]
     if log_dir is not None:
         callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))

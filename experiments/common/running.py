@@ -37,8 +37,9 @@ def run(name: str, chosen: Namespace, console: Console, device: str, data: Mnist
         console.print(f"\nFigure:  {output / name}.png")
     console.print(f"Numbers: {output / results.FILE}")
     if any(current.folder.rglob("*tfevents*")):
-        tensorboard = Path(sys.executable).parent / "tensorboard"
-        console.print(f"Logs:    {tensorboard} --logdir {current.folder}")
+        commands = Path(sys.executable).parent
+        console.print(f"Logs:    {commands / 'tensorboard'} --logdir {current.folder}")
+        console.print(f"Verdict: {commands / 'vg-keras'} diagnose {current.folder}")
     return output
 
 

@@ -53,8 +53,10 @@ def train(run: Run, work: Work) -> dict[str, Any]:
     batches = tf.data.Dataset.from_tensors((x, y))  # each batch contains all of the data
     last = run.iterations - 1
     marks = sorted({0, *(i for i in run.losses_at if i < last), last, run.iterations})
-    monitor = GradientMonitor(None, run.every, activations=False, updates=False)
-    ending = GradientMonitor(None, activations=False, updates=False)  # begins with the last step
+    monitor = GradientMonitor(None, run.every, activations=False, updates=False, on_problem=None)
+    ending = GradientMonitor(
+        None, activations=False, updates=False, on_problem=None
+    )  # begins with the last step
     losses = []
     for begin, end in itertools.pairwise(marks):
         losses.append(model.evaluate(x, y, batch_size=len(x), verbose=0)[0])

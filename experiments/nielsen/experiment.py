@@ -60,7 +60,9 @@ def measure(series: Series, work: Work) -> tuple[Norms, Norms]:
     steps = series.drawn + series.trained * series.epochs
     seeds = {i: i for i in range(series.drawn)}  # of the networks, by their first steps
     seeds |= {series.drawn + i * series.epochs: i for i in range(series.trained)}
-    monitor = GradientMonitor(None, "batch", "hidden_*/bias", activations=False, updates=False)
+    monitor = GradientMonitor(
+        None, "batch", "hidden_*/bias", activations=False, updates=False, on_problem=None
+    )
     norms = []  # of all steps; the monitor itself keeps no more than 1,000 records
 
     def begin(step: int, logs: object = None) -> None:

@@ -111,7 +111,9 @@ def output_changes(
     # Any loss works: at a learning rate of 0 the step changes nothing.
     model.compile(keras.optimizers.SGD(0.0), {"change": "mse"}, jit_compile=False)
     # Gradients are not needed here, but at least one must be recorded.
-    monitor = GradientMonitor(None, "batch", "output/bias", activations=[*branches], updates=False)
+    monitor = GradientMonitor(
+        None, "batch", "output/bias", activations=[*branches], updates=False, on_problem=None
+    )
     target, rms = {"change": np.zeros((len(images), 10))}, []
     for pair in pairs:
         for network, weights in zip(networks, pair, strict=True):
