@@ -41,3 +41,10 @@ def test_an_output_layer_that_is_sure_is_healthy():
 
 def test_without_a_loss_saturation_alone_decides():
     assert findings(RULE, saturated(0.97, [None] * 6))[-1] is not None
+
+
+@pytest.mark.parametrize(("layer", "is_first"), [(HIDDEN[0], True), (HIDDEN[1], False)])
+def test_the_inputs_are_blamed_only_if_the_first_layer_is_saturated(layer, is_first):
+    finding = findings(RULE, saturated(0.97, [2.3] * 6, layer))[-1]
+
+    assert finding.advice == (() if is_first else RULE.advice[1:])

@@ -42,7 +42,7 @@ class SaturatedUnits(Rule):
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
-        hidden = set(hidden_layers(training.model))
+        hidden = hidden_layers(training.model)
         in_a_row: Counter[str] = Counter()
         progress = Progress(training)
 
@@ -61,6 +61,8 @@ class SaturatedUnits(Rule):
                 f"fall. Layers with this problem: {listed(found)}.",
                 found,
                 {"fraction": fractions[worst]},
+                # The inputs can't be the reason if the first layer is not saturated.
+                advice=() if found[0] == hidden[0] else self.advice[1:],
             )
 
         return watch
