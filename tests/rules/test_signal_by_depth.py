@@ -33,3 +33,17 @@ def test_layers_beyond_a_factor_of_the_last_one_are_named():
 def test_nothing_is_said_of_one_layer_or_of_a_signal_that_is_not_finite():
     assert signal([1.0] * 6, HIDDEN[:1]) is None
     assert signal([math.nan, 1, 1, 1, 1, 1]) is None
+
+
+@pytest.mark.parametrize(
+    ("norms", "expected"),
+    [
+        ((1.0, 2_500.0), "2,500-fold"),
+        ((2_500.0, 1.0), "2,500-fold"),
+        ((1e-12, 2.0), "1e12-fold"),
+        ((0.0, 1.0), "to nothing"),
+        ((5e-324, 1e308), "1e631-fold"),
+    ],
+)
+def test_the_change_is_put_in_words(norms, expected):
+    assert SignalByDepth(("a", "b"), norms).change == expected

@@ -84,7 +84,7 @@ class _Exploding:
         large = signal.beyond(10**self._rule.decades)
         first_layer, last_layer = signal.paths[0], signal.paths[-1]
         finding = Finding(
-            f"the gradient grows {10**-signal.decades:,.0f}-fold from {last_layer} to "
+            f"the gradient grows {signal.change} from {last_layer} to "
             f"{first_layer}, by a factor of {signal.factor_per_layer:.2g} per layer. It is largest "
             f"at {listed(large)}.",
             large,

@@ -57,6 +57,14 @@ class SignalByDepth:
         """The geometric mean of the factors by which each layer multiplies the norm."""
         return float(10 ** (-self.decades / (len(self.norms) - 1)))
 
+    @property
+    def change(self) -> str:
+        """In words, how many times the norm shrinks or grows from the last layer to the first."""
+        if math.isinf(self.decades):
+            return "to nothing"
+        decades = abs(self.decades)
+        return f"{10**decades:,.0f}-fold" if decades < 6 else f"1e{decades:.0f}-fold"
+
     def beyond(self, factor: float) -> tuple[str, ...]:
         """Returns the layers whose norm differs from the last one's by more than a factor.
 

@@ -76,10 +76,9 @@ class VanishingGradient(Rule):
         return watch
 
     def _finding(self, signal: SignalByDepth) -> Finding:
-        lost = f"{10**signal.decades:,.0f}-fold" if signal.decades < 300 else "to nothing"
         faint = signal.beyond(10**-self.decades)
         return Finding(
-            f"almost no gradient reaches {listed(faint)}. It shrinks {lost} from "
+            f"almost no gradient reaches {listed(faint)}. It shrinks {signal.change} from "
             f"{signal.paths[-1]} to {signal.paths[0]}, by a factor of "
             f"{signal.factor_per_layer:.2g} per layer.",
             faint,
