@@ -54,15 +54,13 @@ def deep(
 HEALTHY["ReLU, 2 layers"] = SmallRun(deep(2, "relu"))
 HEALTHY["ReLU, 8 layers"] = SmallRun(deep(8, "relu"))
 HEALTHY["ReLU, 8 layers, SGD with momentum"] = SmallRun(deep(8, "relu", momentum))
-HEALTHY["ReLU, 20 layers"] = SmallRun(deep(20, "relu"))
 HEALTHY["tanh, 3 layers"] = SmallRun(deep(3, "tanh", lambda: keras.optimizers.Adam(0.01)))
-HEALTHY["tanh, 15 layers"] = SmallRun(deep(15, "tanh", epochs=20))
-HEALTHY["SELU, 8 layers"] = SmallRun(deep(8, "selu", kernel_initializer="lecun_normal"))
+HEALTHY["tanh, 10 layers"] = SmallRun(deep(10, "tanh", epochs=20))
 
 
-@healthy("residual MLP, 30 layers")
+@healthy("residual MLP, 14 layers")
 def _residual_mlp() -> Setup:
-    return _residual(15, keras.initializers.RandomNormal(stddev=0.05))
+    return _residual(7, keras.initializers.RandomNormal(stddev=0.05))
 
 
 @healthy("residual branches that are zero at first")
@@ -236,17 +234,6 @@ def _autoencoder() -> Setup:
     hidden += [layers.Dense(2), *(layers.Dense(units, "relu") for units in (16, 32))]
     model = keras.Sequential([keras.Input([16]), *hidden, layers.Dense(16)])
     return Setup(compiled(model, keras.optimizers.Adam(0.003)), *tasks.low_rank())
-
-
-@healthy("two outputs")
-def _two_outputs() -> Setup:
-    inputs = keras.Input([tasks.FEATURES])
-    x = layers.Dense(24, "relu")(layers.Dense(24, "relu")(inputs))
-    outputs = [layers.Dense(1, name="sign")(x), layers.Dense(1, name="value")(x)]
-    sign = keras.losses.BinaryCrossentropy(from_logits=True)
-    model = classifier(keras.Model(inputs, outputs), loss=[sign, "mse"])
-    x, y = tasks.quadrants()
-    return Setup(model, x, (y, tasks.curve()[1]))
 
 
 # Convolutions
