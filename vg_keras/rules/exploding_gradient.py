@@ -37,7 +37,7 @@ class ExplodingGradient(Rule):
         weight_ratio: Factor by which the norm of a kernel's gradient must exceed that of the
             kernel. It is near 1 with most losses, but depends on the scale of the targets.
         output_rms: Root mean square that the output of a layer before the last one must have as
-            well, as it does if the forward pass explodes inside a recurrent layer. Of 40 healthy
+            well, as it does if the forward pass explodes inside a recurrent layer. Of 39 healthy
             runs in the tests, the largest is 8.
     """
 

@@ -25,7 +25,7 @@ class LargeUpdates(Rule):
     Args:
         ratio: Update ratio that a kernel must exceed: each step replaces a tenth of what it holds.
             Healthy training runs stay near 1e-3 (Karpathy).
-        num_records: Number of records in a row that must show it. Of 40 healthy runs in the tests,
+        num_records: Number of records in a row that must show it. Of 39 healthy runs in the tests,
             one shows it for five.
         growth: Factor by which the norm of a kernel must have grown since the first record, as a
             few huge steps make it. Of the same runs, none grows more than 12-fold.
