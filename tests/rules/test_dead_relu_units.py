@@ -10,10 +10,10 @@ from vg_keras.rules.dead_relu_units import DeadUnits
 RULE = DeadUnits()
 
 
-def dead(fraction, examples=1000, **more):
+def dead(fraction, num_examples=1000, **more):
     fractions = {HIDDEN[0]: 0.1, HIDDEN[2]: fraction}
     return record_at(
-        0, dead_units=fractions, dead_unit_examples=dict.fromkeys(fractions, examples), **more
+        0, dead_units=fractions, dead_unit_examples=dict.fromkeys(fractions, num_examples), **more
     )
 
 
@@ -32,8 +32,21 @@ def test_the_threshold_is_four_fifths(fraction, sick):
     assert is_sick(RULE, dead(fraction)) is sick
 
 
-def test_few_examples_prove_nothing():
-    assert not is_sick(RULE, dead(1.0, examples=127))
+@pytest.mark.parametrize(
+    ("fraction", "examples", "sick"),
+    [(0.9, 127, False), (0.9, 128, True), (1.0, 7, False), (1.0, 8, True)],
+)
+def test_few_examples_prove_nothing_unless_all_units_are_dead(fraction, examples, sick):
+    assert is_sick(RULE, dead(fraction, examples)) is sick
+
+
+def test_the_examples_of_all_records_in_a_row_count():
+    batches = {"examples": {HIDDEN[2]: 4}}
+    records = [dead(0.9, 40, **batches) for _ in range(23)]
+    found = findings(RULE, [*records, dead(0.7, 40, **batches), *records[:9]])
+
+    assert [finding is not None for finding in found] == [False] * 22 + [True] + [False] * 10
+    assert found[22].evidence["examples"] == 128
 
 
 def test_zeros_after_a_nan_are_left_to_the_rule_on_nan():

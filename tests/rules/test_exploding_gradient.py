@@ -42,9 +42,9 @@ def test_a_jump_among_the_first_records_is_not_judged():
 
 @pytest.mark.parametrize(
     ("ratio", "output", "sick"),
-    [(1.1e6, 2e3, True), (0.9e6, 2e3, False), (1.1e6, 1e3, False)],
+    [(1.1e3, 2e3, True), (0.9e3, 2e3, False), (1.1e3, 1e3, False)],
 )
-def test_a_gradient_a_million_times_its_kernel_is_found_if_outputs_are_huge_too(
+def test_a_gradient_a_thousand_times_its_kernel_is_found_if_outputs_are_huge_too(
     ratio, output, sick
 ):
     outputs = {path: sketch_of([output, 0.0]) for path in LAYERS}

@@ -23,7 +23,7 @@ def test_a_signal_that_shrinks_a_thousandfold_is_found_at_the_first_record():
 
 
 @pytest.mark.parametrize(("decades", "sick"), [(2.99, False), (3.01, True)])
-def test_the_threshold_is_three_decades(decades, sick):
+def test_three_decades_are_diagnosed_at_once(decades, sick):
     signal = by_layer(10 ** (-decades / (DEPTH - 1)))
 
     assert is_sick(RULE, record_at(0, signal, updates=SLOW)) is sick
@@ -45,6 +45,24 @@ def test_an_optimizer_that_makes_up_for_it_is_given_a_hundred_steps_and_six_reco
     found = findings(RULE, adapted(2.5, 2.3, 2.3, 2.3, 2.3, 2.3))
 
     assert [finding is not None for finding in found] == [False] * 5 + [True]
+
+
+@pytest.mark.parametrize(("decades", "sick"), [(1.99, False), (2.01, True)])
+def test_two_decades_are_diagnosed_if_the_loss_does_not_fall(decades, sick):
+    signal = by_layer(10 ** (-decades / (DEPTH - 1)))
+    records = [record_at(20 * n, signal, updates=SLOW, loss=2.3) for n in range(7)]
+    found = findings(RULE, records)
+
+    assert [finding is not None for finding in found] == [False] * 5 + [sick] * 2
+    assert not sick or found[-1].since == 0
+
+
+def test_a_signal_that_recovers_too_late_is_diagnosed():
+    signals = [by_layer(0.1)] + [by_layer(0.9)] * 6
+    records = [record_at(20 * n, s, loss=2.3) for n, s in enumerate(signals)]
+    finding = findings(RULE, records)[-1]
+
+    assert (finding.since, finding.evidence["decades"]) == (0, pytest.approx(4))
 
 
 def test_an_optimizer_that_makes_up_for_it_and_learns_is_healthy():

@@ -45,7 +45,7 @@ class ExplodingGradient(Rule):
     jump: float = 1000.0
     beyond: float = 10.0
     num_records: int = 10
-    weight_ratio: float = 1e6
+    weight_ratio: float = 1e3
     output_rms: float = 1e3
 
     code = "VG102"

@@ -61,8 +61,9 @@ class LargeUpdates(Rule):
             num_records += 1
             progress.add(record)
             ratios = update_ratios(record, kernels)
-            for path in ratios:
-                first_norms.setdefault(path, record.weight_norms[path])
+            for path in kernels:
+                if path in record.weight_norms:  # 0 for a layer that is zero at first
+                    first_norms.setdefault(path, record.weight_norms[path])
             grown = {p: record.weight_norms[p] / first_norms[p] for p in ratios if first_norms[p]}
             for path, ratio in ratios.items():
                 is_large = ratio > self.ratio and grown.get(path, 1.0) > _GONE
