@@ -61,7 +61,7 @@ def test_without_interactive_logging_a_problem_is_logged(capsys, caplog):
 def test_only_an_error_stops_training(capsys):
     assert not given("stop", WARNING).stop_training
     assert given("stop", ERROR).stop_training
-    assert "\n  Training stops here.\n" in capsys.readouterr().out
+    assert "\n  `model.stop_training` is set.\n" in capsys.readouterr().out
 
 
 def test_only_an_error_is_raised():
@@ -166,7 +166,7 @@ class Broken(Rule):
 
 def test_a_rule_that_fails_is_one_warning_and_loses_no_record():
     monitor = GradientMonitor(None, "batch", rules=[Broken()])
-    with pytest.warns(UserWarning, match=r"could not examine step 0: ZeroDivisionError") as caught:
+    with pytest.warns(UserWarning, match=r"^X1 broken is not applied: it fails: ZeroD") as caught:
         fit(monitor)
 
     assert len(caught) == 1
@@ -205,3 +205,14 @@ def test_live_and_from_the_log_the_verdict_is_the_same_to_the_step(tmp_path):
 
     assert found.verdict == monitor.verdict
     assert found.verdict.diagnoses == monitor.diagnoses != ()
+
+
+def test_a_second_fit_of_a_sick_model_is_diagnosed_too():
+    hidden = [keras.layers.Dense(8, "sigmoid") for _ in range(8)]
+    model = compiled(keras.Sequential([keras.Input([3]), *hidden, keras.layers.Dense(1)]))
+    x, y = np.random.default_rng(0).normal(size=[8, 3]), np.ones([8, 1])
+    model.fit(x, y, verbose=0)
+    monitor = GradientMonitor(None, on_problem=None)
+    model.fit(x, y, verbose=0, callbacks=[monitor])
+
+    assert [diagnosis.code for diagnosis in monitor.diagnoses] == ["VG101"]

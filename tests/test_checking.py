@@ -94,6 +94,26 @@ def test_a_dataset_and_arrays_give_the_same_verdict():
     assert from_dataset == from_arrays
 
 
+def test_small_batches_of_a_dataset_are_joined():
+    model = model_of(dense(bias_initializer=keras.initializers.Constant(-99.0)))
+    batches = tf.data.Dataset.from_tensor_slices((X, Y)).repeat(30).batch(2)
+
+    assert codes(check(model, batches)) == ["VG201"]
+
+
+@pytest.mark.parametrize("x", [X.tolist(), (one for one in [X])], ids=["lists", "generator"])
+def test_what_is_no_array_is_rejected(x):
+    with pytest.raises(TypeError, match=r"^`x`, `y` and `sample_weight` must be arrays"):
+        check(model_of(dense()), x, Y)
+
+
+def test_a_model_without_trainable_variables_is_rejected():
+    model = model_of(dense())
+    model.trainable = False
+    with pytest.raises(ValueError, match=r"^Expected a model with trainable variables"):
+        check(model, X, Y)
+
+
 def test_only_the_first_examples_are_used():
     x = np.concatenate([X, np.full_like(X, np.nan)])
 

@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import pytest
-from handmade_logs import record_of, write_log
+from handmade_logs import framed, record_of, write_log
+from scripted_records import layer, model_of, sketch_of, training_of
 
 import vg_keras
 from vg_keras.cli import main
+from vg_keras.log.charts import record_event, training_event
 
 HEALTHY, SICK = record_of(0), record_of(5, [1.0, math.nan])
 
@@ -36,10 +38,11 @@ def test_a_problem_is_printed_with_its_advice(logs, capsys):
         f"{logs}/sick, 20261126-120000-abcd, model 'small':\n"
         "1 problem found in 2 records, steps 0 to 5.\n"
         "VG301 non-finite, step 5: 1 of 2 values of the gradient of dense/kernel are NaN or "
-        "infinite: the first place in the order of computation.\n"
-        "  Try: Lower the learning rate, or clip the gradient: `clipnorm=1.0` in the optimizer.\n"
-        "  Try: Check the data for NaN, and scale inputs and targets to about 1.\n"
-        "  Try: Look at the loss for a logarithm, a division or a square root of zero.\n"
+        "infinite: the first recorded place in the order of computation. It is the first layer, so "
+        "check the data.\n"
+        "  Try: Look for NaN and infinity in the arrays or the dataset that `fit` gets.\n"
+        "  Try: Look at the preprocessing for a division by zero, such as a standard deviation of "
+        "0.\n"
         "  More: https://github.com/vg-keras/vg_keras/blob/main/docs/rules/VG301.md\n"
     )
 
@@ -136,6 +139,39 @@ def test_a_directory_without_a_log_is_one_line(tmp_path, capsys):
     assert (status, out) == (2, "")
     assert err.startswith("vg-keras: Expected a log directory of GradientMonitor. Received: ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("contents", [b"", b"no log at all"], ids=["empty", "other"])
+def test_a_file_without_a_training_run_is_one_line(tmp_path, capsys, contents):
+    file = tmp_path / "events.out.tfevents.1.host"
+    file.write_bytes(contents)
+    status, out, err = run(capsys, "diagnose", file)
+
+    assert (status, out) == (2, "")
+    assert err.startswith(f"vg-keras: There is no training run of GradientMonitor in {file}.")
+    assert err.count("\n") == 1
+
+
+def test_logs_below_a_log_are_examined_too(logs, capsys):
+    write_log(logs / "gradients", [HEALTHY])
+    status, out, _ = run(capsys, "diagnose", logs)
+
+    assert status == 1
+    assert out.count("model 'small':") == 3
+
+
+def test_names_can_not_break_a_line_or_control_a_terminal(tmp_path, capsys):
+    name = "a\n::error::\x1b[31mb"
+    model = model_of(layer(name, "kernel"))
+    record = vg_keras.Record(0, 1.0, {f"{name}/kernel": sketch_of([math.nan])})
+    events = [training_event(training_of(model=model), 0, 1.0), record_event(record, model, ())]
+    file = tmp_path / "events.out.tfevents.1.host"
+    file.write_bytes(b"".join(framed(event.SerializeToString()) for event in events))
+    _, out, _ = run(capsys, "diagnose", file)
+
+    assert r"a\n::error::\x1b[31mb/kernel" in out
+    assert "\x1b" not in out
+    assert not any(line.startswith("::") for line in out.split("\n"))
 
 
 def test_an_unknown_rule_is_one_line(logs, capsys):

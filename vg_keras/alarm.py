@@ -95,7 +95,7 @@ class Alarm:
         stops = on_problem == "stop" and is_error
         if stops and model is not None:
             model.stop_training = True
-        after = "  Training stops here.\n" if stops else ""
+        after = "  `model.stop_training` is set.\n" if stops else ""
         say(
             f"GradientMonitor found a problem.\n{diagnosis}\n{after}  More: {diagnosis.page}",
             is_mid_line,

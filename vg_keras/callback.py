@@ -39,10 +39,9 @@ from vg_keras.log.chart_rhythm import HistogramRhythm
 from vg_keras.loop import Watch
 from vg_keras.probe import Probe, as_probe
 from vg_keras.receiver import Receiver
-from vg_keras.record import ModelDescription, Training
 from vg_keras.recording import Recording
 from vg_keras.results import Results
-from vg_keras.rules.examination import Examination
+from vg_keras.rules.examination import Examination, check_rules
 from vg_keras.rules.rule import Rule
 
 _OF_TRAINING = {"params", "_model", "_receiver", "_recording", "_capture", "_trains", "_watch"}
@@ -152,7 +151,7 @@ class GradientMonitor(Results, keras.callbacks.Callback):
         charts: Collection[str] | None = None,
         on_problem: OnProblem = "warn",
         rules: Sequence[Rule] = (),
-        ignore: Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
         histogram_freq: int | None = None,
     ) -> None:
         super().__init__()
@@ -173,8 +172,9 @@ class GradientMonitor(Results, keras.callbacks.Callback):
         )
         path = None if log_dir is None else checked_path(log_dir)
         rhythm = HistogramRhythm(histogram_freq)
-        examine = functools.partial(Examination, rules=tuple(rules), ignore=tuple(ignore))
-        examine(Training("", 0.0, ModelDescription("", ())))  # an invalid `ignore` raises here
+        rules, ignore = tuple(rules), (ignore,) if isinstance(ignore, str) else tuple(ignore)
+        check_rules(rules, ignore)
+        examine = functools.partial(Examination, rules=rules, ignore=ignore)
         alarm = Alarm(checked_on_problem(on_problem))
         self._set_up(Receiver(path, checked_charts(charts), self.probe, rhythm, examine, alarm))
 

@@ -38,12 +38,13 @@ def check(
 
     It runs the model forward and backward on one batch, which changes nothing in the model, and
     applies the rules that need no training step. Rules that otherwise wait for several records
-    decide at once.
+    decide at once. It looks at the loss that the model is compiled with, not at that of an
+    overridden `train_step`, and builds the model if it is not built.
 
     Args:
         model: A compiled model.
         x: Inputs: an array, a structure of arrays, or a `tf.data.Dataset` of batches, of which the
-            first one is taken.
+            first `batch_size` examples are taken.
         y: The targets, unless `x` is a dataset.
         sample_weight: The sample weights, or None.
         batch_size: Number of examples to use. Few examples can't show that a unit is dead.
@@ -53,17 +54,19 @@ def check(
         The verdict. Printed, it says what is wrong and what to try.
 
     Raises:
-        TypeError: If `model` is not a Keras 3 model.
-        ValueError: If it is not compiled, if it fails on the batch, or if `ignore` names a rule
-            that does not exist.
+        TypeError: If `model` is not a Keras 3 model, or `x` not an array or dataset.
+        ValueError: If it is not compiled or has no trainable variables, if it fails on the batch,
+            or if `ignore` names a rule that does not exist.
 
     Example:
         >>> print(vg_keras.check(model, x, y))  # doctest: +SKIP
         GradientMonitor: no problem found in 1 record, step 0.
-        The first layer gets 0.97 times the gradient of the last hidden one.
+        The first layer gets 0.97 times the gradient of the last hidden one (0.01 to 100 is usual).
     """
     check_backend()
     check_model(model)
+    if model.built and not model.trainable_variables:
+        raise ValueError(f"Expected a model with trainable variables. Received: {model.name!r}.")
     if not getattr(model, "compiled", False):
         raise ValueError(f"Expected a compiled model. Received: {model.name!r}. Compile it first.")
     x, y, sample_weight = _batch(x, y, sample_weight, batch_size)
@@ -107,7 +110,16 @@ def _record(model: keras.Model, probe: Probe) -> tuple[Training, Record]:
 def _batch(x: Any, y: Any, sample_weight: Any, batch_size: int) -> tuple[Any, Any, Any]:
     """Returns the first examples, of a dataset those of its first batch."""
     if isinstance(x, tf.data.Dataset):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(next(iter(x)))
+        one = next(iter(x.rebatch(batch_size)), None)
+        if one is None:
+            raise ValueError("Expected a dataset of batches. Received: an empty dataset.")
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(one)
+    for part in keras.tree.flatten([x, y, sample_weight]):
+        if part is not None and not hasattr(part, "shape"):
+            raise TypeError(
+                "`x`, `y` and `sample_weight` must be arrays, structures of arrays, or a "
+                f"`tf.data.Dataset`. Received: a {type(part).__name__}."
+            )
     parts = [
         None if part is None else keras.tree.map_structure(lambda a: a[:batch_size], part)
         for part in (x, y, sample_weight)

@@ -7,6 +7,7 @@ prints.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -90,7 +91,7 @@ def _text(found: Iterable[Examined]) -> str:
         lines = [f"{one.log}, {one.training.id}, model {one.training.model.name!r}:"]
         lines.append(f"{one.verdict.headline[0].upper()}{one.verdict.headline[1:]}")
         for diagnosis in one.verdict.diagnoses:
-            lines += [str(diagnosis), f"  More: {diagnosis.page}"]
+            lines += [str(_plain(diagnosis)), f"  More: {diagnosis.page}"]
         lines += [str(not_applied) for not_applied in one.verdict.not_applied]
         lines += [f"Damaged: {sentence}" for sentence in one.damage]
         blocks.append("\n".join(lines))
@@ -113,9 +114,20 @@ def _json(found: Iterable[Examined]) -> str:
 
 def _github(found: Iterable[Examined]) -> str:
     """Returns workflow commands, which GitHub Actions shows as annotations."""
-    return "\n".join(
-        _annotation(one.log, diagnosis) for one in found for diagnosis in one.verdict.diagnoses
+    lines = []
+    for one in found:
+        lines += [_annotation(one.log, diagnosis) for diagnosis in one.verdict.diagnoses]
+        lines += [f"::warning::{_escaped(f'Damaged: {sentence}')}" for sentence in one.damage]
+    return "\n".join(lines)
+
+
+def _plain(diagnosis: Diagnosis) -> Diagnosis:
+    """Returns a diagnosis in which names of layers can't break lines or control a terminal."""
+    message, cause = (
+        "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        for text in (diagnosis.message, diagnosis.cause)
     )
+    return dataclasses.replace(diagnosis, message=message, cause=cause)
 
 
 def _annotation(log: str, diagnosis: Diagnosis) -> str:

@@ -106,7 +106,7 @@ class TrainingLog:
         self._kinds = kinds
         self._examine = examine
         self.on_problem: Callable[[Diagnosis], None] | None = None
-        self._has_failed_to_examine = False
+        self._failed_rules: set[str] = set()
         self._kept: list[_Kept] = []
         self._beginning: Beginning | None = None
         self._directory: str | None = None
@@ -224,17 +224,13 @@ class TrainingLog:
             self._writer.write(record, kept.training, has_histograms, kept.verdict.diagnoses)
 
     def _look_for_problems(self, record: Record, kept: _Kept) -> None:
-        if kept.examination is None or self._has_failed_to_examine:
+        if kept.examination is None:
             return
-        try:
-            new = kept.examination.update(record)
-        except Exception as error:  # noqa: BLE001 - a user's rule may raise anything
-            self._has_failed_to_examine = True
-            self._warn(
-                f"GradientMonitor could not examine step {record.step}: {error!r}. Nothing more is "
-                "examined. Training goes on, and records are still kept."
-            )
-            return
+        new = kept.examination.update(record)
+        for failed in kept.examination.not_applied:
+            if failed.error and failed.code not in self._failed_rules:
+                self._failed_rules.add(failed.code)
+                self._warn(f"{failed} Training goes on, and the other rules are applied.")
         for diagnosis in new:
             if self.on_problem is not None:
                 self.on_problem(diagnosis)

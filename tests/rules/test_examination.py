@@ -66,7 +66,7 @@ def test_a_rule_without_the_quantities_it_needs_is_named_and_not_applied():
 
     assert examination.diagnoses == ()
     assert str(examination.not_applied[1]) == (
-        "VG101 vanishing-gradient was not applied: activation_gradients not recorded."
+        "VG101 vanishing-gradient is not applied: activation_gradients is not recorded."
     )
 
 
@@ -90,3 +90,61 @@ def test_a_threshold_can_be_changed():
 def test_an_unknown_code_is_rejected():
     with pytest.raises(ValueError, match=r"`ignore` must name rules: VG101, .* Received: VG999\."):
         Examination(training_of(), ignore=["VG999"])
+
+
+@pytest.mark.parametrize("rules", [[VanishingGradient], ["VG101"], "VG101"])
+def test_what_is_no_rule_is_rejected(rules):
+    with pytest.raises(TypeError, match=r"^`rules` must be a list of instances of"):
+        Examination(training_of(), rules)
+
+
+def test_what_can_not_be_ignored_is_rejected():
+    with pytest.raises(TypeError, match=r"^`ignore` must be a list of strings\."):
+        Examination(training_of(), ignore=[5])
+
+
+class Failing(VanishingGradient):
+    code, name = "X1", "failing"
+
+    def start(self, training):
+        return lambda record: 1 / 0
+
+
+class NotStarting(VanishingGradient):
+    code, name = "X2", "not-starting"
+
+    def start(self, training):
+        return training.model.nothing
+
+
+def test_a_rule_that_fails_does_not_stop_the_others():
+    examination = Examination(training_of(model=MODEL), [Failing(), NotStarting()])
+    for record in RECORDS:
+        examination.update(record)
+
+    assert [diagnosis.code for diagnosis in examination.diagnoses] == ["VG101"]
+    failed = [(one.code, one.error) for one in examination.not_applied]
+    assert [code for code, _ in failed] == ["X2", "X1"]
+    assert failed[0][1].startswith("AttributeError(")
+    assert str(examination.not_applied[1]) == (
+        "X1 failing is not applied: it fails: ZeroDivisionError('division by zero')."
+    )
+
+
+def test_layers_that_are_found_later_are_added():
+    both = {HIDDEN[0]: 0.0, HIDDEN[1]: 0.0}
+    dead = {"dead_unit_examples": dict.fromkeys(both, 500)}
+    records = [
+        record_at(0, dead_units=both | {HIDDEN[1]: 1.0}, **dead),
+        record_at(9, dead_units=both | {HIDDEN[0]: 1.0}, **dead),
+    ]
+    (diagnosis,) = diagnose(training_of(*records, model=MODEL))
+
+    assert diagnosis.paths == (HIDDEN[1], HIDDEN[0])
+
+
+def test_rules_that_need_the_first_loss_are_not_applied_to_a_resumed_run():
+    examination = Examination(training_of(model=MODEL, resumed_from=9))
+
+    assert [one.code for one in examination.not_applied] == ["VG202", "VG402", "VG401"]
+    assert str(examination.not_applied[0]).endswith("the loss of the first steps is not recorded.")

@@ -23,8 +23,8 @@ def test_it_is_found_at_the_first_record():
 
     assert found[0] is None
     assert found[1].message == (
-        "1 of 2 values of the gradient of net/hidden_2/kernel are NaN or infinite: the first place "
-        "in the order of computation."
+        "1 of 2 values of the gradient of net/hidden_2/kernel are NaN or infinite: the first "
+        "recorded place in the order of computation."
     )
 
 

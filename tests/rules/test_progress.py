@@ -39,10 +39,6 @@ def test_the_last_records_are_compared_with_the_first(losses, expected):
     assert has_fallen(losses) is expected
 
 
-def test_the_loss_of_a_resumed_run_has_fallen_before():
-    assert has_fallen([1.0] * 9, resumed_from=5)
-
-
 def test_far_apart_records_are_compared_with_the_very_first():
     progress = Progress(training_of())
     for step, loss in ((0, 2.5), (500, 0.3), (1000, 0.2), (1500, 0.2)):

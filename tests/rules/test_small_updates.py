@@ -59,5 +59,8 @@ def test_without_any_gradient_the_learning_rate_is_not_blamed():
     assert findings(RULE, records) == [None] * 9
 
 
-def test_a_resumed_run_is_healthy():
-    assert findings(RULE, moved([1e-6] * 9), resumed_from=500) == [None] * 9
+def test_a_learning_rate_of_zero_is_not_to_be_raised():
+    finding = findings(RULE, [record_at(s, updates=[0.0] * 6, loss=2.3) for s in STEPS])[-1]
+
+    assert "no update has moved any kernel at all" in finding.message
+    assert finding.advice[0] == RULE.advice[1]

@@ -65,16 +65,32 @@ def test_a_signal_that_recovers_too_late_is_diagnosed():
     assert (finding.since, finding.evidence["decades"]) == (0, pytest.approx(4))
 
 
-def test_an_optimizer_that_makes_up_for_it_and_learns_is_healthy():
-    assert findings(RULE, adapted(2.5, 2.3, 1.5, 1.4, 1.3, 1.3)) == [None] * 6
+def later_vanishing(*losses):
+    """Records of a signal that vanishes from the second record on, 20 steps apart."""
+    signals = [by_layer(0.9)] + [by_layer(0.1)] * (len(losses) - 1)
+    pairs = zip(signals, losses, strict=True)
+    return [record_at(20 * n, s, updates=SLOW, loss=x) for n, (s, x) in enumerate(pairs)]
 
 
-def test_a_network_that_has_learned_is_healthy():
-    losses = [2.5, 2.5, 2.5, 0.1, 0.1, 0.1]
+def test_a_signal_that_vanishes_when_the_network_has_learned_is_healthy():
+    found = findings(RULE, later_vanishing(2.5, 0.1, 0.1, 0.1, 0.1))
+
+    assert [finding is not None for finding in found] == [False, True, False, False, False]
+
+
+def test_a_loss_that_falls_by_the_bias_alone_does_not_excuse_a_signal_that_began_to_vanish():
+    losses = [15.0, 15.0, 15.0] + [1.0] * 4
     records = [record_at(20 * n, by_layer(0.1), updates=SLOW, loss=x) for n, x in enumerate(losses)]
-    found = findings(RULE, records)
 
-    assert [finding is not None for finding in found] == [True] * 4 + [False] * 2
+    assert None not in findings(RULE, records)
+
+
+def test_a_resumed_network_is_judged_by_its_signal():
+    record = record_at(500, by_layer(0.1), updates=SLOW)
+    tiny = record_at(500, by_layer(0.1, last=1e-6), updates=SLOW)
+
+    assert findings(RULE, [record], resumed_from=500) != [None]
+    assert findings(RULE, [tiny], resumed_from=500) == [None]
 
 
 def test_a_signal_that_is_zero_behind_a_rectifier_is_left_to_the_rule_on_dead_units():

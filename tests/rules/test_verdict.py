@@ -19,7 +19,8 @@ def test_a_healthy_run_is_told_what_was_examined():
 
     assert str(verdict) == (
         "GradientMonitor: no problem found in 2 records, steps 0 to 7.\n"
-        "The first layer gets 0.66 times the gradient of the last hidden one."
+        "The first layer gets 0.66 times the gradient of the last hidden one (0.01 to 100 is "
+        "usual)."
     )
 
 
@@ -40,7 +41,7 @@ def test_a_verdict_has_at_most_nine_lines():
 
     assert len(lines) == 9
     assert lines[-2] == "... and 3 more: VG3, VG4, VG5."
-    assert lines[-1].startswith("Not applied: VG502, VG101, ")
+    assert lines[-1].startswith("Not applied: VG502, VG101, VG201, VG202, ")
 
 
 @pytest.mark.parametrize("verdict", [Verdict(), examine(training_of(model=MODEL))])

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from vg_keras.record import Record, Training
 from vg_keras.rules.diagnosis import Diagnosis
 from vg_keras.rules.registry import RULES
-from vg_keras.rules.rule import Finding, NotApplied, Rule, hidden_layers
+from vg_keras.rules.rule import Finding, NotApplied, Rule, Watch, hidden_layers
 from vg_keras.rules.signal_by_depth import SignalByDepth
 from vg_keras.rules.verdict import Verdict
 
@@ -29,7 +29,8 @@ class Examination:
             for the layers and variables whose path matches the pattern.
 
     Attributes:
-        not_applied: The rules that are not applied because the run does not record what they need.
+        not_applied: The rules that are not applied, because the run does not record what they need
+            or because they have failed.
 
     Raises:
         ValueError: If `ignore` names a rule that does not exist.
@@ -38,25 +39,26 @@ class Examination:
     def __init__(
         self, training: Training, rules: Sequence[Rule] = (), ignore: Iterable[str] = ()
     ) -> None:
+        silenced = check_rules(rules, ignore)
         all_rules = {rule.code: rule for rule in (*RULES, *rules)}
-        silenced = [entry.partition(":")[::2] for entry in ignore]
-        if unknown := sorted({code for code, _ in silenced} - set(all_rules)):
-            raise ValueError(
-                f"`ignore` must name rules: {', '.join(sorted(all_rules))}. "
-                f"Received: {', '.join(unknown)}."
-            )
         self._ignored = {code: [p for c, p in silenced if c == code] for code, _ in silenced}
         audible = [
             rule for rule in all_rules.values() if "" not in self._ignored.get(rule.code, [])
         ]
-        self.not_applied = tuple(
+        self.not_applied: tuple[NotApplied, ...] = tuple(
             NotApplied(rule.code, rule.name, missing)
             for rule in audible
             if (missing := rule.missing(training))
         )
         not_applied = {one.code for one in self.not_applied}
         applied = [rule for rule in audible if rule.code not in not_applied]
-        self._watches = [(rule, rule.start(training)) for rule in applied]
+        self._order = tuple(all_rules)
+        self._watches: list[tuple[Rule, Watch]] = []
+        for rule in applied:
+            try:
+                self._watches.append((rule, rule.start(training)))
+            except Exception as error:  # noqa: BLE001 - a user's rule may raise anything
+                self._drop(rule, error)
         self._found: dict[str, Diagnosis] = {}
         self._hidden = hidden_layers(training.model)
         self._num_records = 0
@@ -80,38 +82,37 @@ class Examination:
     @property
     def diagnoses(self) -> tuple[Diagnosis, ...]:
         """All diagnoses so far, in the order of the rules."""
-        codes = (rule.code for rule, _ in self._watches)
-        return tuple(self._found[code] for code in codes if code in self._found)
+        return tuple(self._found[code] for code in self._order if code in self._found)
 
     def update(self, record: Record) -> tuple[Diagnosis, ...]:
         """Examines the next record and returns the diagnoses that are new."""
         self._num_records += 1
         self._first, self._last = self._first or record, record
         new = []
-        for rule, watch in self._watches:
-            finding = watch(record)
+        for rule, watch in list(self._watches):
+            try:
+                finding = watch(record)
+            except Exception as error:  # noqa: BLE001 - a user's rule may raise anything
+                self._drop(rule, error)
+                continue
             if finding is None or not (paths := self._heard(rule, finding)):
                 continue
             if rule.code in self._found:
                 earlier = self._found[rule.code]
-                later = dataclasses.replace(earlier, last_step=record.step)
+                more = paths if rule.accumulates else ()
+                paths = tuple(dict.fromkeys((*earlier.paths, *more)))
+                later = dataclasses.replace(earlier, paths=paths, last_step=record.step)
                 self._found[rule.code] = later
             else:
-                diagnosis = Diagnosis(
-                    rule.code,
-                    rule.name,
-                    rule.severity,
-                    finding.message,
-                    paths,
-                    record.step if finding.since is None else finding.since,
-                    record.step,
-                    finding.evidence,
-                    finding.advice or rule.advice,
-                    finding.cause,
-                )
-                self._found[rule.code] = diagnosis
-                new.append(diagnosis)
+                self._found[rule.code] = _diagnosis(rule, finding, paths, record.step)
+                new.append(self._found[rule.code])
         return tuple(new)
+
+    def _drop(self, rule: Rule, error: Exception) -> None:
+        """Applies a rule that has failed no more."""
+        self._watches = [(one, watch) for one, watch in self._watches if one is not rule]
+        failed = NotApplied(rule.code, rule.name, error=repr(error))
+        self.not_applied = (*self.not_applied, failed)
 
     def _heard(self, rule: Rule, finding: Finding) -> tuple[str, ...]:
         """Returns the paths of a finding for which the rule is not silenced."""
@@ -119,6 +120,49 @@ class Examination:
         return tuple(
             path for path in finding.paths if not any(fnmatch.fnmatch(path, p) for p in patterns)
         )
+
+
+def _diagnosis(rule: Rule, finding: Finding, paths: tuple[str, ...], step: int) -> Diagnosis:
+    return Diagnosis(
+        rule.code,
+        rule.name,
+        rule.severity,
+        finding.message,
+        paths,
+        step if finding.since is None else finding.since,
+        step,
+        finding.evidence,
+        finding.advice or rule.advice,
+        finding.cause,
+    )
+
+
+def check_rules(rules: Sequence[Rule], ignore: Iterable[str]) -> list[tuple[str, str]]:
+    """Checks the arguments `rules` and `ignore`.
+
+    Returns:
+        The silenced codes, each with a pattern of paths, or an empty string for all.
+
+    Raises:
+        TypeError: If `rules` are not rules, or `ignore` is not a list of strings.
+        ValueError: If `ignore` names a rule that does not exist.
+    """
+    for rule in rules:
+        if not isinstance(rule, Rule):
+            raise TypeError(
+                "`rules` must be a list of instances of `vg_keras.rules.Rule`, such as "
+                f"[VanishingGradient(decades=4)]. Received: {rule!r}."
+            )
+    ignore = list(ignore)
+    if not all(isinstance(entry, str) for entry in ignore):
+        raise TypeError(f"`ignore` must be a list of strings. Received: ignore={ignore!r}.")
+    silenced = [tuple(part.strip() for part in e.partition(":")[::2]) for e in ignore]
+    known = sorted({rule.code for rule in (*RULES, *rules)})
+    if unknown := sorted({code for code, *_ in silenced} - set(known)):
+        raise ValueError(
+            f"`ignore` must name rules: {', '.join(known)}. Received: {', '.join(unknown)}."
+        )
+    return [(code, pattern) for code, pattern in silenced]
 
 
 def examine(training: Training, rules: Sequence[Rule] = (), ignore: Iterable[str] = ()) -> Verdict:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from vg_keras.log.reader import follow, logs_below
 from vg_keras.record import Training
@@ -36,7 +37,7 @@ class Examined:
 def examine_log(
     path: str, rules: Sequence[Rule] = (), ignore: Iterable[str] = ()
 ) -> Iterator[Examined]:
-    """Yields the verdict on each training run of a log, or of all logs below a directory.
+    """Yields the verdict on each training run of a log and of all logs below it.
 
     Args:
         path: A log as in `vg_keras.read_run`, or a local directory that contains logs.
@@ -46,15 +47,16 @@ def examine_log(
     Raises:
         FileNotFoundError: If there is no log.
         FormatVersionError: If a newer version of vg_keras wrote the log.
-        ValueError: If `ignore` names a rule that does not exist.
+        ValueError: If `ignore` names a rule that does not exist, or a log holds no training run.
     """
     ignore = tuple(ignore)
+    others = [log for log in logs_below(path) if Path(log) != Path(path)]
     follower = follow(path)
     try:
         follower.check_exists()
-        logs = [path]
+        logs = [path, *others]
     except FileNotFoundError:
-        logs = logs_below(path)
+        logs = others
         if not logs:
             raise
     for log in logs:
@@ -68,6 +70,9 @@ def _examine(log: str, rules: Sequence[Rule], ignore: Sequence[str]) -> Iterator
         if training.id not in examinations:
             examinations[training.id] = Examination(training, rules, ignore)
         examinations[training.id].update(record)
+    if not follower.trainings:
+        damage = " ".join(follower.damage)
+        raise ValueError(f"There is no training run of GradientMonitor in {log}. {damage}".rstrip())
     for training in follower.trainings:
         examination = examinations.get(training.id) or Examination(training, rules, ignore)
         without_records = dataclasses.replace(training, records=())

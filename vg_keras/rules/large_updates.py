@@ -42,6 +42,7 @@ class LargeUpdates(Rule):
     name = "large-updates"
     severity = "warning"
     needs = ("update_norms", "weight_norms", "loss")
+    needs_first_loss = True
     advice = (
         "Lower the learning rate, for example by a factor of ten.",
         "Warm the learning rate up from zero over the first steps.",

@@ -33,6 +33,7 @@ class NonFinite(Rule):
     name = "non-finite"
     severity = "error"
     needs = ("gradients",)
+    accumulates = False
     advice = (
         "Lower the learning rate, or clip the gradient: `clipnorm=1.0` in the optimizer.",
         "Check the data for NaN, and scale inputs and targets to about 1.",
@@ -42,7 +43,8 @@ class NonFinite(Rule):
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
         is_scaled = any(one.type == _SCALE_LOSS for one in training.settings.optimizers)
-        inputs = {layer.path for layer in training.model.layers[:1]}
+        first = training.model.layers[:1]
+        inputs = {layer.path for layer in first} | {v.path for one in first for v in one.variables}
         overflowed: list[Finding] = []
         last_finite: int | None = None
 
@@ -128,9 +130,10 @@ def _in_sketches(
 
 
 def _finding(place: _Place, record: Record, last_finite: int | None, inputs: set[str]) -> Finding:
+    advice = place.advice
     where = f"{place.what} of {place.path}" if place.path else place.what
     count = f"{place.num:,} of {place.of:,} values of {where}" if place.of else where
-    first = "the first place in the order of computation"
+    first = "the first recorded place in the order of computation"
     if place.what == "the loss":
         message = "the loss is NaN or infinite, while the output of every layer is finite."
     elif place.what == "the data":
@@ -145,7 +148,8 @@ def _finding(place: _Place, record: Record, last_finite: int | None, inputs: set
     else:
         verb = "is" if count == where else "are"
         message = f"{count} {verb} NaN or infinite: {first}."
-        if place.what == "the output" and place.path in inputs and record.nonfinite_data is None:
+        if place.path in inputs and record.nonfinite_data is None:
             message += " It is the first layer, so check the data."
+            advice = (*_ABOUT_DATA, *place.advice)
     evidence = {"nonfinite": place.num} | ({} if place.of is None else {"count": place.of})
-    return Finding(message, (place.path or "data and loss",), evidence, record.step, place.advice)
+    return Finding(message, (place.path or "data and loss",), evidence, record.step, advice)

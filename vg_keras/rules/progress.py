@@ -16,7 +16,7 @@ class Progress:
     first steps: a fault may have raised the others already.
 
     Args:
-        training: The training run. If it is resumed, its loss has fallen before.
+        training: The training run. If it is resumed, its loss may have fallen before.
         fraction: The loss must have fallen below this fraction of the first ones. A network that
             learns nothing but the frequency of each class gets from 2.5 to 2.3 with ten classes and
             from 0.8 to 0.7 with two. Losses that are not positive never count as fallen.
@@ -31,7 +31,7 @@ class Progress:
         num_steps: int = 2,
         num_records: int = 3,
     ) -> None:
-        self._is_resumed = training.resumed_from is not None
+        self.is_resumed = training.resumed_from is not None
         self._fraction = fraction
         self._num_steps = num_steps
         self._first_step: int | None = None
@@ -50,9 +50,7 @@ class Progress:
 
     @property
     def has_fallen(self) -> bool:
-        """Whether the loss has fallen. False if it is not known."""
-        if self._is_resumed:
-            return True
+        """Whether the loss has fallen since the run began. False if it is not known."""
         if len(self._last) < (self._last.maxlen or 1) or not 0 < self._first < math.inf:
             return False
         return statistics.median(self._last) < self._fraction * self._first

@@ -46,15 +46,25 @@ class NotApplied:
         code: The code of the rule.
         name: Its name.
         missing: The names of the quantities that are not recorded; see `vg_keras.quantities`.
+        error: The error of a rule that has failed, or empty.
     """
 
     code: str
     name: str
-    missing: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why it is not applied."""
+        if self.error:
+            return f"it fails: {self.error}"
+        verb = "is" if len(self.missing) == 1 else "are"
+        return f"{', '.join(self.missing)} {verb} not recorded"
 
     def __str__(self) -> str:
         """Returns a sentence."""
-        return f"{self.code} {self.name} was not applied: {', '.join(self.missing)} not recorded."
+        return f"{self.code} {self.name} is not applied: {self.reason}."
 
 
 Watch = Callable[[Record], Finding | None]
@@ -69,6 +79,8 @@ class Rule(ABC):
         name: A name in words.
         severity: The severity of its diagnoses.
         needs: The quantities without which it says nothing.
+        accumulates: Whether layers that are found later are added to the diagnosis.
+        needs_first_loss: Whether it needs the loss of the first steps, which a resumed run lacks.
         advice: What to try, the most promising first.
     """
 
@@ -76,6 +88,8 @@ class Rule(ABC):
     name: ClassVar[str]
     severity: ClassVar[Severity]
     needs: ClassVar[tuple[str, ...]]
+    accumulates: ClassVar[bool] = True
+    needs_first_loss: ClassVar[bool] = False
     advice: ClassVar[tuple[str, ...]]
 
     @abstractmethod
@@ -92,12 +106,14 @@ class Rule(ABC):
         return dataclasses.replace(self, num_records=1) if waits else self  # type: ignore[type-var]
 
     def missing(self, training: Training) -> tuple[str, ...]:
-        """Returns the quantities that the rule needs and that the run does not record.
+        """Returns what the rule needs and the run does not record.
 
         A log of format version 1 or 2 does not say what it records; nothing is missing there.
         """
         recorded = training.settings.quantities
-        return tuple(name for name in self.needs if recorded and name not in recorded)
+        found = tuple(name for name in self.needs if recorded and name not in recorded)
+        lacks_loss = self.needs_first_loss and training.resumed_from is not None
+        return (*found, "the loss of the first steps") if lacks_loss else found
 
 
 def hidden_layers(model: ModelDescription) -> list[str]:

@@ -33,6 +33,7 @@ class SaturatedUnits(Rule):
     name = "saturated-units"
     severity = "warning"
     needs = ("saturated_units",)
+    needs_first_loss = True
     advice = (
         "Standardize the inputs: mean 0 and standard deviation 1.",
         "Start from smaller weights: glorot_uniform for tanh and sigmoid.",
@@ -54,11 +55,12 @@ class SaturatedUnits(Rule):
             found = tuple(path for path in fractions if in_a_row[path] >= self.num_records)
             if not found or progress.has_fallen:
                 return None
+            loss = ", and the loss does not fall" if self.num_records > 1 else ""
             worst = max(found, key=lambda path: fractions[path])
             return Finding(
                 f"{fractions[worst]:.0%} of the units of {worst} are in the flat part of their "
-                "activation function, where they pass almost no gradient, and the loss does not "
-                f"fall. Layers with this problem: {listed(found)}.",
+                f"activation function, where they pass almost no gradient{loss}. "
+                f"Layers with this problem: {listed(found)}.",
                 found,
                 {"fraction": fractions[worst]},
                 # The inputs can't be the reason if the first layer is not saturated.

@@ -37,6 +37,7 @@ class SmallUpdates(Rule):
     name = "small-updates"
     severity = "warning"
     needs = ("update_norms", "weight_norms", "loss")
+    needs_first_loss = True
     advice = (
         "Raise the learning rate, for example by a factor of 100.",
         "Check whether a schedule keeps the learning rate near zero.",
@@ -66,12 +67,14 @@ class SmallUpdates(Rule):
             has_gradient = any(gradient.finite_norm for gradient in gradients)
             if largest >= self.ratio or progress.has_fallen or not has_gradient:
                 return None
+            how_far = f"by more than {largest:.1e} of its size" if largest else "at all"
             return Finding(
-                f"in {record.step - first_step:,} steps, no update has moved any kernel by more "
-                f"than {largest:.1e} of its size, and the loss does not fall.",
+                f"in {record.step - first_step:,} steps, no update has moved any kernel "
+                f"{how_far}, and the loss does not fall.",
                 tuple(ratios),
                 {"largest_ratio": largest},
                 first_step,
+                advice=() if largest else self.advice[1:] + self.advice[:1],
             )
 
         return watch

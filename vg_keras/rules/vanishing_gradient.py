@@ -18,6 +18,11 @@ _OTHER_ADVICE = (
 )
 
 
+_CONVERGED = 1e-5
+"""Norm of the signal at the last hidden layer below which a resumed run may have converged before:
+what is left of the gradient is noise."""
+
+
 @dataclass(frozen=True)
 class VanishingGradient(Rule):
     """The signal at the first hidden layer is a tiny fraction of that at the last one.
@@ -60,23 +65,32 @@ class VanishingGradient(Rule):
         first_step: int | None = None
         num_records = 0
         doubtful: Finding | None = None
+        began_vanishing = False
 
         def watch(record: Record) -> Finding | None:
-            nonlocal first_step, num_records, doubtful
+            nonlocal first_step, num_records, doubtful, began_vanishing
             num_records += 1
             first_step = record.step if first_step is None else first_step
             progress.add(record)
             signal = SignalByDepth.of(record, hidden)
-            if progress.has_fallen or signal is None:
+            if signal is None:
+                return None
+            if num_records == 1:
+                began_vanishing = signal.decades >= self.decades
+            # An output bias alone can make the loss of a vanishing network fall.
+            is_below = not signal.decades >= self.decades
+            if progress.has_fallen and (is_below or not began_vanishing):
                 return None
             num_steps = record.step - first_step
             has_waited = num_steps >= self.num_steps and num_records >= self.num_records
-            if has_waited and doubtful is not None:
+            if has_waited and doubtful is not None and not progress.is_resumed:
                 return doubtful
             if not signal.decades >= self.doubtful_decades:
                 return None
             if has_rectifiers and math.isinf(signal.decades):
                 return None  # not small but zero: dead units, which VG201 reports
+            if progress.is_resumed and signal.norms[-1] < _CONVERGED:
+                return None
             found = self._finding(signal, record.step)
             finding = with_prediction(found, training.model, signal, _OTHER_ADVICE)
             moved = [_update_ratio(record, kernels[path]) for path in signal.paths]

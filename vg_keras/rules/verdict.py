@@ -60,24 +60,30 @@ class Verdict:
         return f"{first.code} {first.name}: {listed(first.paths)}"
 
     def __str__(self) -> str:
-        """Returns at most nine lines, for a terminal or a log file."""
+        """Returns a few lines, for a terminal or a log file."""
         lines = [f"GradientMonitor: {self.headline}"]
         for diagnosis in self.diagnoses[:_MOST_PROBLEMS]:
-            lines += [diagnosis.headline, f"  Try: {diagnosis.advice[0]}"]
+            lines += [diagnosis.headline, *(f"  Try: {one}" for one in diagnosis.advice[:1])]
         more = len(self.diagnoses) - _MOST_PROBLEMS
         if more > 0:
-            codes = ", ".join(diagnosis.code for diagnosis in self.diagnoses[_MOST_PROBLEMS:])
-            lines.append(f"... and {more} more: {codes}.")
+            others = ", ".join(diagnosis.code for diagnosis in self.diagnoses[_MOST_PROBLEMS:])
+            lines.append(f"... and {more} more: {others}.")
         if not self.diagnoses and math.isfinite(self.first_to_last):
             lines.append(
                 f"The first layer gets {self.first_to_last:.2g} times the gradient of the last "
-                "hidden one."
+                "hidden one (0.01 to 100 is usual)."
             )
         if self.not_applied:
-            names = ", ".join(one.code for one in self.not_applied)
-            missing = sorted({name for one in self.not_applied for name in one.missing})
-            lines.append(f"Not applied: {names}, because {', '.join(missing)} is not recorded.")
+            lines.append(f"Not applied: {'; '.join(self._reasons())}.")
         return "\n".join(lines)
+
+    def _reasons(self) -> list[str]:
+        """Returns why rules are not applied: all that lack something in one phrase."""
+        lacking = [one for one in self.not_applied if one.missing]
+        names = dict.fromkeys(name for one in lacking for name in one.missing)
+        all_lacking = NotApplied(", ".join(one.code for one in lacking), "", tuple(names))
+        found = [f"{all_lacking.code} ({all_lacking.reason})"] if lacking else []
+        return found + [f"{one.code} ({one.reason})" for one in self.not_applied if one.error]
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the verdict as JSON-serializable data."""
@@ -88,7 +94,12 @@ class Verdict:
             "first_to_last": self.first_to_last if math.isfinite(self.first_to_last) else None,
             "diagnoses": [diagnosis.as_dict() for diagnosis in self.diagnoses],
             "not_applied": [
-                {"code": one.code, "name": one.name, "missing": list(one.missing)}
+                {
+                    "code": one.code,
+                    "name": one.name,
+                    "missing": list(one.missing),
+                    "error": one.error or None,
+                }
                 for one in self.not_applied
             ],
         }
