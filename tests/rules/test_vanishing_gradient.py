@@ -57,6 +57,14 @@ def test_two_decades_are_diagnosed_if_the_loss_does_not_fall(decades, sick):
     assert not sick or found[-1].since == 0
 
 
+def test_before_an_output_layer_of_zeros_has_moved_nothing_is_judged():
+    signal = by_layer(10 ** (-2.5 / (DEPTH - 1)))
+    later = [record_at(20 * n, signal, updates=SLOW, loss=2.3) for n in range(1, 8)]
+    found = findings(RULE, [record_at(0, NOTHING, loss=2.3), *later])
+
+    assert [finding is not None for finding in found] == [False] * 5 + [True] * 3
+
+
 def test_a_signal_that_recovers_too_late_is_diagnosed():
     signals = [by_layer(0.1)] + [by_layer(0.9)] * 6
     records = [record_at(20 * n, s, loss=2.3) for n, s in enumerate(signals)]

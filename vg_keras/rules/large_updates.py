@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vg_keras.record import Record, Training
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
-from vg_keras.rules.update_ratios import kernels_of, update_ratios
+from vg_keras.rules.update_ratios import UpdateRatios
 
 _GONE = 0.01
 """Fraction of its first norm below which a kernel is left to VG103: any update is large for it."""
@@ -51,23 +51,19 @@ class LargeUpdates(Rule):
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
-        kernels = kernels_of(training)
+        kernels = UpdateRatios(training)
         progress = Progress(training)
         in_a_row: Counter[str] = Counter()
-        first_norms: dict[str, float] = {}
         num_records = 0
 
         def watch(record: Record) -> Finding | None:
             nonlocal num_records
             num_records += 1
             progress.add(record)
-            ratios = update_ratios(record, kernels)
-            for path in kernels:
-                if path in record.weight_norms:  # 0 for a layer that is zero at first
-                    first_norms.setdefault(path, record.weight_norms[path])
-            grown = {p: record.weight_norms[p] / first_norms[p] for p in ratios if first_norms[p]}
+            ratios = kernels.of(record)
+            grown = {p: record.weight_norms[p] / kernels.first_norms[p] for p in ratios}
             for path, ratio in ratios.items():
-                is_large = ratio > self.ratio and grown.get(path, 1.0) > _GONE
+                is_large = ratio > self.ratio and grown[path] > _GONE
                 in_a_row[path] = in_a_row[path] + 1 if is_large else 0
             if progress.has_fallen:
                 return None

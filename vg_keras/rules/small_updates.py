@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vg_keras.record import Record, Training
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch
-from vg_keras.rules.update_ratios import kernels_of, update_ratios
+from vg_keras.rules.update_ratios import UpdateRatios
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SmallUpdates(Rule):
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
-        kernels = kernels_of(training)
+        kernels = UpdateRatios(training)
         progress = Progress(training)
         first_step: int | None = None
         num_records, largest = 0, 0.0
@@ -54,7 +54,7 @@ class SmallUpdates(Rule):
         def watch(record: Record) -> Finding | None:
             nonlocal first_step, num_records, largest
             progress.add(record)
-            ratios = update_ratios(record, kernels)
+            ratios = kernels.of(record)
             if not ratios:
                 return None
             first_step = record.step if first_step is None else first_step

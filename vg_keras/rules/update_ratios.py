@@ -16,7 +16,26 @@ def kernels_of(training: Training) -> list[str]:
     return [v.path for v in variables if len(v.shape) > 1 and not v.path.endswith("bias")]
 
 
-def update_ratios(record: Record, kernels: list[str]) -> dict[str, float]:
-    """Returns the update ratios that were recorded and are finite, by path."""
-    ratios = {path: record.update_ratio(path) for path in kernels if path in record.update_norms}
-    return {path: ratio for path, ratio in ratios.items() if math.isfinite(ratio)}
+class UpdateRatios:
+    """The update ratios of the kernels of a training run.
+
+    Kernels that are zero at the first record are left out: any update is large for them at first.
+
+    Args:
+        training: The training run.
+
+    Attributes:
+        first_norms: The L2 norms of the kernels at the first record, by path.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self._kernels = kernels_of(training)
+        self.first_norms: dict[str, float] = {}
+
+    def of(self, record: Record) -> dict[str, float]:
+        """Takes the next record, and returns the ratios that are recorded and finite, by path."""
+        known = [path for path in self._kernels if path in record.update_norms]
+        for path in known:
+            self.first_norms.setdefault(path, record.weight_norms[path])
+        ratios = {path: record.update_ratio(path) for path in known if self.first_norms[path]}
+        return {path: ratio for path, ratio in ratios.items() if math.isfinite(ratio)}

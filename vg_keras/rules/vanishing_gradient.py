@@ -65,17 +65,18 @@ class VanishingGradient(Rule):
         first_step: int | None = None
         num_records = 0
         doubtful: Finding | None = None
-        began_vanishing = False
+        has_begun = began_vanishing = False
 
         def watch(record: Record) -> Finding | None:
-            nonlocal first_step, num_records, doubtful, began_vanishing
+            nonlocal first_step, num_records, doubtful, has_begun, began_vanishing
             num_records += 1
             first_step = record.step if first_step is None else first_step
             progress.add(record)
             signal = SignalByDepth.of(record, hidden)
-            if signal is None:
+            if signal is None or math.isnan(signal.decades):
                 return None
-            if num_records == 1:
+            is_first, has_begun = not has_begun, True  # an output layer of zeros passes no signal
+            if is_first:
                 began_vanishing = signal.decades >= self.decades
             # An output bias alone can make the loss of a vanishing network fall.
             is_below = not signal.decades >= self.decades
@@ -97,7 +98,7 @@ class VanishingGradient(Rule):
             is_made_up_for = moved[0] >= self.update_fraction * moved[-1]
             if signal.decades >= self.decades and (has_waited or not is_made_up_for):
                 return finding
-            if num_records == 1:
+            if is_first:
                 doubtful = finding
             return None
 
