@@ -144,18 +144,20 @@ def derive_in_turns(model, batch):
 
 KINDS_OF_TRAINING = [
     trained("run_eagerly=True", compile={"run_eagerly": True}),
-    trained("jit_compile=True", compile={"jit_compile": True}),
+    trained("jit_compile=True", compile={"jit_compile": True}, compile_twin={"jit_compile": False}),
     Way(
         "jit_compile=True, MultiHeadAttention",
         attention,
         SERIES,
         TARGET,
         compile={"jit_compile": True},
+        compile_twin={"jit_compile": False},
         rel=1e-3,
     ),
     trained(
         "steps_per_execution=3",
         compile={"steps_per_execution": 3},
+        compile_twin={"steps_per_execution": 1},
     ),
     trained("sample_weight", sample_weight=np.linspace(0, 3, NUM).astype(np.float32)),
     Way(
@@ -219,6 +221,7 @@ KINDS_OF_TRAINING = [
         "mixed_float16, jit_compile=True",
         of_policy("mixed_float16"),
         compile={"jit_compile": True},
+        compile_twin={"jit_compile": False},
         derive=derive_scaled,
         rel=0.02,
     ),

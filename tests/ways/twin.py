@@ -25,7 +25,7 @@ class Step:
 
 def expected_steps(way, steps):
     """Returns the expected contents of each of these steps."""
-    model = way.twin()
+    model = way.fresh_model()
     found = {}
     for number in range(max(steps) + 1):
         batch = way.batch(number)

@@ -24,6 +24,7 @@ class Way:
         sample_weight: The weights of the examples.
         compile: Arguments of `compile` besides SGD with learning rate 0.1 and the mean squared
             error.
+        compile_twin: Different arguments for compiling the twin.
         fit: Arguments of `fit`.
         optimizer: Makes the optimizer.
         derive: Derives the loss of a batch; see `twin`.
@@ -38,6 +39,7 @@ class Way:
     y: Any = None
     sample_weight: Any = None
     compile: dict = field(default_factory=dict)
+    compile_twin: dict = field(default_factory=dict)
     fit: dict = field(default_factory=dict)
     optimizer: Callable[[], Any] = lambda: keras.optimizers.SGD(0.1)
     derive: Callable = derive_by_compiled_loss
@@ -45,17 +47,20 @@ class Way:
     missing: dict = field(default_factory=dict)
     is_optimized: bool = True
 
-    def monitored_model(self, **how):
+    def fresh_model(self, **how):
         """Returns the model before training, always with the same weights and names."""
         reset_keras()
         model = self.model()
-        settings = {"loss": "mse", "jit_compile": False, **self.compile, **how}
+        settings = {"loss": "mse", "jit_compile": False, **self.compile, **self.compile_twin, **how}
         model.compile(self.optimizer(), **settings)
         return model
 
-    def twin(self):
-        """Returns the same model, to train eagerly: no step is traced only to compare with it."""
-        return self.monitored_model(run_eagerly=True, jit_compile=False, steps_per_execution=1)
+    def monitored_model(self):
+        """Returns the same model, compiled for this way."""
+        reset_keras()
+        model = self.model()
+        model.compile(self.optimizer(), **{"loss": "mse", "jit_compile": False, **self.compile})
+        return model
 
     def batch(self, number):
         """Returns the batch of that number: x, y and weights."""
