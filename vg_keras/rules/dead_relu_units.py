@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import LOWER_RATE
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
+
+_RECOVER = "Use LeakyReLU, ELU or GELU, whose units recover."
+_START = "Start from he_normal weights and zero biases, and standardize the inputs."
 
 
 @dataclass(frozen=True)
@@ -30,19 +34,17 @@ class DeadUnits(Rule):
     name = "dead-units"
     severity = "warning"
     needs = ("dead_units",)
-    advice = (
-        "Lower the learning rate: one step that is too large can turn units off for good.",
-        "Use LeakyReLU, ELU or GELU, whose units recover.",
-        "Start from he_normal weights and zero biases, and standardize the inputs.",
-    )
+    advice = (LOWER_RATE, _RECOVER, _START)
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
+        once_alive: set[str] = set()
 
         def watch(record: Record) -> Finding | None:
             # After a NaN, TensorFlow's ReLU on a CPU returns zeros: VG301 reports that.
             if any(gradient.nonfinite for gradient in record.gradients.values()):
                 return None
+            once_alive.update(p for p, part in record.dead_units.items() if part < self.fraction)
             dead = {
                 path: fraction
                 for path, fraction in record.dead_units.items()
@@ -58,6 +60,8 @@ class DeadUnits(Rule):
                 f"Layers with this problem: {listed(dead)}.",
                 tuple(dead),
                 {"fraction": dead[worst], "examples": record.dead_unit_examples[worst]},
+                # What is dead from the first record on was not turned off by training.
+                advice=self.advice if worst in once_alive else (_START, _RECOVER, LOWER_RATE),
             )
 
         return watch

@@ -8,18 +8,14 @@ from collections import deque
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import CLIP, INITIALIZER, LOWER_RATE
 from vg_keras.rules.predicted_signal import with_prediction
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
 from vg_keras.rules.update_ratios import kernels_of
 
-_LOWER_RATE = "Lower the learning rate, for example by a factor of ten."
-_INITIALIZER = (
-    "Use an initializer that fits the activation: he_normal for ReLU, glorot_uniform for tanh."
-)
-_CLIP = "Clip the gradient: `clipnorm=1.0` in the optimizer."
-_INITIALIZER_FIRST = (_INITIALIZER, _CLIP, _LOWER_RATE)
+_INITIALIZER_FIRST = (INITIALIZER, CLIP, LOWER_RATE)
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class ExplodingGradient(Rule):
     name = "exploding-gradient"
     severity = "error"
     needs = ("gradients",)
-    advice = (_LOWER_RATE, _INITIALIZER, _CLIP)
+    advice = (LOWER_RATE, INITIALIZER, CLIP)
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
@@ -91,7 +87,7 @@ class _Exploding:
             {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
             advice=_INITIALIZER_FIRST,
         )
-        return with_prediction(finding, self._model, signal, (_CLIP,))
+        return with_prediction(finding, self._model, signal, (CLIP,))
 
     def _larger_than_weights(self, record: Record) -> Finding | None:
         norms = {p: record.weight_norms[p] for p in self._kernels if p in record.weight_norms}

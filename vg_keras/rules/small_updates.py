@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import raise_rate
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch
 from vg_keras.rules.update_ratios import kernels_of, update_ratios
+
+_HEALTHY = 3e-3
+"""The largest update ratio to aim at: a little more than what is healthy on average."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class SmallUpdates(Rule):
                 tuple(ratios),
                 {"largest_ratio": largest},
                 first_step,
+                advice=(raise_rate(_HEALTHY / largest), *self.advice[1:]) if largest else (),
             )
 
         return watch

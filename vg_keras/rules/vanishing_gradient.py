@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
 from vg_keras.activations import is_rectifier
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import LOWER_DECAY, LOWER_RATE
 from vg_keras.rules.predicted_signal import with_prediction
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
+
+_SHRUNK = 0.5
+"""Fraction of its first norm below which a kernel has been shrunk by weight decay."""
 
 _OTHER_ADVICE = (
     "Add BatchNormalization or LayerNormalization between the layers.",
@@ -53,13 +58,13 @@ class VanishingGradient(Rule):
         kernels = {layer.path: layer.variables[0].path for layer in layers if layer.variables}
         has_rectifiers = any(is_rectifier(layer.activation) for layer in layers)
         progress = Progress(training)
-        first_step: int | None = None
+        first: Record | None = None
         num_records = 0
 
         def watch(record: Record) -> Finding | None:
-            nonlocal first_step, num_records
+            nonlocal first, num_records
             num_records += 1
-            first_step = record.step if first_step is None else first_step
+            first = first or record
             progress.add(record)
             signal = SignalByDepth.of(record, hidden)
             if signal is None or not signal.decades >= self.decades or progress.has_fallen:
@@ -68,10 +73,20 @@ class VanishingGradient(Rule):
                 return None  # not small but zero: dead units, which VG201 reports
             moved = [_update_ratio(record, kernels[path]) for path in signal.paths]
             is_made_up_for = moved[0] >= self.update_fraction * moved[-1]
-            has_waited = record.step - first_step >= self.num_steps
+            has_waited = record.step - first.step >= self.num_steps
             if is_made_up_for and not (has_waited and num_records >= self.num_records):
                 return None
-            return with_prediction(self._finding(signal), training.model, signal, _OTHER_ADVICE)
+            finding = self._finding(signal)
+            at_first = SignalByDepth.of(first, hidden)
+            if at_first is not None and at_first.decades < self.decades / 2:
+                has_shrunk = any(
+                    record.weight_norms[p] < _SHRUNK * first.weight_norms[p]
+                    for p in kernels.values()
+                    if p in record.weight_norms and p in first.weight_norms
+                )
+                advice = (LOWER_DECAY, LOWER_RATE) if has_shrunk else (LOWER_RATE, LOWER_DECAY)
+                return dataclasses.replace(finding, advice=(*advice, *_OTHER_ADVICE))
+            return with_prediction(finding, training.model, signal, _OTHER_ADVICE)
 
         return watch
 

@@ -1,0 +1,28 @@
+"""Advice that several rules give, and the advice whose numbers depend on the evidence.
+
+`experiments/cures` applies every text to sick networks and counts how often it cures them.
+"""
+
+from __future__ import annotations
+
+LOWER_RATE = (
+    "Lower the learning rate by a factor of ten, and to no more than 0.001 with Adam or 0.01 with "
+    "SGD."
+)
+"""The limits are Keras's default learning rates."""
+
+CLIP = "Clip the gradient: `clipnorm=1.0` in the optimizer."
+INITIALIZER = (
+    "Use an initializer that fits: he_normal for ReLU, glorot_uniform for tanh, orthogonal for "
+    "recurrent weights."
+)
+LOWER_DECAY = (
+    "Lower the weight decay of the optimizer to about 0.004, or the factor of the regularizer to "
+    "about 1e-4."
+)
+"""Keras's default of AdamW, and a usual factor of L2."""
+
+
+def raise_rate(factor: float) -> str:
+    """Returns the advice to raise the learning rate by a factor."""
+    return f"Raise the learning rate by a factor of about {factor:.0e}."
