@@ -37,9 +37,11 @@ def test_a_problem_is_printed_with_its_advice(logs, capsys):
         "1 problem found in 2 records, steps 0 to 5.\n"
         "VG301 non-finite, step 5: 1 of 2 values of the gradient of dense/kernel are NaN or "
         "infinite: the first place in the order of computation.\n"
-        "  Try: Lower the learning rate, or clip the gradient: `clipnorm=1.0` in the optimizer.\n"
-        "  Try: Check the data for NaN, and scale inputs and targets to about 1.\n"
-        "  Try: Look at the loss for a logarithm, a division or a square root of zero.\n"
+        "  Try: Check the data for NaN and infinity, and the loss for a logarithm, a division or a "
+        "square root of zero.\n"
+        "  Try: Lower the learning rate by a factor of ten, and to no more than 0.01.\n"
+        "  Try: Clip the gradient: `clipnorm=1.0` in the optimizer.\n"
+        "  Try: Scale inputs and targets to about 1.\n"
         "  More: https://github.com/vg-keras/vg_keras/blob/main/docs/rules/VG301.md\n"
     )
 

@@ -14,7 +14,6 @@ from experiments.cures.settings import Settings
 Change = Callable[[Settings, str], Settings]
 """Takes the settings and the text of the advice, whose numbers and names it may contain."""
 
-_USUAL_RATE = {"adam": 0.001, "sgd": 0.01}
 _FITTING = {"relu": "he_normal", "leaky_relu": "he_normal"}
 """The initializer that fits an activation; glorot_uniform fits the others."""
 _EPSILON = 1e-7
@@ -63,8 +62,7 @@ def _fitting_initializer(settings: Settings, _: str) -> Settings:
 
 
 def _lower_rate(settings: Settings, _: str) -> Settings:
-    usual = _USUAL_RATE[settings.optimizer]
-    return replace(settings, rate=min(settings.rate / 10, usual))
+    return replace(settings, rate=min(settings.rate / 10, 0.01))
 
 
 def _raise_rate(settings: Settings, advice: str) -> Settings:
@@ -104,8 +102,7 @@ CHANGES: Mapping[str, Change] = {
     "Add BatchNormalization or LayerNormalization between the layers.": _set(normalization=True),
     "Add residual connections around every one or two layers.": _set(residual=True),
     # The size of updates
-    "Lower the learning rate by a factor of ten, and to no more than 0.001 with Adam or 0.01 with "
-    "SGD.": _lower_rate,
+    "Lower the learning rate by a factor of ten, and to no more than 0.01.": _lower_rate,
     _RAISE: _raise_rate,
     "Raise the learning rate, for example by a factor of 100.": lambda settings, _: replace(
         settings, rate=100 * settings.rate

@@ -1,6 +1,7 @@
 """Small learning problems. A linear model can't solve those of vectors, except `slope`."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ def examples(settings: Settings) -> tuple[Array, Array]:
     generator = np.random.default_rng(settings.seed)
     shape = [_TIME_STEPS, 3] if settings.is_recurrent else [FEATURES]
     x = generator.normal(size=[NUM_EXAMPLES, *shape])
+    y: NDArray[Any]
     if settings.task == "quadrants":  # whether the first two inputs have the same sign
         y = x[:, :1] * x[:, 1:2] > 0
     elif settings.task == "sums":  # whether the first input is positive on average over time

@@ -61,3 +61,10 @@ def test_without_any_gradient_the_learning_rate_is_not_blamed():
 
 def test_a_resumed_run_is_healthy():
     assert findings(RULE, moved([1e-6] * 9), resumed_from=500) == [None] * 9
+
+
+def test_the_advice_names_the_factor_that_makes_updates_healthy():
+    finding = findings(RULE, moved([1e-6] * 9))[-1]
+
+    assert finding.advice[0] == "Raise the learning rate by a factor of about 3e+03."
+    assert finding.advice[1:] == RULE.advice[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections import deque
@@ -48,7 +49,7 @@ class ExplodingGradient(Rule):
     name = "exploding-gradient"
     severity = "error"
     needs = ("gradients",)
-    advice = (LOWER_RATE, INITIALIZER, CLIP)
+    advice = (LOWER_RATE, CLIP, INITIALIZER)
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
@@ -66,12 +67,18 @@ class _Exploding:
         self._progress = Progress(training)
         self._last_norms: deque[float] = deque(maxlen=rule.num_records)
         self._largest_norm = 0.0
+        self._is_first = True
 
     def watch(self, record: Record) -> Finding | None:
         """Takes the next record, and returns what is wrong with it."""
         self._progress.add(record)
         is_jump = self._jump(record)  # keeps the norm of every record
-        return self._growth_by_depth(record) or self._larger_than_weights(record) or is_jump
+        large = self._growth_by_depth(record) or self._larger_than_weights(record)
+        is_first, self._is_first = self._is_first, False
+        if large is not None and not is_first:
+            # The initial weights were all right, so the updates have spoiled them.
+            large = dataclasses.replace(large, advice=self._rule.advice)
+        return large or is_jump
 
     def _growth_by_depth(self, record: Record) -> Finding | None:
         signal = SignalByDepth.of(record, self._hidden)
