@@ -66,5 +66,5 @@ def test_a_resumed_run_is_healthy():
 def test_the_advice_names_the_factor_that_makes_updates_healthy():
     finding = findings(RULE, moved([1e-6] * 9))[-1]
 
-    assert finding.advice[0] == "Raise the learning rate by a factor of about 3e+03."
+    assert finding.advice[0] == "Raise the learning rate by a factor of about 3e+04."
     assert finding.advice[1:] == RULE.advice[1:]

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 LOWER_RATE = "Lower the learning rate by a factor of ten, and to no more than 0.01."
-"""A factor of ten alone does not cure a rate of 1 or more; 0.01 is Keras's default for SGD. If it is
-still too large, the next diagnosis says so."""
+"""A factor of ten alone does not cure a rate of 1 or more. 0.01 is Keras's default for SGD. If
+it is still too large, as it can be for Adam, the next diagnosis says so."""
 
 CLIP = "Clip the gradient: `clipnorm=1.0` in the optimizer."
 INITIALIZER = (
