@@ -19,7 +19,7 @@ class Case:
         gap: The outcomes without treatment.
         found: The codes of the diagnoses, the most serious first.
         advice: The advice of the first of them, the most promising first.
-        closed: The part of the gap that each advice closes. Further advice is not tried if the
+        closed: The part of the gap that each advice closes; NaN if it was not tried, because the
             first one cures.
     """
 
@@ -50,7 +50,7 @@ class Case:
             "sick": self.gap.sick,
             "healthy": self.gap.healthy,
             "found": self.found,
-            "advice": dict(zip(self.advice, self.closed, strict=False)),
+            "advice": dict(zip(self.advice, self.closed, strict=True)),
         }
 
 
@@ -94,7 +94,7 @@ def findings(cases: Sequence[Case]) -> dict[str, str]:
     return {
         first: f"{total[first]} of {number} ({_percent(total[first], number)}, "
         f"95% interval {low:.0%} to {high:.0%})",
-        "cured by any advice": f"{total['cured by any advice']}",
+        "cured by any advice": f"{total['cured by any advice']} of {number}",
         "diagnosed": f"{diagnosed} of {number}",
         "cured where diagnosed": _percent(total[first], diagnosed),
         "below the goal": ", ".join(below) or "none",

@@ -1,11 +1,12 @@
 """Trains sick networks, follows the advice of their diagnoses, and trains again."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from experiments.common.outcome import Outcome
 from experiments.common.session import Session
-from experiments.cures.advice import apply, pattern_of
+from experiments.cures.advice import apply
 from experiments.cures.cases import Case, by_code, findings
 from experiments.cures.expected import GOAL, checks
 from experiments.cures.figure import draw
@@ -29,21 +30,15 @@ def run(session: Session) -> Outcome:
         if one.code in chosen.codes
     ]
     sick = _trained(session, [one.sick(seed) for one, seed in planted], is_diagnosed=True)
-    healthy = _trained(session, [one.twin(seed) for one, seed in planted])
-    found = {key: sick[one.sick(seed)]["diagnoses"] for key in planted for one, seed in [key]}
-    # The further advice is tried only where the first one does not cure.
-    first = [applied for key in planted for applied in _applied(key, found[key])[:1]]
-    treated = sick | healthy
-    treated |= _trained(session, [s for s in first if s not in treated])
-    cases = [_case(key, found[key], treated) for key in planted]
-    further = [
-        applied
-        for key, case in zip(planted, cases, strict=True)
-        if not case.is_cured
-        for applied in _applied(key, found[key])[1:]
-    ]
-    treated |= _trained(session, [s for s in further if s not in treated])
-    cases = [_case(key, found[key], treated) for key in planted]
+    done = sick | _trained(session, [one.twin(seed) for one, seed in planted])
+    found = [sick[one.sick(seed)]["diagnoses"] for one, seed in planted]
+    applied = [_applied(*both) for both in zip(planted, found, strict=True)]
+    done |= _trained(session, [s for each in applied for s in each[:1] if s not in done])
+    cases = [_case(*both, done) for both in zip(planted, found, strict=True)]
+    # Further advice is tried only where the first one does not cure.
+    missed = [each for each, case in zip(applied, cases, strict=True) if not case.is_cured]
+    done |= _trained(session, [s for each in missed for s in each[1:] if s not in done])
+    cases = [_case(*both, done) for both in zip(planted, found, strict=True)]
     table = by_code(cases)
     return Outcome(
         ANSWER,
@@ -64,26 +59,25 @@ def _trained(
     return dict(zip(different, session.sweep(train, runs), strict=True))
 
 
-def _applied(key: Planted, diagnoses: list[dict[str, Any]]) -> list[Settings]:
+def _applied(planted: Planted, diagnoses: list[dict[str, Any]]) -> list[Settings]:
     """Returns the sick settings with each advice of the first diagnosis applied by itself."""
-    sickness, seed = key
+    sickness, seed = planted
     advice = diagnoses[0]["advice"] if diagnoses else ()
     return [apply(one, sickness.sick(seed)) for one in advice]
 
 
 def _case(
-    key: Planted, diagnoses: list[dict[str, Any]], treated: dict[Settings, dict[str, Any]]
+    planted: Planted, diagnoses: list[dict[str, Any]], done: dict[Settings, dict[str, Any]]
 ) -> Case:
     """Returns what became of a sick network, as far as its treatments have been trained."""
-    sickness, seed = key
+    sickness, seed = planted
     sick, twin = sickness.sick(seed), sickness.twin(seed)
-    gap = Gap(treated[sick]["outcome"], treated[twin]["outcome"], guess(twin))
+    gap = Gap(done[sick]["outcome"], done[twin]["outcome"], guess(twin))
     advice = diagnoses[0]["advice"] if diagnoses else ()
-    closed = {
-        pattern_of(text): gap.closed(treated[applied]["outcome"])
-        for text, applied in zip(advice, _applied(key, diagnoses), strict=True)
-        if applied in treated
-    }
+    closed = [
+        gap.closed(done[applied]["outcome"]) if applied in done else math.nan
+        for applied in _applied(planted, diagnoses)
+    ]
     return Case(
         sickness.code,
         sickness.name,
@@ -91,7 +85,7 @@ def _case(
         gap,
         tuple(one["code"] for one in diagnoses),
         tuple(advice),
-        tuple(closed.values()),
+        tuple(closed),
     )
 
 
