@@ -41,6 +41,11 @@ def pattern_of(advice: str) -> str:
     raise KeyError(advice)
 
 
+def in_general(advice: str) -> str:
+    """Returns an advice with "..." in place of its numbers and names."""
+    return re.sub(r"\\d\+e\[\+-\]\\d\+|\\w\+", "...", pattern_of(advice)).replace("\\", "")
+
+
 def _set(**changed: Any) -> Change:
     """Returns a change of settings to fixed values."""
     return lambda settings, _: replace(settings, **changed)

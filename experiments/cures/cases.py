@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.cures.advice import in_general
 from experiments.cures.expected import GOAL
 from experiments.cures.judgement import ENOUGH, Gap, wilson
 
@@ -75,6 +76,39 @@ def _counted(cases: Sequence[Case]) -> dict[str, Any]:
         "cured by any advice": sum(case.is_curable for case in cases),
         "interval": wilson(first, len(cases)),
     }
+
+
+def rows(cases: Sequence[Case]) -> list[dict[str, str]]:
+    """Returns the table of the page: a row for each planted kind of sickness, and the total."""
+    sick = [case for case in cases if case.gap.is_sick]
+    table = []
+    for code, counted in by_code(cases).items():
+        low, high = counted["interval"]
+        number = counted["cases"]
+        of_code = [case for case in sick if case.code == code]
+        table.append(
+            {
+                "planted": code,
+                "sick networks": f"{number}",
+                "diagnosed": f"{counted['diagnosed']}",
+                "with this code": f"{counted['as planted']}",
+                "first advice: how often it cures": " ".join(_first_advice(of_code)),
+                "cured by the first advice": f"{counted['cured by the first advice']}",
+                "95% interval": f"{low:.0%} to {high:.0%}",
+                "cured by any advice": f"{counted['cured by any advice']}",
+            }
+        )
+    return table
+
+
+def _first_advice(cases: Sequence[Case]) -> list[str]:
+    """Returns each first advice, with the number of networks that it cures."""
+    given: dict[str, list[bool]] = {}
+    for case in cases:
+        if case.advice:
+            text = in_general(case.advice[0])
+            given.setdefault(text, []).append(case.is_cured)
+    return [f"{text} ({sum(cured)} of {len(cured)})" for text, cured in given.items()]
 
 
 def findings(cases: Sequence[Case]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from experiments.common.outcome import Outcome
 from experiments.common.session import Session
 from experiments.cures.advice import apply
-from experiments.cures.cases import Case, by_code, findings
+from experiments.cures.cases import Case, by_code, findings, rows
 from experiments.cures.expected import GOAL, checks
 from experiments.cures.figure import draw
 from experiments.cures.judgement import ENOUGH, Gap
@@ -47,6 +47,7 @@ def run(session: Session) -> Outcome:
         {"num_seeds": chosen.num_seeds, "epochs": chosen.epochs, "codes": list(chosen.codes)},
         draw(table),
         findings(cases),
+        rows(cases),
     )
 
 
