@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from experiments.common.style import finish
 from experiments.cures.expected import GOAL
@@ -19,8 +21,6 @@ def draw(table: dict[str, dict[str, Any]]) -> Figure:
     axes = figure.subplots()
     for code, row in table.items():
         number = row["cases"]
-        if not number:
-            continue
         first = 100 * row["cured by the first advice"] / number
         either = 100 * row["cured by any advice"] / number
         label = names[code]
@@ -33,14 +33,14 @@ def draw(table: dict[str, dict[str, Any]]) -> Figure:
     axes.invert_yaxis()
     axes.set(xlabel="sick networks, %", xlim=(0, 116), xticks=range(0, 101, 20))
     finish(axes, "How often the first advice cures a sick network", legend=False)
-    handles = [
-        axes.barh([0], [0], color=color, label=label)
+    handles: list[Artist] = [
+        Patch(color=color, label=label)
         for color, label in (
             (_FIRST, "cured by the first advice"),
             (_OTHER, "cured by another advice only"),
             (_NONE, "not cured"),
         )
     ]
-    goal = axes.plot([], [], "k--", label=f"goal: {GOAL:.0%}")
-    figure.legend(handles=[*handles, *goal], loc="outside lower center", ncols=4)
+    handles += axes.plot([], [], "k--", label=f"goal: {GOAL:.0%}")
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
