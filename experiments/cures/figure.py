@@ -31,7 +31,7 @@ def draw(table: dict[str, dict[str, Any]]) -> Figure:
         axes.annotate(text, (102, label), va="center", fontsize=10)
     axes.axvline(100 * GOAL, color="black", linestyle="--", linewidth=1.2, zorder=3)
     axes.invert_yaxis()
-    axes.set(xlabel="sick networks, %", xlim=(0, 116), xticks=range(0, 101, 20))
+    axes.set(xlabel="networks with this planted fault, %", xlim=(0, 116), xticks=range(0, 101, 20))
     finish(axes, "How often the first advice cures a sick network", legend=False)
     handles: list[Artist] = [
         Patch(color=color, label=label)
