@@ -8,6 +8,9 @@ from experiments.cures.advice import in_general
 from experiments.cures.expected import GOAL
 from experiments.cures.judgement import ENOUGH, Gap, wilson
 
+_SEED_OF_CHOICE = 0
+"""The seed on which the faults were planted and the advice was put in order."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -22,6 +25,8 @@ class Case:
         advice: The advice of the first of them, the most promising first.
         closed: The part of the gap that each advice closes; NaN if it was not tried, because the
             first one cures.
+        is_restored: Whether the first advice restores the settings of the twin exactly, so that it
+            must cure.
     """
 
     code: str
@@ -31,6 +36,7 @@ class Case:
     found: tuple[str, ...]
     advice: tuple[str, ...]
     closed: tuple[float, ...]
+    is_restored: bool = False
 
     @property
     def is_cured(self) -> bool:
@@ -51,6 +57,7 @@ class Case:
             "sick": self.gap.sick,
             "healthy": self.gap.healthy,
             "found": self.found,
+            "is_restored": self.is_restored,
             "advice": dict(zip(self.advice, self.closed, strict=True)),
         }
 
@@ -119,6 +126,8 @@ def findings(cases: Sequence[Case]) -> dict[str, str]:
     first = "cured by the first advice"
     low, high = total["interval"]
     sick = [case for case in cases if case.gap.is_sick]
+    others = [case for case in sick if not case.is_restored]
+    unseen = [case for case in sick if case.seed != _SEED_OF_CHOICE]
     cured = {case.name for case in sick if case.is_cured}
     below = [
         f"{code} ({row[first]} of {row['cases']})"
@@ -131,10 +140,17 @@ def findings(cases: Sequence[Case]) -> dict[str, str]:
         "cured by any advice": f"{total['cured by any advice']} of {number}",
         "diagnosed": f"{diagnosed} of {number}",
         "cured where diagnosed": _percent(total[first], diagnosed),
+        "cured where the twin is not restored": _of(others),
+        "cured with other seeds": _of(unseen),
         "below the goal": ", ".join(below) or "none",
         "never cured": "; ".join(dict.fromkeys(c.name for c in sick if c.name not in cured))
         or "none",
     }
+
+
+def _of(cases: Sequence[Case]) -> str:
+    number = sum(case.is_cured for case in cases)
+    return f"{number} of {len(cases)} ({_percent(number, len(cases))})"
 
 
 def _percent(part: int, whole: int) -> str:

@@ -87,6 +87,7 @@ def _case(
         tuple(one["code"] for one in diagnoses),
         tuple(advice),
         tuple(closed),
+        _applied(planted, diagnoses)[:1] == [twin],
     )
 
 
@@ -94,6 +95,9 @@ ANSWER = f"""\
 The first advice cures {{cured by the first advice}} of the sick networks, and some advice of the \
 first diagnosis cures {{cured by any advice}}. A network is cured if advice closes at least \
 {ENOUGH:.0%} of the gap to its healthy twin, on a logarithmic scale of the loss. Something is \
-diagnosed in {{diagnosed}}; where it is, the first advice cures {{cured where diagnosed}}. \
+diagnosed in {{diagnosed}}; where it is, the first advice cures {{cured where diagnosed}}. Where \
+the advice does not simply restore the settings of the twin, it cures \
+{{cured where the twin is not restored}}. The advice was put in order on seed 0; with other seeds \
+it cures {{cured with other seeds}}. \
 Kinds of sickness below {GOAL:.0%}: {{below the goal}}. Faults whose first advice never cures: \
 {{never cured}}."""

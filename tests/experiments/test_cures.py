@@ -175,8 +175,18 @@ def test_the_answer_names_what_falls_short():
 
     assert found["cured by the first advice"] == "2 of 4 (50%, 95% interval 15% to 85%)"
     assert found["cured where diagnosed"] == "67%"
+    assert found["cured where the twin is not restored"] == "2 of 4 (50%)"
+    assert found["cured with other seeds"] == "0 of 0 (0%)"
     assert found["below the goal"] == "VG101 (2 of 3), VG103 (0 of 1)"
     assert found["never cured"] == "not found"
+
+
+def test_cures_by_restoring_the_twin_and_other_seeds_are_told_apart():
+    restored = dataclasses.replace(CASES[0], is_restored=True, seed=1)
+    found = findings([restored, *CASES[1:]])
+
+    assert found["cured where the twin is not restored"] == "1 of 3 (33%)"
+    assert found["cured with other seeds"] == "1 of 1 (100%)"
 
 
 def test_the_goal_holds_from_80_percent():
