@@ -36,9 +36,9 @@ class NonFinite(Rule):
             step, gradients overflow on purpose in single steps. They count only if they are not
             finite over this number of steps, in which a loss scale can fall by a factor of 1e15.
         diverging: Update ratio from which the last finite record shows that training diverged, so
-            that the learning rate is to blame and not a single value. In `experiments/cures`, it is
-            at most 0.4 before a NaN in the data or a logarithm of zero, and at least 2.9 where
-            training diverges.
+            that the learning rate is to blame and not a single value. With seed 0 of
+            `experiments/cures`, it is at most 0.4 before a NaN in the data or a logarithm of zero,
+            and at least 2.9 where training diverges.
         large_loss: First loss from which the targets are to blame for the divergence: that of
             inputs and targets of about 1 is near 1.
     """
