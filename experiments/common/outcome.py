@@ -86,6 +86,7 @@ class Outcome:
         figure: Saved as NAME.png.
         findings: Parts of the answer that depend on the digits, by name: a page shows those of the
             subset beside them.
+        table: A table for the page: one mapping of heading to cell for each row.
     """
 
     answer: str
@@ -94,6 +95,7 @@ class Outcome:
     settings: Mapping[str, Any]
     figure: Figure | None = None
     findings: Mapping[str, str] = field(default_factory=dict)
+    table: Sequence[Mapping[str, str]] = ()
 
     @property
     def answered(self) -> str:

@@ -52,10 +52,18 @@ def page(results: dict[str, Any], subset: dict[str, Any] | None, figure: str = "
         *([_findings(results, subset)] if subset else []),
         f"    python -m experiments {name}",
         f"![{question}]({figure}{name}.png)",
+        *([_table(results["table"])] if "table" in results else []),
         f"{_held(results)} claims and expected numbers hold.",
         "\n".join([_row(columns), "|---" * len(columns) + "|", *_rows(results["checks"], subset)]),
     ]
     return "\n\n".join(parts)
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    """Returns the table of an experiment."""
+    headings = list(rows[0])
+    lines = [_row([row[heading] for heading in headings]) for row in rows]
+    return "\n".join([_row(headings), "|---" * len(headings) + "|", *lines])
 
 
 def _findings(results: dict[str, Any], subset: dict[str, Any]) -> str:

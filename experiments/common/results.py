@@ -49,6 +49,7 @@ def _content(outcome: Outcome, session: Session) -> dict[str, Any]:
             }
             for check in outcome.checks
         ],
+        **({"table": outcome.table} if outcome.table else {}),
         "numbers": outcome.numbers,
     }
 

@@ -58,3 +58,13 @@ def test_the_numbers_of_the_subset_are_shown_beside_those_of_the_whole():
         "",
     ]
     assert row == r"| a\|b | s | 1 | 2 | 1 to 3 | yes | 9 (range 5 to 6) ✗ |"
+
+
+def test_a_table_of_results_is_shown():
+    check = {"what": "a", "source": "s", "expected": "1", "printed": "2", "band": "3", "held": True}
+    results = {"name": "n", "question": "q?", "answer": "a.", "checks": [check]}
+    table = [{"kind": "x|y", "number": "1"}, {"kind": "all", "number": "2"}]
+    lines = pages.page(results | {"table": table}, None).splitlines()
+
+    begin = lines.index("| kind | number |")
+    assert lines[begin + 1 : begin + 5] == ["|---|---|", r"| x\|y | 1 |", "| all | 2 |", ""]

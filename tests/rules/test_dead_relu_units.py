@@ -5,6 +5,7 @@ import math
 import pytest
 from scripted import HIDDEN, KERNELS, findings, is_sick, record_at, with_nan
 
+from vg_keras.rules.advice import LOWER_RATE
 from vg_keras.rules.dead_relu_units import DeadUnits
 
 RULE = DeadUnits()
@@ -51,3 +52,16 @@ def test_the_examples_of_all_records_in_a_row_count():
 
 def test_zeros_after_a_nan_are_left_to_the_rule_on_nan():
     assert not is_sick(RULE, dead(1.0, gradients=with_nan(KERNELS, KERNELS[0], math.nan)))
+
+
+def test_initial_weights_are_blamed_for_units_that_were_dead_at_first():
+    first, later = findings(RULE, [dead(0.95), dead(0.95)])
+
+    assert first.advice == later.advice
+    assert first.advice[0].startswith("Start from he_normal weights and zero biases")
+
+
+def test_the_learning_rate_is_blamed_for_units_that_died():
+    _, finding = findings(RULE, [dead(0.1), dead(0.95)])
+
+    assert finding.advice[0] == LOWER_RATE

@@ -4,6 +4,7 @@ import pytest
 from scripted import HIDDEN, KERNELS, LAYERS, by_layer, findings, is_sick, network, record_at
 from scripted_records import sketch_of
 
+from vg_keras.rules.advice import CLIP, INITIALIZER, LOWER_RATE
 from vg_keras.rules.exploding_gradient import ExplodingGradient
 
 RULE = ExplodingGradient()
@@ -74,3 +75,11 @@ def test_a_norm_that_grows_slowly_is_healthy():
     records = [record_at(step, norms=[1.3**step] * 6) for step in range(40)]
 
     assert findings(RULE, records) == [None] * 40
+
+
+def test_the_initializer_is_blamed_for_what_explodes_at_first_and_the_learning_rate_later():
+    at_first, _ = findings(RULE, [record_at(0, by_layer(10.0)), record_at(1)])
+    _, later = findings(RULE, [record_at(0), record_at(1, by_layer(10.0))])
+
+    assert at_first.advice == (INITIALIZER, CLIP, LOWER_RATE)
+    assert later.advice[0] == LOWER_RATE

@@ -115,3 +115,24 @@ def test_steps_that_are_skipped_without_a_loss_scale_are_healthy():
 
 def test_finite_numbers_of_any_size_are_healthy():
     assert not is_sick(RULE, record_at(0, norms=[1e38] * 6), record_at(1, norms=[1e38] * 6))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "loss", "advice"),
+    [
+        (0.9, 1e4, "Check the data for NaN and infinity"),
+        (1.1, 999.0, "Lower the learning rate"),
+        (1.1, 1001.0, "Scale inputs and targets"),
+    ],
+)
+def test_the_first_advice_depends_on_whether_training_diverged(ratio, loss, advice):
+    first = record_at(0, updates=[ratio] + [1e-3] * 5, loss=loss)
+    _, finding = findings(RULE, [first, record_at(5, **BAD_WEIGHT)])
+
+    assert (finding.advice or RULE.advice)[0].startswith(advice)
+
+
+def test_bad_data_are_blamed_even_if_training_diverged():
+    _, finding = findings(RULE, [record_at(0, updates=[2.0] * 6), record_at(5, **BAD_DATA)])
+
+    assert finding.advice[0].startswith("Look for NaN and infinity in the arrays")

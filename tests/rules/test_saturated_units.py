@@ -3,6 +3,7 @@
 import pytest
 from scripted import HIDDEN, LAYERS, findings, record_at
 
+from vg_keras.rules.advice import LOWER_RATE
 from vg_keras.rules.saturated_units import SaturatedUnits
 
 RULE = SaturatedUnits()
@@ -43,8 +44,13 @@ def test_without_a_loss_saturation_alone_decides():
     assert findings(RULE, saturated(0.97, [None] * 6))[-1] is not None
 
 
-@pytest.mark.parametrize(("layer", "is_first"), [(HIDDEN[0], True), (HIDDEN[1], False)])
-def test_the_inputs_are_blamed_only_if_the_first_layer_is_saturated(layer, is_first):
-    finding = findings(RULE, saturated(0.97, [2.3] * 6, layer))[-1]
+def test_inputs_and_weights_are_blamed_for_units_that_were_saturated_at_first():
+    finding = findings(RULE, saturated(0.97, [2.3] * 6))[-1]
 
-    assert finding.advice == (() if is_first else RULE.advice[1:])
+    assert finding.advice[0].startswith("Standardize the inputs")
+
+
+def test_the_learning_rate_is_blamed_for_units_that_saturated_later():
+    records = saturated(0.1, [2.3]) + saturated(0.97, [2.3] * 6)
+
+    assert findings(RULE, records)[-1].advice[0] == LOWER_RATE

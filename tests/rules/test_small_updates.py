@@ -64,3 +64,10 @@ def test_a_learning_rate_of_zero_is_not_to_be_raised():
 
     assert "no update has moved any kernel at all" in finding.message
     assert finding.advice[0] == RULE.advice[1]
+
+
+def test_the_advice_names_the_factor_that_makes_updates_healthy():
+    finding = findings(RULE, moved([1e-6] * 9))[-1]
+
+    assert finding.advice[0] == "Raise the learning rate by a factor of about 3e+04."
+    assert finding.advice[1:] == RULE.advice[1:]

@@ -166,3 +166,16 @@ def test_what_cannot_be_compared_is_not_diagnosed(record):
 
 def test_the_threshold_can_be_changed():
     assert not is_sick(VanishingGradient(decades=5), record_at(0, by_layer(0.1), updates=SLOW))
+
+
+@pytest.mark.parametrize(
+    ("decades_at_first", "norm", "advice"),
+    [(1.6, 1.0, "Use ReLU"), (1.4, 1.0, "Lower the learning rate"), (1.4, 0.4, "Lower the weight")],
+)
+def test_training_is_blamed_for_a_signal_that_was_well_at_first(decades_at_first, norm, advice):
+    first = record_at(0, by_layer(10 ** (-decades_at_first / (DEPTH - 1))), updates=SLOW)
+    norms = dict.fromkeys(first.weight_norms, norm)
+    later = record_at(5, by_layer(0.1), updates=SLOW, weight_norms=norms)
+    _, finding = findings(RULE, [first, later])
+
+    assert (finding.advice or RULE.advice)[0].startswith(advice)

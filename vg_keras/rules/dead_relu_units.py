@@ -6,7 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import LOWER_RATE
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
+
+_RECOVER = "Use LeakyReLU, ELU or GELU, whose units recover."
+_START = "Start from he_normal weights and zero biases, and standardize the inputs."
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,12 @@ class DeadUnits(Rule):
     name = "dead-units"
     severity = "warning"
     needs = ("dead_units",)
-    advice = (
-        "Lower the learning rate: one step that is too large can turn units off for good.",
-        "Use LeakyReLU, ELU or GELU, whose units recover.",
-        "Start from he_normal weights and zero biases, and standardize the inputs.",
-    )
+    advice = (LOWER_RATE, _RECOVER, _START)
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
         seen: Counter[str] = Counter()
+        once_alive: set[str] = set()
 
         def watch(record: Record) -> Finding | None:
             # After a NaN, TensorFlow's ReLU on a CPU returns zeros: VG301 reports that.
@@ -53,6 +54,8 @@ class DeadUnits(Rule):
                 needed = self.num_examples_of_all if fraction == 1 else self.num_examples
                 if seen[path] >= needed:
                     dead[path] = fraction
+                if fraction < self.fraction:
+                    once_alive.add(path)
             if not dead:
                 return None
             worst = max(dead, key=lambda path: dead[path])
@@ -62,6 +65,8 @@ class DeadUnits(Rule):
                 f"Layers with this problem: {listed(dead)}.",
                 tuple(dead),
                 {"fraction": dead[worst], "examples": seen[worst]},
+                # What is dead from the first record on was not turned off by training.
+                advice=self.advice if worst in once_alive else (_START, _RECOVER, LOWER_RATE),
             )
 
         return watch

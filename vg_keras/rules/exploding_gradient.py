@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections import deque
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import CLIP, INITIALIZER, LOWER_RATE
 from vg_keras.rules.predicted_signal import with_prediction
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
 from vg_keras.rules.update_ratios import kernels_of
 
-_LOWER_RATE = "Lower the learning rate, for example by a factor of ten."
-_INITIALIZER = (
-    "Use an initializer that fits the activation: he_normal for ReLU, glorot_uniform for tanh."
-)
-_CLIP = "Clip the gradient: `clipnorm=1.0` in the optimizer."
-_INITIALIZER_FIRST = (_INITIALIZER, _CLIP, _LOWER_RATE)
+_INITIALIZER_FIRST = (INITIALIZER, CLIP, LOWER_RATE)
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class ExplodingGradient(Rule):
     name = "exploding-gradient"
     severity = "error"
     needs = ("gradients",)
-    advice = (_LOWER_RATE, _INITIALIZER, _CLIP)
+    advice = (LOWER_RATE, CLIP, INITIALIZER)
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
@@ -70,12 +67,18 @@ class _Exploding:
         self._progress = Progress(training)
         self._last_norms: deque[float] = deque(maxlen=rule.num_records)
         self._largest_norm = 0.0
+        self._is_first = True
 
     def watch(self, record: Record) -> Finding | None:
         """Takes the next record, and returns what is wrong with it."""
         self._progress.add(record)
         is_jump = self._jump(record)  # keeps the norm of every record
-        return self._growth_by_depth(record) or self._larger_than_weights(record) or is_jump
+        large = self._growth_by_depth(record) or self._larger_than_weights(record)
+        is_first, self._is_first = self._is_first, False
+        if large is not None and not is_first:
+            # The initial weights were all right, so the updates have spoiled them.
+            large = dataclasses.replace(large, advice=self._rule.advice)
+        return large or is_jump
 
     def _growth_by_depth(self, record: Record) -> Finding | None:
         signal = SignalByDepth.of(record, self._hidden)
@@ -91,7 +94,7 @@ class _Exploding:
             {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
             advice=_INITIALIZER_FIRST,
         )
-        return with_prediction(finding, self._model, signal, (_CLIP,))
+        return with_prediction(finding, self._model, signal, (CLIP,))
 
     def _larger_than_weights(self, record: Record) -> Finding | None:
         norms = {p: record.weight_norms[p] for p in self._kernels if p in record.weight_norms}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import CLIP, LOWER_RATE
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
 from vg_keras.rules.update_ratios import UpdateRatios
@@ -44,9 +45,9 @@ class LargeUpdates(Rule):
     needs = ("update_norms", "weight_norms", "loss")
     needs_first_loss = True
     advice = (
-        "Lower the learning rate, for example by a factor of ten.",
+        LOWER_RATE,
         "Warm the learning rate up from zero over the first steps.",
-        "Clip the gradient: `clipnorm=1.0` in the optimizer.",
+        CLIP,
     )
 
     def start(self, training: Training) -> Watch:

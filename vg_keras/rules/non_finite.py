@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import CLIP, LOWER_RATE
 from vg_keras.rules.rule import Finding, Rule, Watch
+from vg_keras.rules.update_ratios import UpdateRatios
 from vg_keras.sketch.sketch import Sketch
 
 _SCALE_LOSS = "LossScaleOptimizer"
+_CHECK = (
+    "Check the data for NaN and infinity, and the loss for a logarithm, a division or a square "
+    "root of zero."
+)
+_SCALE = "Scale inputs and targets to about 1."
+_RATE_FIRST = (LOWER_RATE, CLIP, _SCALE, _CHECK)
+_SCALE_FIRST = (_SCALE, LOWER_RATE, CLIP, _CHECK)
 
 
 @dataclass(frozen=True)
@@ -25,20 +35,24 @@ class NonFinite(Rule):
         num_scaled_steps: If the optimizer scales the loss, as with `mixed_float16`, or skips a
             step, gradients overflow on purpose in single steps. They count only if they are not
             finite over this number of steps, in which a loss scale can fall by a factor of 1e15.
+        diverging: Update ratio from which the last finite record shows that training diverged, so
+            that the learning rate is to blame and not a single value. With seed 0 of
+            `experiments/cures`, it is at most 0.4 before a NaN in the data or a logarithm of zero,
+            and at least 2.9 where training diverges.
+        large_loss: First loss from which the targets are to blame for the divergence: that of
+            inputs and targets of about 1 is near 1.
     """
 
     num_scaled_steps: int = 50
+    diverging: float = 1.0
+    large_loss: float = 1e3
 
     code = "VG301"
     name = "non-finite"
     severity = "error"
     needs = ("gradients",)
     accumulates = False
-    advice = (
-        "Lower the learning rate, or clip the gradient: `clipnorm=1.0` in the optimizer.",
-        "Check the data for NaN, and scale inputs and targets to about 1.",
-        "Look at the loss for a logarithm, a division or a square root of zero.",
-    )
+    advice = (_CHECK, LOWER_RATE, CLIP, _SCALE)
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
@@ -46,16 +60,25 @@ class NonFinite(Rule):
         first = training.model.layers[:1]
         inputs = {layer.path for layer in first} | {v.path for one in first for v in one.variables}
         overflowed: list[Finding] = []
-        last_finite: int | None = None
+        kernels = UpdateRatios(training)
+        last_ratios: dict[str, float] = {}
+        first_loss: float | None = None
+        last_finite: Record | None = None
 
         def watch(record: Record) -> Finding | None:
-            nonlocal last_finite
+            nonlocal first_loss, last_finite, last_ratios
+            first_loss = record.loss if first_loss is None else first_loss
             place = next(_places(record), None)
             if place is None:
                 overflowed.clear()
-                last_finite = record.step
+                last_finite, last_ratios = record, kernels.of(record)
                 return None
             finding = _finding(place, record, last_finite, inputs)
+            has_diverged = max(last_ratios.values(), default=0.0) > self.diverging
+            if not record.nonfinite_data and has_diverged:
+                is_large = first_loss is not None and first_loss > self.large_loss
+                advice = _SCALE_FIRST if is_large else _RATE_FIRST
+                finding = dataclasses.replace(finding, advice=advice)
             is_skipped = bool(record.update_norms) and not any(record.update_norms.values())
             if not (place.may_overflow and (is_scaled or is_skipped)):
                 return finding
@@ -94,11 +117,12 @@ _ABOUT_DATA = (
 _ABOUT_LOSS = (
     "Look at the loss for a logarithm, a division or a square root of zero or less.",
     "Check the targets for NaN, and that they have the form that the loss expects.",
-    "Lower the learning rate.",
+    LOWER_RATE,
 )
 _ABOUT_LAYER = (
     "Look at the layer for a logarithm, a division or a square root of zero or less.",
-    "Scale the inputs to about 1, and lower the learning rate.",
+    _SCALE,
+    LOWER_RATE,
 )
 
 
@@ -129,7 +153,9 @@ def _in_sketches(
             yield _Place(what, path, sketch.nonfinite, sketch.count, may_overflow, advice)
 
 
-def _finding(place: _Place, record: Record, last_finite: int | None, inputs: set[str]) -> Finding:
+def _finding(
+    place: _Place, record: Record, last_finite: Record | None, inputs: set[str]
+) -> Finding:
     advice = place.advice
     where = f"{place.what} of {place.path}" if place.path else place.what
     count = f"{place.num:,} of {place.of:,} values of {where}" if place.of else where
@@ -142,7 +168,7 @@ def _finding(place: _Place, record: Record, last_finite: int | None, inputs: set
         )
         message = f"{values} NaN or infinite."
     elif place.what == "the weights":
-        since = "" if last_finite is None else f" Step {last_finite:,} was still finite."
+        since = "" if last_finite is None else f" Step {last_finite.step:,} was still finite."
         message = f"{count} are NaN or infinite before the step: an earlier update made them so."
         message += since
     else:

@@ -15,9 +15,9 @@ from vg_keras.rules.vanishing_gradient import VanishingGradient
 from vg_keras.rules.weight_decay_only import WeightDecayOnly
 
 RULES: tuple[Rule, ...] = (
-    NonFinite(),
     AlikeUnits(),
     ExplodingGradient(),
+    NonFinite(),
     VanishingGradient(),
     NoGradient(),
     WeightDecayOnly(),

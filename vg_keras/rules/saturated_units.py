@@ -6,8 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import LOWER_RATE
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
+
+_START = (
+    "Standardize the inputs to mean 0 and standard deviation 1, and start from glorot_uniform "
+    "weights."
+)
+_NORMALIZE = "Add BatchNormalization before the activation."
+_RATE_FIRST = (LOWER_RATE, _NORMALIZE, _START)
 
 
 @dataclass(frozen=True)
@@ -34,22 +42,19 @@ class SaturatedUnits(Rule):
     severity = "warning"
     needs = ("saturated_units",)
     needs_first_loss = True
-    advice = (
-        "Standardize the inputs: mean 0 and standard deviation 1.",
-        "Start from smaller weights: glorot_uniform for tanh and sigmoid.",
-        "Lower the learning rate: one step that is too large can saturate units for good.",
-        "Add BatchNormalization before the activation.",
-    )
+    advice = (_START, _NORMALIZE, LOWER_RATE)
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
         hidden = hidden_layers(training.model)
         in_a_row: Counter[str] = Counter()
         progress = Progress(training)
+        once_free: set[str] = set()
 
         def watch(record: Record) -> Finding | None:
             progress.add(record)
             fractions = {p: f for p, f in record.saturated_units.items() if p in hidden}
+            once_free.update(p for p, fraction in fractions.items() if fraction < self.fraction)
             for path, fraction in fractions.items():
                 in_a_row[path] = in_a_row[path] + 1 if fraction >= self.fraction else 0
             found = tuple(path for path in fractions if in_a_row[path] >= self.num_records)
@@ -63,8 +68,8 @@ class SaturatedUnits(Rule):
                 f"Layers with this problem: {listed(found)}.",
                 found,
                 {"fraction": fractions[worst]},
-                # The inputs can't be the reason if the first layer is not saturated.
-                advice=() if found[0] == hidden[0] else self.advice[1:],
+                # Units that were not saturated at first were driven there by training.
+                advice=_RATE_FIRST if worst in once_free else self.advice,
             )
 
         return watch

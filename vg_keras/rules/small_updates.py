@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import raise_rate
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch
 from vg_keras.rules.update_ratios import UpdateRatios
+
+_HEALTHY = 0.03
+"""The largest update ratio to aim at: that of a first step of Adam with its default learning rate
+in a layer of 1,000 units. In `experiments/cures`, a tenth of it is too slow."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,9 @@ class SmallUpdates(Rule):
                 tuple(ratios),
                 {"largest_ratio": largest},
                 first_step,
-                advice=() if largest else self.advice[1:] + self.advice[:1],
+                advice=(raise_rate(_HEALTHY / largest), *self.advice[1:])
+                if largest
+                else self.advice[1:] + self.advice[:1],
             )
 
         return watch

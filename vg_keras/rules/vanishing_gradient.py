@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vg_keras.activations import is_rectifier
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import LOWER_DECAY, LOWER_RATE
 from vg_keras.rules.predicted_signal import with_prediction
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
+
+_SHRUNK = 0.5
+"""Fraction of its first norm below which a kernel has been shrunk by weight decay."""
 
 _OTHER_ADVICE = (
     "Add BatchNormalization or LayerNormalization between the layers.",
@@ -62,15 +68,15 @@ class VanishingGradient(Rule):
         kernels = {layer.path: layer.variables[0].path for layer in layers if layer.variables}
         has_rectifiers = any(is_rectifier(layer.activation) for layer in layers)
         progress = Progress(training)
-        first_step: int | None = None
+        first: Record | None = None
         num_records = 0
         doubtful: Finding | None = None
         has_begun = began_vanishing = False
 
         def watch(record: Record) -> Finding | None:
-            nonlocal first_step, num_records, doubtful, has_begun, began_vanishing
+            nonlocal first, num_records, doubtful, has_begun, began_vanishing
             num_records += 1
-            first_step = record.step if first_step is None else first_step
+            first = first or record
             progress.add(record)
             signal = SignalByDepth.of(record, hidden)
             if signal is None or math.isnan(signal.decades):
@@ -82,7 +88,7 @@ class VanishingGradient(Rule):
             is_below = not signal.decades >= self.decades
             if progress.has_fallen and (is_below or not began_vanishing):
                 return None
-            num_steps = record.step - first_step
+            num_steps = record.step - first.step
             has_waited = num_steps >= self.num_steps and num_records >= self.num_records
             if has_waited and doubtful is not None and not progress.is_resumed:
                 return doubtful
@@ -93,7 +99,12 @@ class VanishingGradient(Rule):
             if progress.is_resumed and signal.norms[-1] < _CONVERGED:
                 return None
             found = self._finding(signal, record.step)
-            finding = with_prediction(found, training.model, signal, _OTHER_ADVICE)
+            at_first = SignalByDepth.of(first, hidden)
+            if at_first is not None and at_first.decades < self.decades / 2:
+                advice = _advice_on_training(first, record, kernels.values())
+                finding = dataclasses.replace(found, advice=advice)
+            else:
+                finding = with_prediction(found, training.model, signal, _OTHER_ADVICE)
             moved = [_update_ratio(record, kernels[path]) for path in signal.paths]
             is_made_up_for = moved[0] >= self.update_fraction * moved[-1]
             if signal.decades >= self.decades and (has_waited or not is_made_up_for):
@@ -119,3 +130,14 @@ class VanishingGradient(Rule):
 def _update_ratio(record: Record, path: str) -> float:
     """Returns the update ratio of a variable, or NaN if it is not recorded."""
     return record.update_ratio(path) if path in record.update_norms else math.nan
+
+
+def _advice_on_training(first: Record, record: Record, kernels: Iterable[str]) -> tuple[str, ...]:
+    """Returns what to try if the signal has vanished in the course of the training run."""
+    has_shrunk = any(
+        record.weight_norms[p] < _SHRUNK * first.weight_norms[p]
+        for p in kernels
+        if p in record.weight_norms and p in first.weight_norms
+    )
+    advice = (LOWER_DECAY, LOWER_RATE) if has_shrunk else (LOWER_RATE, LOWER_DECAY)
+    return (*advice, *_OTHER_ADVICE)

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
+from vg_keras.rules.advice import LOWER_DECAY
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
 from vg_keras.rules.update_ratios import kernels_of
 
@@ -37,8 +38,8 @@ class WeightDecayOnly(Rule):
     severity = "warning"
     needs = ("gradients",)
     advice = (
+        LOWER_DECAY,
         "Find out why the loss's gradient vanishes in these layers: the regularizer hides it.",
-        "Lower the factor of the regularizer.",
     )
 
     def start(self, training: Training) -> Watch:
@@ -85,5 +86,5 @@ class WeightDecayOnly(Rule):
             "what it was at the first record.",
             found,
             {"norm_ratio": ratio},
-            advice=("Lower the weight decay of the optimizer, or the factor of the regularizer.",),
+            advice=(LOWER_DECAY,),
         )
