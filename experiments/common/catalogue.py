@@ -14,6 +14,7 @@ EXPERIMENTS = (
     "glorot",
     "mean_field",
     "remedies",
+    "diagnosis_record",
 )
 """Experiments that show a claim or reproduce a publication."""
 
