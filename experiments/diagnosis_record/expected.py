@@ -48,14 +48,15 @@ def checks(held_out: Summary) -> list[Check]:
         found.append(
             _at_least(f"{kind}, {rule}: sick runs that are found", RECALL, rates["recall"])
         )
+    limit = _youden(together)
     found += [
         Check(
-            f"{system}: sick runs that it finds minus healthy ones that it flags, relative to ours",
+            f"{system}: sick runs that it finds minus healthy runs that it flags, percentage points",
             SOURCES[system],
-            "below 1",
-            _youden(rates) / _youden(together),
-            high=1.0,
-            form=".2f",
+            f"at most ours, {limit:.1f}",
+            _youden(rates),
+            high=limit,
+            form=".1f",
         )
         for system, rates in held_out["published"].items()
     ]
@@ -68,5 +69,5 @@ def _at_least(what: str, goal: float, rate: Rate) -> Check:
 
 
 def _youden(rates: Mapping[str, Rate]) -> float:
-    """Youden's index: recall minus false alarms, 1 for a perfect test and 0 for a useless one."""
-    return rates["recall"].value - rates["false_alarms"].value
+    """Youden's index in percent: 100 for a perfect test and 0 for a useless one."""
+    return 100 * (rates["recall"].value - rates["false_alarms"].value)
