@@ -51,7 +51,7 @@ def checks(held_out: Summary) -> list[Check]:
     limit = _youden(together)
     found += [
         Check(
-            f"{system}: sick runs that it finds minus healthy runs that it flags, percentage points",
+            f"{system}: sick runs that it finds minus healthy runs that it flags, points",
             SOURCES[system],
             f"at most ours, {limit:.1f}",
             _youden(rates),

@@ -31,18 +31,18 @@ Summary = Mapping[str, Any]
 
 def draw(held_out: Summary, title: str) -> Figure:
     """Draws both panels from the half that was held out."""
-    figure = Figure(figsize=(13, 5.8), layout="constrained")
+    figure = Figure(figsize=(14, 6), layout="constrained")
     figure.suptitle(title, fontsize=11)
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.1])
     _rates(left, {OURS: held_out["together"], **held_out["published"]})
     _confusion(right, held_out["confusion"])
     return figure
 
 
 def _rates(axes: Axes, systems: Mapping[str, Mapping[str, Rate]]) -> None:
-    corner = (0, 100 * RECALL)
-    width, height = 100 * FALSE_ALARMS, 100 * (1 - RECALL)
-    axes.add_patch(Rectangle(corner, width, height, color="#999999", alpha=0.5, lw=0, label="goal"))
+    corner, height = (0, 100 * RECALL), 100 * (1 - RECALL)
+    goal = f"goal: at least {RECALL:.0%} and at most {FALSE_ALARMS:.0%}"
+    axes.add_patch(Rectangle(corner, 100 * FALSE_ALARMS, height, color="#888888", label=goal))
     for system, rates in systems.items():
         x, y = rates["false_alarms"], rates["recall"]
         axes.errorbar(
@@ -50,7 +50,7 @@ def _rates(axes: Axes, systems: Mapping[str, Mapping[str, Rate]]) -> None:
             100 * y.value,
             xerr=_bars(x),
             yerr=_bars(y),
-            label=system,
+            label=f"{system}: {percent(y)} found, {percent(x)} flagged",
             linestyle="",
             elinewidth=1,
             capsize=2,
@@ -58,11 +58,11 @@ def _rates(axes: Axes, systems: Mapping[str, Mapping[str, Rate]]) -> None:
         )
     axes.set(
         xlabel="healthy runs that are flagged, %",
-        ylabel="sick runs that are found, as the right kind, %",
+        ylabel="sick runs that are found, by a rule of the right kind, %",
         xlim=(-2, 102),
-        ylim=(-2, 102),
+        ylim=(-2, 104),
     )
-    finish(axes, "Vanishing, exploding, dead and non-finite\n(bars: 95% confidence)")
+    finish(axes, "Vanishing, exploding, dead and non-finite (bars: 95% confidence)")
 
 
 def _bars(rate: Rate) -> list[list[float]]:
@@ -76,25 +76,23 @@ def _bars(rate: Rate) -> list[list[float]]:
 def _confusion(axes: Axes, counts: Mapping[str, Mapping[str, int]]) -> None:
     columns = [*RULE_OF.values(), "none"]
     table = np.array([[counts[kind].get(code, 0) for code in columns] for kind in counts])
-    sums = np.maximum(table.sum(1, keepdims=True), 1)
-    axes.imshow(table / sums, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
+    fractions = table / np.maximum(table.sum(1, keepdims=True), 1)
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1.2, aspect="auto")
     for row, column in np.argwhere(table):
-        is_right = column == row
-        text = str(table[row, column])
-        axes.text(
-            column, row, text, ha="center", va="center", weight="bold" if is_right else "normal"
-        )
+        color = "white" if fractions[row, column] > 0.6 else "black"
+        axes.text(column, row, table[row, column], ha="center", va="center", color=color)
     for place in range(len(columns)):
-        axes.add_patch(Rectangle((place - 0.5, place - 0.5), 1, 1, fill=False, edgecolor="#D55E00"))
-    rules = [f"{code}\n{kind.replace(' ', chr(10))}" for kind, code in RULE_OF.items()]
-    axes.set_xticks(range(len(columns)), [*rules, "nothing"], fontsize=8, rotation=35, ha="right")
-    axes.set_yticks(
-        range(len(counts)),
-        [f"{kind} ({sum(counts[kind].values())})" for kind in counts],
-        fontsize=9,
+        corner = (place - 0.5, place - 0.5)
+        axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="#D55E00", linewidth=2))
+    axes.set_xticks(range(len(columns)), [*RULE_OF.values(), "nothing"], fontsize=9)
+    rows = [
+        f"{kind} ({RULE_OF[kind]})" if kind in RULE_OF else f"{kind} (nothing)" for kind in counts
+    ]
+    axes.set_yticks(range(len(counts)), rows, fontsize=9)
+    axes.set(xlabel="most serious diagnosis", ylabel="planted fault, and the rule made for it")
+    axes.set_title(
+        "What the rules say of each run (number of runs; framed: as planted)", fontsize=11
     )
-    axes.set(xlabel="the most serious diagnosis", ylabel="planted fault (number of runs)")
-    axes.set_title("What is said of each run (framed: right)", fontsize=11)
 
 
 def percent(rate: Rate) -> str:
