@@ -52,11 +52,11 @@ def answer(held_out: Mapping[str, Any]) -> str:
         for system, rates in published.items()
     )
     return (
-        "On data sets and seeds that no threshold was set on, the rules find "
-        f"{ours['recall']} of the runs with vanishing, exploding, dead or non-finite values, and "
-        f"flag {ours['false_alarms']} of the healthy ones. They name the planted layer first in "
-        f"{ours['named']} of the found runs, and need {ours['steps']:.0f} steps (median). "
-        f"Published rules on the same records find and flag: {others}."
+        "On data sets and seeds on which no threshold was set, the rules find "
+        f"{ours['recall']} of the runs with a vanishing or exploding gradient, dead units, or NaN, "
+        f"and flag {ours['false_alarms']} of the healthy runs. In {ours['named']} of the runs found "
+        f"they name the planted layer first. The median verdict comes at step {ours['steps']:.0f}. "
+        f"The published rules on the same records find and flag: {others}."
     )
 
 
