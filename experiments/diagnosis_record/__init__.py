@@ -14,6 +14,6 @@ SMALL = ["--num-runs=2", "--steps=12"]
 
 def add_options(add: options.Add) -> None:
     """Adds the options of this experiment."""
-    add("--num-runs", type=options.positive, default=200, help="number of runs with a fault")
+    add("--num-runs", type=options.positive, default=160, help="number of networks that are drawn")
     add("--steps", type=options.positive, default=180, help="steps of each run")
     add("--seed", type=options.natural, default=0, help="number of the first run")

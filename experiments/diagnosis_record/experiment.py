@@ -54,9 +54,9 @@ def answer(held_out: Mapping[str, Any]) -> str:
     return (
         "On data sets and seeds on which no threshold was set, the rules find "
         f"{ours['recall']} of the runs with a vanishing or exploding gradient, dead units, or NaN, "
-        f"and flag {ours['false_alarms']} of the healthy runs. They name the planted layer first in "
-        f"{ours['named']} of the runs found. The median verdict comes at step {ours['steps']:.0f}. "
-        f"The published rules on the same records find and flag: {others}."
+        f"and flag {ours['false_alarms']} of the healthy runs. They name the planted layer first "
+        f"in {ours['named']} of the runs found. The median verdict comes at step "
+        f"{ours['steps']:.0f}. The published rules on the same records find and flag: {others}."
     )
 
 

@@ -13,8 +13,10 @@ from experiments.diagnosis_record.faults import FAULTS, FOUR_KINDS
 from experiments.diagnosis_record.generator import Run
 
 LEARNS = 0.5
-"""Fraction of the loss of the best constant answer that a healthy run must remove at least. The limit
-is ours, as is the next one."""
+"""Fraction of the loss of the best constant answer that a healthy run must remove at least.
+
+The limit is ours, as is the next one.
+"""
 
 FAR_LESS = 0.5
 """Fraction of what its twin has learned below which a run is sick."""
