@@ -28,7 +28,7 @@ def run(session: Session) -> Outcome:
     judged = joined(session.sweep(carry_out, [(run, chosen.steps) for run in runs]))
     tuning = summary([one for one in judged if not one.run.is_held_out])
     held_out = summary([one for one in judged if one.run.is_held_out])
-    title = f"{len(judged)} small training runs; the half of the data sets and seeds held out"
+    title = "Small training runs on the data sets and seeds that were held out"
     return Outcome(
         answer(held_out),
         checks(held_out),

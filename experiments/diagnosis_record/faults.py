@@ -76,10 +76,6 @@ def _is_plain_of(activations: tuple[str, ...], depth: int = 1) -> Callable[[Any]
     return lambda run: _is_plain(run) and run.activation in activations and run.depth >= depth
 
 
-def _is_recurrent_or_deep(run: Any) -> bool:
-    return run.activation == "SimpleRNN" or _is_plain_of(UNBOUNDED, 4)(run)
-
-
 def _any(run: Any) -> bool:
     return True
 
@@ -102,15 +98,21 @@ _add(
     _gain(-9, -4),
     at="hidden_1",
 )
-# Likewise; the recurrent kernel of a recurrent network.
 _add(
     "large_weights",
     "exploding",
     "VG102 VG301",
-    _is_recurrent_or_deep,
-    lambda run, generator: (
-        10 ** generator.uniform(0.5, 1) if run.network == "rnn" else _gain(4, 8)(run, generator)
-    ),
+    _is_plain_of(UNBOUNDED, 4),
+    _gain(4, 8),
+    at="hidden_1",
+)
+# The gain of the recurrent kernels.
+_add(
+    "large_recurrent_weights",
+    "exploding",
+    "VG102 VG301",
+    lambda run: run.activation == "SimpleRNN",
+    _log(0.5, 1),
     at="hidden_1",
 )
 # The bias of the units of one layer is minus this number.

@@ -152,7 +152,8 @@ _PLAN: Sequence[str] = [
     *("sigmoid", "large_weights", "dead_bias", "nan_inputs", "large_rate", "tiny_rate", ""),
     *("small_weights", "nan_layer", "zero_inputs", "unscaled_inputs", "constant_weights", ""),
     *("sigmoid", "large_weights", "dead_bias", "nan_targets", "large_rate", "disconnected", ""),
-    *("small_weights", "large_weights", "dead_bias", "saturating_weights", "regularizer", ""),
+    *("small_weights", "large_recurrent_weights", "dead_bias", "saturating_weights"),
+    *("regularizer", ""),
 ]
 """The faults in the order in which they take turns: the four common kinds more often, and healthy
 runs of the kinds of networks in which few faults can be planted."""

@@ -120,7 +120,7 @@ class Root(layers.Layer):
 def _recurrent(run: Run, values: Any) -> Any:
     for number in range(1, run.depth + 1):
         how: dict[str, Any] = {"name": f"hidden_{number}"}
-        if run.fault == "large_weights":
+        if run.fault == "large_recurrent_weights":
             initializer = keras.initializers.Orthogonal()
             how["recurrent_initializer"] = _Scaled(initializer, run.strength)
         if run.activation == "SimpleRNN":
