@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.diagnosis_record.faults import FAULTS, Fault
+from experiments.diagnosis_record.faults import FAULTS
 
 _NETWORKS = ("mlp", "mlp", "mlp", "conv", "rnn", "transformer")
 _DATA: tuple[dict[str, Sequence[str]], ...] = (
@@ -207,13 +207,3 @@ def _healthy(number: int, generator: np.random.Generator) -> Run:
         4 if lookalike == "tiny_batch" else one_of([16, 32, 32, 64]),
         lookalike,
     )
-
-
-def kind_of(run: Run) -> str:
-    """Returns the kind of the planted fault, or "healthy"."""
-    return FAULTS[run.fault].kind if run.fault else "healthy"
-
-
-def fault_of(run: Run) -> Fault:
-    """Returns the planted fault."""
-    return FAULTS[run.fault]
