@@ -2,7 +2,7 @@
 # make check        lint, types and the fast tests (under three minutes)
 # make test         every check and test, as CI runs them
 # make format       lets ruff fix and format the code
-# make results      runs all experiments and rewrites their results (half an hour)
+# make results      runs all experiments and rewrites their results (an hour)
 # make docs         renders docs/ as a site, docs/_build/index.html
 # make test-lowest  runs the tests on the lowest versions that pyproject.toml allows
 # make dist         builds what a release publishes, and checks it

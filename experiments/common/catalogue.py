@@ -15,6 +15,7 @@ EXPERIMENTS = (
     "mean_field",
     "remedies",
     "cures",
+    "diagnosis_record",
 )
 """Experiments that show a claim or reproduce a publication."""
 

@@ -18,10 +18,13 @@ from experiments.common import catalogue, options, start
 from experiments.common.mnist import Mnist
 from experiments.common.sweep import Work, present, sweep
 
-# Options that change where and how fast an experiment runs, but not its outcome.
-_WITHOUT_EFFECT = {"quiet", "jobs", "output", "log_dir", "fresh", "num_seeds", "device"}
+# Options that change where and how fast an experiment runs, but not its outcome, and how many runs
+# it consists of.
+_WITHOUT_EFFECT = {"quiet", "jobs", "output", "log_dir", "fresh", "device", "num_seeds", "num_runs"}
 # Modules that only judge, draw or print what the runs returned.
-_AFTER_THE_RUNS = {"expected", "figure", "catalogue", "outcome", "pages", "results", "style"}
+_AFTER_THE_RUNS = {"expected", "figure", "judgement"} | {
+    *("catalogue", "outcome", "pages", "results", "style")
+}
 _KEY_FILE = ".key"
 _UNSAFE = re.compile(r"[^\w.,+-]+")
 

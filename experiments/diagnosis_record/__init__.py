@@ -1,0 +1,19 @@
+"""Are the diagnoses right?
+
+A generator draws small networks, data sets and optimizers, and trains each network twice: as it is,
+and with one planted fault. Whether a run is sick is decided by what it has learned in comparison
+with its twin, never by a rule. The rules of `vg_keras.rules` and those of five publications judge
+the same records. Thresholds may be set on one half of the runs; the other half, of other data sets
+and other seeds, is reported.
+"""
+
+from experiments.common import options
+
+SMALL = ["--num-runs=2", "--steps=12"]
+
+
+def add_options(add: options.Add) -> None:
+    """Adds the options of this experiment."""
+    add("--num-runs", type=options.positive, default=160, help="number of networks that are drawn")
+    add("--steps", type=options.positive, default=180, help="steps of each run")
+    add("--seed", type=options.natural, default=0, help="number of the first run")
