@@ -1,11 +1,13 @@
 """The digits: every source they can be loaded from, and every way a source can be invalid."""
 
+import gc
 import gzip
 import hashlib
 import http.server
 import struct
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -215,6 +217,9 @@ def server():
         threading.Thread(target=stand_in.serve_forever, daemon=True).start()
         yield stand_in
         stand_in.shutdown()
+    with warnings.catch_warnings():  # the error of a failed download holds a socket in a cycle
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def answer_with(data, announced=None):
