@@ -77,7 +77,7 @@ def test_a_way_to_train_logs_what_it_promises(way, tmp_path):
     tags = ["\n".join(of_step) for of_step in tags_by_step(tmp_path).values()]
     num_steps = sum("kernel" in of_step for of_step in tags)
 
-    assert (num_steps, "activations/" in tags[0]) == PROMISES[way]
+    assert (num_steps, "activation_gradient" in tags[0]) == PROMISES[way]
 
 
 @pytest.mark.parametrize("name", ["vit_12", "lstm", "mlp_5", "4x8", "convnet", "transformer"])

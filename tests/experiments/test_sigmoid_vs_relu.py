@@ -78,10 +78,12 @@ def test_every_claim_is_printed_with_its_source_and_whether_it_held(finished):
     assert re.search(r"ReLU: test accuracy, % +│ it learns │ +[\d.]+ │ at least 90.00 │ +no │", out)
 
 
-def test_the_last_line_states_where_the_runs_are(finished):
+def test_the_last_lines_state_where_the_runs_are(finished):
     process, folder = finished
+    logs, verdict = process.stdout.splitlines()[-2:]
 
-    assert process.stdout.splitlines()[-1].endswith(f"tensorboard --logdir {folder}")
+    assert logs.endswith(f"tensorboard --logdir {folder}")
+    assert verdict.endswith(f"vg-keras diagnose {folder}")
     kinds = {path.parent.name for path in folder.rglob("*tfevents*")}
     assert kinds == {"gradients", "train", "validation"}
 
