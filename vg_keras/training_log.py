@@ -331,7 +331,7 @@ def _unknown(record: Record) -> Beginning:
     return Beginning(new_id(record.wall_time), record.wall_time, Settings())
 
 
-_BYTES_OF_RECORD, _BYTES_OF_SKETCH = 2500, 700
+_BYTES_OF_RECORD, _BYTES_OF_SKETCH = 3800, 700
 """Bytes of Python objects per record, and per sketch besides its two arrays (on Python 3.11)."""
 
 
