@@ -52,7 +52,8 @@ def answer(held_out: Mapping[str, Any]) -> str:
         for system, rates in published.items()
     )
     return (
-        "On data sets and seeds on which no threshold was set, the rules find "
+        "On data sets and seeds apart from those that thresholds were set on (though misses of "
+        "both halves led to the rules of today), the rules find "
         f"{ours['recall']} of the runs with a vanishing or exploding gradient, dead units, or NaN, "
         f"and flag {ours['false_alarms']} of the healthy runs. They name the planted layer first "
         f"in {ours['named']} of the runs found. The median verdict comes at step "
