@@ -112,6 +112,6 @@ def say(text: str, is_mid_line: bool = False, level: int = logging.INFO) -> None
         level: The level at which to log it.
     """
     if keras.config.is_interactive_logging_enabled():
-        print(f"{chr(10) * is_mid_line}{text}", flush=True)
+        print(f"\n{text}" if is_mid_line else text, flush=True)
     else:
         logging.getLogger("vg_keras").log(level, text)

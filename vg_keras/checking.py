@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import time
 from typing import Any
 
@@ -130,4 +129,4 @@ def _batch(x: Any, y: Any, sample_weight: Any, batch_size: int) -> tuple[Any, An
 def _num_nonfinite(structure: Any) -> int:
     arrays = [np.asarray(part) for part in keras.tree.flatten(structure) if part is not None]
     floats = [array for array in arrays if np.issubdtype(array.dtype, np.floating)]
-    return sum(int(array.size - np.isfinite(array).sum()) for array in itertools.chain(floats))
+    return sum(int(array.size - np.isfinite(array).sum()) for array in floats)

@@ -72,6 +72,12 @@ class _Kept:
         """The verdict on all its records."""
         return self.past_verdict if self.examination is None else self.examination.verdict
 
+    @property
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """The problems of all its records, without what else the verdict computes."""
+        source = self.past_verdict if self.examination is None else self.examination
+        return source.diagnoses
+
     def as_training(self) -> Training:
         """Returns the training run with all its records, in memory or on disk."""
         kept = dataclasses.replace(self.training, records=tuple(self.records))
@@ -221,7 +227,7 @@ class TrainingLog:
         if self._writer is not None:
             if self._writer.path not in kept.paths:
                 kept.paths.append(self._writer.path)
-            self._writer.write(record, kept.training, has_histograms, kept.verdict.diagnoses)
+            self._writer.write(record, kept.training, has_histograms, kept.diagnoses)
 
     def _look_for_problems(self, record: Record, kept: _Kept) -> None:
         if kept.examination is None:
@@ -250,7 +256,7 @@ class TrainingLog:
     def _close_file(self) -> None:
         if self._writer is not None:
             for kept in self._kept[-1:]:
-                self._writer.finish(kept.verdict.diagnoses, kept.num_records)
+                self._writer.finish(kept.diagnoses, kept.num_records)
             self._writer.close()
             self._bytes_closed += self._writer.num_bytes
             self._writer = None

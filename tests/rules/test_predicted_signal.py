@@ -4,7 +4,9 @@ import pytest
 from scripted import HIDDEN, LAYERS, network
 from scripted_records import layer, model_of
 
-from vg_keras.rules.predicted_signal import PredictedSignal
+from vg_keras.rules.predicted_signal import PredictedSignal, Witness
+from vg_keras.rules.rule import Finding
+from vg_keras.rules.signal_by_depth import SignalByDepth
 from vg_keras.theory import predict
 
 
@@ -60,3 +62,14 @@ def test_factors_agree_if_their_logarithms_are_close(measured, agrees):
 )
 def test_what_theory_does_not_cover_is_not_predicted(model):
     assert PredictedSignal.of(model, HIDDEN) is None
+
+
+def test_a_prediction_is_made_once(monkeypatch):
+    model, number = network("sigmoid", "GlorotUniform"), []
+    signal = SignalByDepth(tuple(HIDDEN), (1e-4, 1e-3, 1e-2, 1e-1, 1.0))
+    monkeypatch.setattr(PredictedSignal, "of", lambda *args: number.append(args))
+    witness = Witness(model)
+    for _ in range(3):
+        witness.testify(Finding("", (), {}), signal, ())
+
+    assert number == [(model, tuple(HIDDEN))]

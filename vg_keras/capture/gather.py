@@ -26,7 +26,7 @@ from vg_keras.capture.outputs import values_of
 from vg_keras.capture.plan import FIRST_MOMENT, SECOND_MOMENT, Choice, Key, Plan
 from vg_keras.capture.taps import Taps
 from vg_keras.capture.trace_local import TraceLocal
-from vg_keras.statistics.tensor_sketch import DTYPES
+from vg_keras.statistics.tensor_sketch import REAL_DTYPES
 
 
 class _Number:
@@ -140,7 +140,7 @@ class Gatherer:
         with self._taps.guarded():
             values = map(values_of, keras.tree.flatten(data))
             self.number.here().data = [
-                v for v in values if isinstance(v, tf.Tensor) and v.dtype in DTYPES[:4]
+                v for v in values if isinstance(v, tf.Tensor) and v.dtype in REAL_DTYPES
             ]
 
     def _owns_any_of(self, variables: Sequence[keras.Variable]) -> bool:

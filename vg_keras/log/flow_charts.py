@@ -17,7 +17,7 @@ from vg_keras.log import charts
 from vg_keras.log.image import flow_image
 from vg_keras.profiles import Profile
 from vg_keras.record import ModelDescription, Record, Training
-from vg_keras.rules.diagnosis import Diagnosis
+from vg_keras.rules.diagnosis import Diagnosis, steps_in_words
 from vg_keras.rules.rule import hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
 
@@ -228,9 +228,7 @@ def text_of(diagnoses: Sequence[Diagnosis], num_records: int, names: Mapping[str
 
 
 def _paragraphs(diagnosis: Diagnosis, names: Mapping[str, str]) -> str:
-    steps = f"step {diagnosis.first_step:,}"
-    if diagnosis.last_step != diagnosis.first_step:
-        steps = f"steps {diagnosis.first_step:,} to {diagnosis.last_step:,}"
+    steps = steps_in_words(diagnosis.first_step, diagnosis.last_step)
     places = (f"{names[path]} (`{path}`)" for path in diagnosis.paths if path in names)
     name = f"**{diagnosis.code} {diagnosis.name}** ({diagnosis.severity})"
     return "\n".join(

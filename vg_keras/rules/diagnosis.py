@@ -50,9 +50,7 @@ class Diagnosis:
     @property
     def headline(self) -> str:
         """The code, the name, the steps and the message, in one line."""
-        steps = f"step {self.first_step:,}"
-        if self.last_step != self.first_step:
-            steps = f"steps {self.first_step:,} to {self.last_step:,}"
+        steps = steps_in_words(self.first_step, self.last_step)
         return f"{self.code} {self.name}, {steps}: {self.message}"
 
     def __str__(self) -> str:
@@ -64,3 +62,8 @@ class Diagnosis:
         """Returns the diagnosis as JSON-serializable data, with null for a number that is not."""
         evidence = {k: v if math.isfinite(v) else None for k, v in self.evidence.items()}
         return dataclasses.asdict(self) | {"evidence": evidence, "page": self.page}
+
+
+def steps_in_words(first: int, last: int) -> str:
+    """Returns "step 5", or "steps 5 to 1,000" if there are several."""
+    return f"step {first:,}" if first == last else f"steps {first:,} to {last:,}"

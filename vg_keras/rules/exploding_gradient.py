@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
 from vg_keras.rules.advice import CLIP, INITIALIZER, LOWER_RATE
-from vg_keras.rules.predicted_signal import with_prediction
+from vg_keras.rules.predicted_signal import Witness
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
@@ -61,7 +61,8 @@ class _Exploding:
 
     def __init__(self, rule: ExplodingGradient, training: Training) -> None:
         self._rule = rule
-        self._model = training.model
+        self._outputs = training.model.outputs[:-1]
+        self._witness = Witness(training.model)
         self._hidden = hidden_layers(training.model)
         self._kernels = kernels_of(training)
         self._progress = Progress(training)
@@ -94,7 +95,7 @@ class _Exploding:
             {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
             advice=_INITIALIZER_FIRST,
         )
-        return with_prediction(finding, self._model, signal, (CLIP,))
+        return self._witness.testify(finding, signal, (CLIP,))
 
     def _larger_than_weights(self, record: Record) -> Finding | None:
         norms = {p: record.weight_norms[p] for p in self._kernels if p in record.weight_norms}
@@ -113,7 +114,7 @@ class _Exploding:
 
     def _largest_output(self, record: Record) -> float:
         """Returns the largest root mean square of the outputs before the last layer."""
-        paths = [path for path in self._model.outputs[:-1] if path in record.activations]
+        paths = [path for path in self._outputs if path in record.activations]
         outputs = [record.activations[path] for path in paths]
         return max((o.finite_norm / math.sqrt(o.count or 1) for o in outputs), default=0.0)
 

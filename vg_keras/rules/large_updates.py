@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
 from vg_keras.rules.advice import CLIP, LOWER_RATE
+from vg_keras.rules.in_a_row import InARow
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
 from vg_keras.rules.update_ratios import UpdateRatios
@@ -54,7 +54,7 @@ class LargeUpdates(Rule):
         """Returns a watch over a training run."""
         kernels = UpdateRatios(training)
         progress = Progress(training)
-        in_a_row: Counter[str] = Counter()
+        in_a_row = InARow(self.num_records)
         num_records = 0
 
         def watch(record: Record) -> Finding | None:
@@ -63,12 +63,11 @@ class LargeUpdates(Rule):
             progress.add(record)
             ratios = kernels.of(record)
             grown = {p: record.weight_norms[p] / kernels.first_norms[p] for p in ratios}
-            for path, ratio in ratios.items():
-                is_large = ratio > self.ratio and grown[path] > _GONE
-                in_a_row[path] = in_a_row[path] + 1 if is_large else 0
+            found = in_a_row.add(
+                {path: r > self.ratio and grown[path] > _GONE for path, r in ratios.items()}
+            )
             if progress.has_fallen:
                 return None
-            found = tuple(path for path in ratios if in_a_row[path] >= self.num_records)
             if not found:
                 return self._grown(grown) if num_records >= self.num_records else None
             worst = max(found, key=lambda path: ratios[path])

@@ -7,6 +7,7 @@ initializer as the cause only if the prediction agrees with the measurement.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,28 +103,38 @@ class PredictedSignal:
         return (f"Use kernel_initializer={self.fitting!r}, which fits {self.activation}.",)
 
 
-def with_prediction(
-    finding: Finding, model: ModelDescription, signal: SignalByDepth, advice: tuple[str, ...]
-) -> Finding:
-    """Returns a finding about a signal, with what theory says about its cause.
+class Witness:
+    """What theory says about the signals of one model.
+
+    A prediction integrates numerically, which takes a hundred times as long as all rules need for a
+    record. It depends on the settings of the layers alone, so it is made once.
 
     Args:
-        finding: The finding.
         model: The model.
-        signal: The signal that was measured.
-        advice: What to try besides the initializer, if that is the cause.
     """
-    predicted = PredictedSignal.of(model, signal.paths)
-    if predicted is None:
-        return finding
-    measured, expected = signal.factor_per_layer, predicted.factor_per_layer
-    of_theory = predicted.advice(measured)
-    return dataclasses.replace(
-        finding,
-        cause=predicted.sentence(measured),
-        evidence={**finding.evidence, "predicted_factor_per_layer": expected},
-        advice=(*of_theory, *advice) if of_theory else (),
-    )
+
+    def __init__(self, model: ModelDescription) -> None:
+        self._predict = functools.cache(lambda paths: PredictedSignal.of(model, paths))
+
+    def testify(self, finding: Finding, signal: SignalByDepth, advice: tuple[str, ...]) -> Finding:
+        """Returns a finding about a signal, with what theory says about its cause.
+
+        Args:
+            finding: The finding.
+            signal: The signal that was measured.
+            advice: What to try besides the initializer, if that is the cause.
+        """
+        predicted = self._predict(signal.paths)
+        if predicted is None:
+            return finding
+        measured, expected = signal.factor_per_layer, predicted.factor_per_layer
+        of_theory = predicted.advice(measured)
+        return dataclasses.replace(
+            finding,
+            cause=predicted.sentence(measured),
+            evidence={**finding.evidence, "predicted_factor_per_layer": expected},
+            advice=(*of_theory, *advice) if of_theory else (),
+        )
 
 
 def _prediction(layer: LayerDescription, initializer: str | None = None) -> float:

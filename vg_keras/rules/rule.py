@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -57,10 +57,7 @@ class NotApplied:
     @property
     def reason(self) -> str:
         """Why it is not applied."""
-        if self.error:
-            return f"it fails: {self.error}"
-        verb = "is" if len(self.missing) == 1 else "are"
-        return f"{', '.join(self.missing)} {verb} not recorded"
+        return f"it fails: {self.error}" if self.error else not_recorded(self.missing)
 
     def __str__(self) -> str:
         """Returns a sentence."""
@@ -130,3 +127,8 @@ def listed(paths: Iterable[str], most: int = 3) -> str:
     paths = list(paths)
     more = f" and {len(paths) - most} more" if len(paths) > most else ""
     return ", ".join(paths[:most]) + more
+
+
+def not_recorded(names: Collection[str]) -> str:
+    """Returns that quantities are not recorded."""
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not recorded"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
 from vg_keras.rules.advice import LOWER_RATE
+from vg_keras.rules.in_a_row import InARow
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 
@@ -46,18 +46,17 @@ class SaturatedUnits(Rule):
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
-        hidden = hidden_layers(training.model)
-        in_a_row: Counter[str] = Counter()
+        hidden = set(hidden_layers(training.model))
+        in_a_row = InARow(self.num_records)
         progress = Progress(training)
         once_free: set[str] = set()
 
         def watch(record: Record) -> Finding | None:
             progress.add(record)
             fractions = {p: f for p, f in record.saturated_units.items() if p in hidden}
-            once_free.update(p for p, fraction in fractions.items() if fraction < self.fraction)
-            for path, fraction in fractions.items():
-                in_a_row[path] = in_a_row[path] + 1 if fraction >= self.fraction else 0
-            found = tuple(path for path in fractions if in_a_row[path] >= self.num_records)
+            is_saturated = {path: part >= self.fraction for path, part in fractions.items()}
+            once_free.update(path for path, is_so in is_saturated.items() if not is_so)
+            found = in_a_row.add(is_saturated)
             if not found or progress.has_fallen:
                 return None
             loss = ", and the loss does not fall" if self.num_records > 1 else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from vg_keras.activations import is_rectifier
 from vg_keras.record import Record, Training
 from vg_keras.rules.advice import LOWER_DECAY, LOWER_RATE
-from vg_keras.rules.predicted_signal import with_prediction
+from vg_keras.rules.predicted_signal import Witness
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
@@ -22,7 +22,6 @@ _OTHER_ADVICE = (
     "Add BatchNormalization or LayerNormalization between the layers.",
     "Add residual connections around every one or two layers.",
 )
-
 
 _CONVERGED = 1e-5
 """Norm of the signal at the last hidden layer below which a resumed run may have converged before:
@@ -63,60 +62,78 @@ class VanishingGradient(Rule):
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
-        hidden = hidden_layers(training.model)
+        return _Vanishing(self, training).watch
+
+
+class _Vanishing:
+    """Watches over one training run."""
+
+    def __init__(self, rule: VanishingGradient, training: Training) -> None:
         layers = training.model.layers
-        kernels = {layer.path: layer.variables[0].path for layer in layers if layer.variables}
-        has_rectifiers = any(is_rectifier(layer.activation) for layer in layers)
-        progress = Progress(training)
-        first: Record | None = None
-        num_records = 0
-        doubtful: Finding | None = None
-        has_begun = began_vanishing = False
+        self._rule = rule
+        self._hidden = hidden_layers(training.model)
+        self._kernels = {one.path: one.variables[0].path for one in layers if one.variables}
+        self._has_rectifiers = any(is_rectifier(layer.activation) for layer in layers)
+        self._witness = Witness(training.model)
+        self._progress = Progress(training)
+        self._num_records = 0
+        self._first: Record | None = None
+        self._decades_at_first = math.nan
+        self._has_signal = False
+        """Whether there has been a signal: an output layer of zeros passes none at first."""
+        self._began_vanishing = False
+        self._doubtful: Finding | None = None
 
-        def watch(record: Record) -> Finding | None:
-            nonlocal first, num_records, doubtful, has_begun, began_vanishing
-            num_records += 1
-            first = first or record
-            progress.add(record)
-            signal = SignalByDepth.of(record, hidden)
-            if signal is None or math.isnan(signal.decades):
-                return None
-            is_first, has_begun = not has_begun, True  # an output layer of zeros passes no signal
-            if is_first:
-                began_vanishing = signal.decades >= self.decades
-            # An output bias alone can make the loss of a vanishing network fall.
-            is_below = not signal.decades >= self.decades
-            if progress.has_fallen and (is_below or not began_vanishing):
-                return None
-            num_steps = record.step - first.step
-            has_waited = num_steps >= self.num_steps and num_records >= self.num_records
-            if has_waited and doubtful is not None and not progress.is_resumed:
-                return doubtful
-            if not signal.decades >= self.doubtful_decades:
-                return None
-            if has_rectifiers and math.isinf(signal.decades):
-                return None  # not small but zero: dead units, which VG201 reports
-            if progress.is_resumed and signal.norms[-1] < _CONVERGED:
-                return None
-            found = self._finding(signal, record.step)
-            at_first = SignalByDepth.of(first, hidden)
-            if at_first is not None and at_first.decades < self.decades / 2:
-                advice = _advice_on_training(first, record, kernels.values())
-                finding = dataclasses.replace(found, advice=advice)
-            else:
-                finding = with_prediction(found, training.model, signal, _OTHER_ADVICE)
-            moved = [_update_ratio(record, kernels[path]) for path in signal.paths]
-            is_made_up_for = moved[0] >= self.update_fraction * moved[-1]
-            if signal.decades >= self.decades and (has_waited or not is_made_up_for):
-                return finding
-            if is_first:
-                doubtful = finding
+    def watch(self, record: Record) -> Finding | None:
+        """Takes the next record, and returns what is wrong with it."""
+        rule, progress = self._rule, self._progress
+        self._num_records += 1
+        progress.add(record)
+        signal = SignalByDepth.of(record, self._hidden)
+        if self._first is None:
+            self._first = record
+            self._decades_at_first = math.nan if signal is None else signal.decades
+        if signal is None or math.isnan(signal.decades):
             return None
+        is_first, self._has_signal = not self._has_signal, True
+        is_large = signal.decades >= rule.decades
+        if is_first:
+            self._began_vanishing = is_large
+        # An output bias alone can make the loss of a vanishing network fall.
+        if progress.has_fallen and not (is_large and self._began_vanishing):
+            return None
+        has_waited = self._has_waited(record)
+        if has_waited and self._doubtful is not None and not progress.is_resumed:
+            return self._doubtful
+        if signal.decades < rule.doubtful_decades or self._is_otherwise_explained(signal):
+            return None
+        finding = self._explained(self._finding(signal, record.step), signal, record)
+        if is_large and (has_waited or not self._is_made_up_for(signal, record)):
+            return finding
+        if is_first:
+            self._doubtful = finding
+        return None
 
-        return watch
+    def _has_waited(self, record: Record) -> bool:
+        """Whether there were enough steps and records to see the loss fall."""
+        num_steps = record.step - (self._first or record).step
+        return num_steps >= self._rule.num_steps and self._num_records >= self._rule.num_records
+
+    def _is_otherwise_explained(self, signal: SignalByDepth) -> bool:
+        """Whether the units are dead, which VG201 reports, or a resumed run has converged."""
+        is_dead = self._has_rectifiers and math.isinf(signal.decades)
+        return is_dead or (self._progress.is_resumed and signal.norms[-1] < _CONVERGED)
+
+    def _is_made_up_for(self, signal: SignalByDepth, record: Record) -> bool:
+        """Whether the optimizer moves the first layer although its gradient is small."""
+        first, last = (
+            _update_ratio(record, self._kernels[path])
+            for path in (signal.paths[0], signal.paths[-1])
+        )
+        return first >= self._rule.update_fraction * last
 
     def _finding(self, signal: SignalByDepth, step: int) -> Finding:
-        faint = signal.beyond(10 ** -min(self.decades, signal.decades - 1e-9))
+        faint = signal.beyond(10 ** -min(self._rule.decades, signal.decades - 1e-9))
         return Finding(
             f"almost no gradient reaches {listed(faint)}. It shrinks {signal.change} from "
             f"{signal.paths[-1]} to {signal.paths[0]}, by a factor of "
@@ -125,6 +142,13 @@ class VanishingGradient(Rule):
             {"decades": signal.decades, "factor_per_layer": signal.factor_per_layer},
             step,
         )
+
+    def _explained(self, finding: Finding, signal: SignalByDepth, record: Record) -> Finding:
+        """Returns a finding with its cause: the initial state, or else the training run."""
+        if self._first is not None and self._decades_at_first < self._rule.decades / 2:
+            advice = _advice_on_training(self._first, record, self._kernels.values())
+            return dataclasses.replace(finding, advice=advice)
+        return self._witness.testify(finding, signal, _OTHER_ADVICE)
 
 
 def _update_ratio(record: Record, path: str) -> float:

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from vg_keras.rules.diagnosis import Diagnosis
-from vg_keras.rules.rule import NotApplied, listed
+from vg_keras.rules.diagnosis import Diagnosis, steps_in_words
+from vg_keras.rules.rule import NotApplied, listed, not_recorded
 
 _MOST_PROBLEMS = 3
 """Number of problems that the text shows; the others are counted."""
@@ -41,13 +41,11 @@ class Verdict:
     @property
     def headline(self) -> str:
         """One sentence: how many problems there are, and what was examined."""
-        if not self.num_records:
+        if self.first_step is None or self.last_step is None:
             return "nothing has been recorded yet."
         number = len(self.diagnoses)
         problems = "no problem" if not number else f"{number} problem{'s' if number > 1 else ''}"
-        steps = f"step {self.first_step:,}"
-        if self.last_step != self.first_step:
-            steps = f"steps {self.first_step:,} to {self.last_step:,}"
+        steps = steps_in_words(self.first_step, self.last_step)
         records = f"{self.num_records:,} record{'s' if self.num_records > 1 else ''}"
         return f"{problems} found in {records}, {steps}."
 
@@ -81,8 +79,8 @@ class Verdict:
         """Returns why rules are not applied: all that lack something in one phrase."""
         lacking = [one for one in self.not_applied if one.missing]
         names = dict.fromkeys(name for one in lacking for name in one.missing)
-        all_lacking = NotApplied(", ".join(one.code for one in lacking), "", tuple(names))
-        found = [f"{all_lacking.code} ({all_lacking.reason})"] if lacking else []
+        codes = ", ".join(one.code for one in lacking)
+        found = [f"{codes} ({not_recorded(names)})"] if lacking else []
         return found + [f"{one.code} ({one.reason})" for one in self.not_applied if one.error]
 
     def as_dict(self) -> dict[str, Any]:

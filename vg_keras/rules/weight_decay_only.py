@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from vg_keras.record import Record, Training
 from vg_keras.rules.advice import LOWER_DECAY
+from vg_keras.rules.in_a_row import InARow
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
 from vg_keras.rules.update_ratios import kernels_of
 
@@ -44,7 +44,7 @@ class WeightDecayOnly(Rule):
 
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
-        in_a_row: Counter[str] = Counter()
+        in_a_row = InARow(self.num_records)
         kernels = kernels_of(training)
         first: dict[str, float] = {}
 
@@ -54,9 +54,7 @@ class WeightDecayOnly(Rule):
                 for path, part in record.regularization_gradients.items()
                 if part.norm > 0 and path in record.data_loss_gradients
             }
-            for path, ratio in ratios.items():
-                in_a_row[path] = in_a_row[path] + 1 if ratio < self.fraction else 0
-            found = tuple(path for path in ratios if in_a_row[path] >= self.num_records)
+            found = in_a_row.add({path: ratio < self.fraction for path, ratio in ratios.items()})
             if not found:
                 return self._shrunk(record, kernels, first)
             worst = max(ratios[path] for path in found)

@@ -41,7 +41,8 @@ from vg_keras.statistics.segments import (
     without_padding,
 )
 
-DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.complex64, tf.complex128)
+REAL_DTYPES = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+DTYPES = (*REAL_DTYPES, tf.complex64, tf.complex128)
 """The dtypes that can be sketched; complex tensors by their real and imaginary parts."""
 
 _INFINITY = 0x7F800000
