@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.common.confidence import wilson
 from experiments.cures.advice import in_general
 from experiments.cures.expected import GOAL
-from experiments.cures.judgement import ENOUGH, Gap, wilson
+from experiments.cures.judgement import ENOUGH, Gap
 
 _SEED_OF_CHOICE = 0
 """The seed on which the faults were planted and the advice was put in order."""

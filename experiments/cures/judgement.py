@@ -59,18 +59,3 @@ class Gap:
     @property
     def _bottom(self) -> float:
         return max(self.healthy, _FLOOR)
-
-
-def wilson(successes: int, number: int, z: float = 1.96) -> tuple[float, float]:
-    """Returns the 95% confidence interval of a fraction.
-
-    References:
-        E. B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, Journal
-        of the American Statistical Association, 1927.
-    """
-    if not number:
-        return 0.0, 1.0
-    fraction, square = successes / number, z * z / number
-    center = (fraction + square / 2) / (1 + square)
-    half = z / (1 + square) * math.sqrt(fraction * (1 - fraction) / number + square / number / 4)
-    return max(0.0, center - half), min(1.0, center + half)

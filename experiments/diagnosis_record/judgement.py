@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from experiments.common.confidence import wilson
 from experiments.diagnosis_record.faults import FAULTS, FOUR_KINDS
 from experiments.diagnosis_record.generator import Run
 
@@ -44,9 +45,6 @@ PUBLISHED_KIND = {
 }
 """The kind of a published rule that finds each of the four kinds of faults."""
 
-_Z = 1.959964
-"""Standard deviations of a 95% interval."""
-
 
 @dataclass(frozen=True)
 class Rate:
@@ -73,18 +71,8 @@ class Rate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95% confidence interval.
-
-        References:
-            E. B. Wilson, Probable inference, the law of succession, and statistical inference,
-            Journal of the American Statistical Association, 1927.
-        """
-        if not self.number:
-            return math.nan, math.nan
-        n, z2 = self.number, _Z**2
-        center = (self.hits + z2 / 2) / (n + z2)
-        half = _Z / (n + z2) * math.sqrt(self.hits * (n - self.hits) / n + z2 / 4)
-        return max(0.0, center - half), min(1.0, center + half)
+        """The 95% confidence interval; NaN if there are no runs."""
+        return wilson(self.hits, self.number) if self.number else (math.nan, math.nan)
 
     def __str__(self) -> str:
         """Returns the fraction, the numbers and the interval."""

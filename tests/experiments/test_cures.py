@@ -11,10 +11,11 @@ import pytest
 from small_form import run_small
 
 from experiments.common.catalogue import FOLDER
+from experiments.common.confidence import wilson
 from experiments.cures.advice import CHANGES, apply, in_general, pattern_of
 from experiments.cures.cases import Case, by_code, findings, rows
 from experiments.cures.expected import checks
-from experiments.cures.judgement import Gap, wilson
+from experiments.cures.judgement import Gap
 from experiments.cures.settings import Settings
 from experiments.cures.sicknesses import SICKNESSES
 from experiments.cures.tasks import clean_examples, examples, guess

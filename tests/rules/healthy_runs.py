@@ -18,6 +18,8 @@ from keras import layers
 from small_models import compiled
 from small_runs import Setup, SmallRun, classifier, momentum, perceptron
 
+from experiments.diagnosis_record.networks import Root
+
 HEALTHY: dict[str, SmallRun] = {}
 """The healthy runs, by name."""
 
@@ -407,23 +409,6 @@ def with_loss(epsilon: float) -> Setup:
 @healthy("custom loss")
 def _custom_loss() -> Setup:
     return with_loss(1e-7)
-
-
-class Root(layers.Layer):
-    """The square root of each value plus an offset, without weights of its own but a scale."""
-
-    def __init__(self, offset: float, **how: Any) -> None:
-        """Adds the offset before the square root."""
-        super().__init__(**how)
-        self.offset = offset
-
-    def build(self, shape: Any) -> None:
-        """Creates the scale."""
-        self.scale = self.add_weight(shape=[shape[-1]], initializer="ones", name="scale")
-
-    def call(self, x: Any) -> Any:
-        """Returns the scaled root."""
-        return self.scale * keras.ops.sqrt(x + self.offset)
 
 
 def with_root(offset: float) -> Setup:
