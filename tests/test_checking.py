@@ -96,6 +96,20 @@ def test_a_dataset_and_arrays_give_the_same_verdict():
     assert from_dataset == from_arrays
 
 
+class Scaled(layers.Layer):
+    """Multiplies by a single trainable number."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=[], initializer="ones")
+
+    def call(self, x):
+        return self.scale * x
+
+
+def test_a_variable_that_is_a_single_number_is_no_obstacle():
+    assert codes(check(model_of(dense(), Scaled()), X, Y)) == []
+
+
 def test_small_batches_of_a_dataset_are_joined():
     model = model_of(dense(bias_initializer=keras.initializers.Constant(-99.0)))
     batches = tf.data.Dataset.from_tensor_slices((X, Y)).repeat(30).batch(2)

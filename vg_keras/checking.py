@@ -89,7 +89,7 @@ def _record(model: keras.Model, probe: Probe) -> tuple[Training, Record]:
                 decoder = probe_pass.observer.decoder()
             without = probe_pass.observer.without_gradient
             records += Observation(decoder, kept, frozenset(without), time.time()).records()
-        spreads = {path: unit_spread(g) for path, g in probe_pass.gradients().items()}
+        gradients = probe_pass.gradients()
     except Exception as error:
         raise ValueError(f"The model {model.name!r} fails on the batch: {error}") from error
     record = dataclasses.replace(
@@ -98,7 +98,7 @@ def _record(model: keras.Model, probe: Probe) -> tuple[Training, Record]:
         dead_unit_examples={p: n // 2 for p, n in records[-1].dead_unit_examples.items()},
         # Units are alike for good only if they also get the same gradient.
         unit_spread={
-            path: max(spread, spreads.get(path, 0.0))
+            path: max(spread, unit_spread(gradients[path])) if path in gradients else spread
             for path, spread in probe_pass.observer.unit_spreads().items()
         },
     )
@@ -107,7 +107,7 @@ def _record(model: keras.Model, probe: Probe) -> tuple[Training, Record]:
 
 
 def _batch(x: Any, y: Any, sample_weight: Any, batch_size: int) -> tuple[Any, Any, Any]:
-    """Returns the first examples, of a dataset those of its first batch."""
+    """Returns the first examples, of a dataset from as many batches as that takes."""
     if isinstance(x, tf.data.Dataset):
         one = next(iter(x.rebatch(batch_size)), None)
         if one is None:
