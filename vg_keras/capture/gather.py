@@ -169,14 +169,8 @@ class Gatherer:
             A function to call after the update, or None if there is nothing to measure.
         """
         plan, _ = self._prepare()
-        pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
-        given = {path: gradient for path, gradient in pairs if path is not None}
-        known = {
-            path: as_tensor(gradient) for path, gradient in given.items() if gradient is not None
-        }
-        self._absences.note_received(given)
-        self.without_gradient |= set(given) - set(known)
-        self.without_gradient -= set(known)
+        given = self._given(plan, gradients, variables)
+        known = {path: as_tensor(g) for path, g in given.items() if g is not None}
         with suspended():
             number = self.number.here()
             step = number.of_update(given)
@@ -220,6 +214,21 @@ class Gatherer:
                 )
 
         return finish
+
+    def _given(
+        self,
+        plan: Plan,
+        gradients: Sequence[Gradient | None],
+        variables: Sequence[keras.Variable],
+    ) -> dict[str, Gradient | None]:
+        """Returns the gradients of the measured variables by path, and notes those of None."""
+        pairs = zip(map(plan.path_of.get, map(id, variables)), gradients, strict=True)
+        given = {path: gradient for path, gradient in pairs if path is not None}
+        self._absences.note_received(given)
+        known = {path for path, gradient in given.items() if gradient is not None}
+        self.without_gradient |= given.keys() - known
+        self.without_gradient -= known
+        return given
 
     def _moments(
         self,
