@@ -28,9 +28,9 @@ SOURCES = {
 Summary = Mapping[str, Any]
 
 
-def checks(held_out: Summary) -> list[Check]:
-    """Compares the half that was held out with the goals and with the published rules."""
-    together = held_out["together"]
+def checks(rates: Summary) -> list[Check]:
+    """Compares the rates of some runs with the goals and with the published rules."""
+    together = rates["together"]
     found = [
         _at_least("sick runs that are found, vanishing to non-finite", RECALL, together["recall"]),
         Check(
@@ -44,21 +44,19 @@ def checks(held_out: Summary) -> list[Check]:
         _at_least("found runs of which the planted layer is named first", NAMED, together["named"]),
     ]
     for kind, rule in RULE_OF.items():
-        rates = held_out["by_kind"][kind]
-        found.append(
-            _at_least(f"{kind}, {rule}: sick runs that are found", RECALL, rates["recall"])
-        )
+        recall = rates["by_kind"][kind]["recall"]
+        found.append(_at_least(f"{kind}, {rule}: sick runs that are found", RECALL, recall))
     limit = _youden(together)
     found += [
         Check(
             f"{system}: sick runs that it finds minus healthy runs that it flags, points",
             SOURCES[system],
             f"at most ours, {limit:.1f}",
-            _youden(rates),
+            _youden(of_system),
             high=limit,
             form=".1f",
         )
-        for system, rates in held_out["published"].items()
+        for system, of_system in rates["published"].items()
     ]
     return found
 

@@ -29,13 +29,13 @@ STYLES: dict[str, dict[str, Any]] = {
 Summary = Mapping[str, Any]
 
 
-def draw(held_out: Summary, title: str) -> Figure:
-    """Draws both panels from the half that was held out."""
+def draw(rates: Summary, title: str) -> Figure:
+    """Draws both panels from the result of `judgement.summary`."""
     figure = Figure(figsize=(14, 6), layout="constrained")
     figure.suptitle(title, fontsize=11)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.1])
-    _rates(left, {OURS: held_out["together"], **held_out["published"]})
-    _confusion(right, held_out["confusion"])
+    _rates(left, {OURS: rates["together"], **rates["published"]})
+    _confusion(right, rates["confusion"])
     return figure
 
 

@@ -1,7 +1,7 @@
 """Draws the settings of a run with a planted fault; its healthy twin is the same without the fault.
 
-A run depends on its number only. Even numbers are for setting thresholds and odd ones are held out;
-the two halves share no data set. `networks.py` and `datasets.py` make a run from its settings.
+A run depends on its number only. Runs below `FIRST_HELD_OUT` are for setting thresholds; the others
+are held out. `networks.py` and `datasets.py` make a run from its settings.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ _DATA: tuple[dict[str, Sequence[str]], ...] = (
     },
 )
 """Data sets of the even and of the odd runs, by kind of network."""
+
+FIRST_HELD_OUT = 1000
+"""The number of the first run that no threshold may be set on."""
 
 LOOKALIKES = ("", "", "", "", "dropout", "zero_last", "tiny_batch", "converged", "imbalanced")
 """What makes a healthy run look sick; none in four of nine."""
@@ -105,11 +108,6 @@ class Run:
         return dataclasses.replace(self, fault="", strength=0.0, place=0)
 
     @property
-    def is_held_out(self) -> bool:
-        """Whether no threshold may be set on it."""
-        return self.number % 2 == 1
-
-    @property
     def name(self) -> str:
         """A name for files and tables."""
         return f"{self.number:03}-{self.fault or 'healthy'}"
@@ -134,7 +132,7 @@ class Run:
 def draw(number: int) -> Run:
     """Returns the run of this number, with its fault, if it has one.
 
-    The faults take turns, so that each is planted equally often in either half.
+    The faults take turns, so that each is planted equally often in even and in odd runs.
     """
     name = _PLAN[number // 2 % len(_PLAN)]
     fits = FAULTS[name].fits if name else _is_rare

@@ -169,7 +169,7 @@ def healthy(runs: Iterable[Judged]) -> list[Judged]:
 
 
 def summary(runs: Sequence[Judged]) -> dict[str, Any]:
-    """Returns all rates of one half of the runs."""
+    """Returns all rates of some runs."""
     return {
         "together": _of_rules(runs, FOUR_KINDS, FOUR_RULES),
         "by_kind": {kind: _of_rules(runs, [kind], [rule]) for kind, rule in RULE_OF.items()},

@@ -37,9 +37,9 @@ def numbers(tmp_path_factory):
 
 
 def test_every_run_and_its_twin_are_trained_and_reported(numbers):
-    assert [row["number"] for row in numbers["runs"]] == [0, 0, 1, 1]
+    assert [row["number"] for row in numbers["runs"]] == [1000, 1000, 1001, 1001]
     assert all(row["state"] in ("healthy", "sick", "undecided") for row in numbers["runs"])
-    assert set(numbers["held_out"]["published"]) == set(PUBLISHED)
+    assert set(numbers["rates"]["published"]) == set(PUBLISHED)
 
 
 # The generator
@@ -61,7 +61,7 @@ def test_a_twin_differs_in_nothing_but_the_fault():
     assert run.twin.twin == run.twin
 
 
-def test_the_halves_share_no_data_set_and_both_have_every_fault():
+def test_even_and_odd_runs_share_no_data_set_and_both_have_every_fault():
     halves = [[draw(number) for number in NUMBERS if number % 2 == half] for half in (0, 1)]
     data = [{run.data for run in half} for half in halves]
 
@@ -168,7 +168,7 @@ def test_the_planted_layer_must_be_named_first():
     assert judged("large_rate", 0, ours=[("VG402", 5, "hidden_1/kernel")]).is_named is None
 
 
-def test_the_rates_of_a_half():
+def test_the_rates_of_some_runs():
     runs = [
         judged("sigmoid", 0.0, ours=[("VG101", 10, "hidden_1")], published={"vanishing": 5}),
         judged("sigmoid", 0.0, ours=[("VG402", 10, "hidden_1")], published={"dead": 5}),
