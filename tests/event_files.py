@@ -6,7 +6,13 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-PAYLOADS = {"vg_keras/training", "vg_keras/record", "vg_keras/cost", "custom_scalars__config__"}
+PAYLOADS = {
+    "vg_keras/training",
+    "vg_keras/record",
+    "vg_keras/verdict",
+    "vg_keras/cost",
+    "custom_scalars__config__",
+}
 
 
 def event_files(log_dir):

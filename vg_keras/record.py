@@ -21,6 +21,8 @@ from vg_keras.sketch.sketch import Sketch
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vg_keras.rules.verdict import Verdict
+
 
 Value = TypeVar("Value")
 
@@ -303,6 +305,9 @@ class Training:
             records from this step on, they describe weights that were discarded.
         cost: The cost of recording when the run ended, over all training runs of the model with the
             same monitor. None if it has not ended.
+        verdict: What the monitor's rules said of the run when it ended, or so far: in a log, when
+            a problem was found or the number of records had tripled. None if no rules were applied,
+            as to a probe. Not compared by `==`.
     """
 
     id: str
@@ -312,6 +317,7 @@ class Training:
     records: tuple[Record, ...] = ()
     resumed_from: int | None = None
     cost: Cost | None = None
+    verdict: Verdict | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         """Returns the id, the model, and how much was recorded."""

@@ -57,7 +57,7 @@ class _Kept:
         num_records: The number of all its records.
         paths: The paths of its event files.
         examination: Looks for problems in its records, or None if nothing does.
-        past_verdict: The verdict so far, if the examination has ended.
+        past_verdict: The verdict so far, if the examination has ended; None if there was none.
     """
 
     training: Training
@@ -65,29 +65,32 @@ class _Kept:
     num_records: int = 0
     paths: list[str] = field(default_factory=list)
     examination: Examination | None = None
-    past_verdict: Verdict = field(default_factory=Verdict)
+    past_verdict: Verdict | None = None
 
     @property
-    def verdict(self) -> Verdict:
-        """The verdict on all its records."""
+    def verdict(self) -> Verdict | None:
+        """The verdict on all its records, or None if no rules are applied."""
         return self.past_verdict if self.examination is None else self.examination.verdict
 
     @property
     def diagnoses(self) -> tuple[Diagnosis, ...]:
         """The problems of all its records, without what else the verdict computes."""
         source = self.past_verdict if self.examination is None else self.examination
-        return source.diagnoses
+        return () if source is None else source.diagnoses
 
     def as_training(self) -> Training:
         """Returns the training run with all its records, in memory or on disk."""
-        kept = dataclasses.replace(self.training, records=tuple(self.records))
+        records = tuple(self.records)
+        kept = dataclasses.replace(self.training, records=records, verdict=self.verdict)
         if len(self.records) == self.num_records or not self.paths:
             return kept
         try:
             read = read_training(self.paths)
         except (OSError, ValueError):
             return kept
-        return read if read is not None and len(read.records) > len(kept.records) else kept
+        if read is None or len(read.records) <= len(kept.records):
+            return kept
+        return dataclasses.replace(read, verdict=kept.verdict)
 
 
 class TrainingLog:
@@ -138,7 +141,7 @@ class TrainingLog:
     @property
     def verdict(self) -> Verdict:
         """The verdict on the training run that began last."""
-        return self._kept[-1].verdict if self._kept else Verdict()
+        return (self._kept[-1].verdict if self._kept else None) or Verdict()
 
     @property
     def records(self) -> list[Record]:
@@ -227,7 +230,9 @@ class TrainingLog:
         if self._writer is not None:
             if self._writer.path not in kept.paths:
                 kept.paths.append(self._writer.path)
-            self._writer.write(record, kept.training, has_histograms, kept.diagnoses)
+            self._writer.write(
+                record, kept.training, has_histograms, kept.diagnoses, lambda: kept.verdict
+            )
 
     def _look_for_problems(self, record: Record, kept: _Kept) -> None:
         if kept.examination is None:
@@ -256,7 +261,7 @@ class TrainingLog:
     def _close_file(self) -> None:
         if self._writer is not None:
             for kept in self._kept[-1:]:
-                self._writer.finish(kept.diagnoses, kept.num_records)
+                self._writer.finish(kept.diagnoses, kept.num_records, kept.verdict)
             self._writer.close()
             self._bytes_closed += self._writer.num_bytes
             self._writer = None

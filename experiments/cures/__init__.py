@@ -18,6 +18,6 @@ CODES = (
 
 def add_options(add: options.Add) -> None:
     """Adds the options of this experiment."""
-    options.add_num_seeds(add, 2)
+    options.add_num_seeds(add, 3)
     add("--epochs", type=options.positive, default=2, help="epochs of 192 steps")
     add("--codes", nargs="+", choices=CODES, default=CODES, help="kinds of sickness to plant")

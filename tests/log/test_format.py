@@ -13,6 +13,7 @@ from scripted_records import contents, full_record, training_of
 
 from vg_keras import Cost
 from vg_keras.log import format as log_format
+from vg_keras.log.packing import packed, unpacked
 from vg_keras.quantities import NUMBERS, SKETCHES
 from vg_keras.record import (
     LayerDescription,
@@ -22,6 +23,7 @@ from vg_keras.record import (
     Settings,
     VariableDescription,
 )
+from vg_keras.rules import Diagnosis, NotApplied, Verdict
 from vg_keras.sketch.sketch import Sketch
 
 MODEL = ModelDescription(
@@ -248,7 +250,7 @@ def test_an_invalid_description_is_reported_as_damaged(payload):
 
 
 def arrays_on_disk():
-    return log_format.unpacked(log_format.encode_record(full_record(), SMALL))
+    return unpacked(log_format.encode_record(full_record(), SMALL))
 
 
 def test_the_number_of_each_kind_on_disk_never_changes():
@@ -260,26 +262,6 @@ def test_the_number_of_each_kind_on_disk_never_changes():
         {0: 5, 1: 10, 2: 0.5, 3: 2, 4: 7, 5: math.sqrt(3), 6: math.sqrt(50), 7: 9}
     )
     assert values == {0: 0.5, 1: 2, 2: 8, 3: 0.25, 4: 0.125, 5: 16, 6: 2.25, 7: 5, 8: 0.75}
-
-
-@pytest.mark.parametrize(
-    "array",
-    [
-        np.int64(7),
-        np.float64(-0.5),
-        np.arange(5, dtype=np.int32),
-        np.zeros(0, np.uint16),
-        np.arange(12.0).reshape(4, 3),
-        np.zeros([0, 8]),
-    ],
-)
-def test_packed_arrays_round_trip(array):
-    array = np.asarray(array)
-    found = log_format.unpacked(log_format.packed({"a": array, "b": np.int64(1)}))
-
-    assert (found["a"].dtype, found["a"].shape) == (array.dtype, array.shape)
-    assert np.array_equal(found["a"], array)
-    assert found["b"] == 1
 
 
 def payload_with(**changes):
@@ -311,7 +293,7 @@ def payload_with(**changes):
         payload_with(value_paths=np.full(len(NUMBERS), 1)),
         payload_with(values=np.zeros(5)),
         payload_with(value_kinds=None),
-        log_format.packed({"step": np.int64(3)}),
+        packed({"step": np.int64(3)}),
         zlib.compress(zlib.decompress(log_format.encode_record(full_record(), SMALL))[:-9]),
     ],
 )
@@ -320,6 +302,40 @@ def test_an_invalid_record_is_reported_as_damaged(payload):
         log_format.parse_record(payload, SMALL)
 
     assert str(caught.value).startswith("The record is damaged: ")
+
+
+VERDICT = Verdict(
+    (
+        Diagnosis(
+            "VG101",
+            "vanishing-gradient",
+            "error",
+            "It shrinks.",
+            ("a", "b"),
+            3,
+            9,
+            {"decades": math.inf},
+            ("Use ReLU.",),
+            "the activation",
+        ),
+    ),
+    num_records=4,
+    first_step=0,
+    last_step=9,
+    first_to_last=0.5,
+    not_applied=(NotApplied("VG401", "small-updates", ("update_norms",)),),
+)
+
+
+def test_a_verdict_round_trips():
+    assert log_format.parse_verdict(log_format.encode_verdict(VERDICT)) == VERDICT
+    assert log_format.parse_verdict(log_format.encode_verdict(Verdict())).num_records == 0
+
+
+@pytest.mark.parametrize("payload", [b"", b"{}", b'{"diagnoses": [{}], "not_applied": []}'])
+def test_an_invalid_verdict_is_reported_as_damaged(payload):
+    with pytest.raises(log_format.CorruptPayloadError, match="The verdict is damaged: "):
+        log_format.parse_verdict(payload)
 
 
 def test_a_tag_consists_of_the_prefix_of_its_chart_and_a_name():

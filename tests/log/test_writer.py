@@ -254,7 +254,7 @@ def test_only_the_requested_kinds_of_charts_are_written(tmp_path):
     writer.close()
 
     tag = "log10_gradient_norm/01_dense/kernel"
-    assert tags_in(tmp_path) == PAYLOADS - {"vg_keras/cost"} | {tag}
+    assert tags_in(tmp_path) == PAYLOADS - {"vg_keras/cost", "vg_keras/verdict"} | {tag}
 
 
 def test_a_training_run_is_described_once_and_its_charts_with_its_first_record(tmp_path):

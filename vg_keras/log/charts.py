@@ -29,6 +29,7 @@ from vg_keras.log.image import Image
 from vg_keras.quantities import CHARTS
 from vg_keras.ranking import NormHistory, largest
 from vg_keras.record import ModelDescription, Record, Training
+from vg_keras.rules.verdict import Verdict
 from vg_keras.sketch.histogram import histograms, log10_histograms
 
 KINDS = tuple(CHARTS)
@@ -119,6 +120,13 @@ def resumption_event(step: int, wall_time: float) -> event_pb2.Event:
     """Returns the event that tells TensorBoard that training resumes at a step."""
     start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
     return event_pb2.Event(step=step, wall_time=wall_time, session_log=start)
+
+
+def verdict_event(verdict: Verdict, step: int, wall_time: float) -> event_pb2.Event:
+    """Returns the event that contains the verdict on the records so far."""
+    value = _payload(log_format.VERDICT_TAG, log_format.encode_verdict(verdict))
+    summary = summary_pb2.Summary(value=[value])
+    return event_pb2.Event(step=step, wall_time=wall_time, summary=summary)
 
 
 def cost_event(cost: Cost, step: int, wall_time: float) -> event_pb2.Event:

@@ -6,6 +6,7 @@ name of the run, the format version, and our own payloads, each encoder next to 
 `vg_keras/training`, once per file: JSON that describes the training run of the file, with its
 settings and its model.
 `vg_keras/record`, once per recorded step: everything that was measured, bit for bit.
+`vg_keras/verdict`, now and then and at the end: JSON with what the rules say of the records so far.
 `vg_keras/cost`, at the end of a file: JSON with the cost of recording.
 
 The other tags contain the same numbers in the form that TensorBoard's own tabs expect. They are
@@ -16,8 +17,6 @@ Keras.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import io
 import json
 import math
 import zlib
@@ -28,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.cost import Cost
+from vg_keras.log.packing import packed, unpacked
 from vg_keras.quantities import BY_NAME, CHARTS, NUMBERS, OF_MODEL, SKETCHES, Quantity
 from vg_keras.record import (
     LayerDescription,
@@ -38,6 +38,9 @@ from vg_keras.record import (
     Training,
     VariableDescription,
 )
+from vg_keras.rules.diagnosis import Diagnosis
+from vg_keras.rules.rule import NotApplied
+from vg_keras.rules.verdict import Verdict
 from vg_keras.sketch.sketch import Sketch, nonfinite_of_each
 
 FORMAT_VERSION = 3
@@ -54,6 +57,7 @@ PLUGIN_NAME = "vg_keras"
 
 TRAINING_TAG = "vg_keras/training"
 RECORD_TAG = "vg_keras/record"
+VERDICT_TAG = "vg_keras/verdict"
 COST_TAG = "vg_keras/cost"
 
 MODEL_TAG = "vg_keras/model"
@@ -62,7 +66,7 @@ MODEL_TAG = "vg_keras/model"
 _SKETCH_OF_NUMBER = {quantity.number: quantity for quantity in SKETCHES}
 _NUMBER_OF_NUMBER = {quantity.number: quantity for quantity in NUMBERS}
 
-_DAMAGE = (AttributeError, EOFError, IndexError, KeyError, OSError, TypeError, ValueError)
+DAMAGE = (AttributeError, EOFError, IndexError, KeyError, OSError, TypeError, ValueError)
 """The exceptions that JSON and NumPy raise for an invalid payload."""
 
 
@@ -88,8 +92,9 @@ def tag(kind: str, name: str = "") -> str:
 
 def encode_training(training: Training) -> bytes:
     """Returns the payload of `TRAINING_TAG`: UTF-8 JSON, without the records and the cost."""
-    fields = dataclasses.asdict(dataclasses.replace(training, records=(), cost=None))
-    del fields["records"], fields["cost"]
+    plain = dataclasses.replace(training, records=(), cost=None, verdict=None)
+    fields = dataclasses.asdict(plain)
+    del fields["records"], fields["cost"], fields["verdict"]
     return json.dumps({"format_version": FORMAT_VERSION, **fields}).encode()
 
 
@@ -114,7 +119,7 @@ def parse_training(payload: bytes) -> Training:
         )
     except FormatVersionError:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _corrupt("description of the training run", error) from error
 
 
@@ -136,7 +141,7 @@ def parse_model(payload: bytes, training_id: str, began: float) -> Training:
         return Training(training_id, began, _parse_model(fields), settings)
     except FormatVersionError:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _corrupt("description of the model", error) from error
 
 
@@ -190,8 +195,34 @@ def parse_cost(payload: bytes) -> Cost:
     try:
         cost = Cost(**json.loads(payload))
         return cost if cost.fraction is not None else dataclasses.replace(cost, fraction=math.nan)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _corrupt("cost of recording", error) from error
+
+
+def encode_verdict(verdict: Verdict) -> bytes:
+    """Returns the payload of `VERDICT_TAG`: JSON, with the tokens NaN and Infinity of Python."""
+    return json.dumps(dataclasses.asdict(verdict)).encode()
+
+
+def parse_verdict(payload: bytes) -> Verdict:
+    """Returns the verdict that `encode_verdict` encoded.
+
+    Raises:
+        CorruptPayloadError: If the payload is damaged.
+    """
+    try:
+        fields = json.loads(payload)
+        diagnoses = [
+            Diagnosis(**{**one, "paths": tuple(one["paths"]), "advice": tuple(one["advice"])})
+            for one in fields.pop("diagnoses")
+        ]
+        not_applied = [
+            NotApplied(**{**one, "missing": tuple(one["missing"])})
+            for one in fields.pop("not_applied")
+        ]
+        return Verdict(diagnoses=tuple(diagnoses), not_applied=tuple(not_applied), **fields)
+    except DAMAGE as error:
+        raise _corrupt("verdict", error) from error
 
 
 def encode_record(record: Record, model: ModelDescription) -> bytes:
@@ -217,89 +248,24 @@ def encode_record(record: Record, model: ModelDescription) -> bytes:
         "step": np.int64(record.step),
         "wall_time": np.float64(record.wall_time),
         "without_gradient": np.array(without_gradient, np.int32),
-        "sketch_kinds": np.array([kind for kind, _, _ in sketches], np.uint8),
-        "sketch_paths": np.array([number for _, number, _ in sketches], np.int32),
-        "aggregates": np.array([sketch.aggregates for *_, sketch in sketches], np.float64),
-        "num_buckets": np.array([len(sketch.nonzero_buckets) for *_, sketch in sketches], np.int32),
-        "buckets": _joined([s.nonzero_buckets for *_, s in sketches], np.uint16),
-        "counts": _joined([s.nonzero_counts for *_, s in sketches], np.int64),
         "value_kinds": np.array([kind for kind, _, _ in values], np.uint8),
         "value_paths": np.array([number for _, number, _ in values], np.int32),
         "values": np.array([value for *_, value in values], np.float64),
+        "sketch_kinds": np.array([kind for kind, _, _ in sketches], np.uint8),
+        "sketch_paths": np.array([number for _, number, _ in sketches], np.int32),
+        "aggregates": np.array([sketch.aggregates for *_, sketch in sketches], np.float64),
+        "sizes": np.array([sketch.count for *_, sketch in sketches], np.int64),
+        "nonfinite": np.array([sketch.nonfinite for *_, sketch in sketches], np.int64),
+        # From here on, most of the bytes: who needs only numbers stops before (`numbers.py`).
+        "num_buckets": np.array([len(sketch.nonzero_buckets) for *_, sketch in sketches], np.int32),
+        "buckets": _joined([s.nonzero_buckets for *_, s in sketches], np.uint16),
+        "counts": _joined([s.nonzero_counts for *_, s in sketches], np.int64),
     }
     return packed({name: np.asarray(array) for name, array in arrays.items()})
 
 
 def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, dtype), *arrays])
-
-
-def packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Returns named arrays of at most two dimensions, compressed to few bytes.
-
-    Each column is stored as all first bytes, then all second bytes, and so on: numbers of similar
-    size share their high bytes, which then compress well. All arrays, in NumPy's own format, are
-    compressed as one stream: an .npz, which compresses each array by itself, takes twice as long.
-    """
-    names = [f"{name} {array.dtype.str} {array.ndim}" for name, array in arrays.items()]
-    file = io.BytesIO()
-    for array in (np.array(names), *map(_planes, arrays.values())):
-        np.save(file, array, allow_pickle=False)
-    return zlib.compress(file.getvalue(), level=6)
-
-
-def unpacked(payload: bytes) -> dict[str, NDArray[Any]]:
-    """Returns the arrays in a payload of `packed`, or of an earlier format version."""
-    contents = zlib.decompress(payload)
-    names, end = _read_array(contents, 0)
-    arrays = {}
-    for entry in names.tolist():
-        name, *how = entry.split()
-        array, end = _read_array(contents, end)
-        arrays[name] = _from_planes(array, np.dtype(how[0]), int(how[1])) if how else array
-    return arrays
-
-
-def _read_array(contents: bytes, start: int) -> tuple[NDArray[Any], int]:
-    """Returns an array in NumPy's own format, and where it ends.
-
-    `np.load` parses the header of each array as Python code, which takes longer than all the rest;
-    the headers of most records are the same.
-    """
-    begin = start + len(np.lib.format.MAGIC_PREFIX) + 2
-    end = begin + 2 + int.from_bytes(contents[begin : begin + 2], "little")
-    shape, dtype = _header(contents[start:end])
-    count = math.prod(shape)
-    array = np.frombuffer(contents, dtype, count, end).reshape(shape)
-    return array, end + count * dtype.itemsize
-
-
-@functools.lru_cache(4096)
-def _header(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Returns the shape and the dtype in the header of an array.
-
-    Raises:
-        ValueError: If it is not that of an array in C order without Python objects.
-    """
-    file = io.BytesIO(header)
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("Expected an array in version 1.0 of NumPy's format.")
-    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if dtype.hasobject or (is_fortran and len(shape) > 1):
-        raise ValueError(f"Expected an array of numbers in C order. Received: dtype={dtype}.")
-    return shape, dtype
-
-
-def _planes(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """Returns the bytes of an array `[rows, columns]` as `[columns, bytes, rows]`."""
-    columns = np.ascontiguousarray(np.atleast_2d(array.T))
-    as_bytes = columns.view(np.uint8).reshape(*columns.shape, array.dtype.itemsize)
-    return np.ascontiguousarray(as_bytes.transpose(0, 2, 1))
-
-
-def _from_planes(planes: NDArray[np.uint8], dtype: np.dtype[Any], ndim: int) -> NDArray[Any]:
-    columns = np.ascontiguousarray(planes.transpose(0, 2, 1)).view(dtype)[:, :, 0]
-    return columns.T if ndim == 2 else columns[0] if ndim == 1 else columns[0, 0]
 
 
 class _Numbers:
@@ -326,7 +292,7 @@ def parse_record(payload: bytes, model: ModelDescription) -> Record:
         CorruptPayloadError: If the payload is damaged or its checksum does not match.
     """
     try:
-        arrays = _as_of_version_3(unpacked(payload))
+        arrays = as_of_version_3(unpacked(payload))
         numbers = _Numbers(model)
         found: dict[str, dict[str, Any]] = {quantity.name: {} for quantity in SKETCHES + NUMBERS}
         for kind, number, sketch in _parsed_sketches(arrays):
@@ -344,7 +310,7 @@ def parse_record(payload: bytes, model: ModelDescription) -> Record:
             without_gradient=tuple(model.variables[i] for i in arrays["without_gradient"]),
             **fields,
         )
-    except (*_DAMAGE, zlib.error) as error:
+    except (*DAMAGE, zlib.error) as error:
         raise CorruptPayloadError(f"The record is damaged: {error!r}.") from error
 
 
@@ -352,7 +318,7 @@ def _parsed_sketches(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[int, 
     buckets, counts = arrays["buckets"], arrays["counts"]
     ends = np.cumsum(arrays["num_buckets"]).tolist()
     kinds, numbers = arrays["sketch_kinds"].tolist(), arrays["sketch_paths"].tolist()
-    nonfinite = nonfinite_of_each(buckets, counts, ends)
+    nonfinite = arrays["nonfinite"].tolist()
     rows = zip(
         kinds, numbers, arrays["aggregates"].tolist(), [0, *ends], ends, nonfinite, strict=False
     )
@@ -369,11 +335,16 @@ _NAMES_OF_VERSION_2 = {
 }
 
 
-def _as_of_version_3(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def as_of_version_3(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Returns the arrays of a record of any format version under the names of version 3."""
     arrays = {_NAMES_OF_VERSION_2.get(name, name): array for name, array in arrays.items()}
     if "variables" in arrays:  # version 1 has only gradients
         kinds = np.full(len(arrays["variables"]), BY_NAME["gradients"].number, np.uint8)
         nothing = dict.fromkeys(("value_kinds", "value_paths", "values"), np.zeros(0, np.int64))
         arrays |= {"sketch_kinds": kinds, "sketch_paths": arrays["variables"], **nothing}
+    if "sizes" not in arrays:
+        counts, ends = arrays["counts"], np.cumsum(arrays["num_buckets"])
+        nonfinite = nonfinite_of_each(arrays["buckets"], counts, ends.tolist())
+        sizes = np.diff(np.append(0, np.cumsum(counts))[np.append(0, ends)])
+        arrays |= {"sizes": sizes, "nonfinite": np.array(nonfinite, np.int64)}
     return arrays

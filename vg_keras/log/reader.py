@@ -12,27 +12,16 @@ by fsspec.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
-from tensorboard.compat.proto import event_pb2
-
-from vg_keras.cost import Cost
 from vg_keras.log import format as log_format
+from vg_keras.log.event_file import EventFile, StoredRecord
 from vg_keras.log.storage import Storage, is_remote, storage_of
-from vg_keras.log.tfrecord import LostRestError, TFRecord, tfrecords
 from vg_keras.record import Record, Run, Training
 from vg_keras.schedule import NEVER
-
-_MAX_EVENTS_TO_TRAINING = 3
-"""The event that describes the training run may come third, after the file version and the event of
-a resumed run."""
 
 
 def read_run(path: str | Path, *, first: int = 0, stop: int | None = None, stride: int = 1) -> Run:
@@ -161,7 +150,7 @@ class Follower:
 
     def __init__(self, *paths: str | Path) -> None:
         self._places = {str(path): storage_of(str(path)) for path in paths}
-        self._files: dict[str, _EventFile] = {}
+        self._files: dict[str, EventFile] = {}
 
     @property
     def trainings(self) -> tuple[Training, ...]:
@@ -169,9 +158,12 @@ class Follower:
         found: dict[str, Training] = {}
         for file in self._files.values():
             for training in file.trainings.values():
-                cost = training.cost or (found[training.id].cost if training.id in found else None)
                 earlier = found.get(training.id, training)  # a loop may be watched again and again
-                found[training.id] = dataclasses.replace(earlier, cost=cost)
+                found[training.id] = dataclasses.replace(
+                    earlier,
+                    cost=training.cost or earlier.cost,
+                    verdict=training.verdict or earlier.verdict,
+                )
         return tuple(sorted(found.values(), key=lambda training: training.began))
 
     @property
@@ -208,16 +200,25 @@ class Follower:
             FormatVersionError: If a newer version of vg_keras wrote the log.
         """
         wanted = wanted or _Selection()
+        for found in self.poll_stored(training_id):
+            if wanted.takes(found.training.id, found.step):
+                record = found.parsed(log_format.parse_record)
+                if record is not None:
+                    yield found.training, record
+
+    def poll_stored(self, training_id: str | None = None) -> Iterator[StoredRecord]:
+        """Yields the same records as `poll`, but does not parse them.
+
+        Args:
+            training_id: As in `poll`.
+        """
         self._find_files()
         for file in list(self._files.values()):
             if training_id is not None and training_id not in file.begun():
                 continue
-            for training, step, parse in file.read_on():
-                is_of_it = training_id in (None, training.id)
-                if is_of_it and wanted.takes(training.id, step):
-                    record = parse()
-                    if record is not None:
-                        yield training, record
+            for found in file.read_on():
+                if training_id in (None, found.training.id):
+                    yield found
 
     def begun(self) -> list[Training]:
         """Returns the training runs described at the beginning of each file, without records."""
@@ -233,7 +234,7 @@ class Follower:
         for place, storage in self._places.items():
             for path in _event_files(place, storage):
                 if path not in self._files:
-                    self._files[path] = _EventFile(path, storage)
+                    self._files[path] = EventFile(path, storage)
 
 
 def _event_files(path: str, storage: Storage) -> list[str]:
@@ -246,129 +247,6 @@ def _event_files(path: str, storage: Storage) -> list[str]:
 def read_training(paths: Sequence[str]) -> Training | None:
     """Returns the training run in some event files, or None if there is none."""
     return next(iter(_read_all(Follower(*paths), _Selection())), None)
-
-
-@dataclass(frozen=True)
-class _Place:
-    """An event in a file.
-
-    Args:
-        number: Its index in the file.
-        tfrecord: Its TFRecord.
-    """
-
-    number: int
-    tfrecord: TFRecord
-
-
-Parse = Callable[[], Record | None]
-"""A function that returns a record, or None if it is damaged."""
-
-
-class _EventFile:
-    """An event file that is read once from beginning to end, one event at a time."""
-
-    def __init__(self, path: str, storage: Storage) -> None:
-        self._path = path
-        self._storage = storage
-        self._name = Path(path).name
-        self._num_events = 0
-        self._end = 0
-        self._is_lost = False
-        self._training: Training | None = None
-        self._resumed_from: int | None = None
-        self.trainings: dict[str, Training] = {}
-        """The training runs in the file, by id. A file of format version 3 has one."""
-        self.damage: list[str] = []
-
-    def begun(self) -> dict[str, Training]:
-        """Returns the training runs that the first events describe, without advancing."""
-        if not self.trainings:
-            beginning = _EventFile(self._path, self._storage)
-            for _ in itertools.islice(beginning._events(), _MAX_EVENTS_TO_TRAINING):
-                pass
-            return beginning.trainings
-        return self.trainings
-
-    def read_on(self) -> Iterator[tuple[Training, int, Parse]]:
-        """Yields the training run, the step and the parser of each further record."""
-        for found in self._events():
-            if found is not None:
-                yield found
-
-    def _events(self) -> Iterator[tuple[Training, int, Parse] | None]:
-        """Reads further events, and yields a result for each record and None for other events."""
-        if self._is_lost or not self._storage.is_file(self._path):
-            return
-        with self._storage.open(self._path, "rb") as file:
-            try:
-                for tfrecord in tfrecords(file, self._end):
-                    place = _Place(self._num_events, tfrecord)
-                    self._num_events, self._end = place.number + 1, tfrecord.end
-                    yield self._found(place)
-            except LostRestError as error:
-                self._is_lost = True
-                self.damage.append(f"{self._name}: {error}")
-
-    def _found(self, place: _Place) -> tuple[Training, int, Parse] | None:
-        try:
-            event = event_pb2.Event.FromString(place.tfrecord.data)
-            payloads = {v.tag: b"".join(v.tensor.string_val) for v in event.summary.value}
-            if log_format.RECORD_TAG in payloads:
-                return self._record(place, event.step, payloads[log_format.RECORD_TAG])
-            self._take(place, event, payloads)
-        except (DecodeError, log_format.CorruptPayloadError) as error:
-            self._report(place, error)
-        return None
-
-    def _record(self, place: _Place, step: int, payload: bytes) -> tuple[Training, int, Parse]:
-        if self._training is None:
-            raise log_format.CorruptPayloadError("No description of a training run precedes it.")
-        parse = functools.partial(self._parse, place, self._training, payload)
-        if place.tfrecord.is_whole:
-            return self._training, step, parse
-        # The payload has its own checksum: it may be intact even if a chart is damaged.
-        record = log_format.parse_record(payload, self._training.model)
-        self.damage.append(f"{self._name}: event {place.number} is damaged; its record is intact.")
-        return self._training, record.step, lambda: record
-
-    def _parse(self, place: _Place, training: Training, payload: bytes) -> Record | None:
-        try:
-            return log_format.parse_record(payload, training.model)
-        except log_format.CorruptPayloadError as error:
-            self._report(place, error)
-            return None
-
-    def _report(self, place: _Place, error: Exception) -> None:
-        self.damage.append(f"{self._name}: event {place.number} is damaged and skipped. {error}")
-
-    def _take(self, place: _Place, event: event_pb2.Event, payloads: Mapping[str, bytes]) -> None:
-        """Processes an event that is not a record. The last one may hold only charts."""
-        if not place.tfrecord.is_whole:
-            raise log_format.CorruptPayloadError("Its checksum does not match.")
-        if log_format.TRAINING_TAG in payloads:
-            self._begin(log_format.parse_training(payloads[log_format.TRAINING_TAG]))
-        elif log_format.MODEL_TAG in payloads:
-            self._begin(self._training_of_version_2(event, payloads[log_format.MODEL_TAG]))
-        elif log_format.COST_TAG in payloads:
-            self._end_with(log_format.parse_cost(payloads[log_format.COST_TAG]))
-        elif event.HasField("session_log"):
-            self._resumed_from = event.step
-        elif not payloads and place.number > 0:  # event 0 identifies the file as an event file
-            raise log_format.CorruptPayloadError("It contains nothing.")
-
-    def _training_of_version_2(self, event: event_pb2.Event, payload: bytes) -> Training:
-        """Returns a new training run for a model description of format version 1 or 2."""
-        number = f"#{len(self.trainings) + 1}" if self.trainings else ""
-        training = log_format.parse_model(payload, f"{self._name}{number}", event.wall_time)
-        return dataclasses.replace(training, resumed_from=self._resumed_from)
-
-    def _begin(self, training: Training) -> None:
-        self._training = self.trainings[training.id] = training
-
-    def _end_with(self, cost: Cost) -> None:
-        if self._training is not None:
-            self._begin(dataclasses.replace(self._training, cost=cost))
 
 
 def logs_below(path: str) -> list[str]:

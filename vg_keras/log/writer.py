@@ -29,13 +29,14 @@ from vg_keras.cost import Cost
 from vg_keras.log import charts
 from vg_keras.log.chart_names import chart_names
 from vg_keras.log.chart_rhythm import MAX_HISTOGRAMS, MAX_SCALARS, MAX_TEXTS, Thinning
-from vg_keras.log.flow_charts import GradientFlow
+from vg_keras.log.flow_charts import GROWTH, GradientFlow
 from vg_keras.log.storage import absolute, file_errors, is_remote, reason_of, storage_of, unwritable
 from vg_keras.log.tfrecord import framed
 from vg_keras.quantities import CHARTS
 from vg_keras.ranking import NormHistory
 from vg_keras.record import Record, Training
 from vg_keras.rules.diagnosis import Diagnosis
+from vg_keras.rules.verdict import Verdict
 
 SECONDS_BETWEEN_FLUSHES = 120
 """For object stores, as in `tf.summary.create_file_writer`: flushing after each of 1,000 records of
@@ -76,6 +77,8 @@ class RecordWriter:
         self._is_closed = False
         self._next_flush = 0.0
         self._last_step = 0
+        self._num_records, self._next_verdict = 0, 1
+        self._written_codes: set[str] = set()
         self._described: set[str] = set()
         of_record = [kind for kind in kinds if kind not in charts.FLOW_KINDS]
         self._thinnings = {kind: Thinning(_num_all(kind)) for kind in of_record}
@@ -96,6 +99,7 @@ class RecordWriter:
         training: Training,
         has_histograms: bool = True,
         diagnoses: tuple[Diagnosis, ...] = (),
+        verdict: Callable[[], Verdict | None] = lambda: None,
     ) -> None:
         """Writes a record. Warns on the first failure and writes nothing after that.
 
@@ -107,6 +111,8 @@ class RecordWriter:
                 written before the first record; its own records and cost are not written.
             has_histograms: Whether to write the histograms of the record.
             diagnoses: All diagnoses of the training run so far.
+            verdict: Returns the verdict so far, or None if no rules are applied. It is called and
+                written if there is a new diagnosis or the number of records has tripled.
         """
         if self._is_closed:
             return
@@ -123,6 +129,8 @@ class RecordWriter:
             )
             event.summary.value.extend(flow.add(record, diagnoses))
             self._append(event)
+            if self._is_verdict_due(diagnoses) and (so_far := verdict()) is not None:
+                self._append(charts.verdict_event(so_far, record.step, record.wall_time))
             self._history.add(record)
             self._described.update(kinds)
             self._last_step = record.step
@@ -139,17 +147,31 @@ class RecordWriter:
         self._append(event)
         return self._flow
 
+    def _is_verdict_due(self, diagnoses: tuple[Diagnosis, ...]) -> bool:
+        self._num_records += 1
+        codes = {diagnosis.code for diagnosis in diagnoses}
+        is_due = self._num_records >= self._next_verdict or codes != self._written_codes
+        if is_due:
+            self._next_verdict, self._written_codes = GROWTH * self._num_records, codes
+        return is_due
+
     def _kinds_of_next(self, has_histograms: bool) -> list[str]:
         """Returns the kinds of charts to write with the next record."""
         wanted = [k for k in self._thinnings if has_histograms or not _is_histogram(k)]
         return [kind for kind in wanted if self._thinnings[kind].takes()]
 
-    def finish(self, diagnoses: tuple[Diagnosis, ...], num_records: int) -> None:
+    def finish(
+        self,
+        diagnoses: tuple[Diagnosis, ...],
+        num_records: int,
+        verdict: Verdict | None = None,
+    ) -> None:
         """Writes the verdict on the training run, if there are records in the file.
 
         Args:
             diagnoses: All its diagnoses.
             num_records: Number of its records.
+            verdict: The verdict, or None if no rules are applied.
         """
         if self._file is None or self._flow is None:
             return
@@ -158,7 +180,9 @@ class RecordWriter:
                 event = event_pb2.Event(step=self._last_step, wall_time=time.time())
                 event.summary.value.extend(values)
                 self._append(event)
-                self._flush()
+            if verdict is not None:
+                self._append(charts.verdict_event(verdict, self._last_step, time.time()))
+            self._flush()
         except Exception as error:  # noqa: BLE001 - as for a record
             self._give_up(self._last_step, error)
 
