@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from scripted_records import full_record, layer, model_of, sketch_of, training_of
 
-from vg_keras.record import Record, Run
+from vg_keras.record import (
+    LayerDescription,
+    ModelDescription,
+    Record,
+    Run,
+    VariableDescription,
+)
 
 PATH = "dense/kernel"
 
@@ -142,3 +148,11 @@ def test_what_is_printed_of_a_training_run_tells_how_much_there_is_of_it():
     assert printed[2].endswith("'small': 3 records, step 3 to 9>")
     assert run.startswith("<Run logs: 1 training run\n")
     assert run.endswith("damage: the end is damaged.>")
+
+
+def test_kernels_are_variables_with_several_axes_that_are_no_biases():
+    shapes = {"kernel": (3, 4), "bias": (2, 4), "gamma": (4,), "embeddings": (9, 2), "scale": ()}
+    variables = tuple(VariableDescription(f"a/{n}", shape, "") for n, shape in shapes.items())
+    model = ModelDescription("m", (LayerDescription("a", "Dense", None, variables),))
+
+    assert model.kernels == ("a/kernel", "a/embeddings")

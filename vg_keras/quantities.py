@@ -29,8 +29,8 @@ class Chart:
             TensorBoard sorts tags and groups them by what precedes the first slash, so the numbers
             of the default groups put the most important one first.
         is_default: Whether it is written unless `charts=` selects others.
-        only_kernels: Whether only variables with two or more dimensions are shown: kernels and
-            embeddings, not biases. All variables if none has two.
+        only_kernels: Whether only kernels and embeddings are shown, not biases and scales; all
+            variables if the model has no kernels. See `ModelDescription.kernels`.
     """
 
     kind: str

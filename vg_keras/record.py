@@ -246,6 +246,16 @@ class ModelDescription:
         return tuple(variable.path for layer in self.layers for variable in layer.variables)
 
     @property
+    def kernels(self) -> tuple[str, ...]:
+        """The paths of the variables with two or more axes, except biases: kernels and embeddings.
+
+        The bias of a GRU has two axes. Biases and scales start at zero or one, so their gradients
+        and updates say less.
+        """
+        variables = [variable for layer in self.layers for variable in layer.variables]
+        return tuple(v.path for v in variables if len(v.shape) > 1 and not v.path.endswith("bias"))
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The paths of all layers whose output is monitored."""
         return tuple(layer.path for layer in self.layers if layer.output_shape is not None)

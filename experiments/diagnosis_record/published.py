@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from vg_keras.activations import is_rectifier
 from vg_keras.record import Record, Training
 from vg_keras.rules import Finding, Rule, Watch
-from vg_keras.rules.update_ratios import kernels_of
 from vg_keras.sketch.sketch import Sketch
 
 Test = Callable[["Kernels", Record], Sequence[str]]
@@ -40,7 +39,7 @@ class Kernels:
         """Reads the description of a model."""
         layers = training.model.layers
         return cls(
-            tuple(kernels_of(training)),
+            training.model.kernels,
             tuple(layer.path for layer in layers if is_rectifier(layer.activation)),
             tuple(layer.path for layer in layers if layer.activation == "sigmoid"),
         )

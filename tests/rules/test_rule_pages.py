@@ -1,19 +1,24 @@
 """The page of each rule names its thresholds and its severity, and has every section."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from experiments.diagnosis_record.judgement import RULE_OF
 from vg_keras.rules import RULES
 
-PAGES = Path(__file__).parents[2] / "docs" / "rules"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "rules"
+RESULTS = ROOT / "experiments" / "diagnosis_record" / "results.json"
 SECTIONS = [
     "What it checks",
     "Why it matters",
     "Evidence",
     "What to do",
+    "Measured",
     "Known false alarms and blind spots",
     "References",
 ]
@@ -43,6 +48,21 @@ def test_a_page_names_the_default_of_every_threshold(rule):
     defaults = {f.name: f.default for f in dataclasses.fields(rule) if f.name != "num_records"}
 
     assert {name: float(on_page.get(name, "nan")) for name in defaults} == defaults
+
+
+def counted(rate):
+    low, high = rate["interval"]
+    return f"{rate['hits']} of {rate['number']} ({low:.0%} to {high:.0%})"
+
+
+@rules
+def test_a_page_says_what_was_measured(rule):
+    (kind,) = [kind for kind, code in RULE_OF.items() if code == rule.code]
+    measured = json.loads(RESULTS.read_text())["numbers"]["rates"]["by_kind"][kind]
+    page = page_of(rule)
+
+    assert f"found {counted(measured['recall'])} of the sick runs" in page
+    assert f"flagged {counted(measured['false_alarms'])} of the healthy ones" in page
 
 
 @rules

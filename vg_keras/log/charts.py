@@ -72,7 +72,7 @@ def record_event(
     values = event.summary.value
     values.append(_payload(log_format.RECORD_TAG, log_format.encode_record(record, model)))
     named = {"": "", **(names or chart_names(model))}
-    kernels = kernels_of(model)
+    kernels = frozenset(model.kernels or model.variables)
     for kind in kinds:
         quantity, chart = CHARTS[kind]
         if kind in FLOW_KINDS:
@@ -84,13 +84,6 @@ def record_event(
         shown = {p: named[p] for p in paths if p in kernels or not chart.only_kernels}
         _ADD[chart.form](values, kind, record, kind in describe, shown)
     return event
-
-
-def kernels_of(model: ModelDescription) -> dict[str, None]:
-    """Returns the paths of the variables with two or more dimensions, or of all if none has two."""
-    variables = [variable for layer in model.layers for variable in layer.variables]
-    kernels = [variable.path for variable in variables if len(variable.shape) >= 2]
-    return dict.fromkeys(kernels or model.variables)
 
 
 def training_event(

@@ -116,6 +116,16 @@ class EventFile:
         """The training runs in the file, by id. A file of format version 3 has one."""
         self.damage: list[str] = []
 
+    @property
+    def num_bytes_read(self) -> int:
+        """Number of bytes that were read."""
+        return self._end
+
+    @property
+    def size(self) -> int:
+        """The size of the file in bytes; what was read of it if it is gone."""
+        return max(self._end, self._storage.size(self._path))
+
     def begun(self) -> dict[str, Training]:
         """Returns the training runs that the first events describe, without advancing."""
         if not self.trainings:

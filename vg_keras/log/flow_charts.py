@@ -161,7 +161,7 @@ class _Columns:
 
     def __init__(self, model: ModelDescription) -> None:
         self._quantity = "activation_gradients" if model.outputs else "gradients"
-        self._paths = model.outputs or tuple(charts.kernels_of(model))
+        self._paths = model.outputs or model.kernels or model.variables
         self._kept: list[tuple[int, Mapping[str, float]]] = []
         self._last: tuple[int, Mapping[str, float]] | None = None
         self._stride = 1

@@ -171,6 +171,18 @@ class Follower:
         """One sentence for each part that could not be read so far."""
         return tuple(sentence for file in self._files.values() for sentence in file.damage)
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of the event files found so far."""
+        return tuple(self._files)
+
+    @property
+    def fraction_read(self) -> float:
+        """Fraction of the bytes in the event files that were read; 1 if there are none."""
+        sizes = [(file.num_bytes_read, file.size) for file in self._files.values()]
+        total = sum(size for _, size in sizes)
+        return sum(read for read, _ in sizes) / total if total else 1.0
+
     def check_exists(self) -> None:
         """Raises a FileNotFoundError if there is no event file."""
         self._find_files()

@@ -23,6 +23,9 @@ class Storage(Protocol):
     def event_files(self, directory: str) -> list[str]:
         """Returns the sorted paths of the event files in a directory; none if it is missing."""
 
+    def size(self, path: str) -> int:
+        """Returns the size of a file in bytes; 0 if it is missing."""
+
     def open(self, path: str, mode: str) -> Any:
         """Opens a file, like the built-in `open`."""
 
@@ -40,6 +43,9 @@ class _Local:
 
     def event_files(self, directory: str) -> list[str]:
         return sorted(str(p) for p in Path(directory).glob("*tfevents*") if p.is_file())
+
+    def size(self, path: str) -> int:
+        return Path(path).stat().st_size if self.is_file(path) else 0
 
     def open(self, path: str, mode: str) -> Any:
         return Path(path).open(mode)
@@ -70,6 +76,9 @@ class _Remote:
 
     def event_files(self, directory: str) -> list[str]:
         return sorted(self._gfile.glob(os.path.join(directory, "*tfevents*")))
+
+    def size(self, path: str) -> int:
+        return int(self._gfile.stat(path).length) if self.is_file(path) else 0
 
     def open(self, path: str, mode: str) -> Any:
         return self._gfile.GFile(path, mode)

@@ -14,7 +14,6 @@ from vg_keras.rules.predicted_signal import Witness
 from vg_keras.rules.progress import Progress
 from vg_keras.rules.rule import Finding, Rule, Watch, hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
-from vg_keras.rules.update_ratios import kernels_of
 
 _INITIALIZER_FIRST = (INITIALIZER, CLIP, LOWER_RATE)
 
@@ -64,7 +63,7 @@ class _Exploding:
         self._outputs = training.model.outputs[:-1]
         self._witness = Witness(training.model)
         self._hidden = hidden_layers(training.model)
-        self._kernels = kernels_of(training)
+        self._kernels = training.model.kernels
         self._progress = Progress(training)
         self._last_norms: deque[float] = deque(maxlen=rule.num_records)
         self._largest_norm = 0.0

@@ -7,15 +7,6 @@ import math
 from vg_keras.record import Record, Training
 
 
-def kernels_of(training: Training) -> list[str]:
-    """Returns the paths of the variables with at least two axes, except biases.
-
-    Biases and scales start at zero or one, so their update ratios say little.
-    """
-    variables = [v for layer in training.model.layers for v in layer.variables]
-    return [v.path for v in variables if len(v.shape) > 1 and not v.path.endswith("bias")]
-
-
 class UpdateRatios:
     """The update ratios of the kernels of a training run.
 
@@ -29,7 +20,7 @@ class UpdateRatios:
     """
 
     def __init__(self, training: Training) -> None:
-        self._kernels = kernels_of(training)
+        self._kernels = training.model.kernels
         self.first_norms: dict[str, float] = {}
 
     def of(self, record: Record) -> dict[str, float]:

@@ -8,7 +8,6 @@ from vg_keras.record import Record, Training
 from vg_keras.rules.advice import LOWER_DECAY
 from vg_keras.rules.in_a_row import InARow
 from vg_keras.rules.rule import Finding, Rule, Watch, listed
-from vg_keras.rules.update_ratios import kernels_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class WeightDecayOnly(Rule):
     def start(self, training: Training) -> Watch:
         """Returns a watch over a training run."""
         in_a_row = InARow(self.num_records)
-        kernels = kernels_of(training)
+        kernels = training.model.kernels
         first: dict[str, float] = {}
 
         def watch(record: Record) -> Finding | None:
@@ -68,7 +67,7 @@ class WeightDecayOnly(Rule):
         return watch
 
     def _shrunk(
-        self, record: Record, kernels: list[str], first: dict[str, float]
+        self, record: Record, kernels: tuple[str, ...], first: dict[str, float]
     ) -> Finding | None:
         """Returns the kernels that have shrunk to nothing; `first` keeps their first norms."""
         norms = {path: record.weight_norms[path] for path in kernels if path in record.weight_norms}

@@ -53,7 +53,7 @@ def log10_histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
     """
     if not sketches:
         return []
-    owner, index, counts = _of_either_sign(sketches)
+    owner, index, counts = magnitudes_of(sketches)
     lengths = np.bincount(owner, minlength=len(sketches))
     present = np.flatnonzero(lengths)
     last = (np.cumsum(lengths) - 1)[present]
@@ -69,10 +69,15 @@ def log10_histograms(sketches: Sequence[Sketch]) -> list[NDArray[np.float64]]:
     return _rows(np.log10(edges), counts, lengths)
 
 
-def _of_either_sign(
+def magnitudes_of(
     sketches: Sequence[Sketch],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Returns sketch index, magnitude bucket and count of the finite nonzero elements."""
+    """Returns the absolute values of the finite nonzero elements, of either sign, by bucket.
+
+    Returns:
+        For each nonempty bucket of each sketch, sorted: the index of the sketch, the bucket of the
+        magnitude (see `buckets.MAGNITUDE_EDGES`), and the number of elements, all int64 `[k]`.
+    """
     owner, nonzero_buckets, counts = flattened(sketches)
     place = owner * buckets.NEGATIVE + nonzero_buckets % buckets.NEGATIVE
     table = np.zeros([len(sketches), buckets.NEGATIVE], np.int64)

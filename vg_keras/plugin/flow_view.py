@@ -1,0 +1,201 @@
+"""What the page draws: one quantity of several training runs, layer by layer and step by step."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vg_keras.layer_matching import matched
+from vg_keras.log.chart_names import chart_names
+from vg_keras.plugin.menu import Entry
+from vg_keras.plugin.number_table import Columns
+from vg_keras.plugin.open_logs import OpenLog
+from vg_keras.record import ModelDescription, Training
+from vg_keras.rules.predicted_signal import PredictedSignal
+from vg_keras.rules.rule import hidden_layers
+
+_FEWEST_DECADES, _MOST_DECADES = 6, 12
+"""Width of the color scale. A narrower one would make small differences between healthy layers look
+large, a wider one large differences small."""
+
+NON_FINITE = "nonfinite"
+"""Stands for a value that is not finite, in JSON."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A training run that the page asks for.
+
+    Args:
+        key: Its key in requests.
+        log: The log that it is in.
+        training: The training run, without records.
+    """
+
+    key: str
+    log: OpenLog
+    training: Training
+
+    @property
+    def tag(self) -> str:
+        """A text that changes when more has been read."""
+        num_records = self.log.table(self.training).num_records
+        problems = len(self.training.verdict.diagnoses) if self.training.verdict else 0
+        return f"{num_records}.{problems}.{int(self.log.is_complete)}"
+
+    def columns(self, entry: Entry, window: Window) -> Columns:
+        """Returns the values of a quantity in a part of the training run."""
+        return self.log.columns(
+            self.training, entry.name, window.first, window.stop, window.columns
+        )
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a training run that is shown.
+
+    Args:
+        first: The first step.
+        stop: The step to stop before, or None for no end.
+        columns: Maximum number of columns.
+    """
+
+    first: int
+    stop: int | None
+    columns: int
+
+
+def flow(chosen: Sequence[Chosen], entry: Entry, window: Window) -> dict[str, Any]:
+    """Returns one quantity of several training runs; `http_api.md` describes the content."""
+    columns = [one.columns(entry, window) for one in chosen]
+    names = [_names(one.training, entry) for one in chosen]
+    depths, is_by_name = matched([[_without_position(name) for name in of] for of in names])
+    parts = zip(chosen, columns, names, depths, is_by_name, strict=True)
+    return {
+        "quantity": entry.as_dict(),
+        "range": _range([of.values for of in columns], entry),
+        "num_depths": max((of[-1] + 1 for of in depths if of), default=0),
+        "runs": [
+            {
+                **_state(one),
+                "is_matched_by_name": by_name,
+                "layers": _layers(one.training, entry, of_names, of_depths),
+                "steps": of.steps.tolist(),
+                "last_steps": of.last_steps.tolist(),
+                "values": [_plain(row) for row in of.values.T],
+                "prediction": _prediction(one.training, entry, of),
+                "verdict": _verdict(one.training, entry),
+            }
+            for one, of, of_names, of_depths, by_name in parts
+        ],
+    }
+
+
+def _state(one: Chosen) -> dict[str, Any]:
+    table = one.log.table(one.training)
+    return {
+        "key": one.key,
+        "is_complete": one.log.is_complete,
+        "fraction_read": round(one.log.fraction_read, 4),
+        "damage": list(one.log.damage),
+        "num_records": table.num_records,
+        "quantities": table.quantities,
+    }
+
+
+def _names(training: Training, entry: Entry) -> list[str]:
+    names = chart_names(training.model)
+    return [names[path] for path in entry.paths(training.model)]
+
+
+def _without_position(name: str) -> str:
+    return re.sub(r"^\d+_", "", name)
+
+
+def _layers(
+    training: Training, entry: Entry, names: Sequence[str], depths: Sequence[int]
+) -> list[dict[str, Any]]:
+    paths = entry.paths(training.model)
+    return [
+        {"path": path, "name": name, "depth": depth}
+        for path, name, depth in zip(paths, names, depths, strict=True)
+    ]
+
+
+def _plain(row: NDArray[np.float64]) -> list[float | str | None]:
+    """Returns the values of a layer to six digits, for JSON."""
+    return [
+        None if math.isnan(value) else NON_FINITE if math.isinf(value) else float(f"{value:.6g}")
+        for value in row.tolist()
+    ]
+
+
+def _range(values: Sequence[NDArray[np.float64]], entry: Entry) -> list[float]:
+    """Returns the ends of the color scale: log10 of magnitudes, or 0 and 1 for fractions."""
+    if entry.scale == "fraction":
+        return [0, 1]
+    all_values = np.concatenate([np.zeros(0), *(of.ravel() for of in values)])
+    sizes = all_values[np.isfinite(all_values) & (all_values > 0)]
+    if not len(sizes):
+        return [-_FEWEST_DECADES, 0]
+    low, high = math.floor(np.log10(sizes.min())), math.ceil(np.log10(sizes.max()))
+    low = max(low, high - _MOST_DECADES)
+    missing = max(_FEWEST_DECADES - (high - low), 0)
+    return [low - missing + missing // 2, high + missing // 2]
+
+
+def _prediction(training: Training, entry: Entry, columns: Columns) -> dict[str, Any] | None:
+    """Returns what theory predicts for the signal before the first step, or None.
+
+    The prediction is a factor per layer of the L2 norm. It begins at the measured value of the last
+    hidden layer.
+    """
+    model = training.model
+    if entry.name != "activation_gradients" or not len(columns.steps):
+        return None
+    rows = [model.outputs.index(path) for path in hidden_layers(model)]
+    signal = PredictedSignal.of(model, hidden_layers(model)) if len(rows) > 1 else None
+    widths = _widths(model)
+    last = columns.values[0, rows[-1]] if rows else 0.0
+    if signal is None or not 0 < last < math.inf or not all(widths[row] for row in rows):
+        return None
+    sizes = np.sqrt([widths[row] for row in rows])
+    factors = signal.factor_per_layer ** np.arange(len(rows) - 1, -1, -1.0)
+    return {
+        "rows": rows,
+        "values": _plain(last * factors * sizes[-1] / sizes),
+        "text": (
+            f"theory before step 0: a factor of {signal.factor_per_layer:.2g} per layer for "
+            f"{signal.activation} with {signal.initializer}"
+        ),
+    }
+
+
+def _widths(model: ModelDescription) -> list[int]:
+    """Returns the number of units of each output; 0 if it varies."""
+    shapes = [layer.output_shape[1:] for layer in model.layers if layer.output_shape is not None]
+    return [math.prod(size or 0 for size in shape) for shape in shapes]
+
+
+def _verdict(training: Training, entry: Entry) -> dict[str, Any] | None:
+    """Returns the verdict in the log, with the rows that each diagnosis concerns, or None."""
+    if training.verdict is None:
+        return None
+    owner = {
+        variable.path: layer.path for layer in training.model.layers for variable in layer.variables
+    }
+    paths = entry.paths(training.model)
+    found = training.verdict.as_dict()
+    for diagnosis in found["diagnoses"]:
+        concerned = {owner.get(path, path) for path in diagnosis["paths"]}
+        diagnosis["rows"] = [
+            number for number, path in enumerate(paths) if owner.get(path, path) in concerned
+        ]
+        diagnosis["is_over"] = diagnosis["last_step"] < (found["last_step"] or 0)
+    return {"title": training.verdict.title, **found}
