@@ -1,0 +1,350 @@
+// The tab "Gradient Flow": what is shown, what the user does, and when it is drawn again.
+//
+// `tensorboard.js` talks to TensorBoard, `server.js` to our server, and `run_panel.js`, `profile.js`
+// and `controls.js` draw. Whatever a view can be shared by is in `State`, and so in the address.
+
+import {RUNS} from './colors.js';
+import {Controls} from './controls.js';
+import {debounced, element} from './dom.js';
+import {FlowMap} from './flow_map.js';
+import {Profile} from './profile.js';
+import {RunPanel} from './run_panel.js';
+import {fetchFlow, fetchHistogram, fetchRuns} from './server.js';
+import {State} from './state.js';
+import {TensorBoard} from './tensorboard.js';
+
+const PROFILE_WIDTH = 340;
+const GAP = 16;
+const NARROWEST_PANEL = 400;
+const SECONDS_BETWEEN_LOOKS = 5;
+const MOST_RUNS_AT_FIRST = 4;
+const MILLISECONDS_PER_COLUMN = 80;
+const HISTOGRAM_COLUMNS = 120;
+
+class Page {
+  constructor() {
+    this.tensorboard = new TensorBoard(() => this.lookForRuns(), () => this.draw());
+    this.state = new State(this.tensorboard);
+    this.runs = [];
+    this.view = null;
+    this.panels = new Map();
+    this.request = null;
+    this.controls = new Controls({
+      quantity: (name) => this.change({quantity: name, first: null, stop: null}),
+      runs: (keys) => this.change({keys}),
+      step: (column) => this.point(this.state.depth, this.view.runs[0], column),
+      zoomOut: () => this.change({first: null, stop: null}),
+      play: () => this.play(),
+    });
+    this.panelsElement = element('div', {className: 'panels'});
+    this.profileElement = element('div');
+    this.notes = element('div', {className: 'notes'});
+    this.message = element('p', {className: 'message', role: 'status'});
+    this.loadHistogramsSoon = debounced(() => this.loadHistograms(), 150);
+    this.profile = new Profile(this.profileElement, {point: (depth) => this.pointAtDepth(depth)});
+  }
+
+  async start() {
+    document.documentElement.lang = 'en';
+    for (const href of ['uPlot.min.css', 'style.css']) {
+      await new Promise((loaded) => {
+        document.head.append(element('link', {rel: 'stylesheet', href, onload: loaded, onerror: loaded}));
+      });
+    }
+    const aside = element(
+      'aside',
+      {},
+      element('h2', {textContent: 'Profile: magnitude by depth'}),
+      this.profileElement,
+      this.notes,
+    );
+    document.body.append(
+      this.controls.element,
+      this.message,
+      element('main', {}, this.panelsElement, aside),
+    );
+    document.body.onkeydown = (event) => this.key(event);
+    new ResizeObserver(() => this.resized()).observe(document.body);
+    await this.lookForRuns();
+    setInterval(() => document.hidden || this.lookForRuns(), 1000 * SECONDS_BETWEEN_LOOKS);
+  }
+
+  /** Looks for new runs and new records. */
+  async lookForRuns() {
+    try {
+      const [found, names] = await Promise.all([fetchRuns(), this.tensorboard.runs()]);
+      this.runs = found.runs.filter((run) => names === null || !names.length || names.includes(run.run));
+      if (!this.runs.length) this.runs = found.runs;
+      this.say([...found.errors, ...found.remote.map(remoteMessage)].join(' '));
+      this.choose();
+      this.controls.showMenu(found.menu, this.state, this.view);
+      this.controls.showRuns(this.runs, this.state.keys, this.colors());
+      if (!this.runs.length && !this.message.textContent) this.say(NOTHING);
+    } catch (error) {
+      this.say(`TensorBoard does not answer: ${error.message}`);
+      return;
+    }
+    await this.load();
+  }
+
+  /** Keeps the chosen runs that exist; at first, chooses those that other tabs show. */
+  choose() {
+    const known = new Set(this.runs.map((run) => run.key));
+    const keys = this.state.keys.filter((key) => known.has(key));
+    if (keys.length || !this.runs.length) {
+      this.state.keys = keys;
+      return;
+    }
+    const off = this.tensorboard.runsSwitchedOff();
+    const latest = new Map(this.runs.map((run) => [run.run, run.key]));
+    const shown = [...latest].filter(([name]) => !off.has(name)).map(([, key]) => key);
+    this.state.keys = (shown.length ? shown : [...latest.values()]).slice(0, MOST_RUNS_AT_FIRST);
+  }
+
+  /** Asks for the view that the state describes, until the logs are read to their ends. */
+  async load(isNew = false) {
+    this.request?.abort();
+    const request = (this.request = new AbortController());
+    const {keys, quantity, first, stop} = this.state;
+    if (!keys.length) {
+      this.view = null;
+      this.draw();
+      return;
+    }
+    const parameters = {key: keys, quantity, first, stop, columns: FlowMap.columns(this.panelWidth())};
+    const asked = JSON.stringify(parameters);
+    const tag = !isNew && asked === this.asked ? this.view?.tag : null;
+    try {
+      const view = await fetchFlow({...parameters, tag}, request.signal);
+      if (request.signal.aborted) return;
+      if (!view.is_unchanged) {
+        [this.view, this.asked] = [view, asked];
+        this.draw();
+      }
+      if (this.view.runs.some((run) => !run.is_complete)) this.load();
+    } catch (error) {
+      if (!request.signal.aborted) this.say(error.message);
+    }
+  }
+
+  change(changes) {
+    Object.assign(this.state, changes);
+    this.state.write();
+    this.controls.showRuns(this.runs, this.state.keys, this.colors());
+    this.load(true);
+  }
+
+  colors() {
+    return this.state.keys.map((_, i) => RUNS[i % RUNS.length]);
+  }
+
+  panelWidth() {
+    const room = document.body.clientWidth - PROFILE_WIDTH - 2 * GAP;
+    const most = Math.max(Math.floor(room / NARROWEST_PANEL), 1);
+    const across = Math.min(Math.max(this.state.keys.length, 1), most);
+    return Math.floor(room / across) - GAP;
+  }
+
+  resized() {
+    const width = this.panelWidth();
+    if (width === this.drawnWidth) return;
+    this.load(true);
+  }
+
+  // Drawing
+
+  draw() {
+    const {view, state} = this;
+    const kept = new Set(view?.runs.map((run) => run.key));
+    for (const [key, panel] of this.panels) {
+      if (!kept.has(key)) {
+        panel.element.remove();
+        this.panels.delete(key);
+      }
+    }
+    this.notes.replaceChildren();
+    document.querySelector('aside').hidden = view === null;
+    this.controls.showView(view, state);
+    if (view === null) return;
+    this.drawnWidth = this.panelWidth();
+    this.panelsElement.style.setProperty('--panel-width', `${this.drawnWidth}px`);
+    const rows = Math.max(view.num_depths, 1);
+    this.size = {width: this.drawnWidth, height: Math.min(Math.max(20 * rows, 180), 420) + 60};
+    if (state.depth >= rows) state.depth = 0;
+    view.runs.forEach((run, i) => this.drawPanel(run, i));
+    this.writeNotes();
+    this.showPointer();
+  }
+
+  drawPanel(run, i) {
+    if (!this.panels.has(run.key)) {
+      this.panels.set(run.key, new RunPanel({
+        point: (depth, column) => this.point(depth, this.runOf(run.key), column),
+        zoom: (first, last) => this.change({first, stop: last + 1}),
+        goTo: (depth, step) => this.goTo(depth, step),
+      }));
+    }
+    const panel = this.panels.get(run.key);
+    const described = this.runs.find((one) => one.key === run.key);
+    const title = this.controls.title(described ?? {run: run.key}, this.runs);
+    panel.show(run, this.view, title, this.colors()[i], this.size);
+    if (this.panelsElement.children[i] !== panel.element) {
+      this.panelsElement.insertBefore(panel.element, this.panelsElement.children[i] ?? null);
+    }
+  }
+
+  runOf(key) {
+    return this.view.runs.find((run) => run.key === key);
+  }
+
+  writeNotes() {
+    const {view} = this;
+    const note = (text) => this.notes.append(element('p', {textContent: text}));
+    view.runs.forEach((run, i) => {
+      if (run.prediction) note(`Dashed: ${run.prediction.text}.`);
+      if (!run.is_matched_by_name) {
+        const title = this.panels.get(run.key).title;
+        note(`Some layers of ${title} have other names than those of the run with the most layers ` +
+          'and are matched by position.');
+      }
+    });
+    if (view.quantity.scale === 'log') note('A value that is exactly 0 or not finite has no point.');
+  }
+
+  // The pointer: a depth and a step, the same in all charts
+
+  point(depth, run, column) {
+    const {state, view} = this;
+    const last = run.steps.length - 1;
+    state.depth = Math.min(Math.max(depth, 0), Math.max(view.num_depths - 1, 0));
+    state.step = run.steps[Math.min(Math.max(column, 0), last)] ?? null;
+    this.showPointer();
+  }
+
+  pointAtDepth(depth) {
+    this.state.depth = Math.min(Math.max(depth, 0), this.view.num_depths - 1);
+    this.showPointer();
+  }
+
+  /** Goes to a layer and a step that a diagnosis names, out of a zoom if it lies outside. */
+  goTo(depth, step) {
+    const {first, stop} = this.state;
+    Object.assign(this.state, {depth, step});
+    if ((first !== null && step < first) || (stop !== null && step >= stop)) {
+      this.change({first: null, stop: null});
+    } else {
+      this.showPointer();
+    }
+  }
+
+  /** Returns the last column of a run that begins at or before the pointer's step. */
+  columnOf(run) {
+    const {step} = this.state;
+    const after = step === null ? -1 : run.steps.findIndex((each) => each > step);
+    return (after < 0 ? run.steps.length : Math.max(after, 1)) - 1;
+  }
+
+  showPointer() {
+    const {view, state} = this;
+    if (!view?.runs.length) return;
+    const columns = view.runs.map((run) => this.columnOf(run));
+    const {height} = this.size;
+    this.profile.depth = state.depth;
+    this.profile.show(view, columns, this.colors(), {width: PROFILE_WIDTH, height});
+    view.runs.forEach((run, i) => this.panels.get(run.key).point(state.depth, columns[i]));
+    if (this.histogramsOf !== view || this.histogramsAt !== state.depth) this.loadHistogramsSoon();
+    this.controls.showStep(view.runs[0], columns[0]);
+    state.writeSoon();
+  }
+
+  /** Shows the histograms of the layer under the pointer, of all runs on the same axis. */
+  async loadHistograms() {
+    const {view} = this;
+    const {depth} = this.state;
+    if (view === null) return;
+    [this.histogramsOf, this.histogramsAt] = [view, depth];
+    const panels = view.runs.map((run) => this.panels.get(run.key));
+    const layers = panels.map((panel) => panel.layerAt(depth));
+    const asked = layers.map((layer, i) => this.histogram(view.runs[i], layer, view.quantity));
+    const found = await Promise.all(asked);
+    if (this.view !== view || this.state.depth !== depth) return; // the pointer has moved on
+    const edges = found.flatMap((each) => each?.edges ?? []);
+    const range = [Math.min(...edges), Math.max(...edges)];
+    panels.forEach((panel, i) => panel.showHistogram(layers[i], found[i], range, this.size));
+  }
+
+  async histogram({key, steps, last_steps}, layer, quantity) {
+    if (!layer || !quantity.has_histograms || !steps.length) return null;
+    const window = {first: steps[0], stop: last_steps.at(-1) + 1, columns: HISTOGRAM_COLUMNS};
+    try {
+      return await fetchHistogram({key, quantity: quantity.name, path: layer.path, ...window});
+    } catch (error) {
+      this.say(error.message);
+      return null;
+    }
+  }
+
+  key(event) {
+    if (!this.view?.runs.length || event.target.closest('select, input, details')) return;
+    const run = this.view.runs[0];
+    const column = this.columnOf(run);
+    const page = Math.max(Math.round(run.steps.length / 10), 1);
+    const moves = {
+      ArrowUp: [-1, 0],
+      ArrowDown: [1, 0],
+      ArrowLeft: [0, -1],
+      ArrowRight: [0, 1],
+      PageUp: [0, -page],
+      PageDown: [0, page],
+      Home: [0, -run.steps.length],
+      End: [0, run.steps.length],
+    };
+    const move = moves[event.key];
+    if (move) {
+      event.preventDefault();
+      this.point(this.state.depth + move[0], run, column + move[1]);
+    } else if (event.key === 'Escape' && this.state.first !== null) {
+      this.change({first: null, stop: null});
+    }
+  }
+
+  /** Moves the pointer through the steps, from the beginning if it is at the end. */
+  play() {
+    if (this.playing) {
+      clearInterval(this.playing);
+      this.playing = null;
+    } else {
+      const end = () => (this.view?.runs[0]?.steps.length ?? 0) - 1;
+      let column = this.view ? this.columnOf(this.view.runs[0]) : 0;
+      if (column >= end()) column = -1;
+      this.playing = setInterval(() => {
+        if (column >= end()) {
+          this.play();
+          return;
+        }
+        column += 1;
+        this.point(this.state.depth, this.view.runs[0], column);
+      }, MILLISECONDS_PER_COLUMN);
+    }
+    this.controls.showPlaying(Boolean(this.playing));
+  }
+
+  say(text) {
+    this.message.textContent = text;
+  }
+}
+
+const NOTHING =
+  'There is no log of GradientMonitor in this log directory yet. Write one: ' +
+  'model.fit(..., callbacks=[vg_keras.GradientMonitor()]).';
+
+function remoteMessage(path) {
+  return (
+    `${path} is not on a local disk, where alone this tab can read. ` +
+    'Copy the log to this machine, and start TensorBoard on the copy.'
+  );
+}
+
+export async function render() {
+  await new Page().start();
+}
