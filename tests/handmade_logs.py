@@ -25,7 +25,8 @@ TRAINING = training_of()
 def write_log(directory, records, training=TRAINING, name="events.out.tfevents.1.host", kinds=()):
     """Writes an event file by hand, and returns its path."""
     written = [charts.training_event(training, 0, 1.0)] if training else []
-    written += [charts.record_event(record, MODEL, kinds) for record in records]
+    model = training.model if training else MODEL
+    written += [charts.record_event(record, model, kinds) for record in records]
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / name
     file.write_bytes(b"".join(framed(event.SerializeToString()) for event in written))

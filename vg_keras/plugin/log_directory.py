@@ -6,6 +6,7 @@ A run has the name that TensorBoard gives to it: the path of its directory below
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,11 +112,11 @@ def _names(signature: Signature) -> list[str]:
 
 
 def _name_and_path(specification: str) -> tuple[str, str]:
-    """Splits a part of `--logdir_spec`, as TensorBoard does."""
-    specification = specification.strip()
-    name, colon, path = specification.partition(":")
-    if not colon or "/" in name or "\\" in name or is_remote(specification):
+    """Splits a part of `--logdir_spec`, as `data_ingester.py` of TensorBoard 2.21 does."""
+    is_path = specification.startswith("/") or os.path.splitdrive(specification)[0]
+    if is_path or ":" not in specification or re.match(r"[a-zA-Z][0-9a-zA-Z.]*://", specification):
         return "", specification
+    name, _, path = specification.partition(":")
     return name, path
 
 

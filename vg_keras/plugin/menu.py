@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.log.numbers import Numbers
-from vg_keras.quantities import BY_NAME, NUMBERS, SKETCHES
+from vg_keras.quantities import NUMBERS, SKETCHES
 from vg_keras.record import ModelDescription
 
 Read = Callable[[Numbers], NDArray[np.float64] | None]
@@ -111,4 +111,5 @@ MENU = {entry.name: entry for entry in _entries()}
 """Every quantity that has a value for each layer or variable, the usual ones first."""
 
 DEFAULT = "activation_gradients"
-assert DEFAULT in BY_NAME
+"""The quantity that is shown at first."""
+"""The quantity that is shown at first."""

@@ -5,8 +5,14 @@ const VIRIDIS = [
   '1fa088', '28ae80', '3fbc73', '5ec962', '84d44b', 'addc30', 'd8e219', 'fde725',
 ].map(rgb);
 
-/** Colors of runs (Okabe and Ito), dark enough for light and light enough for dark pages. */
-export const RUNS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#999999', '#7b61c9'];
+const LIGHT = ['#0072b2', '#d55e00', '#007a59', '#b0457f', '#5a5a5a', '#7b61c9', '#8a6d00', '#00768a'];
+const DARK = ['#56b4e9', '#e69f00', '#2fc79b', '#e79ac6', '#c8c8c8', '#b3a1f5', '#f0e442', '#5fd3e6'];
+
+/** Returns the color of the n-th run, after Okabe and Ito. */
+export function runColor(number) {
+  const colors = document.documentElement.classList.contains('dark') ? DARK : LIGHT;
+  return colors[number % colors.length];
+}
 
 /** Colors of what is no magnitude, none of which is in viridis. A missing value has no color. */
 export const ZERO = [255, 255, 255];

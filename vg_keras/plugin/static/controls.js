@@ -38,21 +38,20 @@ export class Controls {
   }
 
   showMenu(menu, state, view) {
-    const recorded = new Set(view?.runs.flatMap((run) => run.quantities));
-    this.quantity.replaceChildren(
-      ...menu.map((entry) =>
-        element('option', {
-          value: entry.name,
-          textContent: entry.label,
-          selected: entry.name === state.quantity,
-          disabled: recorded.size > 0 && !recorded.has(entry.name) && entry.name !== state.quantity,
-        }),
-      ),
-    );
     this.menu = menu;
+    const recorded = new Set(view?.runs.flatMap((run) => run.quantities));
+    const options = menu.map((entry) => ({
+      value: entry.name,
+      textContent: entry.label,
+      selected: entry.name === state.quantity,
+      disabled: recorded.size > 0 && !recorded.has(entry.name) && entry.name !== state.quantity,
+    }));
+    if (isSame(this.quantity, options)) return;
+    this.quantity.replaceChildren(...options.map((option) => element('option', option)));
   }
 
   showRuns(runs, keys, colors) {
+    if (isSame(this.list, [runs, keys, colors])) return;
     this.summary.textContent = `Runs: ${keys.length} of ${runs.length}`;
     this.list.replaceChildren(
       ...runs.map((run) => {
@@ -107,6 +106,14 @@ export class Controls {
     this.playButton.textContent = isPlaying ? '❚❚' : '▶';
     this.playButton.setAttribute('aria-label', isPlaying ? 'Pause' : 'Play through the steps');
   }
+}
+
+/** Whether an element shows this already: what did not change keeps the focus. */
+function isSame(shown, content) {
+  const text = JSON.stringify(content);
+  const isShown = shown.dataset.content === text;
+  shown.dataset.content = text;
+  return isShown;
 }
 
 /** Returns the directory that all names begin with, up to its slash. */

@@ -3,7 +3,7 @@
 // `tensorboard.js` talks to TensorBoard, `server.js` to our server, and `run_panel.js`, `profile.js`
 // and `controls.js` draw. Whatever a view can be shared by is in `State`, and so in the address.
 
-import {RUNS} from './colors.js';
+import {runColor} from './colors.js';
 import {Controls} from './controls.js';
 import {debounced, element} from './dom.js';
 import {FlowMap} from './flow_map.js';
@@ -23,7 +23,7 @@ const HISTOGRAM_COLUMNS = 120;
 
 class Page {
   constructor() {
-    this.tensorboard = new TensorBoard(() => this.lookForRuns(), () => this.draw());
+    this.tensorboard = new TensorBoard(() => this.lookForRuns(), () => this.themed());
     this.state = new State(this.tensorboard);
     this.runs = [];
     this.view = null;
@@ -134,8 +134,14 @@ class Page {
     this.load(true);
   }
 
+  themed() {
+    this.controls.showRuns(this.runs, this.state.keys, this.colors());
+    this.histogramsOf = null; // their ink depends on the theme
+    this.draw();
+  }
+
   colors() {
-    return this.state.keys.map((_, i) => RUNS[i % RUNS.length]);
+    return this.state.keys.map((_, i) => runColor(i));
   }
 
   panelWidth() {
@@ -172,6 +178,8 @@ class Page {
     this.size = {width: this.drawnWidth, height: Math.min(Math.max(20 * rows, 180), 420) + 60};
     if (state.depth >= rows) state.depth = 0;
     view.runs.forEach((run, i) => this.drawPanel(run, i));
+    const {height} = this.size;
+    this.profile.show(view, this.colors(), {width: PROFILE_WIDTH, height});
     this.writeNotes();
     this.showPointer();
   }
@@ -248,9 +256,7 @@ class Page {
     const {view, state} = this;
     if (!view?.runs.length) return;
     const columns = view.runs.map((run) => this.columnOf(run));
-    const {height} = this.size;
-    this.profile.depth = state.depth;
-    this.profile.show(view, columns, this.colors(), {width: PROFILE_WIDTH, height});
+    this.profile.point(state.depth, columns);
     view.runs.forEach((run, i) => this.panels.get(run.key).point(state.depth, columns[i]));
     if (this.histogramsOf !== view || this.histogramsAt !== state.depth) this.loadHistogramsSoon();
     this.controls.showStep(view.runs[0], columns[0]);

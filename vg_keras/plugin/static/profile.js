@@ -15,73 +15,75 @@ export class Profile {
     this.depth = 0;
   }
 
-  /** @param columns the column of each run that is shown. */
-  show(view, columns, colors, {width, height}) {
-    const depths = Array.from({length: Math.max(view.num_depths, 1)}, (_, depth) => depth);
+  show(view, colors, {width, height}) {
+    this.view = view;
+    this.depths = Array.from({length: Math.max(view.num_depths, 1)}, (_, depth) => depth);
     const lines = view.runs.flatMap((run, i) => {
       const solid = {stroke: colors[i], width: 2, points: {show: true, size: 6, fill: colors[i]}};
-      const measured = {series: solid, values: this.measured(run, view, columns[i], depths)};
-      if (run.prediction === null) return [measured];
       const dashed = {stroke: colors[i], width: 1.5, dash: [5, 5], points: {show: false}};
-      return [measured, {series: dashed, values: this.predicted(run, view, depths)}];
+      return run.prediction === null ? [solid] : [solid, dashed];
     });
+    const named = this.named(view, Math.floor((height - 60) / 15));
     const [low, high] = view.range;
+    const isLog = view.quantity.scale === 'log';
     const options = {
       width,
       height,
       legend: {show: false},
       cursor: {drag: {x: false, y: false}, y: false, points: {show: false}},
       scales: {
-        x: {time: false, ori: 1, dir: -1, range: () => [-0.5, depths.length - 0.5]},
+        x: {time: false, ori: 1, dir: -1, range: () => [-0.5, this.depths.length - 0.5]},
         y: {ori: 0, range: () => [low, high]},
       },
       axes: [
         axis({
           side: 3,
           size: NAMES_WIDTH,
-          splits: () => this.named(view, Math.floor((height - 60) / 15)).map((layer) => layer.depth),
-          values: () =>
-            this.named(view, Math.floor((height - 60) / 15)).map((l) => format.shortened(l.name)),
+          splits: () => named.map((layer) => layer.depth),
+          values: () => named.map((layer) => format.shortened(layer.name)),
         }),
         axis({
           side: 2,
           label: view.quantity.label,
           size: 28,
           grid: {show: true, stroke: themed('line'), width: 1},
-          values: (_, places) =>
-            places.map((place) => (view.quantity.scale === 'log' ? whole(place) : String(place))),
+          values: (_, places) => places.map((place) => (isLog ? whole(place) : String(place))),
         }),
       ],
-      series: [{}, ...lines.map((line) => ({...line.series, spanGaps: false}))],
+      series: [{}, ...lines],
       hooks: {
         draw: [(chart) => this.drawPointer(chart)],
         setCursor: [(chart) => this.moved(chart)],
       },
     };
-    const data = [depths, ...lines.map((line) => line.values)];
-    this.chart = draw(this.parent, this.chart, options, data);
+    this.chart = draw(this.parent, this.chart, options, this.data(view.runs.map(() => 0)));
+  }
+
+  /** Moves the pointer. @param columns the column of each run that is shown. */
+  point(depth, columns) {
+    this.depth = depth;
+    this.chart?.setData(this.data(columns));
+  }
+
+  data(columns) {
+    const lines = this.view.runs.flatMap((run, i) => {
+      const measured = run.values.map((row) => row[columns[i]]);
+      const {rows, values} = run.prediction ?? {rows: null, values: null};
+      const all = [this.byDepth(run.layers, measured)];
+      return rows ? [...all, this.byDepth(rows.map((row) => run.layers[row]), values)] : all;
+    });
+    return [this.depths, ...lines];
+  }
+
+  byDepth(layers, values) {
+    const found = new Map(layers.map((layer, i) => [layer.depth, values[i]]));
+    return this.depths.map((depth) => place(found.get(depth), this.view));
   }
 
   /** The layers of the run with the most, evenly spaced. */
   named(view, most) {
     const longest = view.runs.reduce((a, b) => (b.layers.length > a.layers.length ? b : a));
     return format.spread(longest.layers.length, most).map((row) => longest.layers[row]);
-  }
-
-  measured(run, view, column, depths) {
-    const byDepth = new Map(run.layers.map((l, row) => [l.depth, run.values[row][column]]));
-    return depths.map((depth) => place(byDepth.get(depth), view));
-  }
-
-  predicted(run, view, depths) {
-    const {rows, values} = run.prediction;
-    const byDepth = new Map(rows.map((row, i) => [run.layers[row].depth, values[i]]));
-    return depths.map((depth) => place(byDepth.get(depth), view));
-  }
-
-  point(depth) {
-    this.depth = depth;
-    this.chart?.redraw(false, false);
   }
 
   drawPointer({ctx, bbox, valToPos}) {

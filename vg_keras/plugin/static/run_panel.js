@@ -46,6 +46,9 @@ export class RunPanel {
   }
 
   showVerdict({verdict, damage}) {
+    const shown = JSON.stringify([verdict, damage]);
+    if (shown === this.shownVerdict) return; // what is unfolded stays unfolded
+    this.shownVerdict = shown;
     const parts = damage.map((text) => element('p', {textContent: text}));
     if (verdict === null) {
       parts.push(element('p', {textContent: 'No rules were applied to this run.'}));
