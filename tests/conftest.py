@@ -10,6 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import keras
 import pytest
 import tensorflow as tf
+from installed import build_wheel, install_alone
 
 # Before TensorFlow initializes its devices: a strategy over two replicas needs two of them.
 _cpu = tf.config.list_physical_devices("CPU")[0]
@@ -58,6 +59,18 @@ def two_replicas():
     start again, and TensorFlow treats equal numbers as the same all-reduce.
     """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """A wheel of the package."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def without_tensorflow(wheel, tmp_path_factory):
+    """The Python of an environment with only the wheel and its requirements."""
+    return install_alone(wheel, tmp_path_factory.mktemp("reader"))
 
 
 SLOW = ("experiments", "ways")

@@ -1,6 +1,5 @@
 """The package: its public names, the cost of importing it, and the contents of its wheel."""
 
-import importlib.metadata
 import math
 import os
 import re
@@ -13,13 +12,12 @@ from pathlib import Path
 
 import pytest
 from handmade_logs import record_of, write_log
-from packaging.requirements import Requirement
+from installed import ROOT, info_of, requirements_of
 from small_models import compiled, fit, mlp, regression_data
 
 import vg_keras
 from vg_keras.arguments import OLDEST_TESTED
 
-ROOT = Path(vg_keras.__file__).parent.parent
 HEAVY = "{name.partition('.')[0] for name in sys.modules} & {'tensorflow', 'keras', 'matplotlib'}"
 
 
@@ -130,15 +128,6 @@ def test_an_unknown_name_raises_an_attribute_error():
     assert str(caught.value) == "module 'vg_keras' has no attribute 'GradientMonitors'"
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """A wheel of the package, built by its own build system without network access."""
-    directory = tmp_path_factory.mktemp("wheel")
-    script = "import sys, hatchling.build; print(hatchling.build.build_wheel(sys.argv[1]))"
-    name = output_of(script, directory, cwd=ROOT)
-    return directory / name.splitlines()[-1]
-
-
 def test_a_wheel_contains_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     sources = {str(file.relative_to(ROOT)) for file in (ROOT / "vg_keras").rglob("*.py")}
@@ -178,44 +167,6 @@ def test_a_wheel_can_be_installed_and_imported_in_an_empty_environment(wheel, tm
 
     assert version == vg_keras.__version__
     assert file.startswith(str(tmp_path / "empty"))
-
-
-def requirements_of(wheel):
-    """Returns the distributions that a wheel requires, transitively, without extras."""
-    metadata = importlib.metadata.PathDistribution(zipfile.Path(wheel, info_of(wheel)))
-    ahead, found = list(metadata.requires or ()), {}
-    while ahead:
-        requirement = Requirement(ahead.pop())
-        name = requirement.name.lower()
-        if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
-            continue
-        found[name] = importlib.metadata.distribution(name)
-        ahead += found[name].requires or ()
-    return found
-
-
-def info_of(wheel):
-    return f"vg_keras-{vg_keras.__version__}.dist-info/"
-
-
-@pytest.fixture(scope="module")
-def without_tensorflow(wheel, tmp_path_factory):
-    """The Python of an environment with only the wheel and its requirements."""
-    directory = tmp_path_factory.mktemp("reader")
-    venv.create(directory / "venv", with_pip=True)
-    python = directory / "venv" / "bin" / "python"
-    install = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", str(wheel)]
-    subprocess.run([python, *install], check=True, timeout=120)
-    (site,) = (directory / "venv" / "lib").glob("python*/site-packages")
-    for distribution in requirements_of(wheel).values():
-        for file in distribution.files or ():
-            source = Path(distribution.locate_file(file))
-            if ".." not in file.parts and source.suffix != ".pyc" and source.is_file():
-                target = site / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if not target.exists():
-                    target.symlink_to(source)
-    return python
 
 
 def test_the_wheel_requires_neither_tensorflow_nor_keras(wheel):

@@ -37,7 +37,7 @@ def numbers(tmp_path_factory):
 
 
 def test_every_run_and_its_twin_are_trained_and_reported(numbers):
-    assert [row["number"] for row in numbers["runs"]] == [1000, 1000, 1001, 1001]
+    assert [row["number"] for row in numbers["runs"]] == [1002, 1002, 1003, 1003]
     assert all(row["state"] in ("healthy", "sick", "undecided") for row in numbers["runs"])
     assert set(numbers["rates"]["published"]) == set(PUBLISHED)
 

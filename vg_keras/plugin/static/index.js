@@ -194,7 +194,8 @@ class Page {
     }
     const panel = this.panels.get(run.key);
     const described = this.runs.find((one) => one.key === run.key);
-    const title = this.controls.title(described ?? {run: run.key}, this.runs);
+    const shown = this.runs.filter((one) => this.state.keys.includes(one.key));
+    const title = this.controls.title(described ?? {run: run.key}, shown.length > 1 ? shown : this.runs);
     panel.show(run, this.view, title, this.colors()[i], this.size);
     if (this.panelsElement.children[i] !== panel.element) {
       this.panelsElement.insertBefore(panel.element, this.panelsElement.children[i] ?? null);
