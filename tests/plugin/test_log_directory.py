@@ -49,6 +49,13 @@ def test_runs_and_training_runs_that_are_added_are_found(tmp_path):
     assert [training.id for training in two["gradients"].trainings] == ["first", "second"]
 
 
+def test_a_directory_of_other_events_above_a_run_is_no_run(tmp_path):
+    write_log(tmp_path / "all", [], None)
+    write_log(tmp_path / "all" / "gradients", [record_of(0)], FIRST)
+
+    assert list(LogDirectory(str(tmp_path)).runs()) == ["all/gradients"]
+
+
 def test_a_run_that_is_removed_is_gone(tmp_path):
     file = write_log(tmp_path / "gradients", [record_of(0)], FIRST)
     directory = LogDirectory(str(tmp_path))

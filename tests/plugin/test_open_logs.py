@@ -28,6 +28,16 @@ def test_a_log_that_grows_is_read_on(tmp_path):
     assert list(log.trainings) == [training().id]
 
 
+def test_what_lies_below_is_another_run(tmp_path):
+    write(tmp_path, RECORDS[:1])
+    write(tmp_path / "gradients", RECORDS, number=2)
+    log = OpenLog(str(tmp_path))
+    log.read_on(10)
+
+    assert steps_of(log) == [0]
+    assert list(log.trainings) == [training().id]
+
+
 def test_reading_stops_when_the_time_is_over_and_goes_on_later(tmp_path):
     write(tmp_path)
     log = OpenLog(str(tmp_path))

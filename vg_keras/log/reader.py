@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vg_keras.log import format as log_format
@@ -146,9 +146,11 @@ class Follower:
 
     Args:
         paths: As in `read_run`; what is read from several is one log.
+        are_runs: Whether the paths are the directories of runs: then nothing below them is read.
     """
 
-    def __init__(self, *paths: str | Path) -> None:
+    def __init__(self, *paths: str | Path, are_runs: bool = False) -> None:
+        self._names = ("",) if are_runs else (log_format.RUN_NAME, "")
         self._places = {str(path): storage_of(str(path)) for path in paths}
         self._files: dict[str, EventFile] = {}
 
@@ -244,15 +246,16 @@ class Follower:
 
     def _find_files(self) -> None:
         for place, storage in self._places.items():
-            for path in _event_files(place, storage):
+            for path in _event_files(place, storage, self._names):
                 if path not in self._files:
                     self._files[path] = EventFile(path, storage)
 
 
-def _event_files(path: str, storage: Storage) -> list[str]:
+def _event_files(path: str, storage: Storage, names: Iterable[str]) -> list[str]:
+    """Returns a file, or those in the first of some subdirectories that has any."""
     if storage.is_file(path):
         return [path]
-    directories = (os.path.join(path, log_format.RUN_NAME), path)
+    directories = (os.path.join(path, name) if name else path for name in names)
     return next(filter(None, map(storage.event_files, directories)), [])
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 from vg_keras.log.format import FormatVersionError
-from vg_keras.log.reader import follow
+from vg_keras.log.reader import Follower
 from vg_keras.log.storage import is_remote
 from vg_keras.record import Training
 
@@ -91,7 +91,7 @@ class LogDirectory:
 
 def _read(name: str, path: str) -> FoundRun | None:
     try:
-        trainings = follow(path).begun()
+        trainings = Follower(path, are_runs=True).begun()
     except FormatVersionError as error:
         return FoundRun(name, path, (), str(error))
     except OSError:

@@ -14,7 +14,7 @@ from threading import Lock
 
 from vg_keras.log.event_file import record_at
 from vg_keras.log.numbers import parse_numbers
-from vg_keras.log.reader import follow
+from vg_keras.log.reader import Follower
 from vg_keras.log.storage import storage_of
 from vg_keras.plugin.number_table import Columns, NumberTable, Place
 from vg_keras.record import Record, Training
@@ -32,7 +32,7 @@ class OpenLog:
     """
 
     def __init__(self, path: str) -> None:
-        self._follower = follow(path)
+        self._follower = Follower(path, are_runs=True)
         self._lock = Lock()
         self._tables: dict[str, NumberTable] = {}
         self.is_complete = False

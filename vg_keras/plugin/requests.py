@@ -12,6 +12,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from vg_keras.log.format import FormatVersionError
+from vg_keras.log.storage import reason_of
 from vg_keras.plugin.flow_view import Chosen, Window, flow
 from vg_keras.plugin.histogram_view import histogram
 from vg_keras.plugin.log_directory import FoundRun, LogDirectory
@@ -112,6 +113,8 @@ class Answers:
             log.read_on(seconds)
         except FormatVersionError as error:
             raise RefusedError(str(error)) from error
+        except OSError as error:
+            raise RefusedError(f"{name} can't be read: {reason_of(error)}.", 404) from error
         begun = {training.id: training for training in runs[name].trainings}
         training = log.trainings.get(training_id) or begun.get(training_id)
         if training is None:
