@@ -1,15 +1,17 @@
 // The tab "Gradient Flow": what is shown, what the user does, and when it is drawn again.
 //
-// `tensorboard.js` talks to TensorBoard, `server.js` to our server, and `run_panel.js`, `profile.js`
-// and `controls.js` draw. Whatever a view can be shared by is in `State`, and so in the address.
+// `tensorboard.js` talks to TensorBoard, `server.js` to our server; `controls.js`, `run_panel.js`,
+// `profile.js` and `histograms.js` draw. What a view is shared by is in `State`, and so in the address.
 
 import {runColor} from './colors.js';
 import {Controls} from './controls.js';
-import {debounced, element} from './dom.js';
+import {element} from './dom.js';
 import {FlowMap} from './flow_map.js';
+import {Histograms} from './histograms.js';
+import {Player, moveOf} from './navigation.js';
 import {Profile} from './profile.js';
 import {RunPanel} from './run_panel.js';
-import {fetchFlow, fetchHistogram, fetchRuns} from './server.js';
+import {fetchFlow, fetchRuns} from './server.js';
 import {State} from './state.js';
 import {TensorBoard} from './tensorboard.js';
 
@@ -18,8 +20,6 @@ const GAP = 16;
 const NARROWEST_PANEL = 400;
 const SECONDS_BETWEEN_LOOKS = 5;
 const MOST_RUNS_AT_FIRST = 4;
-const MILLISECONDS_PER_COLUMN = 80;
-const HISTOGRAM_COLUMNS = 120;
 
 class Page {
   constructor() {
@@ -40,7 +40,8 @@ class Page {
     this.profileElement = element('div');
     this.notes = element('div', {className: 'notes'});
     this.message = element('p', {className: 'message', role: 'status'});
-    this.loadHistogramsSoon = debounced(() => this.loadHistograms(), 150);
+    this.histograms = new Histograms((text) => this.say(text));
+    this.player = new Player((column) => this.point(this.state.depth, this.view.runs[0], column));
     this.profile = new Profile(this.profileElement, {point: (depth) => this.pointAtDepth(depth)});
   }
 
@@ -136,7 +137,7 @@ class Page {
 
   themed() {
     this.controls.showRuns(this.runs, this.state.keys, this.colors());
-    this.histogramsOf = null; // their ink depends on the theme
+    this.histograms.forget(); // their ink depends on the theme
     this.draw();
   }
 
@@ -258,82 +259,32 @@ class Page {
     if (!view?.runs.length) return;
     const columns = view.runs.map((run) => this.columnOf(run));
     this.profile.point(state.depth, columns);
-    view.runs.forEach((run, i) => this.panels.get(run.key).point(state.depth, columns[i]));
-    if (this.histogramsOf !== view || this.histogramsAt !== state.depth) this.loadHistogramsSoon();
+    const panels = view.runs.map((run) => this.panels.get(run.key));
+    panels.forEach((panel, i) => panel.point(state.depth, columns[i]));
+    this.histograms.show(view, panels, state.depth, this.size);
     this.controls.showStep(view.runs[0], columns[0]);
     state.writeSoon();
   }
 
-  /** Shows the histograms of the layer under the pointer, of all runs on the same axis. */
-  async loadHistograms() {
-    const {view} = this;
-    const {depth} = this.state;
-    if (view === null) return;
-    [this.histogramsOf, this.histogramsAt] = [view, depth];
-    const panels = view.runs.map((run) => this.panels.get(run.key));
-    const layers = panels.map((panel) => panel.layerAt(depth));
-    const asked = layers.map((layer, i) => this.histogram(view.runs[i], layer, view.quantity));
-    const found = await Promise.all(asked);
-    if (this.view !== view || this.state.depth !== depth) return; // the pointer has moved on
-    const edges = found.flatMap((each) => each?.edges ?? []);
-    const range = [Math.min(...edges), Math.max(...edges)];
-    panels.forEach((panel, i) => panel.showHistogram(layers[i], found[i], range, this.size));
-  }
-
-  async histogram({key, steps, last_steps}, layer, quantity) {
-    if (!layer || !quantity.has_histograms || !steps.length) return null;
-    const window = {first: steps[0], stop: last_steps.at(-1) + 1, columns: HISTOGRAM_COLUMNS};
-    try {
-      return await fetchHistogram({key, quantity: quantity.name, path: layer.path, ...window});
-    } catch (error) {
-      this.say(error.message);
-      return null;
-    }
-  }
-
+  /** Moves the pointer as a key says. */
   key(event) {
-    if (!this.view?.runs.length || event.target.closest('select, input, details')) return;
-    const run = this.view.runs[0];
-    const column = this.columnOf(run);
-    const page = Math.max(Math.round(run.steps.length / 10), 1);
-    const moves = {
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-      PageUp: [0, -page],
-      PageDown: [0, page],
-      Home: [0, -run.steps.length],
-      End: [0, run.steps.length],
-    };
-    const move = moves[event.key];
-    if (move) {
-      event.preventDefault();
-      this.point(this.state.depth + move[0], run, column + move[1]);
-    } else if (event.key === 'Escape' && this.state.first !== null) {
+    const run = this.view?.runs[0];
+    if (!run || event.target.closest('select, input, details')) return;
+    if (event.key === 'Escape' && this.state.first !== null) {
       this.change({first: null, stop: null});
     }
+    const move = moveOf(event.key, run.steps.length);
+    if (move !== null) {
+      event.preventDefault();
+      this.point(this.state.depth + move.down, run, this.columnOf(run) + move.right);
+    }
   }
 
-  /** Moves the pointer through the steps, from the beginning if it is at the end. */
   play() {
-    if (this.playing) {
-      clearInterval(this.playing);
-      this.playing = null;
-    } else {
-      const end = () => (this.view?.runs[0]?.steps.length ?? 0) - 1;
-      let column = this.view ? this.columnOf(this.view.runs[0]) : 0;
-      if (column >= end()) column = -1;
-      this.playing = setInterval(() => {
-        if (column >= end()) {
-          this.play();
-          return;
-        }
-        column += 1;
-        this.point(this.state.depth, this.view.runs[0], column);
-      }, MILLISECONDS_PER_COLUMN);
-    }
-    this.controls.showPlaying(Boolean(this.playing));
+    const run = this.view?.runs[0];
+    if (!run) return;
+    const columns = () => this.view?.runs[0]?.steps.length ?? 0;
+    this.player.toggle(this.columnOf(run), columns, (is) => this.controls.showPlaying(is));
   }
 
   say(text) {
