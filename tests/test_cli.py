@@ -1,188 +1,19 @@
-"""The command `vg-keras`: what it prints, and its exit status."""
+"""The command `vg-keras`: its arguments, and what it says if something can't be done."""
 
-import json
-import math
 import subprocess
 import sys
 
 import pytest
-from handmade_logs import framed, record_of, write_log
-from scripted_records import layer, model_of, sketch_of, training_of
+from handmade_logs import record_of, write_log
 
 import vg_keras
 from vg_keras.cli import main
-from vg_keras.log.charts import record_event, training_event
-
-HEALTHY, SICK = record_of(0), record_of(5, [1.0, math.nan])
 
 
-@pytest.fixture
-def logs(tmp_path):
-    """A directory with two logs: `sick`, with a run of two records, and `well`."""
-    write_log(tmp_path / "sick" / "gradients", [HEALTHY, SICK])
-    write_log(tmp_path / "well" / "gradients", [HEALTHY])
-    return tmp_path
-
-
-def run(capsys, *arguments):
-    """Runs the command; returns its exit status, its output and its error output."""
-    status = main([str(argument) for argument in arguments])
-    return (status, *capsys.readouterr())
-
-
-def test_a_problem_is_printed_with_its_advice(logs, capsys):
-    status, out, err = run(capsys, "diagnose", logs / "sick")
-
-    assert (status, err) == (1, "")
-    assert out == (
-        f"{logs}/sick, 20261126-120000-abcd, model 'small':\n"
-        "1 problem found in 2 records, steps 0 to 5.\n"
-        "VG301 non-finite, step 5: 1 of 2 values of the gradient of dense/kernel are NaN or "
-        "infinite: the first recorded place in the order of computation. It is the first layer, so "
-        "check the data.\n"
-        "  Try: Look for NaN and infinity in the arrays or the dataset that `fit` gets.\n"
-        "  Try: Look at the preprocessing for a division by zero, such as a standard deviation of "
-        "0.\n"
-        "  More: https://github.com/vg-keras/vg_keras/blob/main/docs/rules/VG301.md\n"
-    )
-
-
-def test_a_healthy_run_is_told_so(logs, capsys):
-    status, out, _ = run(capsys, "diagnose", logs / "well")
-
-    assert status == 0
-    assert out.endswith("model 'small':\nNo problem found in 1 record, step 0.\n")
-
-
-def test_all_logs_below_a_directory_are_examined(logs, capsys):
-    status, out, _ = run(capsys, "diagnose", logs)
-
-    assert status == 1
-    assert [line.split(",")[0] for line in out.split("\n") if "model" in line] == [
-        f"{logs}/sick",
-        f"{logs}/well",
-    ]
-
-
-def test_json_has_a_versioned_schema(logs, capsys):
-    status, out, _ = run(capsys, "diagnose", logs / "sick", "--format", "json")
-    found = json.loads(out)
-    (training,) = found["trainings"]
-    (diagnosis,) = training.pop("diagnoses")
-
-    assert status == 1
-    assert found["schema"] == 1
-    assert training == {
-        "log": f"{logs}/sick",
-        "training": "20261126-120000-abcd",
-        "model": "small",
-        "damage": [],
-        "num_records": 2,
-        "first_step": 0,
-        "last_step": 5,
-        "first_to_last": None,
-        "not_applied": [],
-    }
-    assert (diagnosis["code"], diagnosis["first_step"], diagnosis["paths"]) == (
-        "VG301",
-        5,
-        ["dense/kernel"],
-    )
-
-
-def test_github_gets_annotations(logs, capsys):
-    status, out, _ = run(capsys, "diagnose", logs / "sick", "--format", "github")
-    title, message = out.rstrip("\n").removeprefix("::error title=").split("::")
-
-    assert status == 1
-    assert title == f"VG301 non-finite in {logs}/sick"
-    assert message.startswith("VG301 non-finite, step 5: ")
-    assert "%0A  Try: " in message
-
-
-def test_what_github_would_misread_is_escaped(tmp_path, capsys):
-    log = tmp_path / "50%, a: b"
-    write_log(log / "gradients", [SICK])
-    _, out, _ = run(capsys, "diagnose", log, "--format", "github")
-
-    assert out.startswith(f"::error title=VG301 non-finite in {tmp_path}/50%25%2C a%3A b::")
-    assert len(out.split("\n")) == 2
-
-
-def test_a_silenced_rule_does_not_count(logs, capsys):
-    assert run(capsys, "diagnose", logs / "sick", "--ignore", "VG301:dense/*")[0] == 0
-
-
-@pytest.mark.parametrize(("severity", "status"), [("error", 0), ("warning", 1)])
-def test_only_the_chosen_severity_counts(tmp_path, capsys, severity, status):
-    without = [
-        vg_keras.Record(step, 1.0, {}, without_gradient=("dense/kernel",)) for step in range(2)
-    ]
-    write_log(tmp_path / "gradients", without)
-    found, out, _ = run(capsys, "diagnose", tmp_path, "--severity", severity)
-
-    assert found == status
-    assert "VG501 no-gradient" in out
-
-
-def test_damage_is_told(logs, capsys):
-    (file,) = (logs / "well" / "gradients").iterdir()
-    file.write_bytes(file.read_bytes() + bytes(30))
-    _, out, _ = run(capsys, "diagnose", logs / "well")
-
-    assert "\nDamaged: events.out.tfevents.1.host: " in out
-
-
-def test_a_directory_without_a_log_is_one_line(tmp_path, capsys):
-    status, out, err = run(capsys, "diagnose", tmp_path)
-
-    assert (status, out) == (2, "")
-    assert err.startswith("vg-keras: Expected a log directory of GradientMonitor. Received: ")
-    assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize("contents", [b"", b"no log at all"], ids=["empty", "other"])
-def test_a_file_without_a_training_run_is_one_line(tmp_path, capsys, contents):
-    file = tmp_path / "events.out.tfevents.1.host"
-    file.write_bytes(contents)
-    status, out, err = run(capsys, "diagnose", file)
-
-    assert (status, out) == (2, "")
-    assert err.startswith(f"vg-keras: There is no training run of GradientMonitor in {file}.")
-    assert err.count("\n") == 1
-
-
-def test_logs_below_a_log_are_examined_too(logs, capsys):
-    write_log(logs / "gradients", [HEALTHY])
-    status, out, _ = run(capsys, "diagnose", logs)
-
-    assert status == 1
-    assert out.count("model 'small':") == 3
-
-
-def test_names_can_not_break_a_line_or_control_a_terminal(tmp_path, capsys):
-    name = "a\n::error::\x1b[31mb"
-    model = model_of(layer(name, "kernel"))
-    record = vg_keras.Record(0, 1.0, {f"{name}/kernel": sketch_of([math.nan])})
-    events = [training_event(training_of(model=model), 0, 1.0), record_event(record, model, ())]
-    file = tmp_path / "events.out.tfevents.1.host"
-    file.write_bytes(b"".join(framed(event.SerializeToString()) for event in events))
-    _, out, _ = run(capsys, "diagnose", file)
-
-    assert r"a\n::error::\x1b[31mb/kernel" in out
-    assert "\x1b" not in out
-    assert not any(line.startswith("::") for line in out.split("\n"))
-
-
-def test_an_unknown_rule_is_one_line(logs, capsys):
-    status, _, err = run(capsys, "diagnose", logs, "--ignore", "VG9")
-
-    assert status == 2
-    assert err.startswith("vg-keras: `ignore` must name rules: VG101, ")
-    assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize("arguments", [[], ["diagnose"], ["diagnose", "x", "--form", "json"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["diagnose"], ["diagnose", "x", "--form", "json"], ["show", "x", "--quantity", "loss"]],
+)
 def test_wrong_arguments_are_a_usage_error(arguments, capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
         main(arguments)
@@ -197,12 +28,13 @@ def test_the_version_is_printed(capsys):
     assert capsys.readouterr().out == f"{vg_keras.__version__}\n"
 
 
-def test_the_module_is_the_same_command_and_imports_no_tensorflow(logs):
+def test_the_module_is_the_same_command_and_imports_no_tensorflow(tmp_path):
+    write_log(tmp_path / "gradients", [record_of(0, [float("nan")])])
     code = (
         "import sys; sys.argv[0] = 'vg-keras'; from vg_keras.cli import main; status = main();"
         "assert not {'tensorflow', 'keras'} & set(sys.modules); sys.exit(status)"
     )
-    arguments = ["diagnose", str(logs)]
+    arguments = ["diagnose", str(tmp_path)]
     as_module = subprocess.run(
         [sys.executable, "-m", "vg_keras", *arguments], capture_output=True, text=True, check=False
     )
@@ -212,3 +44,32 @@ def test_the_module_is_the_same_command_and_imports_no_tensorflow(logs):
 
     assert as_code.returncode == as_module.returncode == 1, as_code.stderr
     assert as_code.stdout == as_module.stdout != ""
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["--help"])
+
+    out = capsys.readouterr().out
+    assert "diagnose" in out
+    assert "show" in out
+
+
+@pytest.mark.parametrize("command", ["diagnose", "show"])
+def test_a_path_without_a_log_is_one_line(tmp_path, capsys, command):
+    status = main([command, str(tmp_path)])
+    out, err = capsys.readouterr()
+
+    assert (status, out) == (2, "")
+    assert err.startswith(
+        f"vg-keras: Expected a log directory of GradientMonitor. Received: {tmp_path}"
+    )
+    assert err.count("\n") == 1
+
+
+def test_a_reader_that_stops_reading_is_no_error(tmp_path):
+    write_log(tmp_path / "gradients", [record_of(0)])
+    command = f"{sys.executable} -m vg_keras show {tmp_path} --quantity gradients | true"
+    process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+
+    assert process.stderr == ""

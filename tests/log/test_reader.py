@@ -15,6 +15,7 @@ from small_models import CallAt, compiled, fit, mlp, regression_data
 
 from vg_keras import FormatVersionError, GradientMonitor, iter_records, read_run
 from vg_keras.log import format as log_format
+from vg_keras.log.reader import stored_at
 from vg_keras.record import Record, VariableDescription
 
 pytestmark = pytest.mark.usefixtures("graphs_as_traced")
@@ -366,3 +367,16 @@ def test_a_resumed_training_run_records_where_it_resumed(tmp_path):
 
     assert (steps_of(first.records), steps_of(second.records)) == ([0, 1, 2], [2, 3, 4])
     assert (first.resumed_from, second.resumed_from) == (None, 2)
+
+
+def test_one_record_of_each_training_run_is_found_without_parsing_the_others(tmp_path):
+    records = [record_of(step) for step in (0, 5, 9)]
+    write_log(tmp_path, records, training_of(id="first", began=1.0), name="tfevents.1")
+    write_log(tmp_path, records[:1], training_of(id="second", began=2.0), name="tfevents.2")
+
+    def found(step=None):
+        return [(stored.training.id, stored.step) for stored in stored_at(tmp_path, step)]
+
+    assert found() == [("first", 9), ("second", 0)]
+    assert found(8) == [("first", 5), ("second", 0)]
+    assert found(-1) == []

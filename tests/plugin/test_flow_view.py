@@ -8,9 +8,9 @@ import pytest
 from flow_logs import LAYERS, RECORDS, model, record_at, write, write_with_verdict
 from scripted_records import sketch_of, training_of
 
+from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.log.writer import RecordWriter
 from vg_keras.plugin.flow_view import Chosen, Window, flow
-from vg_keras.plugin.menu import MENU
 from vg_keras.plugin.open_logs import OpenLog
 from vg_keras.record import Record
 
@@ -24,7 +24,7 @@ def chosen(directory, key="a"):
 
 
 def flow_of(*directories, quantity="activation_gradients"):
-    found = flow([chosen(d, d.name) for d in directories], MENU[quantity], WHOLE)
+    found = flow([chosen(d, d.name) for d in directories], LAYER_QUANTITIES[quantity], WHOLE)
     return json.loads(json.dumps(found, allow_nan=False))
 
 

@@ -7,9 +7,9 @@ import pytest
 from flow_logs import record_at, training, write
 from scripted_records import sketch_of
 
+from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.plugin.flow_view import Chosen, Window
 from vg_keras.plugin.histogram_view import MAX_BINS, histogram
-from vg_keras.plugin.menu import MENU
 from vg_keras.plugin.open_logs import OpenLog
 from vg_keras.record import Record
 
@@ -19,7 +19,7 @@ def histogram_in(directory):
     log = OpenLog(str(directory))
     log.read_on(60)
     one = Chosen("", log, training())
-    return histogram(one, MENU["gradients"], "hidden_1/kernel", Window(0, None, 100))
+    return histogram(one, LAYER_QUANTITIES["gradients"], "hidden_1/kernel", Window(0, None, 100))
 
 
 def histogram_of(directory, *values):

@@ -98,6 +98,34 @@ def iter_records(
     return (record for _, record in found)
 
 
+def stored_at(path: str | Path, step: int | None = None) -> list[StoredRecord]:
+    """Returns one record of each training run of a log, which is not parsed yet.
+
+    Scanning a log for it is much faster than reading all records.
+
+    Args:
+        path: As in `read_run`.
+        step: Its step: the last recorded one that is not later. None for the last one of all.
+
+    Raises:
+        FileNotFoundError: If there is no event file at `path`.
+        FormatVersionError: If a newer version of vg_keras wrote the log.
+    """
+    follower = Follower(path)
+    follower.check_exists()
+    found = {
+        stored.training.id: stored
+        for stored in follower.poll_stored()
+        if step is None or stored.step <= step
+    }
+    # What ends a training run, as its verdict, may follow the record.
+    return [
+        dataclasses.replace(found[training.id], training=training)
+        for training in follower.trainings
+        if training.id in found
+    ]
+
+
 def follow(path: str | Path) -> Follower:
     """Returns a follower, which reads a log incrementally while it is being written.
 
@@ -262,6 +290,25 @@ def _event_files(path: str, storage: Storage, names: Iterable[str]) -> list[str]
 def read_training(paths: Sequence[str]) -> Training | None:
     """Returns the training run in some event files, or None if there is none."""
     return next(iter(_read_all(Follower(*paths), _Selection())), None)
+
+
+def logs_in(path: str) -> list[str]:
+    """Returns a path if it is a log, and all logs below it.
+
+    Args:
+        path: A log as in `read_run`, or a local directory that contains logs.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    others = [log for log in logs_below(path) if Path(log) != Path(path)]
+    try:
+        Follower(path).check_exists()
+    except FileNotFoundError:
+        if not others:
+            raise
+        return others
+    return [path, *others]
 
 
 def logs_below(path: str) -> list[str]:

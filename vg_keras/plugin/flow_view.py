@@ -12,17 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.layer_matching import matched
+from vg_keras.layer_quantities import LayerQuantity
 from vg_keras.log.chart_names import chart_names
-from vg_keras.plugin.menu import Entry
 from vg_keras.plugin.number_table import Columns
 from vg_keras.plugin.open_logs import OpenLog
 from vg_keras.record import ModelDescription, Training
 from vg_keras.rules.predicted_signal import PredictedSignal
 from vg_keras.rules.rule import hidden_layers
-
-_FEWEST_DECADES, _MOST_DECADES = 6, 12
-"""Width of the color scale. A narrower one would make small differences between healthy layers look
-large, a wider one large differences small."""
 
 NON_FINITE = "nonfinite"
 """Stands for a value that is not finite, in JSON."""
@@ -49,7 +45,7 @@ class Chosen:
         problems = len(self.training.verdict.diagnoses) if self.training.verdict else 0
         return f"{num_records}.{problems}.{int(self.log.is_complete)}"
 
-    def columns(self, entry: Entry, window: Window) -> Columns:
+    def columns(self, entry: LayerQuantity, window: Window) -> Columns:
         """Returns the values of a quantity in a part of the training run."""
         return self.log.columns(
             self.training, entry.name, window.first, window.stop, window.columns
@@ -71,7 +67,7 @@ class Window:
     columns: int
 
 
-def flow(chosen: Sequence[Chosen], entry: Entry, window: Window) -> dict[str, Any]:
+def flow(chosen: Sequence[Chosen], entry: LayerQuantity, window: Window) -> dict[str, Any]:
     """Returns one quantity of several training runs; `http_api.md` describes the content."""
     columns = [one.columns(entry, window) for one in chosen]
     names = [_names(one.training, entry) for one in chosen]
@@ -79,7 +75,7 @@ def flow(chosen: Sequence[Chosen], entry: Entry, window: Window) -> dict[str, An
     parts = zip(chosen, columns, names, depths, is_by_name, strict=True)
     return {
         "quantity": entry.as_dict(),
-        "range": _range([of.values for of in columns], entry),
+        "range": list(entry.axis(*(of.values for of in columns))),
         "num_depths": max((of[-1] + 1 for of in depths if of), default=0),
         "runs": [
             {
@@ -109,7 +105,7 @@ def _state(one: Chosen) -> dict[str, Any]:
     }
 
 
-def _names(training: Training, entry: Entry) -> list[str]:
+def _names(training: Training, entry: LayerQuantity) -> list[str]:
     names = chart_names(training.model)
     return [names[path] for path in entry.paths(training.model)]
 
@@ -119,7 +115,7 @@ def _without_position(name: str) -> str:
 
 
 def _layers(
-    training: Training, entry: Entry, names: Sequence[str], depths: Sequence[int]
+    training: Training, entry: LayerQuantity, names: Sequence[str], depths: Sequence[int]
 ) -> list[dict[str, Any]]:
     paths = entry.paths(training.model)
     return [
@@ -136,21 +132,9 @@ def _plain(row: NDArray[np.float64]) -> list[float | str | None]:
     ]
 
 
-def _range(values: Sequence[NDArray[np.float64]], entry: Entry) -> list[float]:
-    """Returns the ends of the color scale: log10 of magnitudes, or 0 and 1 for fractions."""
-    if entry.scale == "fraction":
-        return [0, 1]
-    all_values = np.concatenate([np.zeros(0), *(of.ravel() for of in values)])
-    sizes = all_values[np.isfinite(all_values) & (all_values > 0)]
-    if not len(sizes):
-        return [-_FEWEST_DECADES, 0]
-    low, high = math.floor(np.log10(sizes.min())), math.ceil(np.log10(sizes.max()))
-    low = max(low, high - _MOST_DECADES)
-    missing = max(_FEWEST_DECADES - (high - low), 0)
-    return [low - missing + missing // 2, high + missing // 2]
-
-
-def _prediction(training: Training, entry: Entry, columns: Columns) -> dict[str, Any] | None:
+def _prediction(
+    training: Training, entry: LayerQuantity, columns: Columns
+) -> dict[str, Any] | None:
     """Returns what theory predicts for the signal before the first step, or None.
 
     The prediction is a factor per layer of the L2 norm. It begins at the measured value of the last
@@ -183,7 +167,7 @@ def _widths(model: ModelDescription) -> list[int]:
     return [math.prod(size or 0 for size in shape) for shape in shapes]
 
 
-def _verdict(training: Training, entry: Entry) -> dict[str, Any] | None:
+def _verdict(training: Training, entry: LayerQuantity) -> dict[str, Any] | None:
     """Returns the verdict in the log, with the rows that each diagnosis concerns, or None."""
     if training.verdict is None:
         return None

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vg_keras.layer_quantities import LayerQuantity
 from vg_keras.plugin.flow_view import Chosen, Window
-from vg_keras.plugin.menu import Entry
 from vg_keras.sketch import buckets
 from vg_keras.sketch.histogram import magnitudes_of
 
@@ -19,7 +19,7 @@ _SMALLEST = 2.0**-149
 """The smallest positive float32, where the lowest bin begins that would otherwise begin at zero."""
 
 
-def histogram(one: Chosen, entry: Entry, path: str, window: Window) -> dict[str, Any]:
+def histogram(one: Chosen, entry: LayerQuantity, path: str, window: Window) -> dict[str, Any]:
     """Returns the histograms of a layer or variable; `http_api.md` describes the content."""
     columns = one.columns(entry, window)
     found = [

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vg_keras.layer_quantities import LAYER_QUANTITIES, LayerQuantity
 from vg_keras.log.numbers import Numbers
-from vg_keras.plugin.menu import MENU, Entry
 from vg_keras.record import ModelDescription
 
 MAX_BYTES = 64_000_000
@@ -86,7 +86,7 @@ class NumberTable:
     @property
     def quantities(self) -> list[str]:
         """The names of the quantities that were recorded, in the order of the menu."""
-        return [name for name in MENU if name in self._rows.values]
+        return [name for name in LAYER_QUANTITIES if name in self._rows.values]
 
     @property
     def num_bytes(self) -> int:
@@ -117,7 +117,7 @@ class NumberTable:
             stop: The step to stop before, or None for no end.
             most: Maximum number of columns.
         """
-        rows, shape = self._rows, (0, len(self._shown[MENU[name].of]))
+        rows, shape = self._rows, (0, len(self._shown[LAYER_QUANTITIES[name].of]))
         steps = np.array(rows.steps, np.int64)
         last_steps = np.array(rows.last_steps, np.int64)
         begin = int(np.searchsorted(last_steps, first))
@@ -138,7 +138,7 @@ class NumberTable:
 
     def _append(self, numbers: Numbers, place: Place) -> None:
         rows = self._rows
-        for name, entry in MENU.items():
+        for name, entry in LAYER_QUANTITIES.items():
             values = self._values(entry, numbers)
             if values is None and name not in rows.values:
                 continue
@@ -149,14 +149,14 @@ class NumberTable:
         rows.last_steps.append(numbers.step)
         rows.places.append(place)
 
-    def _values(self, entry: Entry, numbers: Numbers) -> NDArray[np.float64] | None:
+    def _values(self, entry: LayerQuantity, numbers: Numbers) -> NDArray[np.float64] | None:
         found = entry.read(numbers)
         return None if found is None else found[self._shown[entry.of]]
 
     def _merge_into_last(self, numbers: Numbers) -> None:
         self._rows.last_steps[-1] = numbers.step
         for name, kept in self._rows.values.items():
-            values = self._values(MENU[name], numbers)
+            values = self._values(LAYER_QUANTITIES[name], numbers)
             if values is not None and np.isinf(values).any():
                 kept[-1] = np.where(np.isinf(values), np.inf, kept[-1])
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES, LayerQuantity
 from vg_keras.log.format import FormatVersionError
 from vg_keras.log.storage import reason_of
 from vg_keras.plugin.flow_view import Chosen, Window, flow
 from vg_keras.plugin.histogram_view import histogram
 from vg_keras.plugin.log_directory import FoundRun, LogDirectory
-from vg_keras.plugin.menu import DEFAULT, MENU, Entry
 from vg_keras.plugin.open_logs import OpenLogs
 from vg_keras.record import Training
 
@@ -65,7 +65,7 @@ class Answers:
             "remote": self._directory.remote,
             "runs": [_described(run, training) for run in runs for training in run.trainings],
             "errors": [f"{run.name}: {run.error}" for run in runs if run.error],
-            "menu": [entry.as_dict() for entry in MENU.values()],
+            "menu": [entry.as_dict() for entry in LAYER_QUANTITIES.values()],
         }
 
     def flow(self, query: Query) -> dict[str, Any]:
@@ -134,13 +134,13 @@ def _described(run: FoundRun, training: Training) -> dict[str, Any]:
     }
 
 
-def _entry(query: Query) -> Entry:
+def _entry(query: Query) -> LayerQuantity:
     name = query.get("quantity", DEFAULT)
-    if name not in MENU:
+    if name not in LAYER_QUANTITIES:
         raise RefusedError(
-            f"`quantity` must be one of {', '.join(MENU)}. Received: quantity={name!r}."
+            f"`quantity` must be one of {', '.join(LAYER_QUANTITIES)}. Received: quantity={name!r}."
         )
-    return MENU[name]
+    return LAYER_QUANTITIES[name]
 
 
 def _window(query: Query) -> Window:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from vg_keras.log.reader import follow, logs_below
+from vg_keras.log.reader import follow, logs_in
 from vg_keras.record import Training
 from vg_keras.rules.examination import Examination
 from vg_keras.rules.rule import Rule
@@ -50,16 +49,7 @@ def examine_log(
         ValueError: If `ignore` names a rule that does not exist, or a log holds no training run.
     """
     ignore = tuple(ignore)
-    others = [log for log in logs_below(path) if Path(log) != Path(path)]
-    follower = follow(path)
-    try:
-        follower.check_exists()
-        logs = [path, *others]
-    except FileNotFoundError:
-        logs = others
-        if not logs:
-            raise
-    for log in logs:
+    for log in logs_in(path):
         yield from _examine(log, rules, ignore)
 
 

@@ -1,7 +1,12 @@
-"""The quantities that the tab shows, from the catalogue."""
+"""The quantities of the catalogue that have one number for each layer or variable.
+
+For what shows them side by side: the tab in TensorBoard and the command line. Imports neither
+TensorFlow nor Keras.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,13 +24,18 @@ Read = Callable[[Numbers], NDArray[np.float64] | None]
 NaN where nothing was recorded, infinite where a value is not finite."""
 
 
+_FEWEST_DECADES, _MOST_DECADES = 6, 12
+"""Width of an axis. A narrower one would make small differences between healthy layers look large,
+a wider one large differences small."""
+
+
 @dataclass(frozen=True)
-class Entry:
-    """A quantity in the menu.
+class LayerQuantity:
+    """A quantity with one number for each layer or variable.
 
     Args:
-        name: Its name in requests.
-        label: Its name on the page.
+        name: Its name.
+        label: Its name in words.
         of: Whether each variable or each layer has a value.
         unit: The unit of a value.
         scale: "log" for magnitudes of any size, "fraction" for values from 0 to 1.
@@ -45,8 +55,37 @@ class Entry:
         """Returns the paths that are shown: layers, or kernels if the model has any."""
         return model.outputs if self.of == "layers" else model.kernels or model.variables
 
+    def values(self, numbers: Numbers, model: ModelDescription) -> NDArray[np.float64] | None:
+        """Returns the values of `paths` in a record, float64 `[p]`, as `read` does of all."""
+        found = self.read(numbers)
+        if found is None or self.of == "layers":
+            return found
+        place = {path: number for number, path in enumerate(model.variables)}
+        return found[[place[path] for path in self.paths(model)]]
+
+    def axis(self, *values: NDArray[np.float64]) -> tuple[float, float]:
+        """Returns the ends of an axis for some values: log10 of magnitudes, or 0 and 1.
+
+        Values that are zero, missing or not finite are ignored. A magnitude below the axis has its
+        end.
+        """
+        if self.scale == "fraction":
+            return 0, 1
+        together = np.concatenate([np.zeros(0), *(of.ravel() for of in values)])
+        sizes = together[np.isfinite(together) & (together > 0)]
+        if not len(sizes):
+            return -_FEWEST_DECADES, 0
+        low, high = math.floor(np.log10(sizes.min())), math.ceil(np.log10(sizes.max()))
+        low = max(low, high - _MOST_DECADES)
+        missing = max(_FEWEST_DECADES - (high - low), 0)
+        return low - missing + missing // 2, high + missing // 2
+
+    def position(self, value: float) -> float:
+        """Returns the position of a value on an axis."""
+        return math.log10(value) if self.scale == "log" else value
+
     def as_dict(self) -> dict[str, Any]:
-        """Returns what the page needs to know."""
+        """Returns the description as JSON-serializable data."""
         return {
             "name": self.name,
             "label": self.label,
@@ -75,9 +114,9 @@ def _update_ratio(numbers: Numbers) -> NDArray[np.float64] | None:
     return np.where(is_bad, np.inf, ratios)
 
 
-def _entries() -> list[Entry]:
+def _entries() -> list[LayerQuantity]:
     found = [
-        Entry(
+        LayerQuantity(
             quantity.name,
             f"{quantity.name.replace('_', ' ')}, RMS",
             "layers" if quantity.of == "layers" else "variables",
@@ -88,9 +127,11 @@ def _entries() -> list[Entry]:
         )
         for quantity in SKETCHES
     ]
-    ratio = Entry("update_ratio", "update ratio", "variables", "1", "log", None, _update_ratio)
+    ratio = LayerQuantity(
+        "update_ratio", "update ratio", "variables", "1", "log", None, _update_ratio
+    )
     fractions = [
-        Entry(
+        LayerQuantity(
             quantity.name,
             f"{quantity.name.replace('_', ' ')}, fraction",
             "layers",
@@ -107,9 +148,8 @@ def _entries() -> list[Entry]:
     return [*found[: len(first)], ratio, *fractions, *found[len(first) :]]
 
 
-MENU = {entry.name: entry for entry in _entries()}
+LAYER_QUANTITIES = {entry.name: entry for entry in _entries()}
 """Every quantity that has a value for each layer or variable, the usual ones first."""
 
 DEFAULT = "activation_gradients"
-"""The quantity that is shown at first."""
 """The quantity that is shown at first."""

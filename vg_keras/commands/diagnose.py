@@ -1,0 +1,122 @@
+"""`vg-keras diagnose`: what is wrong with the training runs in a log."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from vg_keras.commands.output import FOUND, add_command, printable
+from vg_keras.rules.diagnosis import Diagnosis
+from vg_keras.rules.examine_log import Examined, examine_log
+
+SCHEMA = 1
+"""Version of the JSON that `--format json` prints."""
+
+
+def add(commands: Any) -> None:
+    """Adds the command to a parser."""
+    parser = add_command(
+        commands,
+        "diagnose",
+        "say what is wrong with the training runs in a log",
+        "Says what is wrong with the training runs in a log, in which layers, since which step, "
+        "and what to try.",
+    )
+    parser.epilog = (
+        "Exit status: 0 if no problem of the severity was found, 1 if one was, 2 if the log can't "
+        "be read."
+    )
+    parser.add_argument(
+        "--format",
+        choices=list(_FORMATS),
+        default="text",
+        help="text; json (with a versioned schema); or github: annotations of GitHub Actions",
+    )
+    parser.add_argument(
+        "--severity",
+        choices=["error", "warning"],
+        default="warning",
+        help="the lowest severity for which the exit status is 1 (default: warning)",
+    )
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="CODE[:PATTERN]",
+        help="silence a rule, everywhere (VG201) or for some layers ('VG201:encoder/*'); may be "
+        "repeated",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the verdicts and returns the exit status."""
+    found = list(examine_log(arguments.log_dir, ignore=arguments.ignore))
+    print(_FORMATS[arguments.format](found))
+    severities = {"error"} if arguments.severity == "error" else {"error", "warning"}
+    diagnoses = (diagnosis for one in found for diagnosis in one.verdict.diagnoses)
+    return FOUND if any(diagnosis.severity in severities for diagnosis in diagnoses) else 0
+
+
+def _text(found: Iterable[Examined]) -> str:
+    blocks = []
+    for one in found:
+        lines = [f"{one.log}, {one.training.id}, model {one.training.model.name!r}:"]
+        lines.append(f"{one.verdict.headline[0].upper()}{one.verdict.headline[1:]}")
+        for diagnosis in one.verdict.diagnoses:
+            lines += [str(_plain(diagnosis)), f"  More: {diagnosis.page}"]
+        lines += [str(not_applied) for not_applied in one.verdict.not_applied]
+        lines += [f"Damaged: {sentence}" for sentence in one.damage]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _json(found: Iterable[Examined]) -> str:
+    trainings = [
+        {
+            "log": one.log,
+            "training": one.training.id,
+            "model": one.training.model.name,
+            "damage": list(one.damage),
+            **one.verdict.as_dict(),
+        }
+        for one in found
+    ]
+    return json.dumps({"schema": SCHEMA, "trainings": trainings}, indent=2)
+
+
+def _github(found: Iterable[Examined]) -> str:
+    """Returns workflow commands, which GitHub Actions shows as annotations."""
+    lines = []
+    for one in found:
+        lines += [_annotation(one.log, diagnosis) for diagnosis in one.verdict.diagnoses]
+        lines += [f"::warning::{_escaped(f'Damaged: {sentence}')}" for sentence in one.damage]
+    return "\n".join(lines)
+
+
+def _plain(diagnosis: Diagnosis) -> Diagnosis:
+    """Returns a diagnosis in which names of layers can't break lines or control a terminal."""
+    return dataclasses.replace(
+        diagnosis, message=printable(diagnosis.message), cause=printable(diagnosis.cause)
+    )
+
+
+def _annotation(log: str, diagnosis: Diagnosis) -> str:
+    title = _escaped(f"{diagnosis.code} {diagnosis.name} in {log}")
+    title = title.replace(":", "%3A").replace(",", "%2C")
+    return f"::{diagnosis.severity} title={title}::{_escaped(str(diagnosis))}"
+
+
+def _escaped(text: str) -> str:
+    """Returns a text as a workflow command takes it, which ends at a line break."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+_FORMATS: dict[str, Callable[[Iterable[Examined]], str]] = {
+    "text": _text,
+    "json": _json,
+    "github": _github,
+}
