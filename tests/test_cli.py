@@ -51,8 +51,7 @@ def test_help_names_every_command(capsys):
         main(["--help"])
 
     out = capsys.readouterr().out
-    assert "diagnose" in out
-    assert "show" in out
+    assert all(command in out for command in ("diagnose", "show", "demo"))
 
 
 @pytest.mark.parametrize("command", ["diagnose", "show"])

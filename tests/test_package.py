@@ -226,6 +226,17 @@ def test_the_command_works_without_tensorflow(without_tensorflow, tmp_path):
     assert "VG301 non-finite, step 5" in process.stdout
 
 
+def test_the_demo_says_what_it_needs_without_tensorflow(without_tensorflow, tmp_path):
+    command = Path(without_tensorflow).with_name("vg-keras")
+    process = subprocess.run(
+        [command, "demo"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert process.returncode == 2
+    assert process.stderr.startswith("vg-keras: `vg_keras.GradientMonitor` needs Keras and Tensor")
+    assert process.stderr.count("\n") == 1
+
+
 def test_no_readme_link_is_relative_on_a_package_index(wheel):
     text = zipfile.ZipFile(wheel).read(f"{info_of(wheel)}METADATA").decode()
     _, _, readme = text.partition("\n\n")

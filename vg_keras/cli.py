@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 import vg_keras
-from vg_keras.commands import diagnose, show
+from vg_keras.commands import demo, diagnose, show
 from vg_keras.commands.output import FAILED
 
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads the output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         print(f"vg-keras: {error}", file=sys.stderr)
         return FAILED
     return status
@@ -43,6 +43,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=vg_keras.__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (diagnose, show):
+    for command in (diagnose, show, demo):
         command.add(commands)
     return parser
