@@ -114,7 +114,7 @@ def _update_ratio(numbers: Numbers) -> NDArray[np.float64] | None:
     return np.where(is_bad, np.inf, ratios)
 
 
-def _entries() -> list[LayerQuantity]:
+def _quantities() -> list[LayerQuantity]:
     found = [
         LayerQuantity(
             quantity.name,
@@ -144,11 +144,11 @@ def _entries() -> list[LayerQuantity]:
         if quantity.of == "layers" and quantity.unit == "1"
     ]
     first = ("activation_gradients", "gradients", "activations")
-    found.sort(key=lambda entry: (entry.name not in first, *map(entry.name.__ne__, first)))
+    found.sort(key=lambda quantity: (quantity.name not in first, *map(quantity.name.__ne__, first)))
     return [*found[: len(first)], ratio, *fractions, *found[len(first) :]]
 
 
-LAYER_QUANTITIES = {entry.name: entry for entry in _entries()}
+LAYER_QUANTITIES = {quantity.name: quantity for quantity in _quantities()}
 """Every quantity that has a value for each layer or variable, the usual ones first."""
 
 DEFAULT = "activation_gradients"

@@ -45,10 +45,10 @@ class Chosen:
         problems = len(self.training.verdict.diagnoses) if self.training.verdict else 0
         return f"{num_records}.{problems}.{int(self.log.is_complete)}"
 
-    def columns(self, entry: LayerQuantity, window: Window) -> Columns:
+    def columns(self, quantity: LayerQuantity, window: Window) -> Columns:
         """Returns the values of a quantity in a part of the training run."""
         return self.log.columns(
-            self.training, entry.name, window.first, window.stop, window.columns
+            self.training, quantity.name, window.first, window.stop, window.columns
         )
 
 
@@ -67,26 +67,26 @@ class Window:
     columns: int
 
 
-def flow(chosen: Sequence[Chosen], entry: LayerQuantity, window: Window) -> dict[str, Any]:
+def flow(chosen: Sequence[Chosen], quantity: LayerQuantity, window: Window) -> dict[str, Any]:
     """Returns one quantity of several training runs; `http_api.md` describes the content."""
-    columns = [one.columns(entry, window) for one in chosen]
-    names = [_names(one.training, entry) for one in chosen]
+    columns = [one.columns(quantity, window) for one in chosen]
+    names = [_names(one.training, quantity) for one in chosen]
     depths, is_by_name = matched([[_without_position(name) for name in of] for of in names])
     parts = zip(chosen, columns, names, depths, is_by_name, strict=True)
     return {
-        "quantity": entry.as_dict(),
-        "range": list(entry.axis(*(of.values for of in columns))),
+        "quantity": quantity.as_dict(),
+        "range": list(quantity.axis(*(of.values for of in columns))),
         "num_depths": max((of[-1] + 1 for of in depths if of), default=0),
         "runs": [
             {
                 **_state(one),
                 "is_matched_by_name": by_name,
-                "layers": _layers(one.training, entry, of_names, of_depths),
+                "layers": _layers(one.training, quantity, of_names, of_depths),
                 "steps": of.steps.tolist(),
                 "last_steps": of.last_steps.tolist(),
                 "values": [_plain(row) for row in of.values.T],
-                "prediction": _prediction(one.training, entry, of),
-                "verdict": _verdict(one.training, entry),
+                "prediction": _prediction(one.training, quantity, of),
+                "verdict": _verdict(one.training, quantity),
             }
             for one, of, of_names, of_depths, by_name in parts
         ],
@@ -105,9 +105,9 @@ def _state(one: Chosen) -> dict[str, Any]:
     }
 
 
-def _names(training: Training, entry: LayerQuantity) -> list[str]:
+def _names(training: Training, quantity: LayerQuantity) -> list[str]:
     names = chart_names(training.model)
-    return [names[path] for path in entry.paths(training.model)]
+    return [names[path] for path in quantity.paths(training.model)]
 
 
 def _without_position(name: str) -> str:
@@ -115,9 +115,9 @@ def _without_position(name: str) -> str:
 
 
 def _layers(
-    training: Training, entry: LayerQuantity, names: Sequence[str], depths: Sequence[int]
+    training: Training, quantity: LayerQuantity, names: Sequence[str], depths: Sequence[int]
 ) -> list[dict[str, Any]]:
-    paths = entry.paths(training.model)
+    paths = quantity.paths(training.model)
     return [
         {"path": path, "name": name, "depth": depth}
         for path, name, depth in zip(paths, names, depths, strict=True)
@@ -133,7 +133,7 @@ def _plain(row: NDArray[np.float64]) -> list[float | str | None]:
 
 
 def _prediction(
-    training: Training, entry: LayerQuantity, columns: Columns
+    training: Training, quantity: LayerQuantity, columns: Columns
 ) -> dict[str, Any] | None:
     """Returns what theory predicts for the signal before the first step, or None.
 
@@ -141,7 +141,7 @@ def _prediction(
     hidden layer.
     """
     model = training.model
-    if entry.name != "activation_gradients" or not len(columns.steps):
+    if quantity.name != "activation_gradients" or not len(columns.steps):
         return None
     rows = [model.outputs.index(path) for path in hidden_layers(model)]
     signal = PredictedSignal.of(model, hidden_layers(model)) if len(rows) > 1 else None
@@ -167,14 +167,14 @@ def _widths(model: ModelDescription) -> list[int]:
     return [math.prod(size or 0 for size in shape) for shape in shapes]
 
 
-def _verdict(training: Training, entry: LayerQuantity) -> dict[str, Any] | None:
+def _verdict(training: Training, quantity: LayerQuantity) -> dict[str, Any] | None:
     """Returns the verdict in the log, with the rows that each diagnosis concerns, or None."""
     if training.verdict is None:
         return None
     owner = {
         variable.path: layer.path for layer in training.model.layers for variable in layer.variables
     }
-    paths = entry.paths(training.model)
+    paths = quantity.paths(training.model)
     found = training.verdict.as_dict()
     for diagnosis in found["diagnoses"]:
         concerned = {owner.get(path, path) for path in diagnosis["paths"]}

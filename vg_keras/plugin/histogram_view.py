@@ -19,14 +19,14 @@ _SMALLEST = 2.0**-149
 """The smallest positive float32, where the lowest bin begins that would otherwise begin at zero."""
 
 
-def histogram(one: Chosen, entry: LayerQuantity, path: str, window: Window) -> dict[str, Any]:
+def histogram(one: Chosen, quantity: LayerQuantity, path: str, window: Window) -> dict[str, Any]:
     """Returns the histograms of a layer or variable; `http_api.md` describes the content."""
-    columns = one.columns(entry, window)
+    columns = one.columns(quantity, window)
     found = [
-        (step, getattr(record, str(entry.sketch))[path])
+        (step, getattr(record, str(quantity.sketch))[path])
         for step, place in zip(columns.steps.tolist(), columns.places, strict=True)
         if (record := one.log.record(one.training, place)) is not None
-        and path in getattr(record, str(entry.sketch))
+        and path in getattr(record, str(quantity.sketch))
     ]
     sketches = [sketch for _, sketch in found]
     sizes = np.array([max(sketch.count, 1) for sketch in sketches], np.float64)

@@ -138,20 +138,20 @@ class NumberTable:
 
     def _append(self, numbers: Numbers, place: Place) -> None:
         rows = self._rows
-        for name, entry in LAYER_QUANTITIES.items():
-            values = self._values(entry, numbers)
+        for name, quantity in LAYER_QUANTITIES.items():
+            values = self._values(quantity, numbers)
             if values is None and name not in rows.values:
                 continue
-            nothing = np.full(len(self._shown[entry.of]), np.nan)
+            nothing = np.full(len(self._shown[quantity.of]), np.nan)
             earlier = rows.values.setdefault(name, [nothing] * len(rows.steps))
             earlier.append(nothing if values is None else values)
         rows.steps.append(numbers.step)
         rows.last_steps.append(numbers.step)
         rows.places.append(place)
 
-    def _values(self, entry: LayerQuantity, numbers: Numbers) -> NDArray[np.float64] | None:
-        found = entry.read(numbers)
-        return None if found is None else found[self._shown[entry.of]]
+    def _values(self, quantity: LayerQuantity, numbers: Numbers) -> NDArray[np.float64] | None:
+        found = quantity.read(numbers)
+        return None if found is None else found[self._shown[quantity.of]]
 
     def _merge_into_last(self, numbers: Numbers) -> None:
         self._rows.last_steps[-1] = numbers.step

@@ -65,7 +65,7 @@ class Answers:
             "remote": self._directory.remote,
             "runs": [_described(run, training) for run in runs for training in run.trainings],
             "errors": [f"{run.name}: {run.error}" for run in runs if run.error],
-            "menu": [entry.as_dict() for entry in LAYER_QUANTITIES.values()],
+            "menu": [quantity.as_dict() for quantity in LAYER_QUANTITIES.values()],
         }
 
     def flow(self, query: Query) -> dict[str, Any]:
@@ -79,13 +79,13 @@ class Answers:
             raise RefusedError(
                 f"`key` must be given 1 to {MAX_RUNS} times. Received: {len(keys)} keys."
             )
-        entry, window = _entry(query), _window(query)
+        quantity, window = _quantity(query), _window(query)
         runs = self._directory.runs()
         chosen = [self._chosen(key, runs, SECONDS / len(keys)) for key in keys]
         tag = "-".join(one.tag for one in chosen)
         if tag == query.get("tag"):
             return {"tag": tag, "is_unchanged": True}
-        return {"tag": tag, "is_unchanged": False, **flow(chosen, entry, window)}
+        return {"tag": tag, "is_unchanged": False, **flow(chosen, quantity, window)}
 
     def histogram(self, query: Query) -> dict[str, Any]:
         """Returns the histograms of one layer or variable of a training run.
@@ -93,16 +93,16 @@ class Answers:
         Raises:
             RefusedError: If a parameter is invalid.
         """
-        entry, window = _entry(query), _window(query)
+        quantity, window = _quantity(query), _window(query)
         one = self._chosen(query.get("key", ""), self._directory.runs(), SECONDS)
         path = query.get("path", "")
-        if path not in entry.paths(one.training.model):
+        if path not in quantity.paths(one.training.model):
             raise RefusedError(
                 f"`path` must be the path of a layer or a variable. Received: path={path!r}.", 404
             )
-        if entry.sketch is None:
-            raise RefusedError(f"There are no histograms of {entry.label}.", 404)
-        return histogram(one, entry, path, window)
+        if quantity.sketch is None:
+            raise RefusedError(f"There are no histograms of {quantity.label}.", 404)
+        return histogram(one, quantity, path, window)
 
     def _chosen(self, key: str, runs: Mapping[str, FoundRun], seconds: float) -> Chosen:
         name, _, training_id = key.rpartition(":")
@@ -134,7 +134,7 @@ def _described(run: FoundRun, training: Training) -> dict[str, Any]:
     }
 
 
-def _entry(query: Query) -> LayerQuantity:
+def _quantity(query: Query) -> LayerQuantity:
     name = query.get("quantity", DEFAULT)
     if name not in LAYER_QUANTITIES:
         raise RefusedError(
