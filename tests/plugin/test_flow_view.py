@@ -5,7 +5,7 @@ import json
 import math
 
 import pytest
-from flow_logs import LAYERS, RECORDS, model, record_at, write, write_with_verdict
+from flow_logs import LAYERS, RECORDS, VERDICT, model, record_at, write, write_with_verdict
 from scripted_records import sketch_of, training_of
 
 from vg_keras.layer_quantities import LAYER_QUANTITIES
@@ -160,3 +160,13 @@ def test_the_tag_changes_when_more_is_read(tmp_path):
     one.log.read_on(10)
 
     assert one.tag != before
+
+
+def test_the_tag_changes_with_the_verdict(tmp_path):
+    earlier = dataclasses.replace(VERDICT, num_records=1, last_step=0)
+    writer = write_with_verdict(tmp_path, verdict=earlier)
+    before = chosen(tmp_path).tag
+    writer.finish((), 4, VERDICT)
+    writer.close()
+
+    assert chosen(tmp_path).tag != before

@@ -41,9 +41,10 @@ class Chosen:
     @property
     def tag(self) -> str:
         """A text that changes when more has been read."""
+        verdict = self.training.verdict
+        of_verdict = (len(verdict.diagnoses), verdict.num_records) if verdict else (0, 0)
         num_records = self.log.table(self.training).num_records
-        problems = len(self.training.verdict.diagnoses) if self.training.verdict else 0
-        return f"{num_records}.{problems}.{int(self.log.is_complete)}"
+        return ".".join(map(str, (num_records, *of_verdict, int(self.log.is_complete))))
 
     def columns(self, quantity: LayerQuantity, window: Window) -> Columns:
         """Returns the values of a quantity in a part of the training run."""
