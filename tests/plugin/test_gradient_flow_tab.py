@@ -313,6 +313,26 @@ def test_runs_can_be_added_and_removed(open_tab):
     assert tab.text("article h2").startswith("first")
 
 
+def test_nonsense_in_the_address_does_no_harm(open_tab):
+    state = {"quantity": "foo", "step": "abc", "depth": 999, "first": 50, "stop": 3}
+    tab = open_tab("states/gradients", **state)
+    tab.wait_for(".readout", "01_hidden_1, step 20: ")
+
+    assert tab.frame.get_by_label("Quantity").input_value() == "activation_gradients"
+    assert tab.frame.get_by_role("button", name="All steps").is_hidden()
+
+
+def test_no_run_at_all_may_be_chosen(open_tab):
+    tab = open_tab("states/gradients")
+    tab.frame.locator("details.runs summary").click()
+    tab.frame.locator("details.runs label", has_text="states").click()
+    tab.wait_for(".message", "Choose a run above.")
+    tab.page.wait_for_timeout(6000)  # after it has looked for new runs
+
+    assert tab.frame.locator("article").count() == 0
+    assert tab.text("details.runs summary").startswith("Runs: 0 of ")
+
+
 def test_layers_of_other_names_are_matched_by_position_and_it_is_said(open_tab):
     tab = open_tab("first/gradients", "second/gradients")
     tab.wait_for(".notes", "Some layers of second have other names")

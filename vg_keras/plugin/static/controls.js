@@ -4,6 +4,9 @@ import {GRADIENT, NON_FINITE, ZERO, css} from './colors.js';
 import {element} from './dom.js';
 import * as format from './format.js';
 
+/** Runs that the server compares at a time. */
+export const MOST_RUNS = 8;
+
 export class Controls {
   /** @param on `quantity(name)`, `runs(keys)`, `step(column)`, `zoomOut()`, `play()`. */
   constructor(on) {
@@ -25,12 +28,21 @@ export class Controls {
       hidden: true,
       onclick: on.zoomOut,
     });
+    this.dropdown = element('details', {className: 'runs'}, this.summary, this.list);
+    this.dropdown.onkeydown = (event) => {
+      if (event.key !== 'Escape') return;
+      this.dropdown.open = false;
+      this.summary.focus();
+    };
+    document.addEventListener('click', (event) => {
+      if (!this.dropdown.contains(event.target)) this.dropdown.open = false;
+    });
     this.legend = element('div', {className: 'legend'});
     this.element = element(
       'header',
       {},
       element('label', {}, 'Quantity ', this.quantity),
-      element('details', {className: 'runs'}, this.summary, this.list),
+      this.dropdown,
       element('span', {className: 'steps'}, this.playButton, this.slider, this.stepText, this.zoomOut),
       this.legend,
     );
@@ -53,25 +65,33 @@ export class Controls {
   showRuns(runs, keys, colors) {
     if (isSame(this.list, [runs, keys, colors])) return;
     this.summary.textContent = `Runs: ${keys.length} of ${runs.length}`;
+    const boxes = () => [...this.list.querySelectorAll('input')];
+    const focused = boxes().indexOf(document.activeElement);
+    const isFull = keys.length >= MOST_RUNS;
     this.list.replaceChildren(
       ...runs.map((run) => {
         const place = keys.indexOf(run.key);
-        const box = element('input', {type: 'checkbox', checked: place >= 0});
+        const disabled = isFull && place < 0;
+        const box = element('input', {type: 'checkbox', checked: place >= 0, disabled});
         box.onchange = () =>
           this.on.runs(box.checked ? [...keys, run.key] : keys.filter((key) => key !== run.key));
         const style = {background: place < 0 ? 'transparent' : colors[place]};
         const swatch = element('span', {className: 'swatch', style});
         return element('li', {}, element('label', {}, box, swatch, this.title(run, runs)));
       }),
+      ...(isFull ? [element('li', {textContent: `At most ${MOST_RUNS} runs at a time.`})] : []),
     );
+    boxes()[focused]?.focus();
   }
 
   /** Returns the name of a training run: that of its run, and when it began if there are several. */
   title(run, runs) {
     const common = commonDirectory(runs.map((other) => other.run));
     const name = run.run.slice(common.length).replace(/\/gradients$/, '') || run.run;
-    if (runs.filter((other) => other.run === run.run).length < 2) return name;
-    return `${name}, begun ${new Date(1000 * run.began).toLocaleString()}`;
+    const fits = runs.filter((other) => other.run === run.run);
+    if (fits.length < 2) return name;
+    const number = fits.findIndex((other) => other.key === run.key) + 1;
+    return `${name}, training run ${number} of ${new Date(1000 * run.began).toLocaleString()}`;
   }
 
   showView(view, state) {

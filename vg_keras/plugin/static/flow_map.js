@@ -100,8 +100,8 @@ export class FlowMap {
 
   selected(chart) {
     const {left, width} = chart.select;
-    if (width < 4) return;
     const last = this.run.steps.length - 1;
+    if (width < 4 || last < 0) return;
     const column = (place) => Math.min(Math.max(Math.round(chart.posToVal(place, 'x')), 0), last);
     this.on.zoom(this.run.steps[column(left)], this.run.last_steps[column(left + width)]);
   }

@@ -4,7 +4,7 @@
 // `profile.js` and `histograms.js` draw. What a view is shared by is in `State`, and so in the address.
 
 import {runColor} from './colors.js';
-import {Controls} from './controls.js';
+import {Controls, MOST_RUNS} from './controls.js';
 import {element} from './dom.js';
 import {FlowMap} from './flow_map.js';
 import {Histograms} from './histograms.js';
@@ -54,7 +54,7 @@ class Page {
     }
     const aside = element(
       'aside',
-      {},
+      {hidden: true},
       element('h2', {textContent: 'Profile: magnitude by depth'}),
       this.profileElement,
       this.notes,
@@ -78,6 +78,8 @@ class Page {
       if (!this.runs.length) this.runs = found.runs;
       this.say([...found.errors, ...found.remote.map(remoteMessage)].join(' '));
       this.choose();
+      const known = found.menu.some((entry) => entry.name === this.state.quantity);
+      if (!known) this.state.quantity = found.menu[0].name;
       this.controls.showMenu(found.menu, this.state, this.view);
       this.controls.showRuns(this.runs, this.state.keys, this.colors());
       if (!this.runs.length && !this.message.textContent) this.say(NOTHING);
@@ -91,11 +93,12 @@ class Page {
   /** Keeps the chosen runs that exist; at first, chooses those that other tabs show. */
   choose() {
     const known = new Set(this.runs.map((run) => run.key));
-    const keys = this.state.keys.filter((key) => known.has(key));
-    if (keys.length || !this.runs.length) {
+    const keys = this.state.keys.filter((key) => known.has(key)).slice(0, MOST_RUNS);
+    if (keys.length || !this.runs.length || this.hasChosen) {
       this.state.keys = keys;
       return;
     }
+    this.hasChosen = true;
     const off = this.tensorboard.runsSwitchedOff();
     const latest = new Map(this.runs.map((run) => [run.run, run.key]));
     const shown = [...latest].filter(([name]) => !off.has(name)).map(([, key]) => key);
@@ -110,6 +113,7 @@ class Page {
     if (!keys.length) {
       this.view = null;
       this.draw();
+      if (this.runs.length) this.say('Choose a run above.');
       return;
     }
     const parameters = {key: keys, quantity, first, stop, columns: FlowMap.columns(this.panelWidth())};
@@ -118,6 +122,7 @@ class Page {
     try {
       const view = await fetchFlow({...parameters, tag}, request.signal);
       if (request.signal.aborted) return;
+      this.hasChosen = true;
       if (!view.is_unchanged) {
         [this.view, this.asked] = [view, asked];
         this.draw();
@@ -130,6 +135,7 @@ class Page {
 
   change(changes) {
     Object.assign(this.state, changes);
+    this.say('');
     this.state.write();
     this.controls.showRuns(this.runs, this.state.keys, this.colors());
     this.load(true);
@@ -210,14 +216,14 @@ class Page {
   writeNotes() {
     const {view} = this;
     const note = (text) => this.notes.append(element('p', {textContent: text}));
-    view.runs.forEach((run, i) => {
-      if (run.prediction) note(`Dashed: ${run.prediction.text}.`);
-      if (!run.is_matched_by_name) {
-        const title = this.panels.get(run.key).title;
-        note(`Some layers of ${title} have other names than those of the run with the most layers ` +
-          'and are matched by position.');
-      }
-    });
+    const texts = view.runs.filter((run) => run.prediction).map((run) => run.prediction.text);
+    new Set(texts).forEach((text) => note(`Dashed: ${text}.`));
+    const others = view.runs.filter((run) => !run.is_matched_by_name);
+    const titles = others.map((run) => this.panels.get(run.key).title).join(', ');
+    if (titles) {
+      note(`Some layers of ${titles} have other names than those of the run with the most layers and ` +
+        'are matched by position.');
+    }
     if (view.quantity.scale === 'log') note('A value that is exactly 0 or not finite has no point.');
   }
 
@@ -270,7 +276,9 @@ class Page {
   key(event) {
     const run = this.view?.runs[0];
     if (!run || event.target.closest('select, input, details')) return;
-    if (event.key === 'Escape' && this.state.first !== null) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own
+    const isZoomed = this.state.first !== null || this.state.stop !== null;
+    if (event.key === 'Escape' && isZoomed) {
       this.change({first: null, stop: null});
     }
     const move = moveOf(event.key, run.steps.length);

@@ -108,7 +108,7 @@ export class RunPanel {
     const value = values[row][column];
     const isMerged = value === 'nonfinite' && last_steps[column] > steps[column];
     const when = isMerged ? format.steps(steps[column], last_steps[column]) : format.steps(steps[column], steps[column]);
-    const unit = typeof value === 'number' && this.view.quantity.unit !== '1' ? ` ${this.view.quantity.unit}` : '';
+    const unit = typeof value === 'number' && value !== 0 && this.view.quantity.unit !== '1' ? ` ${this.view.quantity.unit}` : '';
     return `${layer.name}${path}, ${when}: ${format.value(value)}${unit}`;
   }
 

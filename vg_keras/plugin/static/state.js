@@ -9,6 +9,7 @@ export class State {
     this.quantity = tensorboard.read('quantity') || 'activation_gradients';
     this.first = natural(tensorboard.read('first'));
     this.stop = natural(tensorboard.read('stop'));
+    if (this.stop !== null && this.stop <= (this.first ?? 0)) this.first = this.stop = null;
     this.depth = natural(tensorboard.read('depth')) ?? 0;
     this.step = natural(tensorboard.read('step'));
     this.writeSoon = debounced(() => this.write(), 300);
