@@ -101,7 +101,10 @@ export class FlowMap {
   selected(chart) {
     const {left, width} = chart.select;
     const last = this.run.steps.length - 1;
-    if (width < 4 || last < 0) return;
+    if (width < 4 || last < 0) {
+      if (width) chart.setSelect({left: 0, top: 0, width: 0, height: 0}, false);
+      return;
+    }
     const column = (place) => Math.min(Math.max(Math.round(chart.posToVal(place, 'x')), 0), last);
     this.on.zoom(this.run.steps[column(left)], this.run.last_steps[column(left + width)]);
   }

@@ -32,7 +32,9 @@ export class Histograms {
     const found = await Promise.all(asked);
     if (view !== this.view || depth !== this.depth) return; // the pointer has moved on
     const edges = found.flatMap((each) => each?.edges ?? []);
-    const range = [Math.min(...edges), Math.max(...edges)];
+    // From a whole power of ten to another, so that the axis has numbers.
+    const low = Math.floor(Math.min(...edges));
+    const range = [low, Math.max(Math.ceil(Math.max(...edges)), low + 2)];
     panels.forEach((panel, i) => panel.showHistogram(layers[i], found[i], range, size));
   }
 

@@ -26,13 +26,14 @@ class Page {
     this.tensorboard = new TensorBoard(() => this.lookForRuns(), () => this.themed());
     this.state = new State(this.tensorboard);
     this.runs = [];
+    this.names = []; // all runs that TensorBoard has ever listed
     this.view = null;
     this.panels = new Map();
     this.request = null;
     this.controls = new Controls({
       quantity: (name) => this.change({quantity: name, first: null, stop: null}),
       runs: (keys) => this.change({keys}),
-      step: (column) => this.point(this.state.depth, this.view.runs[0], column),
+      step: (column) => this.view && this.point(this.state.depth, this.view.runs[0], column),
       zoomOut: () => this.change({first: null, stop: null}),
       play: () => this.play(),
     });
@@ -74,8 +75,10 @@ class Page {
   async lookForRuns() {
     try {
       const [found, names] = await Promise.all([fetchRuns(), this.tensorboard.runs()]);
-      this.runs = found.runs.filter((run) => names === null || !names.length || names.includes(run.run));
-      if (!this.runs.length) this.runs = found.runs;
+      // TensorBoard lists a new run late, and one that it no longer lists was removed.
+      const gone = new Set(this.names.filter((name) => !names?.includes(name)));
+      this.names = [...new Set([...this.names, ...(names ?? [])])];
+      this.runs = found.runs.filter((run) => names === null || !gone.has(run.run));
       this.say([...found.errors, ...found.remote.map(remoteMessage)].join(' '));
       this.choose();
       const known = found.menu.some((entry) => entry.name === this.state.quantity);
@@ -107,10 +110,9 @@ class Page {
 
   /** Asks for the view that the state describes, until the logs are read to their ends. */
   async load(isNew = false) {
-    this.request?.abort();
-    const request = (this.request = new AbortController());
     const {keys, quantity, first, stop} = this.state;
     if (!keys.length) {
+      this.request?.abort();
       this.view = null;
       this.draw();
       if (this.runs.length) this.say('Choose a run above.');
@@ -118,10 +120,15 @@ class Page {
     }
     const parameters = {key: keys, quantity, first, stop, columns: FlowMap.columns(this.panelWidth())};
     const asked = JSON.stringify(parameters);
+    if (this.request?.asked === asked) return; // it is on its way
+    this.request?.abort();
+    const request = (this.request = new AbortController());
+    request.asked = asked;
     const tag = !isNew && asked === this.asked ? this.view?.tag : null;
     try {
       const view = await fetchFlow({...parameters, tag}, request.signal);
       if (request.signal.aborted) return;
+      request.asked = null;
       this.hasChosen = true;
       if (!view.is_unchanged) {
         [this.view, this.asked] = [view, asked];
@@ -129,7 +136,9 @@ class Page {
       }
       if (this.view.runs.some((run) => !run.is_complete)) this.load();
     } catch (error) {
-      if (!request.signal.aborted) this.say(error.message);
+      if (request.signal.aborted) return;
+      request.asked = null;
+      this.say(error.message);
     }
   }
 
@@ -224,7 +233,7 @@ class Page {
       note(`Some layers of ${titles} have other names than those of the run with the most layers and ` +
         'are matched by position.');
     }
-    if (view.quantity.scale === 'log') note('A value that is exactly 0 or not finite has no point.');
+    if (view.quantity.scale === 'log') note('Exact zeros and what is not finite have no point. What lies beyond the scale is at its edge.');
   }
 
   // The pointer: a depth and a step, the same in all charts

@@ -107,7 +107,8 @@ export class Profile {
 /** Returns the position of a value, or null for a gap. */
 function place(value, view) {
   if (typeof value !== 'number' || (value === 0 && view.quantity.scale === 'log')) return null;
-  return position(value, view);
+  const [low, high] = view.range;
+  return Math.min(Math.max(position(value, view), low), high);
 }
 
 const whole = (exponent) => (Number.isInteger(exponent) ? format.power(exponent) : '');

@@ -97,8 +97,11 @@ export class RunPanel {
   point(depth, column) {
     const row = this.run.layers.findIndex((layer) => layer.depth === depth);
     this.map.moveTo(depth, column);
+    const nothing = this.run.layers.length
+      ? 'This model has no layer here.'
+      : 'This quantity was not recorded. Choose another one above.';
     this.readout.textContent =
-      row < 0 ? 'This model has no layer here.' : this.words(this.run.layers[row], row, column);
+      row < 0 ? nothing : this.words(this.run.layers[row], row, column);
   }
 
   words(layer, row, column) {
@@ -119,7 +122,7 @@ export class RunPanel {
 
   /** Shows a histogram on an axis from `low` to `high`; nothing if there is none. */
   showHistogram(layer, found, [low, high], {width}) {
-    this.histogramTitle.textContent = layer
+    this.histogramTitle.textContent = layer && found
       ? `Histogram of ${layer.name}, darker where there are more elements`
       : '';
     this.histogram.show(found, [low, high], {width, height: HISTOGRAM_HEIGHT});
