@@ -1,7 +1,7 @@
 """The command `vg-keras`, also `python -m vg_keras`.
 
-Needs neither TensorFlow nor Keras. Each command has a file of its own in `commands/`; this one
-reads the arguments and reports what can't be done.
+Each command has a file of its own in `commands/`; this one reads the arguments and reports what
+can't be done. Only `demo` needs TensorFlow and Keras.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A step that is recorded runs in a second train function, traced from the same Python code while the
 methods of the model and its optimizers are wrapped. Every other step runs the model's own.
 
-LayerQuantity points, one for each way to run a step:
+Entry points, one for each way to run a step:
 
     fit               steps of `fit`
     loop_capture      steps of a custom training loop

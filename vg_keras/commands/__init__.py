@@ -1,4 +1,4 @@
 """The commands of `vg-keras`, one in each file: its arguments, what it prints, and its exit status.
 
-Each reads logs, and needs neither TensorFlow nor Keras.
+All but `demo` read logs, and need neither TensorFlow nor Keras.
 """

@@ -91,7 +91,7 @@ def tag(kind: str, name: str = "") -> str:
 
 
 def encode_training(training: Training) -> bytes:
-    """Returns the payload of `TRAINING_TAG`: UTF-8 JSON, without the records and the cost."""
+    """Returns the payload of `TRAINING_TAG`: UTF-8 JSON, without records, verdict and cost."""
     plain = dataclasses.replace(training, records=(), cost=None, verdict=None)
     fields = dataclasses.asdict(plain)
     del fields["records"], fields["cost"], fields["verdict"]

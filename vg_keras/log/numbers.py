@@ -1,4 +1,4 @@
-"""Reads the numbers of a record without its histograms, ten times as fast as the whole record.
+"""Reads the numbers of a record without its histograms, eight times as fast as the whole record.
 
 For whoever needs one number of each variable or layer, but of thousands of records. Imports neither
 TensorFlow nor Keras.
