@@ -156,3 +156,9 @@ def test_kernels_are_variables_with_several_axes_that_are_no_biases():
     model = ModelDescription("m", (LayerDescription("a", "Dense", None, variables),))
 
     assert model.kernels == ("a/kernel", "a/embeddings")
+
+
+def test_variables_and_layers_belong_to_a_layer():
+    model = model_of(layer("a", "kernel", "bias"), layer("b"))
+
+    assert model.layer_of == {"a": "a", "b": "b", "a/kernel": "a", "a/bias": "a"}

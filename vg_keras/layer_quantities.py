@@ -55,13 +55,11 @@ class LayerQuantity:
         """Returns the paths that are shown: layers, or kernels if the model has any."""
         return model.outputs if self.of == "layers" else model.kernels or model.variables
 
-    def values(self, numbers: Numbers, model: ModelDescription) -> NDArray[np.float64] | None:
-        """Returns the values of `paths` in a record, float64 `[p]`, as `read` does of all."""
-        found = self.read(numbers)
-        if found is None or self.of == "layers":
-            return found
-        place = {path: number for number, path in enumerate(model.variables)}
-        return found[[place[path] for path in self.paths(model)]]
+    def indices(self, model: ModelDescription) -> NDArray[np.int64]:
+        """Returns the index of each of `paths` among the values that `read` returns."""
+        every = model.outputs if self.of == "layers" else model.variables
+        place = {path: number for number, path in enumerate(every)}
+        return np.array([place[path] for path in self.paths(model)], np.int64)
 
     def axis(self, *values: NDArray[np.float64]) -> tuple[float, float]:
         """Returns the ends of an axis for some values: log10 of magnitudes, or 0 and 1.

@@ -256,6 +256,12 @@ class ModelDescription:
         return tuple(v.path for v in variables if len(v.shape) > 1 and not v.path.endswith("bias"))
 
     @property
+    def layer_of(self) -> dict[str, str]:
+        """The path of the layer that each variable, or each layer itself, belongs to, by path."""
+        layers = {layer.path: layer.path for layer in self.layers}
+        return layers | {v.path: layer.path for layer in self.layers for v in layer.variables}
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The paths of all layers whose output is monitored."""
         return tuple(layer.path for layer in self.layers if layer.output_shape is not None)

@@ -93,9 +93,10 @@ def _read(log: str, quantity: LayerQuantity, arguments: argparse.Namespace) -> l
     found = []
     for stored in stored_at(log, arguments.step):
         numbers = stored.parsed(parse_numbers)
-        values = None if numbers is None else quantity.values(numbers, stored.training.model)
+        values = None if numbers is None else quantity.read(numbers)
         if values is not None:
-            found.append(Shown(log, stored.training, stored.step, values))
+            shown = values[quantity.indices(stored.training.model)]
+            found.append(Shown(log, stored.training, stored.step, shown))
     return found
 
 
@@ -161,14 +162,14 @@ def _table(one: Shown, quantity: LayerQuantity, axis: tuple[float, float]) -> An
     table.add_column(ends, ratio=1)
     table.add_column("", justify="right", no_wrap=True)
     names, sick = chart_names(one.training.model), _sick_layers(one.training)
-    owner = _owners(one.training)
+    layer_of = one.training.model.layer_of
     for path, value in zip(quantity.paths(one.training.model), one.values.tolist(), strict=True):
-        color = _SICK if owner[path] in sick or math.isinf(value) else _HEALTHY
+        color = _SICK if layer_of[path] in sick or math.isinf(value) else _HEALTHY
         end = quantity.position(value) if 0 < value < math.inf else low
         bar = Bar(high - low, 0, min(max(end - low, 0), high - low), color=color)
         text = f"{value:.3g}" if _state(value) == "finite" else _state(value)
         table.add_row(
-            Text(printable(names[path]), style=color if owner[path] in sick else ""),
+            Text(printable(names[path]), style=color if layer_of[path] in sick else ""),
             bar,
             "exactly 0" if value == 0 else text,
         )
@@ -182,15 +183,8 @@ def _label(end: float, quantity: LayerQuantity) -> str:
     return f"{end:g}"
 
 
-def _owners(training: Training) -> dict[str, str]:
-    """Returns the layer of each layer and variable."""
-    layers = training.model.layers
-    variables = {variable.path: layer.path for layer in layers for variable in layer.variables}
-    return {layer.path: layer.path for layer in layers} | variables
-
-
 def _sick_layers(training: Training) -> set[str]:
     """Returns the layers of all diagnoses in the log."""
     diagnoses = training.verdict.diagnoses if training.verdict else ()
-    owner = _owners(training)
-    return {owner.get(path, path) for diagnosis in diagnoses for path in diagnosis.paths}
+    layer_of = training.model.layer_of
+    return {layer_of.get(path, path) for diagnosis in diagnoses for path in diagnosis.paths}

@@ -172,15 +172,13 @@ def _verdict(training: Training, quantity: LayerQuantity) -> dict[str, Any] | No
     """Returns the verdict in the log, with the rows that each diagnosis concerns, or None."""
     if training.verdict is None:
         return None
-    owner = {
-        variable.path: layer.path for layer in training.model.layers for variable in layer.variables
-    }
+    layer_of = training.model.layer_of
     paths = quantity.paths(training.model)
     found = training.verdict.as_dict()
     for diagnosis in found["diagnoses"]:
-        concerned = {owner.get(path, path) for path in diagnosis["paths"]}
+        concerned = {layer_of.get(path, path) for path in diagnosis["paths"]}
         diagnosis["rows"] = [
-            number for number, path in enumerate(paths) if owner.get(path, path) in concerned
+            number for number, path in enumerate(paths) if layer_of[path] in concerned
         ]
         diagnosis["is_over"] = diagnosis["last_step"] < (found["last_step"] or 0)
     return {"title": training.verdict.title, **found}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vg_keras.layer_quantities import LAYER_QUANTITIES, LayerQuantity
+from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.log.numbers import Numbers
 from vg_keras.record import ModelDescription
 
@@ -72,12 +72,11 @@ class NumberTable:
     """
 
     def __init__(self, model: ModelDescription, max_bytes: int = MAX_BYTES) -> None:
-        self._model = model
         self._max_bytes = max_bytes
         self._rows = _Rows()
-        place = {path: number for number, path in enumerate(model.variables)}
-        shown = [place[path] for path in model.kernels or model.variables]
-        self._shown = {"layers": np.arange(len(model.outputs)), "variables": np.array(shown, int)}
+        self._indices = {
+            name: quantity.indices(model) for name, quantity in LAYER_QUANTITIES.items()
+        }
         self._stride = 1
         self._num_in_last = 0
         self.num_records = 0
@@ -117,7 +116,7 @@ class NumberTable:
             stop: The step to stop before, or None for no end.
             most: Maximum number of columns.
         """
-        rows, shape = self._rows, (0, len(self._shown[LAYER_QUANTITIES[name].of]))
+        rows, shape = self._rows, (0, len(self._indices[name]))
         steps = np.array(rows.steps, np.int64)
         last_steps = np.array(rows.last_steps, np.int64)
         begin = int(np.searchsorted(last_steps, first))
@@ -138,25 +137,25 @@ class NumberTable:
 
     def _append(self, numbers: Numbers, place: Place) -> None:
         rows = self._rows
-        for name, quantity in LAYER_QUANTITIES.items():
-            values = self._values(quantity, numbers)
+        for name in LAYER_QUANTITIES:
+            values = self._values(name, numbers)
             if values is None and name not in rows.values:
                 continue
-            nothing = np.full(len(self._shown[quantity.of]), np.nan)
+            nothing = np.full(len(self._indices[name]), np.nan)
             earlier = rows.values.setdefault(name, [nothing] * len(rows.steps))
             earlier.append(nothing if values is None else values)
         rows.steps.append(numbers.step)
         rows.last_steps.append(numbers.step)
         rows.places.append(place)
 
-    def _values(self, quantity: LayerQuantity, numbers: Numbers) -> NDArray[np.float64] | None:
-        found = quantity.read(numbers)
-        return None if found is None else found[self._shown[quantity.of]]
+    def _values(self, name: str, numbers: Numbers) -> NDArray[np.float64] | None:
+        found = LAYER_QUANTITIES[name].read(numbers)
+        return None if found is None else found[self._indices[name]]
 
     def _merge_into_last(self, numbers: Numbers) -> None:
         self._rows.last_steps[-1] = numbers.step
         for name, kept in self._rows.values.items():
-            values = self._values(LAYER_QUANTITIES[name], numbers)
+            values = self._values(name, numbers)
             if values is not None and np.isinf(values).any():
                 kept[-1] = np.where(np.isinf(values), np.inf, kept[-1])
 
