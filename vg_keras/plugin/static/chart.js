@@ -2,6 +2,12 @@
 
 import uPlot from './uPlot.esm.js';
 import {themed} from './colors.js';
+import * as format from './format.js';
+
+/** Width of the names of layers, or of the numbers, left of a chart. */
+export const NAMES_WIDTH = 118;
+
+const LABEL_SIZE = 16;
 
 /** Returns an axis in the colors of the page. `more` are further settings of uPlot. */
 export function axis(more) {
@@ -10,7 +16,7 @@ export function axis(more) {
     stroke: themed('text'),
     font: '11px sans-serif',
     labelFont: '11px sans-serif',
-    labelSize: 16,
+    labelSize: LABEL_SIZE,
     grid: {show: false},
     ticks: line,
     border: {show: true, ...line},
@@ -18,25 +24,38 @@ export function axis(more) {
   };
 }
 
-/** Returns the settings of a chart of cells: columns across, `rows` of them down. */
-export function cells({width, height, columns, axes, y, hooks, title}) {
-  return {
-    width,
-    height,
-    title,
-    legend: {show: false},
-    cursor: {drag: {x: true, y: false, setScale: false}, points: {show: false}},
-    scales: {x: {time: false, range: () => [-0.5, Math.max(columns, 1) - 0.5]}, y},
-    axes,
-    series: [{}, {paths: () => null, points: {show: false}}],
-    hooks,
-  };
-}
-
 /** Draws a chart in an element, instead of what was there. */
 export function draw(parent, previous, options, data) {
   previous?.destroy();
   return new uPlot(options, data, parent);
+}
+
+/**
+ * Draws a chart of cells in an element, instead of what was there: one column for each step.
+ *
+ * @param yScale the vertical scale. @param yAxis further settings of its axis.
+ * @param hooks those of uPlot; the cells are drawn in `draw`.
+ */
+export function drawCells(parent, previous, {width, height, steps, yScale, yAxis, hooks}) {
+  const columns = steps.map((_, column) => column);
+  const stepAxis = axis({
+    label: 'recorded step',
+    size: 28,
+    splits: () => format.spread(steps.length, 6),
+    values: (_, splits) => splits.map((column) => format.step(steps[column] ?? 0)),
+  });
+  const labelSize = yAxis.label ? LABEL_SIZE : 0;
+  const options = {
+    width,
+    height,
+    legend: {show: false},
+    cursor: {drag: {x: true, y: false, setScale: false}, points: {show: false}},
+    scales: {x: {time: false, range: () => [-0.5, Math.max(steps.length, 1) - 0.5]}, y: yScale},
+    axes: [stepAxis, axis({size: NAMES_WIDTH - labelSize, ...yAxis})],
+    series: [{}, {paths: () => null, points: {show: false}}],
+    hooks,
+  };
+  return draw(parent, previous, options, [columns, steps]);
 }
 
 /** Returns a canvas with one pixel for each cell; `colorAt(column, row)` is `[r, g, b, a]` or null. */

@@ -1,10 +1,8 @@
 // The map of one training run: layers from the input down, steps across, color the magnitude.
 
-import {axis, cells, draw, pixels, underCursor} from './chart.js';
+import {NAMES_WIDTH, drawCells, pixels, underCursor} from './chart.js';
 import {colorOf} from './colors.js';
 import * as format from './format.js';
-
-const NAMES_WIDTH = 118;
 
 export class FlowMap {
   /** @param on `point(depth, column)` and `zoom(first, last)`: what the user does. */
@@ -27,35 +25,22 @@ export class FlowMap {
       const row = rowOf.get(depth);
       return row === undefined || !columns ? null : colorOf(run.values[row][column], view);
     });
-    const options = cells({
+    const named = format.layersSpread(run, Math.floor((height - 60) / 15));
+    this.chart = drawCells(this.parent, this.chart, {
       width,
       height,
-      columns,
-      y: {dir: -1, range: () => [-0.5, Math.max(view.num_depths, 1) - 0.5]},
-      axes: [
-        axis({
-          label: 'recorded step',
-          size: 28,
-          splits: () => format.spread(columns, 6),
-          values: (_, splits) => splits.map((column) => format.step(run.steps[column] ?? 0)),
-        }),
-        axis({
-          size: NAMES_WIDTH,
-          splits: () => this.labeled(run, Math.floor((height - 60) / 15)),
-          values: (_, depths) => depths.map((d) => format.shortened(run.layers[rowOf.get(d)].name)),
-        }),
-      ],
+      steps: run.steps,
+      yScale: {dir: -1, range: () => [-0.5, Math.max(view.num_depths, 1) - 0.5]},
+      yAxis: {
+        splits: () => named.map((layer) => layer.depth),
+        values: () => named.map((layer) => format.shortened(layer.name)),
+      },
       hooks: {
         draw: [(chart) => this.drawCells(chart)],
         setCursor: [(chart) => this.moved(chart)],
         setSelect: [(chart) => this.selected(chart)],
       },
     });
-    this.chart = draw(this.parent, this.chart, options, [run.steps.map((_, i) => i), run.steps]);
-  }
-
-  labeled(run, most) {
-    return format.spread(run.layers.length, most).map((row) => run.layers[row].depth);
   }
 
   drawCells({ctx, bbox, valToPos}) {

@@ -24,6 +24,11 @@ export function shortened(name, most = 18) {
   return name.length <= most ? name : `${name.slice(0, half)}…${name.slice(half + 1 - most)}`;
 }
 
+/** Returns at most so many of the layers of a run, evenly spaced. */
+export function layersSpread({layers}, most) {
+  return spread(layers.length, most).map((row) => layers[row]);
+}
+
 /** Returns at most so many of the first integers, evenly spaced, from 0 on. */
 export function spread(number, most) {
   const stride = Math.max(Math.ceil(number / most), 1);

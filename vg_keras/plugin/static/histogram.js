@@ -1,10 +1,7 @@
 // The histogram of one layer of one run: steps across, log10 of the absolute value up.
 
-import {axis, cells, draw, pixels} from './chart.js';
+import {drawCells, pixels} from './chart.js';
 import * as format from './format.js';
-
-const NAMES_WIDTH = 118; // as in the map above
-const LABEL = 16;
 
 export class Histogram {
   constructor(parent) {
@@ -33,28 +30,18 @@ export class Histogram {
       const density = densities[column][bins - 1 - row];
       return density ? [...ink, Math.round(25 + 230 * Math.sqrt(density / highest[column]))] : null;
     });
-    const options = cells({
+    this.chart = drawCells(this.parent, this.chart, {
       width,
       height,
-      columns: steps.length,
-      y: {range: () => [low, high]},
-      axes: [
-        axis({
-          label: 'recorded step',
-          size: 28,
-          splits: () => format.spread(steps.length, 6),
-          values: (_, splits) => splits.map((column) => format.step(steps[column] ?? 0)),
-        }),
-        axis({
-          size: NAMES_WIDTH - LABEL,
-          label: 'absolute value',
-          splits: () => powers(low, high),
-          values: (_, splits) => splits.map(format.power),
-        }),
-      ],
+      steps,
+      yScale: {range: () => [low, high]},
+      yAxis: {
+        label: 'absolute value',
+        splits: () => powers(low, high),
+        values: (_, splits) => splits.map(format.power),
+      },
       hooks: {draw: [(chart) => this.drawCells(chart, edges)]},
     });
-    this.chart = draw(this.parent, this.chart, options, [steps.map((_, i) => i), steps]);
   }
 
   /** Draws each bin between its edges, which are not evenly spaced. */

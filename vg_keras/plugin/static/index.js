@@ -26,6 +26,7 @@ class Page {
     this.tensorboard = new TensorBoard(() => this.lookForRuns(), () => this.themed());
     this.state = new State(this.tensorboard);
     this.runs = [];
+    this.hasChosen = false; // whether runs were chosen, by the user or for the first time
     this.names = []; // all runs that TensorBoard has ever listed
     this.view = null;
     this.panels = new Map();
@@ -233,7 +234,9 @@ class Page {
       note(`Some layers of ${titles} have other names than those of the run with the most layers and ` +
         'are matched by position.');
     }
-    if (view.quantity.scale === 'log') note('Exact zeros and what is not finite have no point. What lies beyond the scale is at its edge.');
+    if (view.quantity.scale === 'log') {
+      note('Exact zeros and what is not finite have no point. What lies beyond the scale is at its edge.');
+    }
   }
 
   // The pointer: a depth and a step, the same in all charts

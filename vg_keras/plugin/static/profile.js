@@ -1,10 +1,8 @@
 // The profile: magnitude by depth at one step, all runs in one plot, layers down as in the maps.
 
-import {axis, draw, underCursor} from './chart.js';
+import {NAMES_WIDTH, axis, draw, underCursor} from './chart.js';
 import {position, themed} from './colors.js';
 import * as format from './format.js';
-
-const NAMES_WIDTH = 118;
 
 export class Profile {
   /** @param on `point(depth)`: what the user points at. */
@@ -23,7 +21,8 @@ export class Profile {
       const dashed = {stroke: colors[i], width: 1.5, dash: [5, 5], points: {show: false}};
       return run.prediction === null ? [solid] : [solid, dashed];
     });
-    const named = this.named(view, Math.floor((height - 60) / 15));
+    const longest = view.runs.reduce((a, b) => (b.layers.length > a.layers.length ? b : a));
+    const named = format.layersSpread(longest, Math.floor((height - 60) / 15));
     const [low, high] = view.range;
     const isLog = view.quantity.scale === 'log';
     const options = {
@@ -78,12 +77,6 @@ export class Profile {
   byDepth(layers, values) {
     const found = new Map(layers.map((layer, i) => [layer.depth, values[i]]));
     return this.depths.map((depth) => place(found.get(depth), this.view));
-  }
-
-  /** The layers of the run with the most, evenly spaced. */
-  named(view, most) {
-    const longest = view.runs.reduce((a, b) => (b.layers.length > a.layers.length ? b : a));
-    return format.spread(longest.layers.length, most).map((row) => longest.layers[row]);
   }
 
   drawPointer({ctx, bbox, valToPos}) {

@@ -78,7 +78,7 @@ export class RunPanel {
       element('strong', {textContent: `${found.code} ${found.name}`}),
       ` ${when}`,
     );
-    const more = [found.message, found.cause, ...found.advice.map((text) => `Try: ${text}`)];
+    const more = [found.cause, ...found.advice.map((text) => `Try: ${text}`)].filter(Boolean);
     return element(
       'li',
       {},
@@ -87,7 +87,7 @@ export class RunPanel {
         'details',
         {},
         element('summary', {textContent: found.message}),
-        ...more.slice(1).filter(Boolean).map((text) => element('p', {textContent: text})),
+        ...more.map((text) => element('p', {textContent: text})),
         element('p', {}, element('a', {href: found.page, target: '_blank', rel: 'noopener', textContent: `About ${found.code}`})),
       ),
     );
@@ -109,8 +109,9 @@ export class RunPanel {
     if (!steps.length) return 'No record of this quantity.';
     const path = layer.name.endsWith(layer.path) ? '' : ` (${layer.path})`;
     const value = values[row][column];
-    const isMerged = value === 'nonfinite' && last_steps[column] > steps[column];
-    const when = isMerged ? format.steps(steps[column], last_steps[column]) : format.steps(steps[column], steps[column]);
+    // A number is that of the first step of its column; that it is not finite may hold for a later.
+    const last = value === 'nonfinite' ? last_steps[column] : steps[column];
+    const when = format.steps(steps[column], last);
     const unit = typeof value === 'number' && value !== 0 && this.view.quantity.unit !== '1' ? ` ${this.view.quantity.unit}` : '';
     return `${layer.name}${path}, ${when}: ${format.value(value)}${unit}`;
   }
