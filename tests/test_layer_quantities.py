@@ -44,11 +44,10 @@ def test_kernels_are_shown_of_variables_or_all_if_there_are_none():
 def test_an_update_ratio_is_missing_if_the_variable_was_zero_and_infinite_if_it_is_not_finite():
     updates = np.array([1.0, 1.0, math.nan, math.inf, 1.0, math.nan])
     weights = np.array([2.0, 0.0, 2.0, 2.0, math.nan, math.nan])
-    found = LAYER_QUANTITIES["update_ratio"].read(
-        Numbers(0, {}, {"update_norms": updates, "weight_norms": weights})
-    )
+    read = LAYER_QUANTITIES["update_ratio"].read
+    found = read(Numbers(0, {}, {}, {"update_norms": updates, "weight_norms": weights}, {}))
 
     assert np.array_equal(
         found, [0.5, math.nan, math.inf, math.inf, math.nan, math.nan], equal_nan=True
     )
-    assert LAYER_QUANTITIES["update_ratio"].read(Numbers(0, {}, {"update_norms": updates})) is None
+    assert read(Numbers(0, {}, {}, {"update_norms": updates}, {})) is None

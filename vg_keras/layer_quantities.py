@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.log.numbers import Numbers
-from vg_keras.quantities import NUMBERS, SKETCHES
+from vg_keras.quantities import CURVES, NUMBERS, SKETCHES
 from vg_keras.record import ModelDescription
 
 Read = Callable[[Numbers], NDArray[np.float64] | None]
@@ -93,6 +93,10 @@ class LayerQuantity:
         }
 
 
+def _norm(name: str) -> Read:
+    return lambda numbers: numbers.norms.get(name)
+
+
 def _rms(name: str) -> Read:
     return lambda numbers: numbers.rms.get(name)
 
@@ -125,6 +129,18 @@ def _quantities() -> list[LayerQuantity]:
         )
         for quantity in SKETCHES
     ]
+    norms = [
+        LayerQuantity(
+            chart,
+            f"{chart.removesuffix('_norm').replace('_', ' ')}s, L2 norm",
+            CURVES[chart].of,  # type: ignore[arg-type]
+            CURVES[chart].unit,
+            "log",
+            CURVES[chart].name,
+            _norm(CURVES[chart].name),
+        )
+        for chart in ("gradient_norm", "activation_gradient_norm")
+    ]
     ratio = LayerQuantity(
         "update_ratio", "update ratio", "variables", "1", "log", None, _update_ratio
     )
@@ -143,7 +159,7 @@ def _quantities() -> list[LayerQuantity]:
     ]
     first = ("activation_gradients", "gradients", "activations")
     found.sort(key=lambda quantity: (quantity.name not in first, *map(quantity.name.__ne__, first)))
-    return [*found[: len(first)], ratio, *fractions, *found[len(first) :]]
+    return [*found[: len(first)], ratio, *fractions, *norms, *found[len(first) :]]
 
 
 LAYER_QUANTITIES = {quantity.name: quantity for quantity in _quantities()}

@@ -5,6 +5,7 @@ Imports neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -35,6 +36,17 @@ class Profile:
     paths: tuple[str, ...]
     values: NDArray[np.float64]
     recorded: NDArray[np.bool_]
+
+    def only(self, paths: Iterable[str]) -> Profile:
+        """Returns the values of some variables or layers, in the same order."""
+        wanted = set(paths)
+        columns = [number for number, path in enumerate(self.paths) if path in wanted]
+        return dataclasses.replace(
+            self,
+            paths=tuple(self.paths[number] for number in columns),
+            values=self.values[:, columns],
+            recorded=self.recorded[:, columns],
+        )
 
     def of(self, path: str) -> NDArray[np.float64]:
         """Returns the values of one variable or layer, float64 `[s]`.

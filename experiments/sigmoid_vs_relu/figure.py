@@ -11,8 +11,9 @@ from experiments.common.mlp import Settings, Trained
 from experiments.common.mnist import Mnist
 from experiments.common.style import LABELS, STYLES, finish
 from experiments.sigmoid_vs_relu.expected import Networks, decades_lost_at_end, median
-from vg_keras.figures.gradient_norm_by_depth import gradient_norm_by_depth
-from vg_keras.figures.gradient_norm_by_step import gradient_norm_by_step
+from vg_keras import figures
+
+_GRADIENT = "L2 norm of the gradient"
 
 
 def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
@@ -56,7 +57,8 @@ def change(networks: list[Trained]) -> str:
 def _draw_steps(axes: Axes, networks: list[Trained]) -> None:
     first = networks[0]
     names = [path.rpartition("/")[0].replace("_", " ") for path in first.kernels]
-    gradient_norm_by_step(first.training, axes, first.kernels, names)
+    figures.by_step(first.training, axes, labels=names)
+    axes.set_ylabel(_GRADIENT)
     for line, path in zip(axes.lines, first.kernels, strict=True):
         _show_median(axes, line, [[r.gradients[path].norm for r in n.records] for n in networks])
 
@@ -74,11 +76,10 @@ def _draw_depth(axes: Axes, networks: Networks) -> None:
         style = STYLES[name]
         for which, line, fill in ((0, "--", "none"), (-1, "-", style["color"])):
             first, step = found[0], found[0].records[which].step
-            gradient_norm_by_depth(
+            figures.by_depth(
                 first.training,
                 axes,
-                first.kernels,
-                step,
+                step=step,
                 label=f"{LABELS[name]}, step {step:,}",
                 linestyle=line,
                 markerfacecolor=fill,
@@ -87,6 +88,7 @@ def _draw_depth(axes: Axes, networks: Networks) -> None:
             )
             norms = [[n.records[which].gradients[k].norm for k in n.kernels] for n in found]
             _show_median(axes, axes.lines[-1], norms)
+    axes.set_ylabel(_GRADIENT)
     finish(axes, "Gradient by depth")
 
 

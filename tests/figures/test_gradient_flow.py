@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 from matplotlib.figure import Figure
 from scripted_records import layer, model_of, sketch_of, training_of
 
-from vg_keras.figures.gradient_flow import gradient_flow
+from vg_keras.figures import gradient_flow
 from vg_keras.record import Record
 
 
@@ -41,7 +42,7 @@ def test_layers_are_rows_from_the_input_and_records_are_columns():
     axes, colors = drawn([1e-8, 1.0], [1e-4, 1.0], [1e2, 1.0])
 
     assert colors.shape[:2] == (2, 3)
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["layer_0", "layer_1"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["01_layer_0", "02_layer_1"]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "10", "20"]
     assert not np.array_equal(colors[0, 0], colors[0, 1])
     assert np.array_equal(colors[1, 0], colors[1, 2])
@@ -87,7 +88,7 @@ def test_of_many_layers_some_are_labeled():
 
     assert colors.shape[0] == 150
     assert len(axes.get_yticks()) <= 12
-    assert [t.get_text() for t in axes.get_yticklabels()][:2] == ["layer_0", "layer_13"]
+    assert [t.get_text() for t in axes.get_yticklabels()][:2] == ["001_layer_0", "014_layer_13"]
 
 
 def test_a_long_name_is_shortened_in_the_middle():
@@ -95,14 +96,14 @@ def test_a_long_name_is_shortened_in_the_middle():
     axes, _ = drawn([1.0], names=[name])
     (label,) = [t.get_text() for t in axes.get_yticklabels()]
 
-    assert label == "encoder/…attention/query"
+    assert label == "01_encod…attention/query"
     assert len(label) == 24
 
 
 def test_layers_can_be_renamed():
-    axes = gradient_flow(training([1.0]), Figure().add_subplot(), {"layer_0": "01_dense"})
+    axes = gradient_flow(training([1.0]), Figure().add_subplot(), names={"layer_0": "first"})
 
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["01_dense"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["first"]
 
 
 def test_both_axes_and_the_scale_say_what_they_show():
@@ -119,5 +120,45 @@ def test_both_axes_and_the_scale_say_what_they_show():
 
 
 def test_a_training_run_without_records_raises():
-    with pytest.raises(ValueError, match="Expected a training run with records of layers"):
+    with pytest.raises(ValueError, match="a training run with records of gradients, L2 norm"):
         gradient_flow(training_of(), Figure().add_subplot())
+
+
+def test_several_training_runs_are_drawn_side_by_side_with_one_scale():
+    axes = gradient_flow({"$one$": training([1e-4, 1.0]), "other": training([1e-4])})
+    pyplot.close(axes[0].figure)
+    first, second = (ax.get_images()[0].get_array() for ax in axes)
+
+    assert [ax.get_title() for ax in axes] == ["$one$", "other"]
+    assert np.array_equal(first[0, 0], second[0, 0])
+    assert len(axes[0].figure.axes) == 3
+
+
+def test_without_outputs_the_gradients_of_kernels_are_drawn():
+    record = Record(0, 0.0, {"layer_0/kernel": sketch_of([1e-8])})
+    found = training_of(record, model=model_of(layer("layer_0", "kernel")))
+    axes = gradient_flow(found, Figure().add_subplot())
+
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["01_layer_0/kernel"]
+    assert axes.get_images()[0].get_array()[0, 0, :3].tolist() == [68, 1, 84]
+
+
+def test_of_another_quantity_the_scale_spans_its_values():
+    figure = Figure()
+    gradient_flow(training([1e-3, 0.9]), figure.add_subplot(), quantity="activation_gradients")
+    scale = figure.axes[1]
+
+    assert scale.get_ylabel() == "activation gradients, RMS"
+    assert scale.get_ylim() == (-5, 1)
+
+
+def test_a_fraction_of_zero_is_a_value():
+    record = Record(0, 0.0, {}, dead_units={"layer_0": 0.0, "layer_1": 1.0})
+    model = model_of(*(layer(f"layer_{i}", "kernel", output_shape=(None, 1)) for i in range(2)))
+    axes = gradient_flow(
+        training_of(record, model=model), Figure().add_subplot(), quantity="dead_units"
+    )
+    colors = axes.get_images()[0].get_array()
+
+    assert colors[:, 0, :3].tolist() == [[68, 1, 84], [253, 231, 36]]
+    assert axes.get_legend() is None

@@ -26,12 +26,16 @@ def assert_same(numbers, record, model):
             assert quantity.name not in numbers.rms
             continue
         paths = model.outputs if quantity.of == "layers" else model.variables
-        expected = [sketches[path].rms if path in sketches else math.nan for path in paths]
         nonfinite = [path in sketches and sketches[path].nonfinite > 0 for path in paths]
-        expected = np.where(nonfinite, np.inf, expected)
-        assert np.array_equal(numbers.rms[quantity.name], expected, equal_nan=True)
+        for found, name in ((numbers.norms, "norm"), (numbers.rms, "rms")):
+            expected = [getattr(sketches[p], name) if p in sketches else math.nan for p in paths]
+            expected = np.where(nonfinite, np.inf, expected)
+            assert np.array_equal(found[quantity.name], expected, equal_nan=True)
     for quantity in NUMBERS:
-        if quantity.of == "model" or not quantity.values_in(record):
+        if quantity.of == "model":
+            assert numbers.of_model.get(quantity.name) == quantity.values_in(record).get("")
+            continue
+        if not quantity.values_in(record):
             assert quantity.name not in numbers.values
             continue
         paths = model.outputs if quantity.of == "layers" else model.variables

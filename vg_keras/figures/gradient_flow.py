@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import overload
 
 import matplotlib as mpl
 import numpy as np
@@ -11,13 +13,26 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from vg_keras.profiles import Profile, profile
-from vg_keras.record import Training
+from vg_keras.figures.drawing import axes_for
+from vg_keras.figures.inputs import (
+    Drawable,
+    Drawn,
+    Runs,
+    Several,
+    axis_of,
+    drawn,
+    is_fraction,
+    label_of,
+)
+from vg_keras.profiles import Profile
 
 LOWEST, HIGHEST = -8.0, 2.0
 """The ends of the color scale, log10 of the norm. They are the same for all training runs, so that
 two pictures can be compared. Hidden layers that learn have norms of about 1e-4 to 1; less than 1e-8
 or more than 100 has the color of the end."""
+
+_NORMS = ("activation_gradient_norm", "gradient_norm")
+"""What is drawn by default: the first one that was recorded."""
 
 ZERO, NON_FINITE, NOT_RECORDED = "white", "#ff2d2d", "#9a9a9a"
 """Colors that viridis, which can be read without color vision, does not contain."""
@@ -25,54 +40,115 @@ ZERO, NON_FINITE, NOT_RECORDED = "white", "#ff2d2d", "#9a9a9a"
 _MAX_LABELS, _MAX_STEPS, _MAX_LETTERS = 12, 6, 24
 
 
+@overload
 def gradient_flow(
-    training: Training | Profile, axes: Axes, names: Mapping[str, str] | None = None
-) -> Axes:
+    runs: Drawable,
+    axes: Axes | None = None,
+    *,
+    quantity: str | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Axes: ...
+
+
+@overload
+def gradient_flow(
+    runs: Several,
+    axes: Sequence[Axes] | None = None,
+    *,
+    quantity: str | None = None,
+    names: Mapping[str, str] | None = None,
+) -> list[Axes]: ...
+
+
+def gradient_flow(
+    runs: Runs,
+    axes: Axes | Sequence[Axes] | None = None,
+    *,
+    quantity: str | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Axes | list[Axes]:
     """Draws the norm of the gradient at each layer's output as a color: layers down, steps across.
 
     In a healthy network the colors hardly change from top to bottom. The gradient flows from the
     last layer, at the bottom, to the first one, at the top.
 
     Args:
-        training: The training run, or any profile of norms.
-        axes: The axes to plot on. A color bar takes a part of them.
-        names: The names of the layers, by path. Defaults to their paths.
+        runs: One training run, or several, which are drawn side by side on the same scale.
+        axes: The Matplotlib axes to plot on, for several training runs as many; new ones by
+            default. A color bar takes a part of the last ones.
+        quantity: Another quantity to draw, see `vg_keras.profile`. Of variables, only kernels are
+            drawn. By default the norm of the gradient at each layer's output, or that of the
+            kernel's gradient if no outputs are monitored.
+        names: The names of the layers, by path. By default those in TensorBoard, such as
+            "01_dense".
 
     Returns:
-        The axes.
+        The axes; a list of them if several training runs were passed.
 
     Raises:
-        ValueError: If nothing was recorded.
+        ValueError: If nothing was recorded, or there are not as many axes as training runs.
     """
-    flow = training if isinstance(training, Profile) else profile(training, *_NORM)
-    if not flow.values.size:
-        raise ValueError(f"Expected a training run with records of layers. Received: {training!r}.")
-    axes.imshow(_colors(flow), aspect="auto", interpolation="nearest")
-    labels = [_shortened((names or {}).get(path, path)) for path in flow.paths]
+    found = drawn(runs, *([quantity] if quantity else _NORMS))
+    every = axes_for(len(found), axes, 5.6, 2.8)
+    scale = _scale_of(found)
+    for ax, one in zip(every, found, strict=True):
+        _draw(one, ax, scale, names or one.labels)
+    _add_color_bar(every, scale)
+    return every[0] if isinstance(runs, Drawable) else every
+
+
+def _draw(one: Drawn, axes: Axes, scale: _Scale, names: Mapping[str, str]) -> None:
+    flow = one.profile
+    axes.imshow(_colors(flow, scale), aspect="auto", interpolation="nearest")
+    labels = [_shortened(names.get(path, path)) for path in flow.paths]
     rows = _spread(len(labels), _MAX_LABELS)
-    axes.set_yticks(rows, [labels[row] for row in rows], fontsize=7)
+    axes.set_yticks(rows, [labels[row] for row in rows], fontsize=7, parse_math=False)
     columns = _spread(len(flow.steps), _MAX_STEPS)
     axes.set_xticks(columns, [f"{flow.steps[column]:,}" for column in columns], fontsize=7)
     axes.tick_params(length=2, pad=2)
     axes.set_xlabel("recorded step", fontsize=7)
     axes.set_ylabel("layer, from the input", fontsize=7)
-    _add_color_bar(axes)
+    if one.name:
+        axes.set_title(one.name, parse_math=False)
     _add_legend(flow, axes)
-    return axes
 
 
-_NORM = ("activation_gradients", "norm")
+@dataclass(frozen=True)
+class _Scale:
+    """The scale of colors.
+
+    Args:
+        low: Its lower end: log10 of a magnitude, or 0.
+        high: Its upper end: log10 of a magnitude, or 1.
+        is_log: Whether the ends are logarithms.
+        label: What it shows.
+    """
+
+    low: float
+    high: float
+    is_log: bool
+    label: str
 
 
-def _colors(flow: Profile) -> NDArray[np.uint8]:
-    """Returns the color of each norm, `[paths, steps, 4]`."""
-    norms = flow.values.T
-    is_finite = np.isfinite(norms)
-    logs = np.log10(np.where(is_finite & (norms > 0), norms, 1.0))
-    scaled = np.clip((logs - LOWEST) / (HIGHEST - LOWEST), 0, 1)
+def _scale_of(found: Sequence[Drawn]) -> _Scale:
+    quantity = found[0].profile.quantity
+    if quantity in _NORMS:
+        return _Scale(LOWEST, HIGHEST, True, "norm of the gradient")
+    low, high = axis_of(quantity, [one.profile.values for one in found])
+    return _Scale(low, high, not is_fraction(quantity), label_of(quantity))
+
+
+def _colors(flow: Profile, scale: _Scale) -> NDArray[np.uint8]:
+    """Returns the color of each value, `[paths, steps, 4]`."""
+    values = flow.values.T
+    is_finite = np.isfinite(values)
+    is_drawn = is_finite & (values > 0) if scale.is_log else is_finite
+    positions = np.where(is_drawn, values, 1.0)
+    positions = np.log10(positions) if scale.is_log else positions
+    scaled = np.clip((positions - scale.low) / (scale.high - scale.low), 0, 1)
     colors = mpl.colormaps["viridis"](scaled, bytes=True)
     for where, color in (
-        (norms == 0, ZERO),
+        (is_finite & ~is_drawn, ZERO),
         (~is_finite, NON_FINITE),
         (~flow.recorded.T, NOT_RECORDED),
     ):
@@ -80,20 +156,31 @@ def _colors(flow: Profile) -> NDArray[np.uint8]:
     return colors
 
 
-def _add_color_bar(axes: Axes) -> None:
-    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(LOWEST, HIGHEST), "viridis")
-    figure = axes.get_figure(root=False)
+def _add_color_bar(every: Sequence[Axes], scale: _Scale) -> None:
+    """Adds the scale of colors on the right of the last axes."""
+    colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(scale.low, scale.high), "viridis")
+    figure = every[-1].get_figure(root=False)
     assert figure is not None
-    bar = figure.colorbar(scale, ax=axes, extend="both", pad=0.02, aspect=20, fraction=0.06)
-    exponents = range(int(LOWEST), int(HIGHEST) + 1, 2)
-    bar.set_ticks(list(exponents), labels=[f"1e{e}" if e else "1" for e in exponents], fontsize=7)
-    bar.set_label("norm of the gradient", fontsize=7)
+    bar = figure.colorbar(
+        colors,
+        ax=every[-1],
+        extend="both" if scale.is_log else "neither",
+        pad=0.02,
+        aspect=20,
+        fraction=0.06,
+    )
+    if scale.is_log:
+        exponents = range(int(scale.low), int(scale.high) + 1, 2)
+        bar.set_ticks(list(exponents), labels=[f"1e{e}" if e else "1" for e in exponents])
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label(scale.label, fontsize=7)
 
 
 def _add_legend(flow: Profile, axes: Axes) -> None:
     """Adds the colors that are not on the color bar, if there are any."""
+    is_zero = flow.recorded & (flow.values == 0) & (not is_fraction(flow.quantity))
     found = [
-        (flow.recorded & (flow.values == 0), ZERO, "exactly 0"),
+        (is_zero, ZERO, "exactly 0"),
         (flow.recorded & ~np.isfinite(flow.values), NON_FINITE, "NaN or infinite"),
         (~flow.recorded, NOT_RECORDED, "not recorded"),
     ]

@@ -186,7 +186,7 @@ class _Columns:
         recorded = [[path in norms for path in paths] for _, norms in kept]
         shape = (len(kept), len(paths))
         return Profile(
-            self._quantity,
+            f"{self._quantity.removesuffix('s')}_norm",
             np.array([step for step, _ in kept], np.int64),
             paths,
             np.array(values, np.float64).reshape(shape),

@@ -58,14 +58,14 @@ def flow_image(
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
     from PIL import Image as Picture
 
+    from vg_keras.figures.drawing import as_typed
     from vg_keras.figures.gradient_flow import gradient_flow
 
     figure = Figure(_INCHES, _DOTS_PER_INCH, layout="constrained")
     canvas: Any = FigureCanvasAgg(figure)
-    axes = gradient_flow(flow, figure.add_subplot(), names)
+    axes = gradient_flow(flow, figure.add_subplot(), names=names)
     affected = diagnosis.paths if diagnosis else ()
     color = _COLOR_OF[diagnosis.severity if diagnosis else None]
     figure.suptitle(title, x=0.01, ha="left", fontsize=8.5, fontweight="bold", color=color)
@@ -73,10 +73,7 @@ def flow_image(
         path = flow.paths[int(row)]
         if any(one == path or one.startswith(f"{path}/") for one in affected):
             label.set(color=color, fontweight="bold")
-    for text in figure.findobj(Text):
-        # A user may have switched on LaTeX, in which a name such as hidden_1 is a formula.
-        text.set_usetex(False)
-        text.set_parse_math(False)
+    as_typed(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
     picture = Picture.fromarray(np.ascontiguousarray(pixels)).quantize(

@@ -32,16 +32,20 @@ class Numbers:
 
     Args:
         step: The step of the record.
-        rms: For each recorded sketch quantity, the root mean square of each variable or layer,
-            float64 `[p]`, in the order of `ModelDescription.variables` or `.outputs`. NaN where
-            nothing was recorded, infinite if any element is not finite.
+        norms: For each recorded sketch quantity, the L2 norm of each variable or layer, float64
+            `[p]`, in the order of `ModelDescription.variables` or `.outputs`. NaN where nothing was
+            recorded, infinite if any element is not finite.
+        rms: The root mean squares of the same.
         values: The same for the quantities that are one number for each variable or layer, as they
             were recorded.
+        of_model: The quantities that are one number for the model, such as the loss.
     """
 
     step: int
+    norms: Mapping[str, NDArray[np.float64]]
     rms: Mapping[str, NDArray[np.float64]]
     values: Mapping[str, NDArray[np.float64]]
+    of_model: Mapping[str, float]
 
 
 def parse_numbers(payload: bytes, model: ModelDescription) -> Numbers:
@@ -56,20 +60,27 @@ def parse_numbers(payload: bytes, model: ModelDescription) -> Numbers:
     """
     try:
         arrays = log_format.as_of_version_3(unpacked(payload, _LAST))
-        return Numbers(int(arrays["step"]), _rms(arrays, model), _values(arrays, model))
+        norms = arrays["aggregates"][:, _FINITE_NORM]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rms = norms / np.sqrt(arrays["sizes"])
+        return Numbers(
+            int(arrays["step"]),
+            _of_sketches(norms, arrays, model),
+            _of_sketches(rms, arrays, model),
+            _values(arrays, model),
+            _of_model(arrays),
+        )
     except (*log_format.DAMAGE, zlib.error) as error:
         raise log_format.CorruptPayloadError(f"The record is damaged: {error!r}.") from error
 
 
-def _rms(
-    arrays: Mapping[str, NDArray[Any]], model: ModelDescription
+def _of_sketches(
+    numbers: NDArray[np.float64], arrays: Mapping[str, NDArray[Any]], model: ModelDescription
 ) -> dict[str, NDArray[np.float64]]:
     kinds, paths = arrays["sketch_kinds"], arrays["sketch_paths"]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rms = arrays["aggregates"][:, _FINITE_NORM] / np.sqrt(arrays["sizes"])
-    rms = np.where(arrays["nonfinite"] > 0, np.inf, rms)
+    numbers = np.where(arrays["nonfinite"] > 0, np.inf, numbers)
     return {
-        quantity.name: _by_path(paths[which], rms[which], quantity.of, model)
+        quantity.name: _by_path(paths[which], numbers[which], quantity.of, model)
         for quantity in SKETCHES
         if (which := kinds == quantity.number).any()
     }
@@ -83,6 +94,15 @@ def _values(
         quantity.name: _by_path(paths[which], values[which], quantity.of, model)
         for quantity in NUMBERS
         if quantity.of != "model" and (which := kinds == quantity.number).any()
+    }
+
+
+def _of_model(arrays: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+    kinds, values = arrays["value_kinds"], arrays["values"]
+    return {
+        quantity.name: float(values[which][0])
+        for quantity in NUMBERS
+        if quantity.of == "model" and (which := kinds == quantity.number).any()
     }
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vg_keras.layer_matching import matched
 from vg_keras.layer_quantities import LayerQuantity
 from vg_keras.log.chart_names import chart_names
-from vg_keras.plugin.number_table import Columns
+from vg_keras.number_table import Columns
 from vg_keras.plugin.open_logs import OpenLog
 from vg_keras.record import ModelDescription, Training
 from vg_keras.rules.predicted_signal import PredictedSignal

@@ -16,7 +16,7 @@ from vg_keras.log.event_file import record_at
 from vg_keras.log.numbers import parse_numbers
 from vg_keras.log.reader import Follower
 from vg_keras.log.storage import storage_of
-from vg_keras.plugin.number_table import Columns, NumberTable, Place
+from vg_keras.number_table import Columns, NumberTable, Place
 from vg_keras.record import Record, Training
 
 MAX_BYTES = 512_000_000

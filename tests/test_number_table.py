@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scripted_records import layer, model_of
 
 from vg_keras.log.numbers import Numbers
-from vg_keras.plugin.number_table import NumberTable, Place
+from vg_keras.number_table import NumberTable, Place
 
 MODEL = model_of(*(layer(f"d{i}", "bias", output_shape=(None, 3)) for i in range(2)))
 
@@ -20,7 +20,8 @@ def table_of(values, max_bytes=10**9):
     table = NumberTable(MODEL, max_bytes)
     for number, pair in enumerate(values):
         step = 10 * number
-        table.add(Numbers(step, {"activations": np.array(pair, float)}, {}), Place("file", step))
+        rms = {"activations": np.array(pair, float)}
+        table.add(Numbers(step, {}, rms, {}, {}), Place("file", step))
     return table
 
 
@@ -63,8 +64,8 @@ def test_a_part_of_the_steps_can_be_chosen(first, stop, steps):
 def test_what_was_not_recorded_at_first_is_missing_there():
     table = table_of([(1, 2)])
     both = {"activations": np.ones(2), "gradients": np.full(2, 5.0)}
-    table.add(Numbers(10, both, {}), Place("file", 10))
-    table.add(Numbers(20, {"activations": np.ones(2)}, {}), Place("file", 20))
+    table.add(Numbers(10, {}, both, {}, {}), Place("file", 10))
+    table.add(Numbers(20, {}, {"activations": np.ones(2)}, {}, {}), Place("file", 20))
 
     assert table.quantities == ["gradients", "activations"]
     assert np.array_equal(

@@ -1,0 +1,69 @@
+"""One quantity of every layer at one step: one line for each training run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from vg_keras.figures.drawing import line_of_run, new_axes
+from vg_keras.figures.inputs import Runs, axis_label, drawn, is_fraction
+from vg_keras.profiles import Profile
+
+
+def by_depth(
+    runs: Runs,
+    axes: Axes | None = None,
+    *,
+    quantity: str = "gradient_norm",
+    step: int | None = None,
+    **style: Any,
+) -> Axes:
+    """Plots one quantity at one step over the depth of the layer.
+
+    In a healthy network the gradients of all layers are of similar size. Where a line falls toward
+    the input, on the left, the gradient vanishes.
+
+    Args:
+        runs: One training run, or several, each of which becomes a line.
+        axes: The Matplotlib axes to plot on; new ones with a legend by default.
+        quantity: The quantity, see `vg_keras.profile`. Of variables, only kernels are drawn.
+        step: The step: the last recorded one that is not later. The last one of all by default.
+        **style: The style of the lines, as in `Axes.plot`.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: If nothing was recorded, or nothing at or before `step`.
+
+    Example:
+        >>> by_depth({"before": one, "after": other}, step=0)  # doctest: +SKIP
+    """
+    found = drawn(runs, quantity)
+    is_new = axes is None
+    axes = axes or new_axes(1, 5.5, 3.8)[0]
+    for number, one in enumerate(found):
+        values = one.profile.values[_row_at(one.profile, step)]
+        line = line_of_run(number, axes) | {"label": one.name or None} | style
+        axes.plot(range(1, len(values) + 1), values, **line)
+    shown = found[0].profile.quantity
+    axes.set_yscale("linear" if is_fraction(shown) else "log")
+    axes.set_xlabel("layer, from the input to the output")
+    axes.set_ylabel(axis_label(shown))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if is_new and len(found) > 1:
+        axes.legend()
+    return axes
+
+
+def _row_at(profile: Profile, step: int | None) -> int:
+    rows = np.flatnonzero(profile.steps <= (step if step is not None else np.inf))
+    if not len(rows):
+        raise ValueError(
+            f"`step` must not be before the first recorded step, {min(profile.steps, default=None)}"
+            f". Received: step={step!r}."
+        )
+    return int(rows[-1])

@@ -1,0 +1,91 @@
+"""Axes, colors and text of figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+_RUN_COLORS = {
+    False: ("#0072b2", "#d55e00", "#007a59", "#b0457f", "#5a5a5a", "#7b61c9", "#8a6d00", "#00768a"),
+    True: ("#56b4e9", "#e69f00", "#2fc79b", "#e79ac6", "#c8c8c8", "#b3a1f5", "#f0e442", "#5fd3e6"),
+}
+"""Colors of lines on a light and on a dark background, after Okabe and Ito, as in the tab in
+TensorBoard: people with any kind of color vision can tell them apart."""
+
+_MARKERS = "os^vDPX<"
+
+
+def axes_for(
+    number: int, axes: Axes | Sequence[Axes] | None, width: float, height: float
+) -> list[Axes]:
+    """Returns the axes of each training run: those of the caller, or new ones.
+
+    Args:
+        number: The number of training runs.
+        axes: What the caller passed.
+        width: The width of each new one, in inches.
+        height: The height, in inches.
+
+    Raises:
+        ValueError: If the caller passed another number of axes.
+    """
+    if axes is None:
+        return new_axes(number, width, height)
+    every = [axes] if isinstance(axes, Axes) else list(axes)
+    if len(every) != number:
+        raise ValueError(
+            f"`axes` must be as many as training runs, {number}. Received: {len(every)} axes."
+        )
+    return every
+
+
+def new_axes(columns: int, width: float, height: float) -> list[Axes]:
+    """Returns new axes side by side, which pyplot shows.
+
+    Args:
+        columns: Their number.
+        width: The width of each, in inches.
+        height: Their height, in inches.
+    """
+    from matplotlib import pyplot
+
+    _, axes = pyplot.subplots(
+        1, columns, figsize=(width * columns, height), squeeze=False, layout="constrained"
+    )
+    return list(axes[0])
+
+
+def figure_of(axes: Axes) -> Figure:
+    """Returns the figure that holds the axes."""
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def is_dark(axes: Axes) -> bool:
+    """Whether the background is dark."""
+    red, green, blue, alpha = to_rgba(axes.get_facecolor())
+    if alpha < 0.5:
+        red, green, blue, _ = to_rgba(figure_of(axes).get_facecolor())
+    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+
+
+def line_of_run(number: int, axes: Axes) -> dict[str, Any]:
+    """Returns the color and marker of the n-th training run."""
+    colors = _RUN_COLORS[is_dark(axes)]
+    return {"color": colors[number % len(colors)], "marker": _MARKERS[number % len(_MARKERS)]}
+
+
+def as_typed(figure: Figure) -> None:
+    """Draws every text as it is: a name such as `a_1` or `$x$` is no formula.
+
+    Matplotlib may be configured to use LaTeX.
+    """
+    for text in figure.findobj(Text):
+        text.set_usetex(False)
+        text.set_parse_math(False)

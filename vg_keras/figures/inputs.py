@@ -1,0 +1,113 @@
+"""What figures draw: one quantity of one training run or of several, each with a name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES
+from vg_keras.log.chart_names import chart_names
+from vg_keras.profiles import Profile, profile
+from vg_keras.record import Training
+
+Drawable = Training | Profile
+"""A training run, or the values of one quantity over a training run."""
+
+Several = Sequence[Drawable] | Mapping[str, Drawable]
+"""Several of them, which a mapping gives names to."""
+
+Runs = Drawable | Several
+"""What a figure takes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """One quantity of one training run.
+
+    Args:
+        name: The name of the training run; empty if there is only one, and it has none.
+        profile: The values.
+        labels: The names of the layers or variables, by path.
+    """
+
+    name: str
+    profile: Profile
+    labels: Mapping[str, str]
+
+
+def drawn(runs: Runs, quantity: str, *others: str) -> list[Drawn]:
+    """Returns what to draw, in the order of the arguments.
+
+    Of a training run that has kernels, only these are drawn, from the input to the output. In a
+    `Profile`, everything is drawn.
+
+    Args:
+        runs: What the caller of a figure passed.
+        quantity: The name of the quantity, for training runs; see `vg_keras.profile`.
+        *others: Quantities to draw instead if none of the training runs has it.
+
+    Raises:
+        ValueError: If there is nothing to draw, or no such quantity.
+    """
+    found = [
+        Drawn(name, *_contents(run, quantity)) for name, run in zip(*_named(runs), strict=True)
+    ]
+    is_empty = not any(one.profile.recorded.any() for one in found)
+    if is_empty and others:
+        return drawn(runs, *others)
+    if is_empty:
+        words = label_of(found[0].profile.quantity) if found else quantity
+        raise ValueError(f"Expected a training run with records of {words}. Received: {runs!r}.")
+    return found
+
+
+def _named(runs: Runs) -> tuple[list[str], list[Drawable]]:
+    if isinstance(runs, Training | Profile):
+        return [""], [runs]
+    if isinstance(runs, Mapping):
+        return list(map(str, runs)), list(runs.values())
+    names = [run.model.name if isinstance(run, Training) else run.quantity for run in runs]
+    number_of: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        number_of[name] += 1
+        unique.append(f"{name} ({number_of[name]})" if names.count(name) > 1 else name)
+    return unique, list(runs)
+
+
+def _contents(run: Drawable, quantity: str) -> tuple[Profile, Mapping[str, str]]:
+    if isinstance(run, Profile):
+        return run, {path: path for path in run.paths}
+    found, kernels = profile(run, quantity), run.model.kernels
+    labels = chart_names(run.model)
+    if set(found.paths) & set(kernels):
+        found = found.only(kernels)
+    return found, {path: labels.get(path, path) for path in found.paths}
+
+
+def label_of(quantity: str) -> str:
+    """Returns the name of a quantity in words."""
+    known = LAYER_QUANTITIES.get(quantity)
+    return known.label if known else quantity.replace("_", " ")
+
+
+def axis_label(quantity: str) -> str:
+    """Returns the label of an axis: the quantity and its unit."""
+    known = LAYER_QUANTITIES.get(quantity)
+    unit = f"\n({known.unit})" if known and known.unit != "1" else ""
+    return label_of(quantity) + unit
+
+
+def axis_of(quantity: str, values: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    """Returns the ends of an axis for some values: log10 of magnitudes, or 0 and 1."""
+    return LAYER_QUANTITIES.get(quantity, LAYER_QUANTITIES[DEFAULT]).axis(*values)
+
+
+def is_fraction(quantity: str) -> bool:
+    """Whether the values are from 0 to 1 and not magnitudes of any size."""
+    known = LAYER_QUANTITIES.get(quantity)
+    return known is not None and known.scale == "fraction"

@@ -1,0 +1,36 @@
+"""The loss over training runs: one line for each."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+
+from vg_keras.figures.drawing import line_of_run, new_axes
+from vg_keras.figures.inputs import Runs, drawn
+
+
+def loss(runs: Runs, axes: Axes | None = None) -> Axes:
+    """Plots the loss of the recorded batches over the steps.
+
+    This is the loss that was differentiated: of one batch, with penalties.
+
+    Args:
+        runs: One training run, or several, each of which becomes a line.
+        axes: The Matplotlib axes to plot on; new ones with a legend by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: If no loss was recorded.
+    """
+    found = drawn(runs, "loss")
+    is_new = axes is None
+    axes = axes or new_axes(1, 5.5, 3.8)[0]
+    for number, one in enumerate(found):
+        line = line_of_run(number, axes) | {"marker": ""}
+        axes.plot(one.profile.steps, one.profile.values, label=one.name or None, **line)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss of the batch")
+    if is_new and len(found) > 1:
+        axes.legend()
+    return axes
