@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vg_keras.log.chart_names import chart_names
 from vg_keras.quantities import BY_NAME, CHARTS, CURVES, Quantity
 from vg_keras.record import Record, Training
 
@@ -29,6 +30,8 @@ class Profile:
         values: float64 `[s, p]`. NaN if nothing was recorded, or if the tensor held NaN or
             infinities.
         recorded: bool `[s, p]`, whether a value was recorded, to tell these two cases apart.
+        labels: Short names of the paths, as in TensorBoard ("01_dense/kernel"). Defaults to the
+            paths.
     """
 
     quantity: str
@@ -36,6 +39,11 @@ class Profile:
     paths: tuple[str, ...]
     values: NDArray[np.float64]
     recorded: NDArray[np.bool_]
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Sets the default of `labels`."""
+        object.__setattr__(self, "labels", tuple(self.labels) or self.paths)
 
     def only(self, paths: Iterable[str]) -> Profile:
         """Returns the values of some variables or layers, in the same order."""
@@ -46,6 +54,7 @@ class Profile:
             paths=tuple(self.paths[number] for number in columns),
             values=self.values[:, columns],
             recorded=self.recorded[:, columns],
+            labels=tuple(self.labels[number] for number in columns),
         )
 
     def of(self, path: str) -> NDArray[np.float64]:
@@ -86,7 +95,9 @@ def profile(training: Training, quantity: str, statistic: str = "rms") -> Profil
         values[row, columns] = list(found.values())
         recorded[row, columns] = True
     steps = np.array([record.step for record in training.records], np.int64)
-    return Profile(quantity, steps, paths, values, recorded)
+    names = chart_names(training.model)
+    labels = tuple(names.get(path, path) for path in paths)
+    return Profile(quantity, steps, paths, values, recorded, labels)
 
 
 Read = Callable[[Record, str], float]

@@ -1,5 +1,6 @@
 """Draws the gradients of both networks by step and by depth, with loss and accuracy below."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -11,7 +12,7 @@ from experiments.common.mlp import Settings, Trained
 from experiments.common.mnist import Mnist
 from experiments.common.style import LABELS, STYLES, finish
 from experiments.sigmoid_vs_relu.expected import Networks, decades_lost_at_end, median
-from vg_keras import figures
+from vg_keras import figures, profile
 
 _GRADIENT = "L2 norm of the gradient"
 
@@ -56,8 +57,9 @@ def change(networks: list[Trained]) -> str:
 
 def _draw_steps(axes: Axes, networks: list[Trained]) -> None:
     first = networks[0]
-    names = [path.rpartition("/")[0].replace("_", " ") for path in first.kernels]
-    figures.by_step(first.training, axes, labels=names)
+    names = tuple(path.rpartition("/")[0].replace("_", " ") for path in first.kernels)
+    norms = profile(first.training, "gradient_norm").only(first.kernels)
+    figures.by_step(dataclasses.replace(norms, labels=names), axes)
     axes.set_ylabel(_GRADIENT)
     for line, path in zip(axes.lines, first.kernels, strict=True):
         _show_median(axes, line, [[r.gradients[path].norm for r in n.records] for n in networks])

@@ -1,5 +1,6 @@
 """The picture of the gradient flow, checked by its colors and labels."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from scripted_records import layer, model_of, sketch_of, training_of
 
 from vg_keras.figures import gradient_flow
+from vg_keras.profiles import profile
 from vg_keras.record import Record
 
 
@@ -101,7 +103,8 @@ def test_a_long_name_is_shortened_in_the_middle():
 
 
 def test_layers_can_be_renamed():
-    axes = gradient_flow(training([1.0]), Figure().add_subplot(), names={"layer_0": "first"})
+    found = profile(training([1.0]), "activation_gradient_norm")
+    axes = gradient_flow(dataclasses.replace(found, labels=("first",)), Figure().add_subplot())
 
     assert [t.get_text() for t in axes.get_yticklabels()] == ["first"]
 

@@ -22,7 +22,7 @@ def test_of_variables_only_kernels_are_drawn():
     (found,) = drawn(TRAINING, "gradients")
 
     assert found.profile.paths == ("m/dense_7/kernel", "m/out/kernel")
-    assert found.labels["m/dense_7/kernel"] == "01_dense/kernel"
+    assert found.profile.labels == ("01_dense/kernel", "02_out/kernel")
     assert found.name == ""
 
 

@@ -238,9 +238,7 @@ def test_the_title_is_red_if_there_is_an_error(records, color):
 )
 def test_the_title_names_the_problem_and_its_layers(monkeypatch, records, expected):
     titles = []
-    monkeypatch.setattr(
-        flow_charts, "flow_image", lambda flow, names, title, *_: titles.append(title)
-    )
+    monkeypatch.setattr(flow_charts, "flow_image", lambda flow, title, *_: titles.append(title))
     monkeypatch.setattr(flow_charts.charts, "image_value", lambda *_: image_stub())
     Written(records)
 

@@ -1,5 +1,6 @@
 """The picture as TensorBoard gets it: a small PNG that any settings of Matplotlib can draw."""
 
+import dataclasses
 import io
 import threading
 
@@ -21,15 +22,15 @@ def profile(num_layers=9, num_steps=5):
     steps = np.arange(num_steps)
     logs = np.linspace(-8, 2, num_layers) + np.sin(steps)[:, None]
     recorded = np.ones(logs.shape, bool)
-    return Profile("activation_gradients", steps, paths, 10**logs, recorded)
+    return Profile("activation_gradient_norm", steps, paths, 10**logs, recorded)
 
 
 def diagnosis(*paths, severity="error"):
     return Diagnosis("VG101", "vanishing-gradient", severity, "", paths, 0, 0, {}, ())
 
 
-def drawn(flow=None, names=None, title="the title", found=None):
-    return flow_image(flow or profile(), names or {}, title, found)
+def drawn(flow=None, title="the title", found=None):
+    return flow_image(flow or profile(), title, found)
 
 
 def pixels(image):
@@ -90,7 +91,8 @@ def test_latex_is_not_used_even_if_a_user_switched_it_on(monkeypatch):
 
 
 def test_dollar_signs_in_a_name_are_no_formula():
-    drawn(names={"net/layer_0": r"$\frac$"}, title=r"$\frac$")
+    flow = dataclasses.replace(profile(1), labels=(r"$\frac$",))
+    drawn(flow, title=r"$\frac$")
 
 
 def test_two_threads_can_draw_at_once():

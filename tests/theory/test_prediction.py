@@ -203,7 +203,7 @@ def test_neither_keras_nor_tensorflow_is_imported():
 
 @pytest.mark.parametrize(("activation", "critical"), [("relu", 2), ("linear", 1), ("tanh", 1)])
 def test_the_critical_variance_matches_known_values(activation, critical):
-    # For tanh, chi is so flat there that rounding, which depends on the processor, moves it by 1e-8.
+    # For tanh, chi is so flat that rounding, which differs between processors, moves it by 1e-8.
     assert theory.critical_weight_variance(activation) == pytest.approx(critical, rel=1e-6)
 
 

@@ -23,7 +23,6 @@ def by_step(
     axes: Axes | None = None,
     *,
     quantity: str = "gradient_norm",
-    labels: Sequence[str] | None = None,
 ) -> Axes: ...
 
 
@@ -33,7 +32,6 @@ def by_step(
     axes: Sequence[Axes] | None = None,
     *,
     quantity: str = "gradient_norm",
-    labels: Sequence[str] | None = None,
 ) -> list[Axes]: ...
 
 
@@ -42,7 +40,6 @@ def by_step(
     axes: Axes | Sequence[Axes] | None = None,
     *,
     quantity: str = "gradient_norm",
-    labels: Sequence[str] | None = None,
 ) -> Axes | list[Axes]:
     """Plots one quantity of each layer or variable over the steps.
 
@@ -55,8 +52,6 @@ def by_step(
         axes: The Matplotlib axes to plot on, for several training runs as many; new ones with a
             legend by default.
         quantity: The quantity, see `vg_keras.profile`. Of variables, only kernels are drawn.
-        labels: The names of the lines in a legend. By default those in TensorBoard, such as
-            "01_dense/kernel".
 
     Returns:
         The axes; a list of them if several training runs were passed.
@@ -67,7 +62,7 @@ def by_step(
     found = drawn(runs, quantity)
     every = axes_for(len(found), axes, 5, 3.8)
     for number, (ax, one) in enumerate(zip(every, found, strict=True)):
-        names = labels or [one.labels[path] for path in one.profile.paths]
+        names = one.profile.labels
         lines = zip(one.profile.values.T, names, _colors(len(names), is_dark(ax)), strict=True)
         for values, label, color in lines:
             ax.plot(one.profile.steps, values, color=color, label=label, linewidth=1.4)

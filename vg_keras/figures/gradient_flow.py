@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -46,7 +46,6 @@ def gradient_flow(
     axes: Axes | None = None,
     *,
     quantity: str | None = None,
-    names: Mapping[str, str] | None = None,
 ) -> Axes: ...
 
 
@@ -56,7 +55,6 @@ def gradient_flow(
     axes: Sequence[Axes] | None = None,
     *,
     quantity: str | None = None,
-    names: Mapping[str, str] | None = None,
 ) -> list[Axes]: ...
 
 
@@ -65,7 +63,6 @@ def gradient_flow(
     axes: Axes | Sequence[Axes] | None = None,
     *,
     quantity: str | None = None,
-    names: Mapping[str, str] | None = None,
 ) -> Axes | list[Axes]:
     """Draws the norm of the gradient at each layer's output as a color: layers down, steps across.
 
@@ -79,8 +76,6 @@ def gradient_flow(
         quantity: Another quantity to draw, see `vg_keras.profile`. Of variables, only kernels are
             drawn. By default the norm of the gradient at each layer's output, or that of the
             kernel's gradient if no outputs are monitored.
-        names: The names of the layers, by path. By default those in TensorBoard, such as
-            "01_dense".
 
     Returns:
         The axes; a list of them if several training runs were passed.
@@ -92,15 +87,15 @@ def gradient_flow(
     every = axes_for(len(found), axes, 5.6, 2.8)
     scale = _scale_of(found)
     for ax, one in zip(every, found, strict=True):
-        _draw(one, ax, scale, names or one.labels)
+        _draw(one, ax, scale)
     _add_color_bar(every, scale)
     return every[0] if isinstance(runs, Drawable) else every
 
 
-def _draw(one: Drawn, axes: Axes, scale: _Scale, names: Mapping[str, str]) -> None:
+def _draw(one: Drawn, axes: Axes, scale: _Scale) -> None:
     flow = one.profile
     axes.imshow(_colors(flow, scale), aspect="auto", interpolation="nearest")
-    labels = [_shortened(names.get(path, path)) for path in flow.paths]
+    labels = [_shortened(label) for label in flow.labels]
     rows = _spread(len(labels), _MAX_LABELS)
     axes.set_yticks(rows, [labels[row] for row in rows], fontsize=7, parse_math=False)
     columns = _spread(len(flow.steps), _MAX_STEPS)

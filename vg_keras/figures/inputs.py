@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES
-from vg_keras.log.chart_names import chart_names
 from vg_keras.profiles import Profile, profile
 from vg_keras.record import Training
 
@@ -31,12 +30,10 @@ class Drawn:
     Args:
         name: The name of the training run; empty if there is only one, and it has none.
         profile: The values.
-        labels: The names of the layers or variables, by path.
     """
 
     name: str
     profile: Profile
-    labels: Mapping[str, str]
 
 
 def drawn(runs: Runs, quantity: str, *others: str) -> list[Drawn]:
@@ -53,9 +50,7 @@ def drawn(runs: Runs, quantity: str, *others: str) -> list[Drawn]:
     Raises:
         ValueError: If there is nothing to draw, or no such quantity.
     """
-    found = [
-        Drawn(name, *_contents(run, quantity)) for name, run in zip(*_named(runs), strict=True)
-    ]
+    found = [Drawn(name, _profile(run, quantity)) for name, run in _named(runs).items()]
     is_empty = not any(one.profile.recorded.any() for one in found)
     if is_empty and others:
         return drawn(runs, *others)
@@ -65,28 +60,25 @@ def drawn(runs: Runs, quantity: str, *others: str) -> list[Drawn]:
     return found
 
 
-def _named(runs: Runs) -> tuple[list[str], list[Drawable]]:
+def _named(runs: Runs) -> dict[str, Drawable]:
     if isinstance(runs, Training | Profile):
-        return [""], [runs]
+        return {"": runs}
     if isinstance(runs, Mapping):
-        return list(map(str, runs)), list(runs.values())
+        return {str(name): run for name, run in runs.items()}
     names = [run.model.name if isinstance(run, Training) else run.quantity for run in runs]
     number_of: Counter[str] = Counter()
-    unique = []
-    for name in names:
+    unique = {}
+    for name, run in zip(names, runs, strict=True):
         number_of[name] += 1
-        unique.append(f"{name} ({number_of[name]})" if names.count(name) > 1 else name)
-    return unique, list(runs)
+        unique[f"{name} ({number_of[name]})" if names.count(name) > 1 else name] = run
+    return unique
 
 
-def _contents(run: Drawable, quantity: str) -> tuple[Profile, Mapping[str, str]]:
+def _profile(run: Drawable, quantity: str) -> Profile:
     if isinstance(run, Profile):
-        return run, {path: path for path in run.paths}
+        return run
     found, kernels = profile(run, quantity), run.model.kernels
-    labels = chart_names(run.model)
-    if set(found.paths) & set(kernels):
-        found = found.only(kernels)
-    return found, {path: labels.get(path, path) for path in found.paths}
+    return found.only(kernels) if set(found.paths) & set(kernels) else found
 
 
 def label_of(quantity: str) -> str:

@@ -61,7 +61,7 @@ class GradientFlow:
         self._names = names
         self._warn = warn
         self._hidden = hidden_layers(training.model)
-        self._columns = _Columns(training.model)
+        self._columns = _Columns(training.model, names)
         self._diagnoses: tuple[Diagnosis, ...] = ()
         self._num_records = 0
         self._next_image = 1
@@ -129,7 +129,7 @@ class GradientFlow:
             if not flow.values.size:
                 return []
             title = title_of(self._diagnoses, self._num_records, self._names)
-            image = flow_image(flow, self._names, title, *self._diagnoses[:1])
+            image = flow_image(flow, title, *self._diagnoses[:1])
         except Exception as error:  # noqa: BLE001 - no Matplotlib, no font, out of memory, ...
             self._kinds.discard("norm_by_layer")
             self._warn(
@@ -157,9 +157,11 @@ class _Columns:
 
     Args:
         model: The model.
+        names: The names of its layers and variables in charts, by path.
     """
 
-    def __init__(self, model: ModelDescription) -> None:
+    def __init__(self, model: ModelDescription, names: Mapping[str, str]) -> None:
+        self._names = names
         self._quantity = "activation_gradients" if model.outputs else "gradients"
         self._paths = model.outputs or model.kernels or model.variables
         self._kept: list[tuple[int, Mapping[str, float]]] = []
@@ -191,6 +193,7 @@ class _Columns:
             paths,
             np.array(values, np.float64).reshape(shape),
             np.array(recorded, bool).reshape(shape),
+            tuple(self._names[path] for path in paths),
         )
 
 

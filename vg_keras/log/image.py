@@ -7,7 +7,6 @@ so it neither uses pyplot nor changes Matplotlib's settings, which the user's ow
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +43,6 @@ class Image:
 
 def flow_image(
     flow: Profile,
-    names: Mapping[str, str],
     title: str,
     diagnosis: Diagnosis | None = None,
 ) -> Image:
@@ -52,7 +50,6 @@ def flow_image(
 
     Args:
         flow: The norms of the gradients of all layers.
-        names: The names of the layers, by path.
         title: The verdict.
         diagnosis: The diagnosis in the title, whose layers are marked, or None if all is well.
     """
@@ -65,7 +62,7 @@ def flow_image(
 
     figure = Figure(_INCHES, _DOTS_PER_INCH, layout="constrained")
     canvas: Any = FigureCanvasAgg(figure)
-    axes = gradient_flow(flow, figure.add_subplot(), names=names)
+    axes = gradient_flow(flow, figure.add_subplot())
     affected = diagnosis.paths if diagnosis else ()
     color = _COLOR_OF[diagnosis.severity if diagnosis else None]
     figure.suptitle(title, x=0.01, ha="left", fontsize=8.5, fontweight="bold", color=color)
