@@ -10,10 +10,22 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import vg_keras
-from vg_keras.commands import demo, diagnose, show
+from vg_keras.commands import compare, demo, diagnose, report, show
 from vg_keras.commands.output import FAILED
+
+_EPILOG = """\
+examples:
+  vg-keras demo                    write two logs to try the other commands on
+  vg-keras diagnose logs           in CI: the exit status is 1 if there is a problem
+  vg-keras show logs               the gradient of every layer, in the terminal
+  vg-keras report logs             all of it as a file, report.html
+  vg-keras compare logs/a logs/b   two training runs, layer by layer
+
+The exit status is 2 if something can't be done. `vg-keras COMMAND --help` explains a command.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,10 +51,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vg-keras",
         description="Says what the logs of vg_keras.GradientMonitor show.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=vg_keras.__version__)
+    parser.add_argument(
+        "--print-completion",
+        action=_PrintCompletion,
+        choices=["bash", "zsh", "tcsh"],
+        help="print a script that completes commands and options in a shell",
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (diagnose, show, demo):
+    for command in (diagnose, show, report, compare, demo):
         command.add(commands)
     return parser
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints the script and exits; needs the package shtab."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
+        _, shell, *_ = args
+        try:
+            import shtab
+        except ImportError:
+            parser.error(
+                "--print-completion needs the package shtab. Install it: pip install shtab"
+            )
+        print(shtab.complete(parser, shell))
+        parser.exit()

@@ -1,4 +1,4 @@
-"""What a notebook shows of a monitor: the verdict, a table by layer, and a small figure.
+"""What a notebook shows of a monitor: the verdict, a small figure, and a table by layer.
 
 Imports neither TensorFlow nor Keras.
 """
@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import base64
 import io
-import math
-from html import escape
+from typing import Any
 
-from vg_keras.layer_table import LayerRow, layer_table
+from vg_keras.layer_table import layer_table
 from vg_keras.record import Training
+from vg_keras.report.templates import template
 from vg_keras.rules.verdict import Verdict
-
-_COLUMNS = ("layer", "type", "gradient norm", "update ratio", "output RMS", "saturated", "dead")
 
 
 def html(text: str, training: Training | None, verdict: Verdict) -> str:
@@ -25,55 +23,32 @@ def html(text: str, training: Training | None, verdict: Verdict) -> str:
         training: The training run, or None if nothing has been recorded.
         verdict: The verdict.
     """
-    parts = [f'<pre style="white-space: pre-wrap">{escape(text)}</pre>']
+    contents: dict[str, Any] = {"text": text, "figure": "", "step": None}
     if training is not None and training.records:
-        parts += [_figure(training), _table(training, verdict)]
-    return "\n".join(parts)
+        record = training.records[-1]
+        contents |= {
+            "figure": _figure(training),
+            "step": record.step,
+            "rows": layer_table(training.model, record),
+            "marked": {path for diagnosis in verdict.diagnoses for path in diagnosis.paths},
+        }
+    fragment: str = template("notebook.html").render(contents)
+    return fragment
 
 
 def _figure(training: Training) -> str:
-    """Returns an image of the gradient flow, or nothing if there is none to draw."""
+    """Returns a picture of the gradient flow as a data URI, or nothing if there is none to draw."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from vg_keras.figures.gradient_flow import gradient_flow
+    from vg_keras.figures import gradient_flow
 
     figure = Figure(figsize=(6, 2.5), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     try:
         gradient_flow(training, figure.subplots())
-    except ValueError:  # no layer is monitored
+    except ValueError:  # no gradients are recorded
         return ""
     file = io.BytesIO()
     figure.savefig(file, format="png")
-    data = base64.b64encode(file.getvalue()).decode()
-    description = "Norm of the gradient at the output of every layer and step"
-    return f'<img alt="{description}" src="data:image/png;base64,{data}">'
-
-
-def _table(training: Training, verdict: Verdict) -> str:
-    record = training.records[-1]
-    paths = {path for diagnosis in verdict.diagnoses for path in diagnosis.paths}
-    rows = [_row(row, row.path in paths) for row in layer_table(training.model, record)]
-    head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-    return (
-        f"<table><caption>Step {record.step:,}, from the input to the output. Layers of a "
-        f"diagnosis are marked with &#9888;.</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table>"
-    )
-
-
-def _row(row: LayerRow, is_marked: bool) -> str:
-    mark = "&#9888; " if is_marked else ""
-    numbers = [_number(n) for n in (row.gradient_norm, row.update_ratio, row.activation_rms)]
-    fractions = [_fraction(f) for f in (row.saturated_units, row.dead_units)]
-    cells = [f"{mark}{escape(row.path)}", escape(row.type), *numbers, *fractions]
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def _number(number: float) -> str:
-    return "" if math.isnan(number) else f"{number:.2g}"
-
-
-def _fraction(fraction: float) -> str:
-    return "" if math.isnan(fraction) else f"{fraction:.0%}"
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -6,13 +6,16 @@ of them is the first one, and wherever one of them is not finite, that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.layer_quantities import LAYER_QUANTITIES
+from vg_keras.log.chart_names import chart_names
 from vg_keras.log.numbers import Numbers
+from vg_keras.profiles import Profile
 from vg_keras.record import ModelDescription
 
 MAX_BYTES = 64_000_000
@@ -72,6 +75,7 @@ class NumberTable:
     """
 
     def __init__(self, model: ModelDescription, max_bytes: int = MAX_BYTES) -> None:
+        self._model = model
         self._max_bytes = max_bytes
         self._rows = _Rows()
         self._indices = {
@@ -86,6 +90,16 @@ class NumberTable:
     def quantities(self) -> list[str]:
         """The names of the quantities that were recorded, in the order of the menu."""
         return [name for name in LAYER_QUANTITIES if name in self._rows.values]
+
+    @property
+    def steps(self) -> Sequence[int]:
+        """The step of the first record of each row."""
+        return self._rows.steps
+
+    @property
+    def last_step(self) -> int | None:
+        """The step of the last record."""
+        return self._rows.last_steps[-1] if self._rows.last_steps else None
 
     @property
     def num_bytes(self) -> int:
@@ -133,6 +147,26 @@ class NumberTable:
             last_steps[np.append(starts[1:], end) - 1],
             _merged(values, starts - begin),
             [rows.places[start] for start in starts],
+        )
+
+    def profile(self, name: str, most: int = 1000) -> Profile:
+        """Returns the values of a quantity over the whole training run.
+
+        Of merged records, the first one stands for all, unless one of them is not finite.
+
+        Args:
+            name: As in `columns`.
+            most: As in `columns`.
+        """
+        columns, quantity = self.columns(name, most=most), LAYER_QUANTITIES[name]
+        paths, names = quantity.paths(self._model), chart_names(self._model)
+        return Profile(
+            name,
+            columns.steps,
+            paths,
+            np.where(np.isinf(columns.values), np.nan, columns.values),
+            ~np.isnan(columns.values),
+            tuple(names[path] for path in paths),
         )
 
     def _append(self, numbers: Numbers, place: Place) -> None:

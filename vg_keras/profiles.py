@@ -57,6 +57,26 @@ class Profile:
             labels=tuple(self.labels[number] for number in columns),
         )
 
+    def row_at(self, step: int | None = None) -> int:
+        """Returns the row of the last record that is not later than a step, or of the last of all.
+
+        Raises:
+            ValueError: If there is no record at or before the step.
+        """
+        rows = np.flatnonzero(self.steps <= (math.inf if step is None else step))
+        if not len(rows):
+            first = min(self.steps.tolist(), default=None)
+            raise ValueError(
+                f"`step` must not be before the first recorded step, {first}. "
+                f"Received: step={step!r}."
+            )
+        return int(rows[-1])
+
+    def value(self, row: int, column: int) -> float:
+        """Returns a value: NaN if nothing was recorded, infinite if it is not finite."""
+        value = float(self.values[row, column])
+        return math.inf if self.recorded[row, column] and not math.isfinite(value) else value
+
     def of(self, path: str) -> NDArray[np.float64]:
         """Returns the values of one variable or layer, float64 `[s]`.
 

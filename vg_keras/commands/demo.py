@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -10,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from vg_keras.commands.output import add_command, add_format
 from vg_keras.rules.verdict import Verdict
+
+SCHEMA = 1
+"""Version of the JSON that `--format json` prints."""
 
 LOG_DIR = "logs/demo"
 
@@ -22,12 +27,12 @@ _LAYERS, _UNITS, _CLASSES, _FEATURES, _EXAMPLES = 8, 64, 4, 20, 4096
 
 def add(commands: Any) -> None:
     """Adds the command to a parser."""
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = add_command(
+        commands,
         "demo",
-        help="write a small log with a sick and a healthy training run",
-        description="Trains two networks of eight layers, one with sigmoid and one with ReLU, for "
-        "some seconds, and says how to look at their logs. Needs Keras and TensorFlow.",
-        allow_abbrev=False,
+        "write a small log with a sick and a healthy training run",
+        "Trains two networks of eight layers, one with sigmoid and one with ReLU, for some "
+        "seconds, and says how to look at their logs. Needs Keras and TensorFlow.",
     )
     parser.add_argument(
         "log_dir",
@@ -36,22 +41,32 @@ def add(commands: Any) -> None:
         default=LOG_DIR,
         help=f"where to write the logs (default: {LOG_DIR})",
     )
+    add_format(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains both networks and returns the exit status."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+    is_text = arguments.format == "text"
+    found = []
     for activation, meant in RUNS.items():
         log_dir = os.path.join(arguments.log_dir, activation)
-        print(f"Training a network with {activation}, which should be {meant} ...", flush=True)
+        if is_text:
+            print(f"Training a network with {activation}, which should be {meant} ...", flush=True)
         accuracy, verdict = train(activation, log_dir)
-        print(f"  {verdict.title}. Its accuracy is {accuracy:.0%}, by chance {1 / _CLASSES:.0%}.")
-    place = shlex.quote(arguments.log_dir)
-    print(
-        f"\nTo look at them:\n  tensorboard --logdir {place}\n  vg-keras show {place}\n"
-        f"  vg-keras diagnose {place}"
-    )
+        found.append({"log": log_dir, "meant": meant, "accuracy": accuracy, **verdict.as_dict()})
+        if is_text:
+            chance = 1 / _CLASSES
+            print(f"  {verdict.title}. Its accuracy is {accuracy:.0%}, by chance {chance:.0%}.")
+    if is_text:
+        place = shlex.quote(arguments.log_dir)
+        print(
+            f"\nTo look at them:\n  tensorboard --logdir {place}\n  vg-keras report {place}\n"
+            f"  vg-keras show {place}"
+        )
+    else:
+        print(json.dumps({"schema": SCHEMA, "trainings": found}, indent=2))
     return 0
 
 

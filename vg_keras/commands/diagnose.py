@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from vg_keras.commands.output import FOUND, add_command, printable
+from vg_keras.commands.output import FOUND, add_command, add_log_dir, printable, progress
 from vg_keras.rules.diagnosis import Diagnosis
 from vg_keras.rules.examine_log import Examined, examine_log
 
@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
         "Says what is wrong with the training runs in a log, in which layers, since which step, "
         "and what to try.",
     )
+    add_log_dir(parser)
     parser.epilog = (
         "Exit status: 0 if no problem of the severity was found, 1 if one was, 2 if the log can't "
         "be read."
@@ -54,7 +55,10 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the verdicts and returns the exit status."""
-    found = list(examine_log(arguments.log_dir, ignore=arguments.ignore))
+    with progress() as on_progress:
+        found = list(
+            examine_log(arguments.log_dir, ignore=arguments.ignore, on_progress=on_progress)
+        )
     print(_FORMATS[arguments.format](found))
     severities = {"error"} if arguments.severity == "error" else {"error", "warning"}
     diagnoses = (diagnosis for one in found for diagnosis in one.verdict.diagnoses)

@@ -1,16 +1,25 @@
-"""What the commands have in common: arguments, and text that can't harm a terminal."""
+"""What the commands have in common: arguments, text that can't harm a terminal, and progress."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 FOUND, FAILED = 1, 2
 """Exit statuses: a problem was found; the log can't be read, or the arguments are wrong."""
 
+DIRECTORY = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}
+"""How a shell completes a directory: `shtab.DIRECTORY`, which need not be installed."""
+
+_WAIT = 1.0
+"""Seconds after which progress is shown, so that it does not flicker."""
+
 
 def add_command(commands: Any, name: str, summary: str, description: str) -> Any:
-    """Adds a command that reads a log, and returns its parser.
+    """Adds a command, and returns its parser.
 
     Args:
         commands: The subparsers of the program.
@@ -21,12 +30,55 @@ def add_command(commands: Any, name: str, summary: str, description: str) -> Any
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=summary, description=description, allow_abbrev=False
     )
-    parser.add_argument(
+    return parser
+
+
+def add_log_dir(parser: Any) -> None:
+    """Adds the argument of a command that reads the logs in a directory."""
+    argument = parser.add_argument(
         "log_dir", metavar="LOG_DIR", help="the `log_dir` of a monitor, or a directory of several"
     )
-    return parser
+    argument.complete = DIRECTORY
+
+
+def add_format(parser: Any) -> None:
+    """Adds the option that chooses between text and JSON."""
+    parser.add_argument(
+        "--format", choices=["text", "json"], default="text", help="text, or json (versioned)"
+    )
 
 
 def printable(text: str) -> str:
     """Returns a text in which names of layers can't break lines or control a terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """Shows how much of a log was read, if that takes long and the error output is a terminal.
+
+    Yields:
+        A function that is called with the path of the log and the fraction that was read.
+    """
+    if not sys.stderr.isatty():
+        yield lambda log, fraction: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = Progress(console=Console(stderr=True), transient=True)
+    tasks: dict[str, Any] = {}
+
+    def show(log: str, fraction: float) -> None:
+        if log not in tasks:
+            tasks[log] = bar.add_task(f"Reading {printable(log)}", total=1.0)
+            bar.tasks[-1].start_time = bar.get_time()
+        started = bar.tasks[0].start_time
+        if not bar.live.is_started and started and bar.get_time() - started > _WAIT:
+            bar.start()
+        bar.update(tasks[log], completed=fraction)
+
+    try:
+        yield show
+    finally:
+        bar.stop()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vg_keras.commands.output import add_command, printable
+from vg_keras.commands.output import add_command, add_format, add_log_dir, printable
 from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES, LayerQuantity
 from vg_keras.log.chart_names import chart_names
 from vg_keras.log.numbers import parse_numbers
@@ -53,6 +53,7 @@ def add(commands: Any) -> None:
         "Draws one quantity of every layer, from the input down, at one step of each training run "
         "in a log. All runs have the same axis.",
     )
+    add_log_dir(parser)
     parser.add_argument(
         "--quantity",
         choices=list(LAYER_QUANTITIES),
@@ -65,9 +66,7 @@ def add(commands: Any) -> None:
         type=int,
         help="the step; the last recorded one that is not later is drawn (default: the last one)",
     )
-    parser.add_argument(
-        "--format", choices=["text", "json"], default="text", help="text, or json (versioned)"
-    )
+    add_format(parser)
     parser.set_defaults(run=run)
 
 

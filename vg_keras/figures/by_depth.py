@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from vg_keras.figures.drawing import line_of_run, new_axes
 from vg_keras.figures.inputs import Runs, axis_label, drawn, is_fraction
-from vg_keras.profiles import Profile
 
 
 def by_depth(
@@ -46,7 +44,7 @@ def by_depth(
     is_new = axes is None
     axes = axes or new_axes(1, 5.5, 3.8)[0]
     for number, one in enumerate(found):
-        values = one.profile.values[_row_at(one.profile, step)]
+        values = one.profile.values[one.profile.row_at(step)]
         line = line_of_run(number, axes) | {"label": one.name or None} | style
         axes.plot(range(1, len(values) + 1), values, **line)
     shown = found[0].profile.quantity
@@ -57,13 +55,3 @@ def by_depth(
     if is_new and len(found) > 1:
         axes.legend()
     return axes
-
-
-def _row_at(profile: Profile, step: int | None) -> int:
-    rows = np.flatnonzero(profile.steps <= (step if step is not None else np.inf))
-    if not len(rows):
-        raise ValueError(
-            f"`step` must not be before the first recorded step, {min(profile.steps, default=None)}"
-            f". Received: step={step!r}."
-        )
-    return int(rows[-1])

@@ -84,8 +84,11 @@ def line_of_run(number: int, axes: Axes) -> dict[str, Any]:
 def as_typed(figure: Figure) -> None:
     """Draws every text as it is: a name such as `a_1` or `$x$` is no formula.
 
-    Matplotlib may be configured to use LaTeX.
+    Matplotlib may be configured to use LaTeX. Only the numbers at an axis may be formulas: powers.
     """
+    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
+    numbers = {id(text) for axis in axes for text in axis.get_ticklabels(which="both")}
     for text in figure.findobj(Text):
         text.set_usetex(False)
-        text.set_parse_math(False)
+        if id(text) not in numbers:
+            text.set_parse_math(False)

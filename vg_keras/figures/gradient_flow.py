@@ -72,7 +72,7 @@ def gradient_flow(
     Args:
         runs: One training run, or several, which are drawn side by side on the same scale.
         axes: The Matplotlib axes to plot on, for several training runs as many; new ones by
-            default. A color bar takes a part of the last ones.
+            default. A color bar takes a part of them.
         quantity: Another quantity to draw, see `vg_keras.profile`. Of variables, only kernels are
             drawn. By default the norm of the gradient at each layer's output, or that of the
             kernel's gradient if no outputs are monitored.
@@ -101,6 +101,7 @@ def _draw(one: Drawn, axes: Axes, scale: _Scale) -> None:
     columns = _spread(len(flow.steps), _MAX_STEPS)
     axes.set_xticks(columns, [f"{flow.steps[column]:,}" for column in columns], fontsize=7)
     axes.tick_params(length=2, pad=2)
+    axes.grid(False)
     axes.set_xlabel("recorded step", fontsize=7)
     axes.set_ylabel("layer, from the input", fontsize=7)
     if one.name:
@@ -152,13 +153,13 @@ def _colors(flow: Profile, scale: _Scale) -> NDArray[np.uint8]:
 
 
 def _add_color_bar(every: Sequence[Axes], scale: _Scale) -> None:
-    """Adds the scale of colors on the right of the last axes."""
+    """Adds the scale of colors on the right."""
     colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(scale.low, scale.high), "viridis")
     figure = every[-1].get_figure(root=False)
     assert figure is not None
     bar = figure.colorbar(
         colors,
-        ax=every[-1],
+        ax=list(every),
         extend="both" if scale.is_log else "neither",
         pad=0.02,
         aspect=20,

@@ -52,6 +52,11 @@ def chart_names(model: ModelDescription) -> dict[str, str]:
     return names
 
 
+def without_position(name: str) -> str:
+    """Returns a name of `chart_names` without the position that it begins with."""
+    return re.sub(r"^\d+_", "", name)
+
+
 def _without_model(model: ModelDescription) -> dict[str, str]:
     """Returns the layers' paths without the name of the model, if all of them begin with it."""
     prefix = f"{model.name}/"

@@ -219,10 +219,12 @@ class Follower:
         if not self._files:
             received = ", ".join(self._places)
             below = [log for place in self._places for log in logs_below(place)]
+            beside = [log for place in self._places for log in _logs_beside(place)]
             raise FileNotFoundError(
                 f"Expected a log directory of GradientMonitor. Received: {received}. There is no "
                 f"event file in it, nor in its subdirectory {log_format.RUN_NAME!r}."
                 + (f" Directories below it that contain a log: {_some(below)}." if below else "")
+                + (f" Logs in {beside[0]}: {_some(beside[1:])}." if beside else "")
             )
 
     def poll(
@@ -317,6 +319,16 @@ def logs_below(path: str) -> list[str]:
         return []
     runs = Path(path).glob(f"**/{log_format.RUN_NAME}/*tfevents*")
     return sorted({str(file.parents[1]) for file in runs})
+
+
+def _logs_beside(path: str) -> list[str]:
+    """Returns the nearest directory above a missing local path, and the logs near below it."""
+    if is_remote(path) or Path(path).exists():
+        return []
+    above = next(parent for parent in Path(path).parents if parent.exists())
+    patterns = (f"{'*/' * depth}{log_format.RUN_NAME}/*tfevents*" for depth in range(1, 4))
+    found = sorted({str(file.parents[1]) for one in patterns for file in above.glob(one)})
+    return [str(above), *found] if found else []
 
 
 def _some(paths: Sequence[str], most: int = 10) -> str:

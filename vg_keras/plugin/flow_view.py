@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from vg_keras.layer_matching import matched
 from vg_keras.layer_quantities import LayerQuantity
-from vg_keras.log.chart_names import chart_names
+from vg_keras.log.chart_names import chart_names, without_position
 from vg_keras.number_table import Columns
 from vg_keras.plugin.open_logs import OpenLog
 from vg_keras.record import ModelDescription, Training
@@ -72,7 +71,7 @@ def flow(chosen: Sequence[Chosen], quantity: LayerQuantity, window: Window) -> d
     """Returns one quantity of several training runs; `http_api.md` describes the content."""
     columns = [one.columns(quantity, window) for one in chosen]
     names = [_names(one.training, quantity) for one in chosen]
-    depths, is_by_name = matched([[_without_position(name) for name in of] for of in names])
+    depths, is_by_name = matched([[without_position(name) for name in of] for of in names])
     parts = zip(chosen, columns, names, depths, is_by_name, strict=True)
     return {
         "quantity": quantity.as_dict(),
@@ -109,10 +108,6 @@ def _state(one: Chosen) -> dict[str, Any]:
 def _names(training: Training, quantity: LayerQuantity) -> list[str]:
     names = chart_names(training.model)
     return [names[path] for path in quantity.paths(training.model)]
-
-
-def _without_position(name: str) -> str:
-    return re.sub(r"^\d+_", "", name)
 
 
 def _layers(

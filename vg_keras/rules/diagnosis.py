@@ -48,10 +48,14 @@ class Diagnosis:
         return f"{PAGES}/{self.code}.md"
 
     @property
+    def steps(self) -> str:
+        """The steps in words."""
+        return steps_in_words(self.first_step, self.last_step)
+
+    @property
     def headline(self) -> str:
         """The code, the name, the steps and the message, in one line."""
-        steps = steps_in_words(self.first_step, self.last_step)
-        return f"{self.code} {self.name}, {steps}: {self.message}"
+        return f"{self.code} {self.name}, {self.steps}: {self.message}"
 
     def __str__(self) -> str:
         """Returns the headline, the cause and the advice, for a terminal or a log file."""

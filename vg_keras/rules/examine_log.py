@@ -6,7 +6,7 @@ Records are read one by one, so that a log may exceed the memory.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vg_keras.log.reader import follow, logs_in
@@ -34,7 +34,10 @@ class Examined:
 
 
 def examine_log(
-    path: str, rules: Sequence[Rule] = (), ignore: Iterable[str] = ()
+    path: str,
+    rules: Sequence[Rule] = (),
+    ignore: Iterable[str] = (),
+    on_progress: Callable[[str, float], None] | None = None,
 ) -> Iterator[Examined]:
     """Yields the verdict on each training run of a log and of all logs below it.
 
@@ -42,6 +45,7 @@ def examine_log(
         path: A log as in `vg_keras.read_run`, or a local directory that contains logs.
         rules: As in `Examination`.
         ignore: As in `Examination`.
+        on_progress: Called with the path of a log and the fraction of it that was read.
 
     Raises:
         FileNotFoundError: If there is no log.
@@ -50,16 +54,23 @@ def examine_log(
     """
     ignore = tuple(ignore)
     for log in logs_in(path):
-        yield from _examine(log, rules, ignore)
+        yield from _examine(log, rules, ignore, on_progress)
 
 
-def _examine(log: str, rules: Sequence[Rule], ignore: Sequence[str]) -> Iterator[Examined]:
+def _examine(
+    log: str,
+    rules: Sequence[Rule],
+    ignore: Sequence[str],
+    on_progress: Callable[[str, float], None] | None,
+) -> Iterator[Examined]:
     follower = follow(log)
     examinations: dict[str, Examination] = {}
     for training, record in follower.poll():
         if training.id not in examinations:
             examinations[training.id] = Examination(training, rules, ignore)
         examinations[training.id].update(record)
+        if on_progress is not None:
+            on_progress(log, follower.fraction_read)
     if not follower.trainings:
         damage = " ".join(follower.damage)
         raise ValueError(f"There is no training run of GradientMonitor in {log}. {damage}".rstrip())

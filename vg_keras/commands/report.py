@@ -1,0 +1,98 @@
+"""`vg-keras report`: one HTML file on the training runs in a log, to attach to a ticket."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vg_keras.commands.output import DIRECTORY, add_command, add_format, progress
+from vg_keras.logged_runs import LoggedRun, read_all
+
+SCHEMA = 1
+"""Version of the JSON that `--format json` prints."""
+
+OUTPUT = "report.html"
+
+
+def add(commands: Any) -> None:
+    """Adds the command to a parser."""
+    parser = add_command(
+        commands,
+        "report",
+        "write a report as one HTML file, to attach to a ticket",
+        "Writes one HTML file that needs no network and no other file: the verdict, pictures, a "
+        "table by layer, and the settings. Several training runs are compared.",
+    )
+    argument = parser.add_argument(
+        "log_dirs",
+        metavar="LOG_DIR",
+        nargs="+",
+        help="the `log_dir` of a monitor, or a directory of several; LOG_DIR@ID for one training "
+        "run of a log that has several",
+    )
+    argument.complete = DIRECTORY
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default=OUTPUT,
+        help=f"where to write the report (default: {OUTPUT})",
+    )
+    add_format(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Writes the report and returns the exit status.
+
+    Raises:
+        FileNotFoundError: If there is no log.
+        OSError: If the report can't be written.
+        ValueError: If a log holds no training run.
+    """
+    from vg_keras.report.contents import MAX_RUNS
+    from vg_keras.report.page import page
+
+    with progress() as on_progress:
+        found = read_all(arguments.log_dirs, on_progress)
+    chosen = _latest(found, MAX_RUNS)
+    left_out = len(found) - len(chosen)
+    note = f"The latest {MAX_RUNS} of {len(found)} training runs." if left_out else ""
+    text = page(chosen, ", ".join(arguments.log_dirs), note)
+    Path(arguments.output).write_text(text, encoding="utf-8")
+    if arguments.format == "json":
+        print(json.dumps(_as_dict(arguments.output, chosen, left_out), indent=2))
+    else:
+        print(f"Wrote {arguments.output}: {_counted(len(chosen))}. {note}".rstrip())
+    return 0
+
+
+def _latest(runs: Sequence[LoggedRun], most: int) -> list[LoggedRun]:
+    """Returns the training runs that began last, in the given order."""
+    latest = sorted(runs, key=lambda run: run.training.began)[-most:]
+    return [run for run in runs if run in latest]
+
+
+def _counted(number: int) -> str:
+    return f"{number} training run{'' if number == 1 else 's'}"
+
+
+def _as_dict(output: str, runs: Sequence[LoggedRun], left_out: int) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "report": output,
+        "trainings": [
+            {
+                "name": run.name,
+                "log": run.log,
+                "training": run.training.id,
+                "model": run.training.model.name,
+                "num_records": run.table.num_records,
+            }
+            for run in runs
+        ],
+        "left_out": left_out,
+    }

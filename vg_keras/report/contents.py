@@ -1,0 +1,177 @@
+"""What a report says of each training run, without its form: verdict, settings, and numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vg_keras.comparison import Comparison, compare
+from vg_keras.layer_quantities import LAYER_QUANTITIES
+from vg_keras.layer_table import LayerRow, layer_table
+from vg_keras.log.reader import iter_records
+from vg_keras.logged_runs import LoggedRun
+from vg_keras.rules.examination import Examination
+from vg_keras.rules.verdict import Verdict
+
+MAX_RUNS = 8
+"""Training runs in a report: as many as lines that can be told apart. The latest ones are taken."""
+
+MAX_EXAMINED = 2000
+"""Records that are examined if the verdict in the log is older than them, in about ten seconds."""
+
+IDENTITY = ("Training run", "Log", "Began", "Cost of monitoring")
+"""Settings that differ between any two training runs."""
+
+_OF_EMA = ("ema_momentum", "ema_overwrite_frequency")
+
+COMPARED = ("activation_gradients", "gradients")
+"""The quantity by which training runs are compared: the first one that all of them recorded."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the report says of one training run.
+
+    Args:
+        run: The training run.
+        verdict: The verdict; None if there is none.
+        verdict_note: A sentence on how far the verdict goes, or empty.
+        layers: A row for each layer at the last record.
+        layers_step: The step of the last record, or None.
+        marked: The paths of the layers that a diagnosis concerns.
+    """
+
+    run: LoggedRun
+    verdict: Verdict | None
+    verdict_note: str
+    layers: tuple[LayerRow, ...]
+    layers_step: int | None
+    marked: frozenset[str]
+
+    @property
+    def severity(self) -> str:
+        """The highest severity of its diagnoses, "none", or "unknown" without a verdict."""
+        if self.verdict is None or not self.verdict.num_records:
+            return "unknown"
+        return min((d.severity for d in self.verdict.diagnoses), default="none")
+
+
+def section(run: LoggedRun) -> Section:
+    """Collects what the report says of a training run."""
+    verdict, note = _verdict(run)
+    layer_of = run.training.model.layer_of
+    diagnoses = verdict.diagnoses if verdict else ()
+    marked = frozenset(layer_of.get(path, path) for d in diagnoses for path in d.paths)
+    record = run.last_record
+    layers = layer_table(run.training.model, record) if record else []
+    step = record.step if record else None
+    return Section(run, verdict, note, tuple(layers), step, marked)
+
+
+def _verdict(run: LoggedRun) -> tuple[Verdict | None, str]:
+    """Returns the verdict in the log, or examines the records if it is older than these.
+
+    A run that was killed has no verdict on its last records.
+    """
+    stored, number = run.training.verdict, run.table.num_records
+    if stored is not None and stored.num_records >= number:
+        return stored, ""
+    if number <= MAX_EXAMINED:
+        examination = Examination(run.training)
+        for record in iter_records(run.log, run.training.id):
+            examination.update(record)
+        return examination.verdict, ""
+    covered = "no verdict" if stored is None else f"a verdict on {stored.num_records:,} records"
+    return stored, (
+        f"The log holds {covered} of {number:,}. `vg-keras diagnose` examines all of them."
+    )
+
+
+def worst_first(sections: Sequence[Section]) -> list[Section]:
+    """Returns sections in the order of their severity, and otherwise in the given order."""
+    order = ("error", "warning", "unknown", "none")
+    return sorted(sections, key=lambda section: order.index(section.severity))
+
+
+def comparison(runs: Sequence[LoggedRun]) -> tuple[str, Comparison] | None:
+    """Compares the last records of several training runs.
+
+    Returns:
+        The quantity in words, and the comparison; None if there is nothing to compare.
+    """
+    for name in COMPARED:
+        if len(runs) > 1 and all(name in run.table.quantities for run in runs):
+            profiles = [run.table.profile(name) for run in runs]
+            return LAYER_QUANTITIES[name].label, compare(profiles)
+    return None
+
+
+def settings(run: LoggedRun) -> Mapping[str, str]:
+    """Returns the settings and the outcome of a training run, as texts, by what they are."""
+    training = run.training
+    chosen, layers = training.settings, len(training.model.layers)
+    found = {
+        "Model": f"{training.model.name}, {_counted(layers, 'monitored layer')}",
+        "Training run": training.id,
+        "Log": run.log,
+        "Began": f"{datetime.fromtimestamp(training.began, UTC):%Y-%m-%d %H:%M:%S} UTC",
+        "Records": _records(run),
+        "Loss": chosen.loss or "",
+        "Loss of the batch": _losses(run),
+        "Batch size": _plain(chosen.batch_size),
+        **_optimizers(run),
+        "update_freq": _plain(chosen.update_freq),
+        "Recorded": ", ".join(chosen.quantities),
+        "Versions": ", ".join(f"{name} {version}" for name, version in chosen.versions.items()),
+        "Cost of monitoring": _cost(run),
+        "Damage": " ".join(run.damage),
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def _records(run: LoggedRun) -> str:
+    steps = run.table.steps
+    if not len(steps):
+        return "none"
+    resumed = run.training.resumed_from
+    after = "" if resumed is None else f", resumed from step {resumed:,}"
+    number = _counted(run.table.num_records, "record")
+    return f"{number}, steps {steps[0]:,} to {run.table.last_step:,}{after}"
+
+
+def _losses(run: LoggedRun) -> str:
+    if not run.losses:
+        return ""
+    return f"{run.losses[0][1]:.4g} at first, {run.losses[-1][1]:.4g} at last"
+
+
+def _optimizers(run: LoggedRun) -> dict[str, str]:
+    optimizers = run.training.settings.optimizers
+    found = {}
+    for number, optimizer in enumerate(optimizers, 1):
+        name = "Optimizer" if len(optimizers) == 1 else f"Optimizer {number}"
+        rate = optimizer.learning_rate
+        hidden = {"name", "learning_rate", *([] if optimizer.config.get("use_ema") else _OF_EMA)}
+        config = {k: v for k, v in optimizer.config.items() if v and k not in hidden}
+        parts = [optimizer.type, *([] if rate is None else [f"learning rate {rate:g}"])]
+        found[name] = ", ".join([*parts, *(f"{key} {_plain(v)}" for key, v in config.items())])
+    return found
+
+
+def _cost(run: LoggedRun) -> str:
+    cost = run.training.cost
+    if cost is None or math.isnan(cost.fraction):
+        return ""
+    return f"{cost.fraction:.2%} of the training time, {cost.num_bytes / 1e6:.1f} MB on disk"
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

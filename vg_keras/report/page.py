@@ -1,0 +1,45 @@
+"""Fills the template of a report. Every text is escaped, so a name can't become markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import vg_keras
+from vg_keras.logged_runs import LoggedRun
+from vg_keras.report.contents import IDENTITY, comparison, section, settings, worst_first
+from vg_keras.report.pictures import pictures
+from vg_keras.report.templates import template
+
+
+def page(runs: Sequence[LoggedRun], source: str, note: str = "") -> str:
+    """Returns a report of training runs, as one HTML document that needs no other file.
+
+    Args:
+        runs: The training runs.
+        source: What was read, in words, for the title.
+        note: A sentence on what the report leaves out, or empty.
+    """
+    sections = [section(run) for run in runs]
+    of_runs = [settings(run) for run in runs]
+    names = dict.fromkeys(name for of_run in of_runs for name in of_run)
+    compared = comparison([run for run in runs if run.table.num_records])
+    document: str = template("report.html").render(
+        source=source,
+        note=note,
+        now=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        version=vg_keras.__version__,
+        sections=sections,
+        verdicts=worst_first(sections),
+        pictures=pictures(runs),
+        compared=compared,
+        compared_runs=[run.name for run in runs if run.table.num_records],
+        settings=[_row(name, of_runs) for name in names],
+    )
+    return document
+
+
+def _row(name: str, of_runs: Sequence[Mapping[str, str]]) -> tuple[str, list[str], bool]:
+    """Returns a setting, its values, and whether they differ although they need not."""
+    values = [of_run.get(name, "") for of_run in of_runs]
+    return name, values, len(set(values)) > 1 and name not in IDENTITY
