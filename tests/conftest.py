@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Several tests run at once: with threads of its own, NumPy's BLAS is several times slower then.
@@ -71,6 +72,20 @@ def wheel(tmp_path_factory):
 def without_tensorflow(wheel, tmp_path_factory):
     """The Python of an environment with only the wheel and its requirements."""
     return install_alone(wheel, tmp_path_factory.mktemp("reader"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium. Tests that need it skip without it, or without Playwright's Python package."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield browser
+        browser.close()
 
 
 SLOW = ("experiments", "ways")

@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 from handmade_logs import write_log
-from scripted_records import layer, model_of, sketch_of, training_of
+from scripted_records import layer, sketch_of, training_of
 
-from vg_keras.record import OptimizerDescription, Record, Settings
+from vg_keras.record import ModelDescription, OptimizerDescription, Record, Settings
 from vg_keras.rules import Diagnosis, Verdict
 
-MODEL = model_of(*(layer(f"net/{name}", "kernel", output_shape=(None, 3)) for name in "abc"))
+MODEL = ModelDescription(
+    "net", tuple(layer(f"net/{name}", "kernel", output_shape=(None, 3)) for name in "abc")
+)
 SETTINGS = Settings(
     optimizers=(OptimizerDescription("SGD", 0.1, {"name": "SGD", "momentum": 0.9, "clip": None}),),
     loss="mse",

@@ -12,7 +12,14 @@ from vg_keras.cli import main
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["diagnose"], ["diagnose", "x", "--form", "json"], ["show", "x", "--quantity", "loss"]],
+    [
+        [],
+        ["diagnose"],
+        ["diagnose", "x", "--form", "json"],
+        ["show", "x", "--quantity", "loss"],
+        ["report"],
+        ["compare"],
+    ],
 )
 def test_wrong_arguments_are_a_usage_error(arguments, capsys):
     with pytest.raises(SystemExit, match=r"^2$"):
@@ -51,10 +58,11 @@ def test_help_names_every_command(capsys):
         main(["--help"])
 
     out = capsys.readouterr().out
-    assert all(command in out for command in ("diagnose", "show", "demo"))
+    assert all(command in out for command in ("diagnose", "show", "report", "compare", "demo"))
+    assert "vg-keras report logs " in out
 
 
-@pytest.mark.parametrize("command", ["diagnose", "show"])
+@pytest.mark.parametrize("command", ["diagnose", "show", "report"])
 def test_a_path_without_a_log_is_one_line(tmp_path, capsys, command):
     status = main([command, str(tmp_path)])
     out, err = capsys.readouterr()
@@ -64,6 +72,23 @@ def test_a_path_without_a_log_is_one_line(tmp_path, capsys, command):
         f"vg-keras: Expected a log directory of GradientMonitor. Received: {tmp_path}"
     )
     assert err.count("\n") == 1
+
+
+def test_a_shell_can_complete_commands_and_directories(capsys):
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["--print-completion", "bash"])
+    out = capsys.readouterr().out
+
+    assert "_shtab_vg_keras_subparsers=(diagnose show report compare demo)" in out
+    assert "_shtab_vg_keras_report_pos_0_COMPGEN=_shtab_compgen_dirs" in out
+
+
+def test_completion_names_the_package_that_it_needs(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["--print-completion", "zsh"])
+
+    assert capsys.readouterr().err.endswith("Install it: pip install shtab\n")
 
 
 def test_a_reader_that_stops_reading_is_no_error(tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 
 from vg_keras.layer_table import layer_table
 from vg_keras.record import Training
-from vg_keras.report.templates import template
+from vg_keras.report.templating import template
 from vg_keras.rules.verdict import Verdict
 
 

@@ -1,8 +1,44 @@
-"""Names can't harm a terminal."""
+"""Names can't harm a terminal, and progress is shown only in one."""
 
-from vg_keras.commands.output import printable
+import pytest
+
+from vg_keras.commands import output
+from vg_keras.commands.output import printable, progress
 
 
 def test_control_characters_are_shown_as_escapes():
     assert printable("a\nb\x1b[31m") == r"a\nb\x1b[31m"
     assert printable("größe 層") == "größe 層"
+
+
+@pytest.fixture
+def terminal(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_progress_is_shown_if_reading_takes_long(terminal, monkeypatch, capsys):
+    monkeypatch.setattr(output, "_WAIT", -1)
+    with progress() as on_progress:
+        on_progress("logs/\x1b[31m", 0.25)
+    err = capsys.readouterr().err
+
+    assert r"Reading logs/\x1b[31m" in err
+    assert " 25%" in err
+
+
+def test_a_short_read_shows_nothing(terminal, capsys):
+    with progress() as on_progress:
+        on_progress("logs", 0.25)
+
+    assert capsys.readouterr().err == ""
+
+
+def test_nothing_is_shown_in_a_file(monkeypatch, capsys):
+    monkeypatch.setattr(output, "_WAIT", -1)
+    with progress() as on_progress:
+        on_progress("logs", 0.25)
+
+    assert capsys.readouterr().err == ""

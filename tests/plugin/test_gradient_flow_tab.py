@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import shutil
 import subprocess
 import urllib.parse
 from pathlib import Path
@@ -24,13 +23,9 @@ from vg_keras import read_run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 HOSTILE = '<img src=x onerror="window.hacked=1">'
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
-    pytest.mark.slow,
-]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("browser")]
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +70,6 @@ def serve(python, log_dir, *options):
 def server(without_tensorflow, logs):
     with serve(without_tensorflow, logs, "--reload_interval=1") as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield browser
-        browser.close()
 
 
 class Tab:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -68,15 +69,14 @@ def progress() -> Iterator[Callable[[str, float], None]]:
 
     bar = Progress(console=Console(stderr=True), transient=True)
     tasks: dict[str, Any] = {}
+    began = time.monotonic()
 
     def show(log: str, fraction: float) -> None:
         if log not in tasks:
             tasks[log] = bar.add_task(f"Reading {printable(log)}", total=1.0)
-            bar.tasks[-1].start_time = bar.get_time()
-        started = bar.tasks[0].start_time
-        if not bar.live.is_started and started and bar.get_time() - started > _WAIT:
-            bar.start()
         bar.update(tasks[log], completed=fraction)
+        if not bar.live.is_started and time.monotonic() - began > _WAIT:
+            bar.start()
 
     try:
         yield show

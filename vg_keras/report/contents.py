@@ -12,6 +12,7 @@ from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.layer_table import LayerRow, layer_table
 from vg_keras.log.reader import iter_records
 from vg_keras.logged_runs import LoggedRun
+from vg_keras.rules.diagnosis import steps_in_words
 from vg_keras.rules.examination import Examination
 from vg_keras.rules.verdict import Verdict
 
@@ -138,7 +139,7 @@ def _records(run: LoggedRun) -> str:
     resumed = run.training.resumed_from
     after = "" if resumed is None else f", resumed from step {resumed:,}"
     number = _counted(run.table.num_records, "record")
-    return f"{number}, steps {steps[0]:,} to {run.table.last_step:,}{after}"
+    return f"{number}, {steps_in_words(steps[0], run.table.last_step or 0)}{after}"
 
 
 def _losses(run: LoggedRun) -> str:

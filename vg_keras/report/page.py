@@ -9,7 +9,7 @@ import vg_keras
 from vg_keras.logged_runs import LoggedRun
 from vg_keras.report.contents import IDENTITY, comparison, section, settings, worst_first
 from vg_keras.report.pictures import pictures
-from vg_keras.report.templates import template
+from vg_keras.report.templating import template
 
 
 def page(runs: Sequence[LoggedRun], source: str, note: str = "") -> str:

@@ -1,0 +1,123 @@
+"""The command `vg-keras compare`: its table, its figure, its JSON and its exit status."""
+
+import json
+
+import pytest
+from command_line import run
+from handmade_logs import write_log
+from logged_runs import record, training, write_two
+from PIL import Image
+from scripted_records import layer, model_of
+
+
+@pytest.fixture(autouse=True)
+def in_a_directory_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def rows_of(out):
+    """The cells of each layer's row."""
+    return [line.split() for line in out.splitlines() if line[:1] == "0"]
+
+
+def test_layers_are_compared_at_a_step(tmp_path, capsys):
+    status, out, err = run(capsys, "compare", *write_two(tmp_path), "--step", "3")
+
+    assert (status, err) == (0, "")
+    assert out.startswith("activation gradients, RMS (loss per unit of the output), from the input")
+    assert "healthy" in out
+    assert "step 3" in out
+    assert rows_of(out) == [
+        ["01_a", "0.5", "1e-06", "2e-06"],
+        ["02_b", "1", "0.001", "0.001"],
+        ["03_c", "1", "1", "1"],
+    ]
+    assert out.endswith("\nWrote compare.png.\n")
+    with Image.open("compare.png") as image:
+        assert image.size == (1050, 600)
+
+
+def test_what_is_no_magnitude_is_said_in_words(tmp_path, capsys):
+    _, out, _ = run(capsys, "compare", *write_two(tmp_path))
+
+    assert rows_of(out)[:2] == [
+        ["01_a", "0.5", "0"],
+        ["02_b", "1", "NaN", "or", "infinite"],
+    ]
+
+
+def test_a_layer_without_counterpart_is_named(tmp_path, capsys):
+    healthy, _ = write_two(tmp_path)
+    model = model_of(layer("net/z", "kernel", output_shape=(None, 3)))
+    write_log(tmp_path / "z" / "gradients", [record(0, 1.0, model=model)], training(model))
+    _, out, _ = run(capsys, "compare", healthy, "z")
+
+    assert ["02_b", "1", "no", "such", "layer"] in rows_of(out) or "no such layer" in out
+    assert "Layers of different names are matched by position." in out
+
+
+def test_json_has_a_versioned_schema(tmp_path, capsys):
+    healthy, sick = write_two(tmp_path)
+    how = ("--quantity", "gradients", "-o", "c.svg", "--format", "json")
+    status, out, _ = run(capsys, "compare", healthy, f"{sick}@20261127-2-bbbb", *how)
+    found = json.loads(out)
+    layers = found.pop("layers")
+
+    assert status == 0
+    assert (tmp_path / "c.svg").read_text().startswith("<?xml")
+    assert found == {
+        "schema": 1,
+        "quantity": "gradients",
+        "unit": "loss per unit of the variable",
+        "figure": "c.svg",
+        "trainings": [
+            {
+                "name": name,
+                "log": str(log),
+                "training": training_id,
+                "model": "net",
+                "step": 9,
+            }
+            for name, log, training_id in (
+                ("healthy", healthy, "20261127-1-aaaa"),
+                ("sick", sick, "20261127-2-bbbb"),
+            )
+        ],
+        "is_matched_by_name": True,
+    }
+    assert layers == [
+        {"names": ["01_a/kernel"] * 2, "values": [1.0, 0.0], "ratio": None},
+        {"names": ["02_b/kernel"] * 2, "values": [2.0, None], "ratio": None},
+        {"names": ["03_c/kernel"] * 2, "values": [2.0, 2.0], "ratio": 1.0},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["healthy"], "Expected two or more RUNs. Received: healthy."),
+        (["healthy", "sick", "--quantity", "weights"], "No record in healthy has weights, RMS. "),
+        (["healthy", "sick@x"], "There is no training run x in sick. There is: 20261127-2-bbbb."),
+        (["healthy", "sick", "--step=-1"], "`step` must not be before the first recorded step, 0"),
+        (["healthy", "sick", "-o", "c.xyz"], "The figure must have one of the endings ."),
+        (["healthy", "sic"], "Expected a log directory of GradientMonitor. Received: sic."),
+    ],
+)
+def test_what_can_not_be_done_is_one_line(tmp_path, capsys, arguments, message):
+    write_two(tmp_path)
+    status, out, err = run(capsys, "compare", *arguments)
+
+    assert (status, out) == (2, "")
+    assert err.startswith(f"vg-keras: {message}")
+    assert err.count("\n") == 1
+
+
+def test_names_can_not_control_a_terminal(tmp_path, capsys):
+    name = "a\x1b[31m[bold]"
+    model = model_of(layer(name, "kernel", output_shape=(None, 3)))
+    write_log(tmp_path / "x" / "gradients", [record(0, 1.0, model=model)], training(model))
+    _, out, _ = run(capsys, "compare", "x", "x")
+
+    assert "\x1b" not in out
+    assert r"01_a\x1b[31m[bold]" in out

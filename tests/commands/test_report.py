@@ -1,0 +1,79 @@
+"""The command `vg-keras report`: what it writes, prints and returns."""
+
+import json
+
+import pytest
+from command_line import run
+from handmade_logs import write_log
+from logged_runs import record, training, write_two
+
+
+@pytest.fixture(autouse=True)
+def in_a_directory_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_report_on_all_logs_below_a_directory_is_written(tmp_path, capsys):
+    write_two(tmp_path / "logs")
+    status, out, err = run(capsys, "report", "logs")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    assert (status, out, err) == (0, "Wrote report.html: 2 training runs.\n", "")
+    assert text.startswith("<!doctype html>")
+    assert "<h2>Layers of healthy</h2>" in text
+    assert "<h2>Layers of sick</h2>" in text
+
+
+def test_json_has_a_versioned_schema(tmp_path, capsys):
+    healthy, _ = write_two(tmp_path)
+    status, out, _ = run(capsys, "report", healthy, "-o", "other.html", "--format", "json")
+
+    assert status == 0
+    assert (tmp_path / "other.html").exists()
+    assert json.loads(out) == {
+        "schema": 1,
+        "report": "other.html",
+        "trainings": [
+            {
+                "name": "healthy",
+                "log": str(healthy),
+                "training": "20261127-1-aaaa",
+                "model": "net",
+                "num_records": 10,
+            }
+        ],
+        "left_out": 0,
+    }
+
+
+def test_of_many_training_runs_the_latest_are_taken(tmp_path, capsys):
+    for number in range(9):
+        described = training(id=f"run-{number}", began=float(-number))
+        write_log(tmp_path / f"log{number}" / "gradients", [record(0, 1, 2, 3)], described)
+    status, out, _ = run(capsys, "report", tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    assert status == 0
+    assert out == "Wrote report.html: 8 training runs. The latest 8 of 9 training runs.\n"
+    assert "<p>The latest 8 of 9 training runs.</p>" in text
+    assert "run-7" in text
+    assert "run-8" not in text
+
+
+def test_a_place_that_can_not_be_written_is_one_line(tmp_path, capsys):
+    healthy, _ = write_two(tmp_path)
+    status, _, err = run(capsys, "report", healthy, "--output", tmp_path / "no" / "report.html")
+
+    assert status == 2
+    assert err.startswith("vg-keras: [Errno 2] No such file or directory")
+    assert err.count("\n") == 1
+
+
+def test_a_wrong_path_is_answered_with_the_logs_beside_it(tmp_path, capsys):
+    write_two(tmp_path / "logs")
+    status, _, err = run(capsys, "report", "logs/helthy")
+
+    assert status == 2
+    assert err.endswith(" Logs in logs: logs/healthy, logs/sick.\n")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "report.html").exists()

@@ -1,0 +1,113 @@
+"""What a report says of a training run: its verdict, its settings, and how it compares."""
+
+import dataclasses
+import math
+
+import pytest
+from handmade_logs import write_log
+from logged_runs import DIAGNOSIS, SETTINGS, VERDICT, record, training, write_two
+
+from vg_keras.cost import Cost
+from vg_keras.logged_runs import read_all
+from vg_keras.record import OptimizerDescription
+from vg_keras.report import contents
+from vg_keras.report.contents import comparison, section, settings, worst_first
+from vg_keras.rules import Verdict
+
+
+@pytest.fixture
+def runs(tmp_path):
+    write_two(tmp_path)
+    return read_all([str(tmp_path)])
+
+
+def with_verdict(run, verdict):
+    run.training = dataclasses.replace(run.training, verdict=verdict)
+    return run
+
+
+def test_the_verdict_in_the_log_is_reported(runs):
+    found = section(with_verdict(runs[1], VERDICT))
+
+    assert found.verdict is VERDICT
+    assert found.verdict_note == ""
+    assert found.severity == "error"
+    assert found.marked == {"net/a"}
+    assert found.layers_step == 9
+    assert [row.path for row in found.layers] == ["net/a", "net/b", "net/c"]
+
+
+def test_records_after_the_verdict_are_examined(runs):
+    found = section(with_verdict(runs[1], Verdict((), 9, 0, 8)))
+
+    assert found.verdict.num_records == 10
+    assert "VG301" in [diagnosis.code for diagnosis in found.verdict.diagnoses]
+
+
+def test_too_many_records_to_examine_are_counted(runs, monkeypatch):
+    monkeypatch.setattr(contents, "MAX_EXAMINED", 9)
+    some = section(with_verdict(runs[0], Verdict((), 3, 0, 2)))
+    none = section(with_verdict(runs[1], None))
+
+    assert some.verdict.num_records == 3
+    assert some.verdict_note == (
+        "The log holds a verdict on 3 records of 10. `vg-keras diagnose` examines all of them."
+    )
+    assert none.verdict is None
+    assert none.verdict_note.startswith("The log holds no verdict of 10.")
+    assert none.severity == "unknown"
+
+
+def test_the_worst_comes_first(runs):
+    healthy = section(with_verdict(runs[0], Verdict((), 10, 0, 9)))
+    warning = dataclasses.replace(DIAGNOSIS, severity="warning")
+    warned = section(with_verdict(runs[1], Verdict((warning,), 10, 0, 9)))
+    sick = section(with_verdict(runs[1], VERDICT))
+
+    assert healthy.severity == "none"
+    assert worst_first([healthy, warned, sick]) == [sick, warned, healthy]
+
+
+def test_training_runs_are_compared_by_the_first_quantity_that_all_have(runs):
+    label, found = comparison(runs)
+
+    assert label == "activation gradients, RMS"
+    assert found.layers[0].values == (0.5, 0)
+    assert found.layers[1].values == (1, math.inf)
+    assert comparison(runs[:1]) is None
+
+
+def test_settings_are_told_in_words(runs):
+    found = settings(runs[0])
+
+    assert found["Model"] == "net, 3 monitored layers"
+    assert found["Began"] == "1970-01-01 00:00:10 UTC"
+    assert found["Records"] == "10 records, steps 0 to 9"
+    assert found["Loss"] == "mse"
+    assert found["Loss of the batch"] == "2 at first, 1.1 at last"
+    assert found["Optimizer"] == "SGD, learning rate 0.1, momentum 0.9"
+    assert found["Batch size"] == "32"
+    assert "Damage" not in found
+    assert "Cost of monitoring" not in found
+
+
+def test_what_is_rare_is_told_too(tmp_path):
+    two = (OptimizerDescription("Adam", None), OptimizerDescription("SGD", 0.5))
+    described = training(settings=dataclasses.replace(SETTINGS, optimizers=two))
+    write_log(tmp_path / "gradients", [], described)
+    (run,) = read_all([str(tmp_path)])
+    cost = Cost(0.0123, 1.0, 1, 2_500_000, 10)
+    run.training = dataclasses.replace(run.training, cost=cost)
+    empty = settings(run)
+
+    assert empty["Optimizer 1"] == "Adam"
+    assert empty["Optimizer 2"] == "SGD, learning rate 0.5"
+    assert empty["Records"] == "none"
+    assert empty["Cost of monitoring"] == "1.23% of the training time, 2.5 MB on disk"
+
+
+def test_a_resumed_run_says_so(tmp_path):
+    write_log(tmp_path / "gradients", [record(1500, 1, 2, 3)], training(resumed_from=1500))
+    (run,) = read_all([str(tmp_path)])
+
+    assert settings(run)["Records"] == "1 record, step 1,500, resumed from step 1,500"

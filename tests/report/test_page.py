@@ -1,0 +1,147 @@
+"""A report is one document that opens without a network, in a light or dark browser, on paper."""
+
+import dataclasses
+import re
+
+import pytest
+from handmade_logs import write_log
+from logged_runs import DIAGNOSIS, VERDICT, record, training, write_two
+from scripted_records import layer, model_of
+
+from vg_keras.logged_runs import read_all
+from vg_keras.report.page import page
+from vg_keras.rules import NotApplied
+
+HOSTILE = '<img src=x onerror="document.title=1">&amp;</style><script>document.title=2</script>'
+
+
+@pytest.fixture
+def two(tmp_path):
+    """A healthy run without a stored verdict, and a sick one with one."""
+    write_two(tmp_path)
+    healthy, sick = read_all([str(tmp_path)])
+    sick.training = dataclasses.replace(sick.training, verdict=VERDICT)
+    return [healthy, sick]
+
+
+def headings(text):
+    return re.findall(r"<h2>(.*?)</h2>", text)
+
+
+def test_the_verdict_comes_first_and_the_worst_before_the_others(two):
+    text = page(two, "logs")
+
+    assert headings(text) == [
+        "Verdict",
+        "Gradient of every layer over the training run",
+        "Every layer at the last record",
+        "Loss of the recorded batches",
+        "Layer by layer",
+        "Layers of healthy",
+        "Layers of sick",
+        "Settings",
+    ]
+    assert re.findall(r"<h3>(.*?)</h3>", text) == [
+        "sick: VG101 vanishing-gradient: net/a",
+        "healthy: No problem found",
+    ]
+    assert "<p>Almost no gradient reaches net/a.</p>" in text
+    assert "<b>Why:</b> Theory predicts it." in text
+    assert re.findall(r"<li>(.*?)</li>", text) == ["Use ReLU.", "Add BatchNormalization."]
+
+
+def test_one_training_run_is_not_compared(two):
+    text = page(two[:1], "logs")
+
+    assert "Layer by layer" not in headings(text)
+    assert "Layers" in headings(text)
+    assert "healthy:" not in text
+
+
+def test_settings_that_differ_are_marked(two):
+    rows = re.findall(r'<tr( class="differs")?><th>(.*?)</th>', page(two, "logs"))
+
+    assert {name for differs, name in rows if differs} == {"Loss of the batch"}
+    assert {"Log", "Training run", "Optimizer"} <= {name for _, name in rows}
+
+
+def test_what_is_left_out_is_said(two):
+    verdict = dataclasses.replace(VERDICT, not_applied=(NotApplied("VG401", "x", ("updates",)),))
+    two[1].training = dataclasses.replace(two[1].training, verdict=verdict)
+    text = page(two, "logs", "The latest 8 of 9 training runs.")
+
+    assert "<p>The latest 8 of 9 training runs.</p>" in text
+    assert "VG401 x is not applied: updates is not recorded." in text
+
+
+def test_a_training_run_without_records_has_a_report(tmp_path):
+    write_log(tmp_path / "gradients", [], training())
+    text = page(read_all([str(tmp_path)]), "logs")
+
+    assert headings(text) == ["Verdict", "Settings"]
+    assert "Nothing recorded" in text
+
+
+def opened(browser, file, **how):
+    """Opens a file in a browser without a network; returns the page and what it did."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True, **how)
+    opened, happened = context.new_page(), []
+    opened.on("request", lambda r: r.url.startswith("data:") or happened.append(r.url))
+    opened.on("pageerror", lambda error: happened.append(str(error)))
+    opened.on("console", lambda message: happened.append(message.text))
+    opened.goto(file.as_uri())
+    return opened, happened
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A report of a training run whose names and messages try to break out of their places."""
+    model = model_of(layer(HOSTILE, "kernel", output_shape=(None, 3)))
+    records = [record(step, 1.0, model=model) for step in range(3)]
+    for name in ("one", "two"):
+        described = training(model, id=f"{name}{HOSTILE}")
+        write_log(tmp_path / name / "gradients", records, described)
+    runs = read_all([str(tmp_path)])
+    diagnosis = dataclasses.replace(DIAGNOSIS, paths=(HOSTILE,), message=HOSTILE, cause=HOSTILE)
+    for run in runs:
+        verdict = dataclasses.replace(VERDICT, diagnoses=(diagnosis,))
+        run.training = dataclasses.replace(run.training, verdict=verdict)
+        run.name = f"{run.name} {HOSTILE}"
+    file = tmp_path / "report.html"
+    file.write_text(page(runs, HOSTILE, HOSTILE), encoding="utf-8")
+    return file
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hostile_names_are_text_and_nothing_is_requested(browser, file, scheme):
+    shown, happened = opened(browser, file, color_scheme=scheme)
+    sources = shown.eval_on_selector_all("img", "images => images.map(i => i.currentSrc)")
+    widths = shown.eval_on_selector_all("img", "images => images.map(i => i.naturalWidth)")
+
+    assert happened == [file.as_uri()]
+    assert shown.title() == f"Gradient flow: {HOSTILE}"
+    assert shown.locator("h3").first.inner_text().count(HOSTILE) == 2
+    assert all(source.startswith("data:image/png") for source in sources)
+    assert len(sources) == 3
+    assert min(widths) > 1000
+
+
+@pytest.mark.slow
+def test_it_fits_a_window_and_a_sheet_of_paper(browser, two, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text(page(two, "logs"), encoding="utf-8")
+    light, _ = opened(browser, file)
+    dark, _ = opened(browser, file, color_scheme="dark")
+    width = "document.documentElement.scrollWidth"
+    background = "getComputedStyle(document.body).backgroundColor"
+    picture = "document.querySelector('img').currentSrc"
+
+    assert light.evaluate(width) == 1280
+    assert light.evaluate(background) == "rgb(255, 255, 255)"
+    assert dark.evaluate(background) == "rgb(20, 23, 26)"
+    assert light.evaluate(picture) != dark.evaluate(picture)
+    dark.emulate_media(media="print", color_scheme="light")
+    dark.set_viewport_size({"width": 720, "height": 1000})
+    assert dark.evaluate(width) <= 720
+    assert light.pdf(format="A4").startswith(b"%PDF")
