@@ -1,5 +1,7 @@
 """Names can't harm a terminal, and progress is shown only in one."""
 
+import sys
+
 import pytest
 
 from vg_keras.commands import output
@@ -13,7 +15,7 @@ def test_control_characters_are_shown_as_escapes():
 
 @pytest.fixture
 def terminal(capsys, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")

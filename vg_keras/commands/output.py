@@ -65,6 +65,7 @@ def progress() -> Iterator[Callable[[str, float], None]]:
         yield lambda log, fraction: None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     bar = Progress(console=Console(stderr=True), transient=True)
@@ -73,7 +74,7 @@ def progress() -> Iterator[Callable[[str, float], None]]:
 
     def show(log: str, fraction: float) -> None:
         if log not in tasks:
-            tasks[log] = bar.add_task(f"Reading {printable(log)}", total=1.0)
+            tasks[log] = bar.add_task(f"Reading {escape(printable(log))}", total=1.0)
         bar.update(tasks[log], completed=fraction)
         if not bar.live.is_started and time.monotonic() - began > _WAIT:
             bar.start()
