@@ -2,8 +2,6 @@
 
 import sys
 
-import pytest
-
 from vg_keras.commands import output
 from vg_keras.commands.output import printable, progress
 
@@ -13,15 +11,15 @@ def test_control_characters_are_shown_as_escapes():
     assert printable("größe 層") == "größe 層"
 
 
-@pytest.fixture
-def terminal(capsys, monkeypatch):
+def use_terminal(monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def test_progress_is_shown_if_reading_takes_long(terminal, monkeypatch, capsys):
+def test_progress_is_shown_if_reading_takes_long(monkeypatch, capsys):
+    use_terminal(monkeypatch)
     monkeypatch.setattr(output, "_WAIT", -1)
     with progress() as on_progress:
         on_progress("logs/\x1b[31m", 0.25)
@@ -31,7 +29,8 @@ def test_progress_is_shown_if_reading_takes_long(terminal, monkeypatch, capsys):
     assert " 25%" in err
 
 
-def test_a_short_read_shows_nothing(terminal, capsys):
+def test_a_short_read_shows_nothing(monkeypatch, capsys):
+    use_terminal(monkeypatch)
     with progress() as on_progress:
         on_progress("logs", 0.25)
 
