@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 TENSORBOARD = (ROOT / "docs" / "tensorboard.md").read_text()
-SCRIPT, LOOP, PROBE, THEORY = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SCRIPT, LOOP, REST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     """A folder in which all code of the README was run, as one script."""
     folder = tmp_path_factory.mktemp("readme")
     script = folder / "script.py"
-    script.write_text(f"{SCRIPT}\n{LOOP}\n{PROBE}\n{THEORY}")
+    script.write_text(f"{SCRIPT}\n{LOOP}\n{REST}")
     process = subprocess.run(
         [sys.executable, script.name],
         capture_output=True,
