@@ -133,8 +133,7 @@ def add_data(add: Add, limit: int | None = None) -> None:
         "--data",
         metavar="PATH",
         type=_data,
-        help=f"Keras's mnist.npz, or a folder with it or with IDX files, or {SUBSET!r} for "
-        "the 5,000 digits that are installed",
+        help=f"Keras's mnist.npz, or {SUBSET!r} for the 5,000 digits that are installed",
     )
     add("--limit", type=positive, metavar="N", default=limit, help="use the first N images only")
 
@@ -165,7 +164,7 @@ def add_surroundings(add: Add) -> None:
 def _data(text: str) -> str:
     if text != SUBSET and not Path(text).exists():
         raise argparse.ArgumentTypeError(
-            f"{text} does not exist. Expected a file, a folder or {SUBSET!r}"
+            f"{text} does not exist. Expected a file or {SUBSET!r}"
         )
     return text
 
