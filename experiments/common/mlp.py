@@ -27,9 +27,6 @@ NUM_RECORDS = 200
 _TEST_BATCH_SIZE = 1000
 """Many epochs on few images would otherwise spend most of their time on the test images."""
 
-_REPORTS = 50
-"""Number of progress reports of a run."""
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -220,16 +217,16 @@ def train(
     Args:
         model: The network.
         settings: How it is trained.
-        work: Provides the digits and receives progress reports.
+        work: Provides the digits.
         log_dir: Directory of the logs: the gradients, and Keras's own loss and accuracy. None
             writes no logs.
         num_records: Approximate number of recorded steps.
         **monitored: Further arguments of `GradientMonitor`.
     """
-    data, steps = work.digits, settings.steps(work.digits)
-    every = max(1, steps // num_records)
+    data = work.digits
+    every = max(1, settings.steps(data) // num_records)
     monitor = GradientMonitor(log_dir, every, on_problem=None, **monitored)
-    callbacks = [monitor, progress(work, steps)]
+    callbacks: list[keras.callbacks.Callback] = [monitor]
     if log_dir is not None:
         callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
     history = model.fit(
@@ -260,20 +257,6 @@ def batches(data: Mnist, settings: Settings) -> tf.data.Dataset:
     order = tf.data.Dataset.range(number).shuffle(number, settings.seed)
     order = order.batch(settings.batch_size, drop_remainder=number > settings.batch_size)
     return order.map(lambda indices: (tf.gather(x, indices), tf.gather(y, indices)))
-
-
-def progress(work: Work, steps: int) -> keras.callbacks.Callback:
-    """Returns a callback that reports the progress of a training run of the given length."""
-    every = max(1, steps // _REPORTS)
-    begun = iter(range(steps))
-
-    def begin_batch(batch: int, logs: object = None) -> None:
-        # Not at the end of a batch, because Keras would wait for the loss there.
-        step = next(begun, 0)
-        if step and step % every == 0:
-            work.reports.put(every / steps)
-
-    return keras.callbacks.LambdaCallback(on_train_batch_begin=begin_batch)
 
 
 @contextmanager

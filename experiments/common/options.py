@@ -163,9 +163,7 @@ def add_surroundings(add: Add) -> None:
 
 def _data(text: str) -> str:
     if text != SUBSET and not Path(text).exists():
-        raise argparse.ArgumentTypeError(
-            f"{text} does not exist. Expected a file or {SUBSET!r}"
-        )
+        raise argparse.ArgumentTypeError(f"{text} does not exist. Expected a file or {SUBSET!r}")
     return text
 
 

@@ -25,7 +25,7 @@ def save(outcome: Outcome, session: Session, folder: Path) -> None:
 
 
 def _content(outcome: Outcome, session: Session) -> dict[str, Any]:
-    data = session.data
+    data = session.work.data
     return {
         "name": session.name,
         "question": question(session.name),

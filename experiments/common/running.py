@@ -30,16 +30,16 @@ def run(name: str, chosen: Namespace, console: Console, device: str, data: Mnist
     if data:
         console.print(f"Data: {data}")
     outcome: Outcome = experiment.run(current)
-    output = Path(chosen.output) if chosen.output else current.folder
+    output = Path(chosen.output) if chosen.output else current.work.folder
     results.save(outcome, current, output)
     _print(console, outcome)
     if outcome.figure:
         console.print(f"\nFigure:  {output / name}.png")
     console.print(f"Numbers: {output / results.FILE}")
-    if any(current.folder.rglob("*tfevents*")):
+    if any(current.work.folder.rglob("*tfevents*")):
         commands = Path(sys.executable).parent
-        console.print(f"Logs:    {commands / 'tensorboard'} --logdir {current.folder}")
-        console.print(f"Verdict: {commands / 'vg-keras'} diagnose {current.folder}")
+        console.print(f"Logs:    {commands / 'tensorboard'} --logdir {current.work.folder}")
+        console.print(f"Verdict: {commands / 'vg-keras'} diagnose {current.work.folder}")
     return output
 
 

@@ -1,5 +1,6 @@
 """The context of an experiment: its options, the data, and a way to train many networks at once."""
 
+import itertools
 import re
 import time
 from argparse import Namespace
@@ -16,7 +17,7 @@ from rich.console import Console
 import vg_keras
 from experiments.common import catalogue, options, start
 from experiments.common.mnist import Mnist
-from experiments.common.sweep import Work, present, sweep
+from experiments.common.sweep import Work, sweep
 
 # Options that change where and how fast an experiment runs, but not its outcome, and how many runs
 # it consists of.
@@ -38,8 +39,7 @@ class Session:
         options: Its options.
         console: Where it prints.
         device: The device it trains on, in words.
-        data: The digits, or None if it does not use them.
-        folder: The folder of its logs and finished runs.
+        work: The digits, if it uses them, and the folder of its logs and finished runs.
         seconds: How long each of its runs took.
     """
 
@@ -47,14 +47,13 @@ class Session:
     options: Namespace
     console: Console
     device: str
-    data: Mnist | None
-    folder: Path
+    work: Work
     seconds: list[float] = field(default_factory=list)
 
     @property
     def digits(self) -> Mnist:
         """The digits, in an experiment that uses them."""
-        return present(self.data)
+        return self.work.digits
 
     def sweep(self, function: Callable[[Any, Work], Any], runs: Sequence[Any]) -> list[Any]:
         """Carries out independent runs in parallel processes; see `sweep.sweep`.
@@ -62,9 +61,8 @@ class Session:
         Returns:
             The function's return value for each run.
         """
-        work = Work(self.folder, self.data, self.options.device)
         jobs = self.options.jobs or start.default_jobs(self.device)
-        done = sweep(function, runs, work, jobs, self.console)
+        done = sweep(function, runs, self.work, jobs, self.console)
         self.seconds.extend(seconds for _, seconds in done)
         return [result for result, _ in done]
 
@@ -82,15 +80,15 @@ def begin(
     logs = Path(chosen.log_dir, name)
     same = [path.parent for path in logs.glob(f"*/{_KEY_FILE}") if path.read_text() == key]
     if same and not chosen.fresh:
-        return Session(name, chosen, console, device, data, max(same))
-    folder = first = logs / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{_described(name, chosen)}"
-    number = 1
-    while folder.exists():
-        number += 1
-        folder = first.with_name(f"{first.name}_{number}")
-    folder.mkdir(parents=True)
-    (folder / _KEY_FILE).write_text(key)
-    return Session(name, chosen, console, device, data, folder)
+        folder = max(same)
+    else:
+        folder = first = logs / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{_described(name, chosen)}"
+        numbers = itertools.count(2)
+        while folder.exists():
+            folder = first.with_name(f"{first.name}_{next(numbers)}")
+        folder.mkdir(parents=True)
+        (folder / _KEY_FILE).write_text(key)
+    return Session(name, chosen, console, device, Work(folder, data, chosen.device))
 
 
 def _described(name: str, chosen: Namespace) -> str:

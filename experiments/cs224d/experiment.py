@@ -62,7 +62,6 @@ def train(run: Run, work: Work) -> dict[str, Any]:
         losses.append(model.evaluate(x, y, batch_size=len(x), verbose=0)[0])
         callback = ending if begin == last else monitor
         model.fit(batches.repeat(end - begin), callbacks=[callback], shuffle=False, verbose=0)
-        work.reports.put((end - begin) / run.iterations)
     records = [*monitor.records, *ending.records]
     # Without the weight penalty's part, as in the notebook's plot.
     sums = {

@@ -86,7 +86,6 @@ def measure(run: tuple[str, int, int, int, int], work: Work) -> dict[str, Any]:
         found["mean_singular_value"].append(values.mean(axis=(0, 2)).tolist())
         found["rms_singular_value"].append(np.sqrt((values**2).mean(axis=(0, 2))).tolist())
         counts += np.histogram(values, EDGES)[0]
-        work.reports.put(1 / draws)
     return {
         **found,
         "signal_factor": mean_factor(found["signal"]),

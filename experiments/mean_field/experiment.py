@@ -90,7 +90,6 @@ def measure(run: tuple[str, int, int, int, int], work: Work) -> Results:
             network = mlp.network(activation, depth, width, kernel, biases=biases, inputs=width)
             fixed.append(steps.of(network, input_rms).signal)
             signals.append(steps.of(network).signal)
-            work.reports.put(1 / draws / len(pairs))
         found[name] = {"signal": signals, "factor": mean_factor(signals)}
         found[name] |= {"fixed_signal": fixed, "fixed_factor": mean_factor(fixed)}
     return found

@@ -27,7 +27,7 @@ def run(session: Session) -> Outcome:
     runs = [(activation, replace(first, seed=seed)) for activation in ACTIVATIONS for seed in seeds]
     networks: Networks = {activation: [] for activation in ACTIVATIONS}
     for (activation, settings), rest in zip(runs, session.sweep(train, runs), strict=True):
-        training = read_run(session.folder / log_name(activation, settings)).latest
+        training = read_run(session.work.folder / log_name(activation, settings)).latest
         networks[activation].append(Trained(training, *rest))
     session.console.print(_table({name: found[0] for name, found in networks.items()}))
     answers, findings = [], {}

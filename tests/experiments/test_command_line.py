@@ -84,7 +84,7 @@ def test_the_demo_has_every_option_of_training(capsys):
     [
         ("--optimizer=sdg", "argument --optimizer: invalid choice: 'sdg' (choose from"),
         ("--initializer=glorot", "argument --initializer: invalid choice: 'glorot' (choose from"),
-        ("--data=/nowhere", "argument --data: /nowhere does not exist. Expected a file or 'subset'"),
+        ("--data=/nowhere", "argument --data: /nowhere does not exist. Expected a file or 'sub"),
         ("--log-dir=/dev/null/x", "the folder /dev/null/x cannot be created: Not a directory"),
         ("--output=/dev/null/x", "the folder /dev/null/x cannot be created: Not a directory"),
         ("--depth=0", "argument --depth: 0 is not positive"),

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from experiments.common import results
 from experiments.common.outcome import Check, Outcome
+from experiments.common.sweep import Work
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,9 @@ def saved(folder: Path, **changed):
     figure = Figure()
     figure.subplots().plot([1, 2], [3, 4])
     fields = {"answer": "Yes.", "checks": [], "numbers": {}, "settings": {}, "figure": figure}
-    session = SimpleNamespace(name="depth", data=None, device="CPU", seconds=[1.5, 2.0])
+    session = SimpleNamespace(
+        name="depth", work=Work(folder, None, "cpu"), device="CPU", seconds=[1.5, 2.0]
+    )
     results.save(Outcome(**fields | changed), session, folder)
     return (folder / "results.json").read_text(), (folder / "depth.png").read_bytes()
 

@@ -22,7 +22,7 @@ def folder(tmp_path, digits):
     def begin(*arguments, device="CPU", data=digits):
         options_of_run = ["--data=subset", f"--log-dir={tmp_path}", *arguments]
         chosen = options.experiment_parser("depth").parse_args(options_of_run)
-        return session.begin("depth", chosen, SILENT, device, data).folder
+        return session.begin("depth", chosen, SILENT, device, data).work.folder
 
     return begin
 

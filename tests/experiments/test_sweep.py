@@ -22,7 +22,7 @@ from toy_runs import (
     threads,
 )
 
-from experiments.common import mlp, mnist
+from experiments.common import mnist
 from experiments.common.sweep import Work, sweep
 
 SILENT = Console(quiet=True)
@@ -112,21 +112,8 @@ def test_the_next_sweep_can_use_other_numbers_of_processes_and_threads(tmp_path,
 
 
 def test_an_experiment_without_digits_raises(tmp_path):
-    with pytest.raises(TypeError, match="This one has no option --data"):
+    with pytest.raises(TypeError, match="It has no option --data"):
         results(mean_brightness, [0], tmp_path)
-
-
-def test_a_training_run_reports_its_progress(tmp_path):
-    class Reports(list):
-        put = list.append
-
-    reports = Reports()
-    callback = mlp.progress(Work(tmp_path, None, "cpu", reports), 200)
-    for batch in range(200):
-        callback.on_train_batch_begin(batch)
-
-    assert len(reports) == 49
-    assert sum(reports) == pytest.approx(0.98)
 
 
 INTERRUPTED = """
