@@ -34,10 +34,8 @@ class FirstSteps:
     """Runs the first training step of one network after another.
 
     All networks must have the same layers, because one model runs the steps of all: tracing a model
-    takes TensorFlow seconds. The seed is set only once, because setting it is slow too.
-
-    Args:
-        seed: Seed of everything drawn from here on: weights, inputs, labels.
+    takes TensorFlow seconds. The seed, of weights, inputs and labels, is set only once, because
+    setting it is slow too.
     """
 
     def __init__(self, seed: int) -> None:
@@ -47,12 +45,7 @@ class FirstSteps:
         self._model: keras.Model | None = None
 
     def of(self, network: keras.Model, input_rms: float = 1.0) -> FirstStep:
-        """Runs the first step of a network, without changing the network itself.
-
-        Args:
-            network: A classifier made by `mlp.network`.
-            input_rms: Standard deviation of the inputs.
-        """
+        """Runs the first step of a classifier made by `mlp.network`, without changing it."""
         if self._model is None:
             self._model = keras.models.clone_model(network)
             # Without XLA, whose compilation takes longer than these few steps.

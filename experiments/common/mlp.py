@@ -21,27 +21,21 @@ Initializer = str | Mapping[str, Any]
 """A Keras initializer by its name or its serialized form. Never an object: a Keras initializer
 object draws the same weights for every layer that uses it."""
 
-NUM_RECORDS = 200
-"""Approximate number of recorded steps of a training run."""
-
 _TEST_BATCH_SIZE = 1000
 """Many epochs on few images would otherwise spend most of their time on the test images."""
 
 
+def initializer(class_name: str, **config: float | str) -> Initializer:
+    """Returns the serialized form of an initializer."""
+    return {"class_name": class_name, "config": config}
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Settings for building and training a network.
+    """Settings for building and training a network: those of `options.add_training`.
 
-    Args:
-        depth: Number of hidden layers.
-        width: Units in each hidden layer.
-        epochs: Passes over the training images.
-        batch_size: Images in a batch.
-        learning_rate: The optimizer's learning rate.
-        optimizer: Name of a Keras optimizer.
-        initializer: A Keras initializer, for every kernel.
-        seed: Seed of the weights and of the order of the images.
-        jit_compile: As in `keras.Model.compile`.
+    The initializer is that of every kernel; the seed is that of the weights and of the order of the
+    images.
     """
 
     depth: int
@@ -74,7 +68,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Trained:
-    """Results of a trained network.
+    """What the monitor recorded of a trained network, and what Keras did.
 
     Args:
         training: What the monitor recorded.
@@ -209,19 +203,12 @@ def train(
     settings: Settings,
     work: Work,
     log_dir: Path | None = None,
-    num_records: int = NUM_RECORDS,
+    num_records: int = 200,  # approximately
     **monitored: Any,
 ) -> Trained:
-    """Trains a compiled network on the digits, under a GradientMonitor.
+    """Trains a compiled network on the digits, under a GradientMonitor with further arguments.
 
-    Args:
-        model: The network.
-        settings: How it is trained.
-        work: Provides the digits.
-        log_dir: Directory of the logs: the gradients, and Keras's own loss and accuracy. None
-            writes no logs.
-        num_records: Approximate number of recorded steps.
-        **monitored: Further arguments of `GradientMonitor`.
+    If there is a `log_dir`, it receives the gradients, and Keras's own loss and accuracy.
     """
     data = work.digits
     every = max(1, settings.steps(data) // num_records)

@@ -46,15 +46,9 @@ _SUBSET_TEST_DIGITS = 100  # of each class; the other 400 are for training
 
 @dataclass(frozen=True)
 class Mnist:
-    """Images of digits and their labels.
+    """Images of digits `[n, 784]`, with a brightness from 0 to 1, and their labels `[n]`.
 
-    Args:
-        x_train: float32 `[n, 784]`, brightness from 0 to 1.
-        y_train: int64 `[n]`, from 0 to 9.
-        x_test: float32 `[m, 784]`.
-        y_test: int64 `[m]`.
-        name: Name of the data, such as "MNIST".
-        source: Where the data was loaded from.
+    The name tells what they are, such as "MNIST", and the source where they were loaded from.
     """
 
     x_train: NDArray[np.float32]

@@ -15,15 +15,7 @@ from experiments.common.outcome import Outcome
 
 
 def run(name: str, chosen: Namespace, console: Console, device: str, data: Mnist | None) -> Path:
-    """Runs an experiment and returns the folder of its results.
-
-    Args:
-        name: Name of the experiment.
-        chosen: Its options.
-        console: Where it prints.
-        device: The device it trains on, in words.
-        data: The digits, or None if it does not use them.
-    """
+    """Runs an experiment and returns the folder of its results."""
     experiment = importlib.import_module(f"experiments.{name}.experiment")
     current = session.begin(name, chosen, console, device, data)
     console.print(f"Device: {device}")

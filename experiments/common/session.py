@@ -32,23 +32,14 @@ _UNSAFE = re.compile(r"[^\w.,+-]+")
 
 @dataclass(frozen=True)
 class Session:
-    """One invocation of an experiment.
-
-    Args:
-        name: Name of the experiment.
-        options: Its options.
-        console: Where it prints.
-        device: The device it trains on, in words.
-        work: The digits, if it uses them, and the folder of its logs and finished runs.
-        seconds: How long each of its runs took.
-    """
+    """One invocation of an experiment."""
 
     name: str
     options: Namespace
     console: Console
-    device: str
-    work: Work
-    seconds: list[float] = field(default_factory=list)
+    device: str  # in words
+    work: Work  # its digits, if any, and the folder of its logs and finished runs
+    seconds: list[float] = field(default_factory=list)  # the duration of each run
 
     @property
     def digits(self) -> Mnist:
@@ -56,11 +47,7 @@ class Session:
         return self.work.digits
 
     def sweep(self, function: Callable[[Any, Work], Any], runs: Sequence[Any]) -> list[Any]:
-        """Carries out independent runs in parallel processes; see `sweep.sweep`.
-
-        Returns:
-            The function's return value for each run.
-        """
+        """Carries out runs as `sweep.sweep` does, and returns what the function returns of each."""
         jobs = self.options.jobs or start.default_jobs(self.device)
         done = sweep(function, runs, self.work, jobs, self.console)
         self.seconds.extend(seconds for _, seconds in done)
@@ -112,8 +99,4 @@ def _code(name: str) -> list[tuple[str, bytes]]:
 
 def versions() -> dict[str, str]:
     """Returns the versions of the libraries that measure and train."""
-    return {
-        "vg_keras": vg_keras.__version__,
-        "keras": keras.__version__,
-        "tensorflow": tf.__version__,
-    }
+    return {module.__name__: module.__version__ for module in (vg_keras, keras, tf)}

@@ -24,17 +24,11 @@ from experiments.common.start import start_tensorflow
 
 @dataclass(frozen=True)
 class Work:
-    """Context of every run of a sweep.
+    """Context of every run of a sweep."""
 
-    Args:
-        folder: Folder that the run may write to.
-        data: The digits, or None if the experiment does not use them.
-        device: As in `start_tensorflow`.
-    """
-
-    folder: Path
-    data: Mnist | None
-    device: str
+    folder: Path  # which the runs may write to
+    data: Mnist | None  # the digits, in an experiment that uses them
+    device: str  # as in `start_tensorflow`
 
     @property
     def digits(self) -> Mnist:
@@ -57,7 +51,7 @@ def sweep(
         function: Takes a run and the work, and returns the result to cache. A module-level
             function, so that other processes can import it.
         runs: Plain values that distinguish the runs.
-        work: The context shared by all runs.
+        work: What all runs share.
         jobs: Number of processes; 1 uses this process.
         console: Where the progress bar is drawn.
 

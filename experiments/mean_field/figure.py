@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.common.outcome import Results
 from experiments.common.style import LABELS, STYLES, THEORY, finish
-from experiments.mean_field.expected import Results
 
 # Pairs drawn layer by layer; of two with the same activation, one has hollow markers.
 NOT_FILLED = ("ReLU, Glorot", "tanh, standard")

@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments.common import mlp
 from experiments.common.mlp import Settings
-from experiments.common.outcome import Outcome
+from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.sweep import Work
 from experiments.remedies.expected import TRAINS, checks
@@ -66,7 +66,7 @@ Two remedies change the updates instead of the gradients: relative to the unchan
 first hidden layer's update is larger by a factor of {{update of the first hidden layer}}."""
 
 
-def findings(results: dict[str, dict[str, Any]]) -> dict[str, str]:
+def findings(results: Results) -> dict[str, str]:
     """Returns the parts of the answer, by name."""
     accuracy = {name: result["accuracy"][-1] for name, result in results.items()}
     works = [name for name in results if accuracy[name] >= TRAINS]

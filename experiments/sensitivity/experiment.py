@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from experiments.common import mlp
 from experiments.common.factors import fitted_factor
 from experiments.common.mlp import Settings
-from experiments.common.outcome import Outcome
+from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.style import LABELS
 from experiments.common.sweep import Work
@@ -35,7 +35,7 @@ def run(session: Session) -> Outcome:
     size, draws = session.options.perturbation, session.options.num_seeds
     runs = [(name, when, settings, size, draws) for when in (AFTER, BEFORE) for name in ACTIVATIONS]
     changes = dict(zip([run[:2] for run in runs], session.sweep(measure, runs), strict=True))
-    results: dict[str, dict[str, Any]] = {}
+    results: Results = {}
     for name in ACTIVATIONS:
         results[name] = {when: changes[name, when] for when in (BEFORE, AFTER)}
         results[name]["theory"] = relative_factor(name, settings)
@@ -149,7 +149,7 @@ layers change the output by {the same with sigmoid, relative to the differences 
 after training, the first layer changes it by {change by the first layer after training}."""
 
 
-def findings(results: dict[str, dict[str, Any]], size: float) -> dict[str, str]:
+def findings(results: Results, size: float) -> dict[str, str]:
     """Returns the parts of the answer, by name."""
     parts = []
     for name, result in results.items():
