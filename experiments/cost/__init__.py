@@ -15,7 +15,7 @@ from experiments.common import options
 SMALL = ["--networks=mlp_2", "--optimizers=sgd", "--ways=every_step", "--steps=2", "--without-xla"]
 
 REAL = ("mobilenet_v2", "resnet50", "efficientnet_b0", "vit_12", "lstm", "mlp_65", "mlp_300")
-NETWORKS = (*REAL, "8x128", "8x512", "convnet", "transformer")
+NETWORKS = (*REAL, "8x128", "8x512")
 
 WAYS = {
     "plain": "Plain fit",

@@ -54,9 +54,8 @@ def train(run: Run, work: Work) -> dict[str, Any]:
     last = run.iterations - 1
     marks = sorted({0, *(i for i in run.losses_at if i < last), last, run.iterations})
     monitor = GradientMonitor(None, run.every, activations=False, updates=False, on_problem=None)
-    ending = GradientMonitor(
-        None, activations=False, updates=False, on_problem=None
-    )  # begins with the last step
+    # Begins with the last step.
+    ending = GradientMonitor(None, activations=False, updates=False, on_problem=None)
     losses = []
     for begin, end in itertools.pairwise(marks):
         losses.append(model.evaluate(x, y, batch_size=len(x), verbose=0)[0])

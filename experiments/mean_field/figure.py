@@ -44,10 +44,10 @@ def _draw_pairs(axes: Axes, results: Results) -> None:
     axes.text(1.03, len(names) - 0.3, "signal explodes", color="#D55E00")
     ticks = [0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0]
     axes.set(xscale="log", xlim=(0.18, 2.2), ylim=(-0.7, len(names) + 0.6))
+    axes.set_xlabel("factor by which each layer multiplies the signal")
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("factor by which each layer multiplies the signal")
     finish(axes, "All pairs of activation and initializer", legend=False)
     axes.legend(fontsize=8, loc="lower right")
 

@@ -29,10 +29,8 @@ def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
     by_step = upper.subplots(1, 2, sharey=True)
     for axes, (name, found) in zip(by_step, networks.items(), strict=True):
         _draw_steps(axes, found)
-        accuracy = median(found, lambda n: n.test_accuracy)
-        finish(
-            axes, f"{LABELS[name]}: test accuracy {accuracy:.1%}, gradient {change(found)}", False
-        )
+        accuracy = f"test accuracy {median(found, lambda n: n.test_accuracy):.1%}"
+        finish(axes, f"{LABELS[name]}: {accuracy}, gradient {change(found)}", legend=False)
     by_step[1].set_ylabel("")
     by_step[1].legend(title="kernel of", fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     by_depth, loss, accuracy = lower.subplots(1, 3)
@@ -105,6 +103,5 @@ def _draw_curves(axes: Axes, networks: Networks, name: str, unit: str, factor: f
                 **STYLES[activation],
             )
             _show_median(axes, line, values)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(unit)
+    axes.set(xlabel="epoch", ylabel=unit)
     finish(axes, name.capitalize())

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import tensorflow as tf
 from event_files import tags_by_step
-from small_form import run_small
 
 from experiments.__main__ import main
 from experiments.common import catalogue, options, pages
@@ -17,8 +16,8 @@ PROMISES = {"monitored": (1, True), "every_step": (3, True), "gradients": (3, Fa
 PROMISES |= {"tensorboard": (1, False), "second_tape": (3, False)}
 
 
-def test_processes_measure_a_network_with_and_without_the_monitor(tmp_path):
-    (row,) = run_small("cost", tmp_path)["numbers"]["networks"]
+def test_processes_measure_a_network_with_and_without_the_monitor(small):
+    (row,) = small["numbers"]["networks"]
     plain, monitored = row["measured"].values()
 
     assert (row["network"], row["optimizer"], row["jit_compile"]) == ("mlp_2", "sgd", False)
@@ -80,7 +79,7 @@ def test_a_way_to_train_logs_what_it_promises(way, tmp_path):
     assert (num_steps, "activation_gradient" in tags[0]) == PROMISES[way]
 
 
-@pytest.mark.parametrize("name", ["vit_12", "lstm", "mlp_5", "4x8", "convnet", "transformer"])
+@pytest.mark.parametrize("name", ["vit_12", "lstm", "mlp_5", "4x8"])
 def test_a_network_classifies_its_data(name):
     model = networks.make(name)
     x, y = networks.random_data(model, 2)
