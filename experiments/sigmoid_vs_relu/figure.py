@@ -18,13 +18,7 @@ from vg_keras.figures.gradient_norm_by_step import gradient_norm_by_step
 def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
     """Draws the figure: gradients over steps side by side, gradients by depth, and the outcome."""
     figure = Figure(figsize=(11, 8), layout="constrained")
-    seeds = len(networks["sigmoid"])
-    over = f"\nmedian and range of {seeds} seeds" if seeds > 1 else ""
-    figure.suptitle(
-        "How gradients flow through the same network with sigmoid and with ReLU\n"
-        f"{data.name}; {settings}{over}",
-        fontsize=11,
-    )
+    figure.suptitle(heading(data, settings, len(networks["sigmoid"])), fontsize=11)
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.15, 1])  # type: ignore[misc]
     by_step = upper.subplots(1, 2, sharey=True)
     for axes, (name, found) in zip(by_step, networks.items(), strict=True):
@@ -39,6 +33,13 @@ def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
     _draw_curves(accuracy, networks, "accuracy", "accuracy, %", 100.0)
     accuracy.set_ylim(0, 100)
     return figure
+
+
+def heading(data: Mnist, settings: Settings, seeds: int) -> str:
+    """Returns the title: what is shown, and of which networks."""
+    title = "How gradients flow through the same network with sigmoid and with ReLU"
+    over = f"\nmedian and range of {seeds} seeds" if seeds > 1 else ""
+    return f"{title}\n{data.name}; {settings}{over}"
 
 
 def change(networks: list[Trained]) -> str:
