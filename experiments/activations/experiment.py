@@ -80,13 +80,13 @@ def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
 def record_of(activation: str, settings: Settings, seed: int, work: Work) -> Record:
     """Returns the record of one step that does not change the weights."""
     mlp.begin(seed)
-    with mlp.double_precision():
-        network = mlp.network(activation, settings.depth, settings.width, settings.initializer)
-        outputs = {"output": network.output}
-        for i, layer in enumerate(network.layers[:-1]):
-            deviation = layer.output - keras.ops.mean(layer.output, axis=0, keepdims=True)
-            outputs[f"deviation_{i}"] = mlp.named(deviation, f"deviation_{i}")
-        model = keras.Model(network.input, outputs)
+    shape = settings.depth, settings.width, settings.initializer
+    network = mlp.network(activation, *shape, dtype=mlp.DOUBLE)
+    outputs = {"output": network.output}
+    for i, layer in enumerate(network.layers[:-1]):
+        deviation = layer.output - keras.ops.mean(layer.output, axis=0, keepdims=True)
+        outputs[f"deviation_{i}"] = mlp.named(deviation, f"deviation_{i}")
+    model = keras.Model(network.input, outputs)
     # Eagerly, because tracing a step takes ten times as long as running it.
     loss = {"output": "sparse_categorical_crossentropy"}
     model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)

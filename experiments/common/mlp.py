@@ -2,9 +2,8 @@
 
 import math
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,10 @@ from vg_keras.theory import predict
 Initializer = str | Mapping[str, Any]
 """A Keras initializer by its name or its serialized form. Never an object: a Keras initializer
 object draws the same weights for every layer that uses it."""
+
+DOUBLE = "float64"
+"""The type for vanishing signals: ten sigmoid layers reduce the differences between images to 1e-7
+of the activations, which is the rounding error of float32."""
 
 _TEST_BATCH_SIZE = 1000
 """Many epochs on few images would otherwise spend most of their time on the test images."""
@@ -113,17 +116,10 @@ def settings(chosen: Namespace, data: Mnist) -> Settings:
 
     An experiment without `--depth` or `--initializer` replaces 1 hidden layer, `glorot_uniform`.
     """
-    return Settings(
-        depth=getattr(chosen, "depth", 1),
-        width=chosen.width,
-        epochs=_epochs(chosen.epochs, data, chosen.batch_size),
-        batch_size=chosen.batch_size,
-        learning_rate=chosen.learning_rate,
-        optimizer=chosen.optimizer,
-        initializer=getattr(chosen, "initializer", "glorot_uniform"),
-        seed=chosen.seed,
-        jit_compile=JIT_COMPILE[chosen.jit_compile],
-    )
+    given: dict[str, Any] = {"depth": 1, "initializer": "glorot_uniform"} | vars(chosen)
+    given["epochs"] = _epochs(chosen.epochs, data, chosen.batch_size)
+    given["jit_compile"] = JIT_COMPILE[chosen.jit_compile]
+    return Settings(**{field.name: given[field.name] for field in fields(Settings)})
 
 
 def _epochs(chosen: Epochs, data: Mnist, batch_size: int) -> int:
@@ -153,6 +149,7 @@ def network(
     inputs: int = 784,
     outputs: int = 10,
     output_activation: str = "softmax",
+    dtype: str | None = None,
 ) -> keras.Model:
     """Returns an uncompiled network with the layers `hidden_1`, `hidden_2`, ..., `output`."""
     # A functional model, because its variables have the same names in every network
@@ -167,6 +164,7 @@ def network(
             kernel_initializer=keras.initializers.get(initializer),
             bias_initializer=keras.initializers.get(biases),
             name=name,
+            dtype=dtype,
         )(values)
     return keras.Model(first, values, name=activation)
 
@@ -246,25 +244,10 @@ def batches(data: Mnist, settings: Settings) -> tf.data.Dataset:
     return order.map(lambda indices: (tf.gather(x, indices), tf.gather(y, indices)))
 
 
-@contextmanager
-def double_precision() -> Iterator[None]:
-    """Makes layers that are created inside the context compute in float64.
-
-    Needed for vanishing signals: ten sigmoid layers reduce the differences between images to 1e-7
-    of the activations, which is the rounding error of float32.
-    """
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def named(values: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Names a tensor of a functional model so that `GradientMonitor` records it.
+    """Names a float64 tensor of a functional model so that `GradientMonitor` records it.
 
     The monitor records layers without weights if they are activations. The linear activation passes
     its input through unchanged.
     """
-    return keras.layers.Activation("linear", name=name)(values)
+    return keras.layers.Activation("linear", name=name, dtype=DOUBLE)(values)

@@ -23,9 +23,7 @@ from experiments.common.sweep import Work, sweep
 # it consists of.
 _WITHOUT_EFFECT = {"quiet", "jobs", "output", "log_dir", "fresh", "device", "num_seeds", "num_runs"}
 # Modules that only judge, draw or print what the runs returned.
-_AFTER_THE_RUNS = {"expected", "figure", "judgement"} | {
-    *("catalogue", "outcome", "pages", "results", "style")
-}
+_AFTER = {"catalogue", "expected", "figure", "judgement", "outcome", "pages", "running", "style"}
 _KEY_FILE = ".key"
 _UNSAFE = re.compile(r"[^\w.,+-]+")
 
@@ -94,7 +92,7 @@ def _code(name: str) -> list[tuple[str, bytes]]:
     """Returns the code that the outcome depends on: any change of it restarts everything."""
     folders = catalogue.FOLDER / "common", catalogue.FOLDER / name, Path(vg_keras.__file__).parent
     paths = sorted(path for folder in folders for path in folder.rglob("*.py"))
-    return [(path.name, path.read_bytes()) for path in paths if path.stem not in _AFTER_THE_RUNS]
+    return [(path.name, path.read_bytes()) for path in paths if path.stem not in _AFTER]
 
 
 def versions() -> dict[str, str]:

@@ -96,17 +96,16 @@ def output_changes(
     `over_std`, their standard deviation over the images.
     """
     mlp.begin(settings.seed)
-    networks = []
-    with mlp.double_precision():
-        inputs = keras.Input((images.shape[1],))
-        for name in ("clean", "perturbed"):
-            shape = settings.depth, settings.width, settings.initializer
-            networks.append(mlp.network(activation, *shape, output_activation="linear"))
-            networks[-1].name = name
-        clean, other = (network(inputs) for network in networks)
-        deviation = clean - keras.ops.mean(clean, axis=0, keepdims=True)
-        branches = {"change": other - clean, "logits": clean, "deviation": deviation}
-        outputs = {name: mlp.named(values, name) for name, values in branches.items()}
+    shape = settings.depth, settings.width, settings.initializer
+    inputs, networks = keras.Input((images.shape[1],)), []
+    for name in ("clean", "perturbed"):
+        how: dict[str, Any] = {"output_activation": "linear", "dtype": mlp.DOUBLE}
+        networks.append(mlp.network(activation, *shape, **how))
+        networks[-1].name = name
+    clean, other = (network(inputs) for network in networks)
+    deviation = clean - keras.ops.mean(clean, axis=0, keepdims=True)
+    branches = {"change": other - clean, "logits": clean, "deviation": deviation}
+    outputs = {name: mlp.named(values, name) for name, values in branches.items()}
     model = keras.Model(inputs, outputs)
     # Any loss works: at a learning rate of 0 the step changes nothing.
     model.compile(keras.optimizers.SGD(0.0), {"change": "mse"}, jit_compile=False)

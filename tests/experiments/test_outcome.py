@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.common import results
+from experiments.common import running
 from experiments.common.outcome import Check, Outcome
 from experiments.common.sweep import Work
 
@@ -46,7 +46,7 @@ def saved(folder: Path, **changed):
     session = SimpleNamespace(
         name="depth", work=Work(folder, None, "cpu"), device="CPU", seconds=[1.5, 2.0]
     )
-    results.save(Outcome(**fields | changed), session, folder)
+    running.save(Outcome(**fields | changed), session, folder)
     return (folder / "results.json").read_text(), (folder / "depth.png").read_bytes()
 
 

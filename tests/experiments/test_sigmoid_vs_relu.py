@@ -91,17 +91,8 @@ def test_the_last_lines_state_where_the_runs_are(finished):
 def test_results_hold_every_setting_and_number(finished):
     results = json.loads((finished[1] / "results.json").read_text())
 
-    assert results["settings"] == {
-        "depth": 3,
-        "width": 8,
-        "epochs": 1,
-        "batch_size": 20,
-        "learning_rate": 0.1,
-        "optimizer": "sgd",
-        "initializer": "glorot_uniform",
-        "seed": 0,
-        "jit_compile": "auto",
-    }
+    expected = mlp.Settings(3, 8, 1, 20, 0.1, "sgd", "glorot_uniform", 0, "auto")
+    assert mlp.Settings(**results["settings"]) == expected
     assert results["data"]["training_images"] == 100
     for activation in ("sigmoid", "relu"):
         (network,) = results["numbers"][activation]
@@ -113,25 +104,26 @@ def test_results_hold_every_setting_and_number(finished):
         assert len(network["history"]["val_loss"]) == 1
 
 
-def settings(*arguments):
-    """Returns the settings from these options on the installed digits."""
-    chosen = options.experiment_parser("sigmoid_vs_relu").parse_args(arguments)
-    return mlp.settings(chosen, mnist.load_subset().limited(chosen.limit))
+def chosen(*arguments):
+    """Returns the settings from these options, and the digits that they choose."""
+    options_ = options.experiment_parser("sigmoid_vs_relu").parse_args(arguments)
+    data = mnist.load_subset().limited(options_.limit)
+    return mlp.settings(options_, data), data
 
 
 def test_both_nets_start_from_the_same_weights():
-    chosen = settings(*SMALL, "--initializer=he_normal", "--seed=5")
-    sigmoid, relu = (mlp.build(name, chosen).get_weights() for name in ("sigmoid", "relu"))
+    settings, _ = chosen(*SMALL, "--initializer=he_normal", "--seed=5")
+    sigmoid, relu = (mlp.build(name, settings).get_weights() for name in ("sigmoid", "relu"))
 
     assert all(np.array_equal(a, b) for a, b in zip(sigmoid, relu, strict=True))
     assert not np.array_equal(sigmoid[2], sigmoid[4])
 
 
 def test_batches_depend_on_the_seed_only_and_differ_between_epochs():
-    data = mnist.load_subset().limited(100)
     found = []
     for seed in (0, 0, 1):
-        batches = mlp.batches(data, settings(*SMALL, f"--seed={seed}", "--batch-size=30"))
+        settings, data = chosen(*SMALL, f"--seed={seed}", "--batch-size=30")
+        batches = mlp.batches(data, settings)
         found.append([[y.numpy().tolist() for _, y in batches] for _ in range(2)])
 
     assert found[0] == found[1] != found[2]
@@ -144,11 +136,9 @@ def test_batches_depend_on_the_seed_only_and_differ_between_epochs():
     [((), 20, 620), (("--epochs=3",), 3, 93), (("--limit=500",), 20, 60), (("--limit=9",), 20, 20)],
 )
 def test_fewer_images_never_take_more_steps(arguments, epochs, steps):
-    chosen = settings(*arguments)
-    data = mnist.load_subset().limited(500 if "--limit=500" in arguments else None)
-    data = data.limited(9) if "--limit=9" in arguments else data
+    settings, data = chosen(*arguments)
 
-    assert (chosen.epochs, chosen.steps(data)) == (epochs, steps)
+    assert (settings.epochs, settings.steps(data)) == (epochs, steps)
 
 
 def test_several_seeds_are_trained_and_each_gives_its_own_numbers(finished, tmp_path):
@@ -173,9 +163,9 @@ def held(is_full=True, **changed):
         network = SimpleNamespace(records=[0], **found)
         network.decades_lost = lambda record, decades=network.decades: decades
         networks[name] = [network]
-    chosen = mlp.Settings(8, 128, 5, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
+    settings = mlp.Settings(8, 128, 5, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
     data = SimpleNamespace(share_of_one_answer=11.35, is_full=is_full)
-    return [check.held for check in checks(networks, chosen, data)]
+    return [check.held for check in checks(networks, settings, data)]
 
 
 @pytest.mark.parametrize(("is_full", "loss", "holds"), [(True, 2.32, False), (False, 2.32, True)])
@@ -199,7 +189,8 @@ def test_each_claim_fails_for_other_networks_only(changed, failing):
 
 
 def test_the_figure_names_several_seeds():
-    several, one = (heading(mnist.load_subset(), settings(*SMALL), seeds) for seeds in (2, 1))
+    settings, data = chosen(*SMALL)
+    several, one = (heading(data, settings, seeds) for seeds in (2, 1))
 
     assert several == f"{one}\nmedian and range of 2 seeds"
 
