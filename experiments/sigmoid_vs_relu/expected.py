@@ -38,13 +38,11 @@ def checks(networks: Networks, settings: Settings, data: Mnist) -> list[Check]:
     sigmoid, relu = networks["sigmoid"], networks["relu"]
     found = []
     if settings.depth > 1:
-        what = (
-            "sigmoid, first step: decades of gradient lost from the last hidden layer to the first"
-        )
+        what = "decades of gradient lost from the last hidden layer to the first"
         source = "claim 1; mean-field theory, by vg_keras.theory.predict"
         lost = -(settings.depth - 1) * math.log10(mlp.predicted_factor("sigmoid", settings))
         ours = median(sigmoid, lambda n: n.decades_lost(n.records[0]))
-        found.append(Check.near(what, source, lost, ours, form=".2f"))
+        found.append(Check.near(f"sigmoid, first step: {what}", source, lost, ours, form=".2f"))
     lost = median(relu, decades_lost_at_end)
     accuracy, of_relu = (100 * median(n, lambda n: n.test_accuracy) for n in (sigmoid, relu))
     loss, one_answer = median(sigmoid, lambda n: n.test_loss), data.share_of_one_answer

@@ -83,15 +83,13 @@ def _table(networks: dict[str, Trained]) -> Table:
 
 
 def _numbers(network: Trained) -> dict[str, Any]:
+    records, kernels = network.records, network.kernels
     return {
         "test_accuracy": network.test_accuracy,
         "test_loss": network.test_loss,
-        "decades_lost": [network.decades_lost(record) for record in network.records],
-        "steps": [record.step for record in network.records],
-        "gradient_norms": {
-            path: [record.gradients[path].norm for record in network.records]
-            for path in network.kernels
-        },
+        "decades_lost": [network.decades_lost(record) for record in records],
+        "steps": [record.step for record in records],
+        "gradient_norms": {k: [record.gradients[k].norm for record in records] for k in kernels},
         "parameters": network.num_parameters,
         "history": network.history,
     }

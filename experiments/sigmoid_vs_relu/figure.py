@@ -70,20 +70,12 @@ def _show_median(axes: Axes, line: Any, values: Any) -> None:
 
 def _draw_depth(axes: Axes, networks: Networks) -> None:
     for name, found in networks.items():
-        style = STYLES[name]
+        style = {**STYLES[name]}
         for which, line, fill in ((0, "--", "none"), (-1, "-", style["color"])):
             first, step = found[0], found[0].records[which].step
-            gradient_norm_by_depth(
-                first.training,
-                axes,
-                first.kernels,
-                step,
-                label=f"{LABELS[name]}, step {step:,}",
-                linestyle=line,
-                markerfacecolor=fill,
-                markersize=4,
-                **style,
-            )
+            style |= {"linestyle": line, "markerfacecolor": fill, "markersize": 4}
+            style["label"] = f"{LABELS[name]}, step {step:,}"
+            gradient_norm_by_depth(first.training, axes, first.kernels, step, **style)
             norms = [[n.records[which].gradients[k].norm for k in n.kernels] for n in found]
             _show_median(axes, axes.lines[-1], norms)
     finish(axes, "Gradient by depth")
@@ -94,15 +86,9 @@ def _draw_curves(axes: Axes, networks: Networks, name: str, unit: str, factor: f
         for prefix, words, style in (("", "training", ":"), ("val_", "test", "-")):
             values = factor * np.array([network.history[prefix + name] for network in found])
             epochs = range(1, values.shape[1] + 1)
-            (line,) = axes.plot(
-                epochs,
-                values[0],
-                style,
-                label=f"{LABELS[activation]}, {words}",
-                markersize=4,
-                markevery=-(-len(epochs) // 10),
-                **STYLES[activation],
-            )
+            marks = {"markersize": 4, "markevery": -(-len(epochs) // 10), **STYLES[activation]}
+            label = f"{LABELS[activation]}, {words}"
+            (line,) = axes.plot(epochs, values[0], style, label=label, **marks)
             _show_median(axes, line, values)
     axes.set(xlabel="epoch", ylabel=unit)
     finish(axes, name.capitalize())
