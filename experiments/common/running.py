@@ -25,6 +25,7 @@ from experiments.common.session import Session, versions
 
 DPI = 150
 FILE = "results.json"
+_SAVED = ("what", "source", "expected", "ours", "printed", "band", "held")
 
 
 def run(name: str, chosen: Namespace, console: Console, device: str, data: Mnist | None) -> Path:
@@ -88,13 +89,7 @@ def _content(outcome: Outcome, session: Session) -> dict[str, Any]:
         "device": session.device,
         "versions": versions(),
         "seconds_of_all_runs": round(sum(session.seconds), 1),
-        "checks": [
-            {
-                name: getattr(check, name)
-                for name in ("what", "source", "expected", "ours", "printed", "band", "held")
-            }
-            for check in outcome.checks
-        ],
+        "checks": [{name: getattr(check, name) for name in _SAVED} for check in outcome.checks],
         **({"table": outcome.table} if outcome.table else {}),
         "numbers": outcome.numbers,
     }

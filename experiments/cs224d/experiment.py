@@ -13,7 +13,7 @@ from experiments.common import mlp
 from experiments.common.outcome import Check, Outcome
 from experiments.common.session import Session
 from experiments.common.sweep import Work
-from experiments.cs224d.expected import CLAIM, LAYERS, LOSSES_AT, SHORT, checks, layer_ratios
+from experiments.cs224d.expected import CLAIM, LAYERS, LOSSES_AT, SHORT, checks, layer_ratio
 from experiments.cs224d.figure import draw
 from vg_keras import GradientMonitor
 
@@ -116,7 +116,7 @@ def build(run: Run, weights: list[Array]) -> keras.Model:
 
 
 def _answer(results: dict[str, Any], checks: list[Check], iterations: int) -> str:
-    ratios = {SHORT[name]: layer_ratios(result) for name, result in results.items()}
+    ratios = {SHORT[name]: layer_ratio(result) for name, result in results.items()}
     start = " and ".join(f"{ratio[0]:#.3g} ({name})" for name, ratio in ratios.items())
     median = " and ".join(f"{np.median(ratio):#.3g} ({name})" for name, ratio in ratios.items())
     claims = [check.held for check in checks if check.what == CLAIM]

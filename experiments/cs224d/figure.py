@@ -7,15 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.common.style import STYLES, finish
-from experiments.cs224d.expected import (
-    LAYERS,
-    LOSSES,
-    LOSSES_AT,
-    SHORT,
-    SUMS,
-    SUMS_AT,
-    layer_ratios,
-)
+from experiments.cs224d.expected import LAYERS, LOSSES, LOSSES_AT, SHORT, SUMS, SUMS_AT, layer_ratio
 
 CIRCLE: dict[str, Any] = {"marker": "o", "color": "k", "fillstyle": "none", "linestyle": ""}
 
@@ -39,7 +31,7 @@ def draw(results: dict[str, Any]) -> Figure:
         printed = [i for i in LOSSES_AT if i in result["losses_at"]]
         label = None if name == "sigmoid" else "printed by the notebook"
         loss.plot(printed, LOSSES[name][: len(printed)], label=label, markersize=5, **CIRCLE)
-        ratios = layer_ratios(result)
+        ratios = layer_ratio(result)
         label = f"{short}: {ratios[0]:#.3g} at 0, median {np.median(ratios):#.3g}"
         ratio.plot(result["iterations"], ratios, label=label, markersize=5, markevery=[0], **style)
     loss.set(xlabel="iteration", ylabel="cross-entropy, nats, and weight penalty")

@@ -45,16 +45,11 @@ def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
 
 def title(data: str, unchanged: Settings) -> str:
     """Returns the settings of the unchanged network, and those that a remedy changes."""
-    lines = [f"{data}; unchanged: {unchanged}"]
-    changes = {
-        name: ", ".join(
-            f"{key.replace('_', ' ')} {value}" for key, value in remedy.settings.items()
-        )
-        for name, remedy in REMEDIES.items()
-        if remedy.settings
-    }
-    lines.append("; ".join(f"{name}: {changed}" for name, changed in changes.items()))
-    return "\n".join(lines)
+    changes = []
+    for name, remedy in REMEDIES.items():
+        changed = [f"{key.replace('_', ' ')} {value}" for key, value in remedy.settings.items()]
+        changes += [f"{name}: {', '.join(changed)}"] if changed else []
+    return f"{data}; unchanged: {unchanged}\n{'; '.join(changes)}"
 
 
 ANSWER = f"""\
@@ -72,22 +67,16 @@ def findings(results: Results) -> dict[str, str]:
     works = [name for name in results if accuracy[name] >= TRAINS]
     fails = [name for name in results if name not in [UNCHANGED, *works]]
     lost = {name: result["decades_lost"] for name, result in results.items()}
-    of_updates = [
-        name for name in results if math.isclose(lost[name], lost[UNCHANGED], rel_tol=1e-3)
-    ]
+    kept = [name for name in results if math.isclose(lost[name], lost[UNCHANGED], rel_tol=1e-3)]
+    changed = [UNCHANGED, *(name for name in results if name not in kept)]
+    gradients = [f"{10 ** -lost[name]:.2g} ({name})" for name in changed]
     update = {name: result["update_ratio"][0] for name, result in results.items()}
+    faster = {name: update[name] / update[UNCHANGED] for name in kept if name != UNCHANGED}
+    updates = [f"{factor:,.0f} ({name})" for name, factor in faster.items()]
     return {
         "test accuracy of the unchanged network": f"{accuracy[UNCHANGED]:.2f}%",
         "remedies that work": ", ".join(works) or "none",
         "remedies that do not work": ", ".join(fails) or "none",
-        "gradient of the first hidden layer / of the last": ", ".join(
-            f"{10 ** -lost[name]:.2g} ({name})"
-            for name in results
-            if name == UNCHANGED or name not in of_updates
-        ),
-        "update of the first hidden layer": ", ".join(
-            f"{update[name] / update[UNCHANGED]:,.0f} ({name})"
-            for name in of_updates
-            if name != UNCHANGED
-        ),
+        "gradient of the first hidden layer / of the last": ", ".join(gradients),
+        "update of the first hidden layer": ", ".join(updates),
     }
