@@ -29,7 +29,6 @@ class Run:
     activation: str
     iterations: int
     every: int = 100
-    losses_at: tuple[int, ...] = LOSSES_AT
 
 
 def run(session: Session) -> Outcome:
@@ -52,7 +51,7 @@ def train(run: Run, work: Work) -> dict[str, Any]:
     model = build(run, weights[run.activation])
     batches = tf.data.Dataset.from_tensors((x, y))  # each batch contains all of the data
     last = run.iterations - 1
-    marks = sorted({0, *(i for i in run.losses_at if i < last), last, run.iterations})
+    marks = sorted({0, *(i for i in LOSSES_AT if i < last), last, run.iterations})
     monitor = GradientMonitor(None, run.every, activations=False, updates=False, on_problem=None)
     # Begins with the last step.
     ending = GradientMonitor(None, activations=False, updates=False, on_problem=None)

@@ -33,9 +33,9 @@ def test_the_name_of_a_folder_tells_what_was_chosen(folder, tmp_path):
     assert found.name.rpartition("_")[0] == "depths=1,2_width=9_epochs=2_data=subset"
 
 
-@pytest.mark.parametrize("argument", ["--jobs=3", "--quiet", "--output=OUTPUT"])
+@pytest.mark.parametrize("argument", ["--jobs=3", "--quiet", "--output={}"])
 def test_options_that_do_not_affect_results_keep_the_folder(folder, tmp_path, argument):
-    assert folder(argument.replace("OUTPUT", str(tmp_path / "elsewhere"))) == folder()
+    assert folder(argument.format(tmp_path / "elsewhere")) == folder()
 
 
 @pytest.mark.parametrize("argument", ["--width=9", "--seed=1", "--limit=50", "--depths=2"])

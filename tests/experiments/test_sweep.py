@@ -1,6 +1,5 @@
 """Independent runs: in parallel, in order, saved when done, and interruptible by Ctrl-C."""
 
-import errno
 import os
 import signal
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import joblib
 import pytest
-from joblib._store_backends import CacheWarning, StoreBackendMixin
 from rich.console import Console
 from toy_runs import computed, failing_at_three, slow_square, square, surroundings
 
@@ -74,30 +72,6 @@ def test_other_processes_give_the_same_results_with_a_part_of_the_threads(tmp_pa
     assert found[2] == [(mean, True, 1) for mean in brightness]
 
 
-def test_a_result_that_cannot_be_saved_is_still_returned(tmp_path, monkeypatch):
-    write = StoreBackendMixin._concurrency_safe_write
-
-    def nearly_full(store, item, filename, *rest):
-        if filename.endswith("output.pkl"):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(store, item, filename, *rest)
-
-    monkeypatch.setattr(StoreBackendMixin, "_concurrency_safe_write", nearly_full)
-    with pytest.warns(CacheWarning, match="No space left on device"):
-        assert results(square, [2, 3], tmp_path) == [4, 9]
-
-    assert computed(tmp_path) == [2, 3]
-
-
-def test_an_unreadable_result_is_computed_again(tmp_path):
-    results(square, [2, 3], tmp_path)
-    for path in (tmp_path / "runs").rglob("output.pkl"):
-        path.write_bytes(path.read_bytes()[:-4])
-
-    assert results(square, [2, 3], tmp_path) == [4, 9]
-    assert computed(tmp_path) == [2, 3, 2, 3]
-
-
 def test_an_experiment_without_digits_raises(tmp_path):
     with pytest.raises(TypeError, match="It has no option --data"):
         results(surroundings, [0], tmp_path)
@@ -107,7 +81,6 @@ INTERRUPTED = """
 import signal
 import sys
 from pathlib import Path
-from joblib._store_backends import CacheWarning, StoreBackendMixin
 from rich.console import Console
 from toy_runs import slow_square
 from experiments import __main__ as command_line
