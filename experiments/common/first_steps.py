@@ -17,17 +17,11 @@ BATCH_SIZE = 256
 
 @dataclass(frozen=True)
 class FirstStep:
-    """Results of the first step of a network, from the first hidden layer to the last.
+    """Results of the first step of a network, from the first hidden layer to the last."""
 
-    Args:
-        signal: The root mean square of dL/d(output) of each hidden layer.
-        weight_gradients: The mean |dL/dW| of the kernel of each hidden layer.
-        x: float32 `[BATCH_SIZE, inputs]`, the batch.
-    """
-
-    signal: list[float]
-    weight_gradients: list[float]
-    x: NDArray[np.float32]
+    signal: list[float]  # the root mean square of dL/d(output)
+    weight_gradients: list[float]  # the mean |dL/dW| of the kernel
+    x: NDArray[np.float32]  # `[BATCH_SIZE, inputs]`, the batch
 
 
 class FirstSteps:
