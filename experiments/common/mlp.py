@@ -147,7 +147,6 @@ def network(
     *,
     biases: Initializer = "zeros",
     inputs: int = 784,
-    outputs: int = 10,
     output_activation: str = "softmax",
     dtype: str | None = None,
 ) -> keras.Model:
@@ -155,17 +154,10 @@ def network(
     # A functional model, because its variables have the same names in every network
     # (`hidden_1/kernel`), so TensorBoard overlays the runs; a Sequential model prefixes its name.
     first = values = keras.Input((inputs,))
-    names = [f"hidden_{i + 1}" for i in range(depth)] + ["output"]
-    for name in names:
-        is_output = name == "output"
-        values = keras.layers.Dense(
-            outputs if is_output else width,
-            activation=output_activation if is_output else activation,
-            kernel_initializer=keras.initializers.get(initializer),
-            bias_initializer=keras.initializers.get(biases),
-            name=name,
-            dtype=dtype,
-        )(values)
+    how = {"kernel_initializer": initializer, "bias_initializer": biases, "dtype": dtype}
+    for i in range(depth):
+        values = keras.layers.Dense(width, activation, name=f"hidden_{i + 1}", **how)(values)
+    values = keras.layers.Dense(10, output_activation, name="output", **how)(values)
     return keras.Model(first, values, name=activation)
 
 
@@ -178,21 +170,16 @@ def begin(seed: int) -> None:
 def build(activation: str, settings: Settings) -> keras.Model:
     """Returns a compiled network, whose weights depend on the settings only."""
     begin(settings.seed)
-    return compiled(
-        network(activation, settings.depth, settings.width, settings.initializer), settings
-    )
+    model = network(activation, settings.depth, settings.width, settings.initializer)
+    return compiled(model, settings)
 
 
 def compiled(model: keras.Model, settings: Settings) -> keras.Model:
     """Compiles a classifier according to the settings, and returns it."""
     optimizer = keras.optimizers.get(settings.optimizer)
     optimizer.learning_rate = settings.learning_rate
-    model.compile(
-        optimizer,
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=settings.jit_compile,
-    )
+    loss, jit_compile = "sparse_categorical_crossentropy", settings.jit_compile
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=jit_compile)
     return model
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from experiments.common import mlp
 from experiments.common.factors import fitted_factor
-from experiments.common.mlp import Settings
 from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.style import LABELS
@@ -48,7 +47,7 @@ def run(session: Session) -> Outcome:
     )
 
 
-def train(run: tuple[str, Settings], work: Work) -> tuple[float, float]:
+def train(run: tuple[str, mlp.Settings], work: Work) -> tuple[float, float]:
     """Returns the gradient norm of the first layer at the first step, and the test accuracy."""
     activation, settings = run
     model = mlp.build(activation, settings)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from experiments.common import mlp
 from experiments.common.factors import factor_per_layer, mean_factor
 from experiments.common.first_steps import FirstSteps
-from experiments.common.mlp import Initializer
 from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.sweep import Work
@@ -18,7 +17,7 @@ from experiments.glorot.figure import draw
 
 # Uniform between -1/sqrt(n) and 1/sqrt(n) for n inputs.
 _STANDARD = mlp.initializer("VarianceScaling", scale=1 / 3, distribution="uniform")
-INITIALIZERS: dict[str, Initializer] = {"standard": _STANDARD, "normalized": "glorot_uniform"}
+INITIALIZERS: dict[str, mlp.Initializer] = {"standard": _STANDARD, "normalized": "glorot_uniform"}
 
 EXAMPLES = 2
 """Number of examples per batch for which Jacobians are computed."""

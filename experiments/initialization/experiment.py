@@ -6,7 +6,6 @@ from typing import Any
 
 from experiments.common import mlp
 from experiments.common.factors import factor_per_layer
-from experiments.common.mlp import Initializer, Settings, initializer
 from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.style import LABELS
@@ -22,7 +21,7 @@ def run(session: Session) -> Outcome:
     """Trains from every initialization, and compares with theory."""
     settings = mlp.settings(session.options, session.digits)
     variances = sorted(set(session.options.variances))
-    starts: dict[Any, Initializer] = {v: normal(v) for v in variances} | NAMED
+    starts: dict[Any, mlp.Initializer] = {v: normal(v) for v in variances} | NAMED
     networks = [replace(settings, initializer=start) for start in starts.values()]
     runs = [(activation, network) for activation in ACTIVATIONS for network in networks]
     found = iter(session.sweep(train, runs))
@@ -38,12 +37,12 @@ def run(session: Session) -> Outcome:
     )
 
 
-def normal(variance: float) -> Initializer:
+def normal(variance: float) -> mlp.Initializer:
     """Returns the initializer that draws from N(0, variance / inputs)."""
-    return initializer("VarianceScaling", scale=variance, distribution="untruncated_normal")
+    return mlp.initializer("VarianceScaling", scale=variance, distribution="untruncated_normal")
 
 
-def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
+def train(run: tuple[str, mlp.Settings], work: Work) -> dict[str, Any]:
     """Returns measurements of the first step, and the outcome of training."""
     activation, settings = run
     model = mlp.build(activation, settings)

