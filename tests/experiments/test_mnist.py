@@ -64,13 +64,9 @@ def test_a_limit_takes_the_first_images_and_is_part_of_the_name(saved, arrays):
 def test_a_missing_array_is_named(tmp_path, arrays):
     del arrays["y_test"]
     np.savez(tmp_path / "mnist.npz", **arrays)
-    with pytest.raises(UsageError) as error:
-        mnist.load(str(tmp_path / "mnist.npz"))
 
-    assert str(error.value) == (
-        f"Expected {tmp_path / 'mnist.npz'} to contain x_train, y_train, x_test, y_test. "
-        "It lacks y_test."
-    )
+    with pytest.raises(UsageError, match=r"mnist\.npz can't be read: 'y_test is not a file in"):
+        mnist.load(str(tmp_path / "mnist.npz"))
 
 
 def cut(data, kept):
