@@ -152,7 +152,8 @@ def test_mnist_is_downloaded_into_the_cache_of_keras(
     monkeypatch.setattr(mnist, "NPZ_SHA256", hashlib.sha256(saved.read_bytes()).hexdigest())
 
     assert_same(mnist.load(), arrays)
-    assert (keras_home / "datasets" / "mnist.npz").read_bytes() == saved.read_bytes()
+    assert list(keras_home.rglob("*.*")) == [keras_home / "datasets" / "mnist.npz"]
+    assert mnist.keras_cache().read_bytes() == saved.read_bytes()
 
 
 def not_found():
