@@ -67,7 +67,7 @@ def findings(results: Results) -> dict[str, str]:
     fails = [name for name in results if name not in [UNCHANGED, *works]]
     lost = {name: result["decades_lost"] for name, result in results.items()}
     kept = [name for name in results if math.isclose(lost[name], lost[UNCHANGED], rel_tol=1e-3)]
-    changed = [UNCHANGED, *(name for name in results if name not in kept)]
+    changed = [name for name in results if name == UNCHANGED or name not in kept]
     gradients = [f"{10 ** -lost[name]:.2g} ({name})" for name in changed]
     update = {name: result["update_ratio"][0] for name, result in results.items()}
     faster = {name: update[name] / update[UNCHANGED] for name in kept if name != UNCHANGED}
