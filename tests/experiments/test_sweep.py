@@ -59,17 +59,17 @@ def test_runs_finished_before_a_failure_are_kept(tmp_path):
 
 
 def test_other_processes_give_the_same_results_with_a_part_of_the_threads(tmp_path, monkeypatch):
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
-    digits, images = mnist.load_subset(), [0, 7, 9]
-    one, two, three = (
-        results(surroundings, images, tmp_path / str(jobs), jobs, digits) for jobs in (1, 2, 3)
-    )
+    digits, found = mnist.load_subset(), []
+    for jobs, cores in ((1, 4), (2, 4), (2, 2)):
+        monkeypatch.setattr(joblib, "cpu_count", lambda cores=cores: cores)
+        folder = tmp_path / f"{jobs} on {cores}"
+        found.append(results(surroundings, [0, 7], folder, jobs, digits))
 
-    brightness = [float(digits.x_train[i].mean()) for i in images]
+    brightness = [float(digits.x_train[i].mean()) for i in (0, 7)]
     ignores_interrupts = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    assert [here[:2] for here in one] == [(mean, ignores_interrupts) for mean in brightness]
-    assert two == [(mean, True, 2) for mean in brightness]
-    assert three == [(mean, True, 1) for mean in brightness]
+    assert [here[:2] for here in found[0]] == [(mean, ignores_interrupts) for mean in brightness]
+    assert found[1] == [(mean, True, 2) for mean in brightness]
+    assert found[2] == [(mean, True, 1) for mean in brightness]
 
 
 def test_an_experiment_without_digits_raises(tmp_path):
