@@ -1,7 +1,8 @@
 """The context of an experiment: its options, the data, and a way to train many networks at once."""
 
+import itertools
 import re
-import shutil
+import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +17,14 @@ from rich.console import Console
 import vg_keras
 from experiments.common import catalogue, options, start
 from experiments.common.mnist import Mnist
-from experiments.common.sweep import RUNS, Work, sweep
+from experiments.common.sweep import Work, sweep
 
 # Options that change where and how fast an experiment runs, but not its outcome, and how many runs
 # it consists of.
 _WITHOUT_EFFECT = {"quiet", "jobs", "output", "log_dir", "fresh", "device", "num_seeds", "num_runs"}
 # Modules that only judge, draw or print what the runs returned.
 _AFTER = {"catalogue", "expected", "figure", "judgement", "outcome", "pages", "running", "style"}
+_KEY_FILE = ".key"
 _UNSAFE = re.compile(r"[^\w.,+-]+")
 
 
@@ -55,15 +57,22 @@ def begin(
 ) -> Session:
     """Returns a session whose folder holds the finished runs of the same options, if any.
 
-    `--fresh` deletes these runs. The folder is named after the options that differ from their
-    defaults, and a hash of everything that the runs depend on.
+    Otherwise, and with `--fresh`, the folder is new and named after the time and the options that
+    differ from their defaults.
     """
     effective = {k: v for k, v in vars(chosen).items() if k not in _WITHOUT_EFFECT | {"data"}}
     key = joblib.hash((name, effective, data, device, versions(), _code(name)))
-    folder = Path(chosen.log_dir, name, f"{_described(name, chosen)}_{key[:8]}")
-    if chosen.fresh:
-        shutil.rmtree(folder / RUNS, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    logs = Path(chosen.log_dir, name)
+    same = [path.parent for path in logs.glob(f"*/{_KEY_FILE}") if path.read_text() == key]
+    if same and not chosen.fresh:
+        folder = max(same)
+    else:
+        folder = first = logs / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{_described(name, chosen)}"
+        numbers = itertools.count(2)
+        while folder.exists():
+            folder = first.with_name(f"{first.name}_{next(numbers)}")
+        folder.mkdir(parents=True)
+        (folder / _KEY_FILE).write_text(key)
     return Session(name, chosen, console, device, Work(folder, data, chosen.device))
 
 

@@ -21,9 +21,6 @@ from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingC
 from experiments.common.mnist import Mnist
 from experiments.common.start import start_tensorflow
 
-RUNS = "runs"
-"""Name of the folder of finished runs."""
-
 
 @dataclass(frozen=True)
 class Work:
@@ -61,7 +58,7 @@ def sweep(
     Returns:
         For each run, the function's return value and its original duration in seconds.
     """
-    memory = joblib.Memory(work.folder / RUNS, verbose=0)
+    memory = joblib.Memory(work.folder / "runs", verbose=0)
     kept = memory.cache(_carry_out, ignore=["work"])
     missing = [i for i, run in enumerate(runs) if not kept.check_call_in_cache(function, run, work)]
     done = {i: kept(function, run, work) for i, run in enumerate(runs) if i not in missing}

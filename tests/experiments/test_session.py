@@ -1,5 +1,7 @@
 """Where the runs of an experiment are stored: the same command reuses them, others start over."""
 
+import time
+
 import pytest
 from rich.console import Console
 
@@ -25,12 +27,20 @@ def folder(tmp_path, digits):
     return begin
 
 
-def test_the_name_of_a_folder_tells_what_was_chosen(folder, tmp_path):
-    found = folder("--width=9", "--depths", "1", "2", "--epochs=2", "--jobs=2")
+def test_the_same_command_finds_the_same_folder(folder, tmp_path):
+    first = folder()
 
-    assert found.is_dir()
-    assert found.parent == tmp_path / "depth"
-    assert found.name.rpartition("_")[0] == "depths=1,2_width=9_epochs=2_data=subset"
+    assert first.is_dir()
+    assert first.parent == tmp_path / "depth"
+    assert folder() == first
+
+
+def test_the_name_of_a_folder_tells_the_time_and_what_was_chosen(folder, tmp_path):
+    day = time.strftime("%Y-%m-%d_")
+    name = folder("--width=9", "--depths", "1", "2", "--epochs=2", "--jobs=2").name
+
+    assert name.startswith(day)
+    assert name.partition(day)[2][9:] == "depths=1,2_width=9_epochs=2_data=subset"
 
 
 @pytest.mark.parametrize("argument", ["--jobs=3", "--quiet", "--output={}"])
@@ -62,9 +72,8 @@ def test_the_code_is_that_of_the_runs_and_not_of_the_figure():
     assert len(paths) > len(list(catalogue.FOLDER.glob("common/*.py")))
 
 
-def test_fresh_deletes_the_finished_runs(folder):
-    runs = folder() / "runs"
-    runs.mkdir()
+def test_fresh_begins_a_new_folder_which_is_then_found(folder):
+    before, fresh = folder(), folder("--fresh")
 
-    assert folder() == folder("--fresh") == runs.parent
-    assert not runs.exists()
+    assert fresh != before
+    assert folder() == fresh
