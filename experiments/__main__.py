@@ -103,19 +103,12 @@ def _run(chosen: dict[str, argparse.Namespace]) -> list[Path]:
 
 def _parser_of_all() -> argparse.ArgumentParser:
     parser = options.parser("python -m experiments all", ALL)
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        choices=EXPERIMENTS,
-        default=EXPERIMENTS,
-        metavar="NAME",
-        help="the experiments to run",
-    )
-    parser.add_argument(
-        "--small", action="store_true", help="the smallest form that runs; its numbers say nothing"
-    )
-    options.add_data(parser.add_argument)
-    options.add_surroundings(parser.add_argument)
+    add, names, what = parser.add_argument, EXPERIMENTS, "the experiments to run"
+    add("--only", nargs="+", choices=names, default=names, metavar="NAME", help=what)
+    what = "the smallest form that runs; its numbers say nothing"
+    add("--small", action="store_true", help=what)
+    options.add_data(add)
+    options.add_surroundings(add)
     return parser
 
 

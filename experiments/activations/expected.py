@@ -1,16 +1,14 @@
 """What the experiment on activation functions is expected to show."""
 
-from typing import Any
-
 import numpy as np
 
-from experiments.common.outcome import Check, counted
+from experiments.common.outcome import Check, Results, counted
 from experiments.common.style import LABELS
 
 THEORY = "mean-field theory: sqrt(chi), by vg_keras.theory.predict"
 
 
-def checks(results: dict[str, dict[str, Any]]) -> list[Check]:
+def checks(results: Results) -> list[Check]:
     """Compares spread and backpropagated signal with theory and with the claims."""
     found = []
     for name, result in results.items():

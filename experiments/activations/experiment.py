@@ -14,7 +14,7 @@ from experiments.activations.expected import checks
 from experiments.activations.figure import draw
 from experiments.common import mlp
 from experiments.common.factors import factor_per_layer
-from experiments.common.outcome import Outcome
+from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.style import LABELS
 from experiments.common.sweep import Work
@@ -41,7 +41,7 @@ def run(session: Session) -> Outcome:
     images = min(chosen.images, len(session.digits.x_train))
     settings = Settings(chosen.depth, chosen.width, chosen.initializer, images, chosen.num_seeds)
     measured = session.sweep(measure, [(name, settings) for name in ACTIVATIONS])
-    results: dict[str, dict[str, Any]] = dict(zip(ACTIVATIONS, measured, strict=True))
+    results: Results = dict(zip(ACTIVATIONS, measured, strict=True))
     for name, result in results.items():
         spread = result["spread"]
         result |= {
@@ -54,9 +54,8 @@ def run(session: Session) -> Outcome:
         f"{session.digits.name}, {images} images; {chosen.depth} hidden layers of {chosen.width} "
         f"units at initialization, {chosen.initializer}, median of {chosen.num_seeds} seeds"
     )
-    figure = draw(results, title)
-    held, used = checks(results), asdict(settings)
-    return Outcome(ANSWER, held, results, used, figure, findings(results))
+    figure, found = draw(results, title), findings(results)
+    return Outcome(ANSWER, checks(results), results, asdict(settings), figure, found)
 
 
 def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
@@ -81,29 +80,26 @@ def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
 def record_of(activation: str, settings: Settings, seed: int, work: Work) -> Record:
     """Returns the record of one step that does not change the weights."""
     mlp.begin(seed)
-    with mlp.double_precision():
-        network = mlp.network(activation, settings.depth, settings.width, settings.initializer)
-        outputs = {"output": network.output}
-        for i, layer in enumerate(network.layers[:-1]):
-            deviation = layer.output - keras.ops.mean(layer.output, axis=0, keepdims=True)
-            outputs[f"deviation_{i}"] = mlp.named(deviation, f"deviation_{i}")
-        model = keras.Model(network.input, outputs)
+    shape = settings.depth, settings.width, settings.initializer
+    network = mlp.network(activation, *shape, dtype=mlp.DOUBLE)
+    outputs = {"output": network.output}
+    for i, layer in enumerate(network.layers[:-1]):
+        deviation = layer.output - keras.ops.mean(layer.output, axis=0, keepdims=True)
+        outputs[f"deviation_{i}"] = mlp.named(deviation, f"deviation_{i}")
+    model = keras.Model(network.input, outputs)
     # Eagerly, because tracing a step takes ten times as long as running it.
     loss = {"output": "sparse_categorical_crossentropy"}
     model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+    activations = ["hidden_*", "deviation_*"]
     monitor = GradientMonitor(
-        None,
-        variables="output/bias",
-        activations=["hidden_*", "deviation_*"],
-        updates=False,
-        on_problem=None,
+        None, variables="output/bias", activations=activations, updates=False, on_problem=None
     )
     x, y = (a[: settings.images] for a in (work.digits.x_train, work.digits.y_train))
     model.fit(x, {"output": y}, batch_size=len(x), shuffle=False, callbacks=[monitor], verbose=0)
     return monitor.records[0]
 
 
-def _histograms(records: Sequence[Record], layers: Sequence[int]) -> dict[str, dict[str, Any]]:
+def _histograms(records: Sequence[Record], layers: Sequence[int]) -> Results:
     """Returns the histograms of outputs and of deviations, all over the same range.
 
     It contains 99.8% of the outputs of each layer. Deviations are centered on the mean output.
@@ -149,7 +145,7 @@ From layer to layer, the standard deviation of the outputs over the images is mu
 retains {part that the last layer retains}, the only one of these three without bounds."""
 
 
-def findings(results: dict[str, dict[str, Any]]) -> dict[str, str]:
+def findings(results: Results) -> dict[str, str]:
     """Returns the parts of the answer, by name."""
     factors = [f"{r['forward']:.3f} with {LABELS[name]}" for name, r in results.items()]
     three = ("sigmoid", "tanh", "relu")

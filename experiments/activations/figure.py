@@ -6,30 +6,29 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from experiments.common.outcome import Results
 from experiments.common.style import LABELS, STYLES, THEORY, finish
 
 
-def draw(results: dict[str, dict[str, Any]], title: str) -> Figure:
+def draw(results: Results, title: str) -> Figure:
     """Draws spread and backpropagated signal over the layers, above histograms of some layers."""
     figure = Figure(figsize=(11, 10.5), layout="constrained")
     figure.suptitle(f"Differences between images, and backpropagated signal\n{title}", fontsize=10)
     upper, lower = figure.subfigures(2, 1, height_ratios=[1, 1.15])  # type: ignore[misc]
     forward, backward = upper.subplots(1, 2, sharey=True)
     _draw_layers(forward, results, "spread", "forward")
+    label = "spread: standard deviation over images,\nrelative to that of the pixels"
+    forward.set(xlabel="hidden layer (0: the images)", ylabel=label)
     finish(forward, "Forward pass: differences between images", legend=False)
-    forward.set_ylabel("spread: standard deviation over images,\nrelative to that of the pixels")
-    forward.set_xlabel("hidden layer (0: the images)")
     _draw_layers(backward, results, "gradients", "backward")
+    label = "RMS of dL/d(output),\nrelative to the last hidden layer"
+    backward.set(xlabel="hidden layer", ylabel=label)
     finish(backward, "Backward pass: backpropagated signal", legend=False)
-    backward.set_ylabel("RMS of dL/d(output),\nrelative to the last hidden layer")
-    backward.set_xlabel("hidden layer")
     _draw_histograms(lower, results)
     return figure
 
 
-def _draw_layers(
-    axes: Axes, results: dict[str, dict[str, Any]], quantity: str, direction: str
-) -> None:
+def _draw_layers(axes: Axes, results: Results, quantity: str, direction: str) -> None:
     """Draws a quantity relative to the images or to the last layer, and theory for sigmoid."""
     origin, first = (0, 1) if direction == "forward" else (-1, -1)
     for name, result in results.items():
@@ -49,7 +48,7 @@ def _draw_layers(
     axes.legend(title="factor per layer", fontsize=7.5, title_fontsize=8, loc=corner)
 
 
-def _draw_histograms(figure: SubFigure, results: dict[str, dict[str, Any]]) -> None:
+def _draw_histograms(figure: SubFigure, results: Results) -> None:
     figure.suptitle(
         "Outputs of some hidden layers. Pale: of all units for all images. Dark: the differences "
         "between images only\n(output minus the unit's mean over the images, centered on the mean)",

@@ -17,27 +17,19 @@ BATCH_SIZE = 256
 
 @dataclass(frozen=True)
 class FirstStep:
-    """Results of the first step of a network, from the first hidden layer to the last.
+    """Results of the first step of a network, from the first hidden layer to the last."""
 
-    Args:
-        signal: The root mean square of dL/d(output) of each hidden layer.
-        weight_gradients: The mean |dL/dW| of the kernel of each hidden layer.
-        x: float32 `[BATCH_SIZE, inputs]`, the batch.
-    """
-
-    signal: list[float]
-    weight_gradients: list[float]
-    x: NDArray[np.float32]
+    signal: list[float]  # the root mean square of dL/d(output)
+    weight_gradients: list[float]  # the mean |dL/dW| of the kernel
+    x: NDArray[np.float32]  # `[BATCH_SIZE, inputs]`, the batch
 
 
 class FirstSteps:
     """Runs the first training step of one network after another.
 
     All networks must have the same layers, because one model runs the steps of all: tracing a model
-    takes TensorFlow seconds. The seed is set only once, because setting it is slow too.
-
-    Args:
-        seed: Seed of everything drawn from here on: weights, inputs, labels.
+    takes TensorFlow seconds. The seed, of weights, inputs and labels, is set only once, because
+    setting it is slow too.
     """
 
     def __init__(self, seed: int) -> None:
@@ -47,12 +39,7 @@ class FirstSteps:
         self._model: keras.Model | None = None
 
     def of(self, network: keras.Model, input_rms: float = 1.0) -> FirstStep:
-        """Runs the first step of a network, without changing the network itself.
-
-        Args:
-            network: A classifier made by `mlp.network`.
-            input_rms: Standard deviation of the inputs.
-        """
+        """Runs the first step of a classifier made by `mlp.network`, without changing it."""
         if self._model is None:
             self._model = keras.models.clone_model(network)
             # Without XLA, whose compilation takes longer than these few steps.

@@ -2,9 +2,8 @@
 
 import math
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +20,25 @@ Initializer = str | Mapping[str, Any]
 """A Keras initializer by its name or its serialized form. Never an object: a Keras initializer
 object draws the same weights for every layer that uses it."""
 
-NUM_RECORDS = 200
-"""Approximate number of recorded steps of a training run."""
+DOUBLE = "float64"
+"""The type for vanishing signals: ten sigmoid layers reduce the differences between images to 1e-7
+of the activations, which is the rounding error of float32."""
 
 _TEST_BATCH_SIZE = 1000
 """Many epochs on few images would otherwise spend most of their time on the test images."""
 
-_REPORTS = 50
-"""Number of progress reports of a run."""
+
+def initializer(class_name: str, **config: float | str) -> Initializer:
+    """Returns the serialized form of an initializer."""
+    return {"class_name": class_name, "config": config}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings for building and training a network.
+    """Settings for building and training a network: those of `options.add_training`.
 
-    Args:
-        depth: Number of hidden layers.
-        width: Units in each hidden layer.
-        epochs: Passes over the training images.
-        batch_size: Images in a batch.
-        learning_rate: The optimizer's learning rate.
-        optimizer: Name of a Keras optimizer.
-        initializer: A Keras initializer, for every kernel.
-        seed: Seed of the weights and of the order of the images.
-        jit_compile: As in `keras.Model.compile`.
+    The initializer is that of every kernel; the seed is that of the weights and of the order of the
+    images.
     """
 
     depth: int
@@ -77,7 +71,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Trained:
-    """Results of a trained network.
+    """What the monitor recorded of a trained network, and what Keras did.
 
     Args:
         training: What the monitor recorded.
@@ -122,17 +116,10 @@ def settings(chosen: Namespace, data: Mnist) -> Settings:
 
     An experiment without `--depth` or `--initializer` replaces 1 hidden layer, `glorot_uniform`.
     """
-    return Settings(
-        depth=getattr(chosen, "depth", 1),
-        width=chosen.width,
-        epochs=_epochs(chosen.epochs, data, chosen.batch_size),
-        batch_size=chosen.batch_size,
-        learning_rate=chosen.learning_rate,
-        optimizer=chosen.optimizer,
-        initializer=getattr(chosen, "initializer", "glorot_uniform"),
-        seed=chosen.seed,
-        jit_compile=JIT_COMPILE[chosen.jit_compile],
-    )
+    given: dict[str, Any] = {"depth": 1, "initializer": "glorot_uniform"} | vars(chosen)
+    given["epochs"] = _epochs(chosen.epochs, data, chosen.batch_size)
+    given["jit_compile"] = JIT_COMPILE[chosen.jit_compile]
+    return Settings(**{field.name: given[field.name] for field in fields(Settings)})
 
 
 def _epochs(chosen: Epochs, data: Mnist, batch_size: int) -> int:
@@ -160,23 +147,17 @@ def network(
     *,
     biases: Initializer = "zeros",
     inputs: int = 784,
-    outputs: int = 10,
     output_activation: str = "softmax",
+    dtype: str | None = None,
 ) -> keras.Model:
     """Returns an uncompiled network with the layers `hidden_1`, `hidden_2`, ..., `output`."""
     # A functional model, because its variables have the same names in every network
     # (`hidden_1/kernel`), so TensorBoard overlays the runs; a Sequential model prefixes its name.
     first = values = keras.Input((inputs,))
-    names = [f"hidden_{i + 1}" for i in range(depth)] + ["output"]
-    for name in names:
-        is_output = name == "output"
-        values = keras.layers.Dense(
-            outputs if is_output else width,
-            activation=output_activation if is_output else activation,
-            kernel_initializer=keras.initializers.get(initializer),
-            bias_initializer=keras.initializers.get(biases),
-            name=name,
-        )(values)
+    how = {"kernel_initializer": initializer, "bias_initializer": biases, "dtype": dtype}
+    for i in range(depth):
+        values = keras.layers.Dense(width, activation, name=f"hidden_{i + 1}", **how)(values)
+    values = keras.layers.Dense(10, output_activation, name="output", **how)(values)
     return keras.Model(first, values, name=activation)
 
 
@@ -189,21 +170,16 @@ def begin(seed: int) -> None:
 def build(activation: str, settings: Settings) -> keras.Model:
     """Returns a compiled network, whose weights depend on the settings only."""
     begin(settings.seed)
-    return compiled(
-        network(activation, settings.depth, settings.width, settings.initializer), settings
-    )
+    model = network(activation, settings.depth, settings.width, settings.initializer)
+    return compiled(model, settings)
 
 
 def compiled(model: keras.Model, settings: Settings) -> keras.Model:
     """Compiles a classifier according to the settings, and returns it."""
     optimizer = keras.optimizers.get(settings.optimizer)
     optimizer.learning_rate = settings.learning_rate
-    model.compile(
-        optimizer,
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=settings.jit_compile,
-    )
+    loss, jit_compile = "sparse_categorical_crossentropy", settings.jit_compile
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=jit_compile)
     return model
 
 
@@ -212,24 +188,17 @@ def train(
     settings: Settings,
     work: Work,
     log_dir: Path | None = None,
-    num_records: int = NUM_RECORDS,
+    num_records: int = 200,  # approximately
     **monitored: Any,
 ) -> Trained:
-    """Trains a compiled network on the digits, under a GradientMonitor.
+    """Trains a compiled network on the digits, under a GradientMonitor with further arguments.
 
-    Args:
-        model: The network.
-        settings: How it is trained.
-        work: Provides the digits and receives progress reports.
-        log_dir: Directory of the logs: the gradients, and Keras's own loss and accuracy. None
-            writes no logs.
-        num_records: Approximate number of recorded steps.
-        **monitored: Further arguments of `GradientMonitor`.
+    If there is a `log_dir`, it receives the gradients, and Keras's own loss and accuracy.
     """
-    data, steps = work.digits, settings.steps(work.digits)
-    every = max(1, steps // num_records)
+    data = work.digits
+    every = max(1, settings.steps(data) // num_records)
     monitor = GradientMonitor(log_dir, every, on_problem=None, **monitored)
-    callbacks = [monitor, progress(work, steps)]
+    callbacks: list[keras.callbacks.Callback] = [monitor]
     if log_dir is not None:
         callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
     history = model.fit(
@@ -262,39 +231,10 @@ def batches(data: Mnist, settings: Settings) -> tf.data.Dataset:
     return order.map(lambda indices: (tf.gather(x, indices), tf.gather(y, indices)))
 
 
-def progress(work: Work, steps: int) -> keras.callbacks.Callback:
-    """Returns a callback that reports the progress of a training run of the given length."""
-    every = max(1, steps // _REPORTS)
-    begun = iter(range(steps))
-
-    def begin_batch(batch: int, logs: object = None) -> None:
-        # Not at the end of a batch, because Keras would wait for the loss there.
-        step = next(begun, 0)
-        if step and step % every == 0:
-            work.reports.put(every / steps)
-
-    return keras.callbacks.LambdaCallback(on_train_batch_begin=begin_batch)
-
-
-@contextmanager
-def double_precision() -> Iterator[None]:
-    """Makes layers that are created inside the context compute in float64.
-
-    Needed for vanishing signals: ten sigmoid layers reduce the differences between images to 1e-7
-    of the activations, which is the rounding error of float32.
-    """
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def named(values: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Names a tensor of a functional model so that `GradientMonitor` records it.
+    """Names a float64 tensor of a functional model so that `GradientMonitor` records it.
 
     The monitor records layers without weights if they are activations. The linear activation passes
     its input through unchanged.
     """
-    return keras.layers.Activation("linear", name=name)(values)
+    return keras.layers.Activation("linear", name=name, dtype=DOUBLE)(values)

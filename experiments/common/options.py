@@ -65,24 +65,20 @@ def add_training(
     epochs: int = 5,
     most_epochs: int = 75,
 ) -> None:
-    """Adds the options that determine what is trained and how.
+    """Adds the options that determine what is trained and how, with some defaults.
 
     Args:
         add: The parser's `add_argument`.
-        depth: Hidden layers by default; None if the experiment chooses them.
+        depth: Number of hidden layers; None if the experiment chooses it.
         initializer: Whether the initializer can be chosen.
-        epochs: Epochs on all of MNIST by default.
-        most_epochs: Maximum number of epochs by default.
+        epochs: Number of epochs on all of MNIST.
+        most_epochs: Maximum number of epochs on less data.
     """
     if depth:
         add("--depth", type=positive, default=depth, help="number of hidden layers")
     add("--width", type=positive, default=128, help="units in each hidden layer")
-    add(
-        "--epochs",
-        type=_epochs,
-        default=Epochs(epochs, most_epochs),
-        help="passes over the training images",
-    )
+    default = Epochs(epochs, most_epochs)
+    add("--epochs", type=_epochs, default=default, help="passes over the training images")
     add("--batch-size", type=positive, default=128, help="images in a batch")
     add("--learning-rate", type=positive_float, default=0.1, help="learning rate")
     add_name(add, "--optimizer", OPTIMIZERS, "sgd", "Keras optimizer")
@@ -129,13 +125,8 @@ def _epochs(text: str) -> Epochs:
 
 def add_data(add: Add, limit: int | None = None) -> None:
     """Adds the options for the source of the digits, and the default of their number."""
-    add(
-        "--data",
-        metavar="PATH",
-        type=_data,
-        help=f"Keras's mnist.npz, or a folder with it or with IDX files, or {SUBSET!r} for "
-        "the 5,000 digits that are installed",
-    )
+    what = f"Keras's mnist.npz, or {SUBSET!r} for the 5,000 digits that are installed"
+    add("--data", metavar="PATH", type=_data, help=what)
     add("--limit", type=positive, metavar="N", default=limit, help="use the first N images only")
 
 
@@ -164,9 +155,7 @@ def add_surroundings(add: Add) -> None:
 
 def _data(text: str) -> str:
     if text != SUBSET and not Path(text).exists():
-        raise argparse.ArgumentTypeError(
-            f"{text} does not exist. Expected a file, a folder or {SUBSET!r}"
-        )
+        raise argparse.ArgumentTypeError(f"{text} does not exist. Expected a file or {SUBSET!r}")
     return text
 
 

@@ -8,6 +8,9 @@ from typing import Any, Self
 import numpy as np
 from matplotlib.figure import Figure
 
+Results = dict[str, dict[Any, Any]]
+"""Results by the name of what was compared, such as an activation."""
+
 
 @dataclass(frozen=True)
 class Check:

@@ -6,7 +6,7 @@ An experiment on digits also has subset.json: its results on the 5,000 installed
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def page(results: dict[str, Any], subset: dict[str, Any] | None, figure: str = "
         subset: The same on the installed digits, if there is one.
         figure: Folder of the figure, relative to the page.
     """
-    name, question = results["name"], results["question"]
+    name, question, table = results["name"], results["question"], results.get("table")
     columns = [*_COLUMNS, *(["on the subset"] if subset else [])]
     parts = [
         f"## {name}",
@@ -52,34 +52,35 @@ def page(results: dict[str, Any], subset: dict[str, Any] | None, figure: str = "
         *([_findings(results, subset)] if subset else []),
         f"    python -m experiments {name}",
         f"![{question}]({figure}{name}.png)",
-        *([_table(results["table"])] if "table" in results else []),
+        *([_table(table[0], [row.values() for row in table])] if table else []),
         f"{_held(results)} claims and expected numbers hold.",
-        "\n".join([_row(columns), "|---" * len(columns) + "|", *_rows(results["checks"], subset)]),
+        _table(columns, _rows(results["checks"], subset)),
     ]
     return "\n\n".join(parts)
 
 
-def _table(rows: list[dict[str, str]]) -> str:
-    """Returns the table of an experiment."""
-    headings = list(rows[0])
-    lines = [_row([row[heading] for heading in headings]) for row in rows]
-    return "\n".join([_row(headings), "|---" * len(headings) + "|", *lines])
+def _table(headings: Collection[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        for cells in (headings, *rows)
+    ]
+    return "\n".join([lines[0], "|---" * len(headings) + "|", *lines[1:]])
 
 
 def _findings(results: dict[str, Any], subset: dict[str, Any]) -> str:
     """Returns what the answer would say on the subset, if it differs."""
     ours, others = results["findings"], subset["findings"]
-    rows = [_row([name, others[name]]) for name in ours if others[name] != ours[name]]
+    rows = [(name, others[name]) for name in ours if others[name] != ours[name]]
     if not rows:
         return "The answer on the subset of 5,000 digits is the same."
-    return "\n".join(["| in the answer | on the subset of 5,000 digits |", "|---|---|", *rows])
+    return _table(("in the answer", "on the subset of 5,000 digits"), rows)
 
 
 def _held(results: dict[str, Any]) -> str:
     return f"{sum(check['held'] for check in results['checks'])} of {len(results['checks'])}"
 
 
-def _rows(checks: list[dict[str, Any]], subset: dict[str, Any] | None) -> list[str]:
+def _rows(checks: list[dict[str, Any]], subset: dict[str, Any] | None) -> list[list[str]]:
     others = {check["what"]: check for check in subset["checks"]} if subset else {}
     rows = []
     for check in checks:
@@ -88,23 +89,18 @@ def _rows(checks: list[dict[str, Any]], subset: dict[str, Any] | None) -> list[s
         if other := others.get(check["what"]):
             of_its_own = f" (range {other['band']})" if other["band"] != check["band"] else ""
             cells.append(f"{other['printed']}{of_its_own}{'' if other['held'] else ' ✗'}")
-        rows.append(_row(cells))
+        rows.append(cells)
     return rows
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def overview() -> str:
     """Returns the table of all experiments, from the committed results."""
-    rows = ["| experiment | question | claims and numbers that hold |", "|---|---|---|"]
-    for name in EXPERIMENTS:
-        if results := read(FOLDER / name):
-            rows.append(
-                f"| [{name}]({name}/README.md) | {results['question']} | {_held(results)} |"
-            )
-    return "\n".join(rows)
+    rows = [
+        (f"[{name}]({name}/README.md)", results["question"], _held(results))
+        for name in EXPERIMENTS
+        if (results := read(FOLDER / name))
+    ]
+    return _table(("experiment", "question", "claims and numbers that hold"), rows)
 
 
 def updated(readme: str) -> str:

@@ -1,5 +1,6 @@
 """The context of an experiment: its options, the data, and a way to train many networks at once."""
 
+import itertools
 import re
 import time
 from argparse import Namespace
@@ -16,55 +17,37 @@ from rich.console import Console
 import vg_keras
 from experiments.common import catalogue, options, start
 from experiments.common.mnist import Mnist
-from experiments.common.sweep import Work, present, sweep
+from experiments.common.sweep import Work, sweep
 
 # Options that change where and how fast an experiment runs, but not its outcome, and how many runs
 # it consists of.
 _WITHOUT_EFFECT = {"quiet", "jobs", "output", "log_dir", "fresh", "device", "num_seeds", "num_runs"}
 # Modules that only judge, draw or print what the runs returned.
-_AFTER_THE_RUNS = {"expected", "figure", "judgement"} | {
-    *("catalogue", "outcome", "pages", "results", "style")
-}
+_AFTER = {"catalogue", "expected", "figure", "judgement", "outcome", "pages", "running", "style"}
 _KEY_FILE = ".key"
 _UNSAFE = re.compile(r"[^\w.,+-]+")
 
 
 @dataclass(frozen=True)
 class Session:
-    """One invocation of an experiment.
-
-    Args:
-        name: Name of the experiment.
-        options: Its options.
-        console: Where it prints.
-        device: The device it trains on, in words.
-        data: The digits, or None if it does not use them.
-        folder: The folder of its logs and finished runs.
-        seconds: How long each of its runs took.
-    """
+    """One invocation of an experiment."""
 
     name: str
     options: Namespace
     console: Console
-    device: str
-    data: Mnist | None
-    folder: Path
-    seconds: list[float] = field(default_factory=list)
+    device: str  # in words
+    work: Work  # its digits, if any, and the folder of its logs and finished runs
+    seconds: list[float] = field(default_factory=list)  # the duration of each run
 
     @property
     def digits(self) -> Mnist:
         """The digits, in an experiment that uses them."""
-        return present(self.data)
+        return self.work.digits
 
     def sweep(self, function: Callable[[Any, Work], Any], runs: Sequence[Any]) -> list[Any]:
-        """Carries out independent runs in parallel processes; see `sweep.sweep`.
-
-        Returns:
-            The function's return value for each run.
-        """
-        work = Work(self.folder, self.data, self.options.device)
+        """Carries out runs as `sweep.sweep` does, and returns what the function returns of each."""
         jobs = self.options.jobs or start.default_jobs(self.device)
-        done = sweep(function, runs, work, jobs, self.console)
+        done = sweep(function, runs, self.work, jobs, self.console)
         self.seconds.extend(seconds for _, seconds in done)
         return [result for result, _ in done]
 
@@ -82,15 +65,15 @@ def begin(
     logs = Path(chosen.log_dir, name)
     same = [path.parent for path in logs.glob(f"*/{_KEY_FILE}") if path.read_text() == key]
     if same and not chosen.fresh:
-        return Session(name, chosen, console, device, data, max(same))
-    folder = first = logs / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{_described(name, chosen)}"
-    number = 1
-    while folder.exists():
-        number += 1
-        folder = first.with_name(f"{first.name}_{number}")
-    folder.mkdir(parents=True)
-    (folder / _KEY_FILE).write_text(key)
-    return Session(name, chosen, console, device, data, folder)
+        folder = max(same)
+    else:
+        folder = first = logs / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{_described(name, chosen)}"
+        numbers = itertools.count(2)
+        while folder.exists():
+            folder = first.with_name(f"{first.name}_{next(numbers)}")
+        folder.mkdir(parents=True)
+        (folder / _KEY_FILE).write_text(key)
+    return Session(name, chosen, console, device, Work(folder, data, chosen.device))
 
 
 def _described(name: str, chosen: Namespace) -> str:
@@ -109,13 +92,9 @@ def _code(name: str) -> list[tuple[str, bytes]]:
     """Returns the code that the outcome depends on: any change of it restarts everything."""
     folders = catalogue.FOLDER / "common", catalogue.FOLDER / name, Path(vg_keras.__file__).parent
     paths = sorted(path for folder in folders for path in folder.rglob("*.py"))
-    return [(path.name, path.read_bytes()) for path in paths if path.stem not in _AFTER_THE_RUNS]
+    return [(path.name, path.read_bytes()) for path in paths if path.stem not in _AFTER]
 
 
 def versions() -> dict[str, str]:
     """Returns the versions of the libraries that measure and train."""
-    return {
-        "vg_keras": vg_keras.__version__,
-        "keras": keras.__version__,
-        "tensorflow": tf.__version__,
-    }
+    return {module.__name__: module.__version__ for module in (vg_keras, keras, tf)}

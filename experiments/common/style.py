@@ -7,31 +7,24 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-LABELS = {
-    "linear": "linear",
-    "sigmoid": "sigmoid",
-    "tanh": "tanh",
-    "softsign": "softsign",
-    "relu": "ReLU",
-    "leaky_relu": "LeakyReLU",
-    "elu": "ELU",
-    "selu": "SELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-}
+_TABLE = (
+    ("sigmoid", "sigmoid", "#0072B2", "o"),
+    ("relu", "ReLU", "#D55E00", "s"),
+    ("tanh", "tanh", "#009E73", "^"),
+    ("softsign", "softsign", "#56B4E9", "v"),
+    ("leaky_relu", "LeakyReLU", "#E69F00", "D"),
+    ("elu", "ELU", "#CC79A7", "P"),
+    ("selu", "SELU", "#000000", "X"),
+    ("gelu", "GELU", "#8C8C8C", "<"),
+    ("silu", "SiLU", "#7B4B1A", ">"),
+    ("linear", "linear", "#5B3A9E", "d"),
+)
+
+LABELS = {name: label for name, label, *_ in _TABLE}
 """Names of the activations in figures and tables."""
 
 STYLES: dict[str, dict[str, Any]] = {
-    "sigmoid": {"color": "#0072B2", "marker": "o"},
-    "relu": {"color": "#D55E00", "marker": "s"},
-    "tanh": {"color": "#009E73", "marker": "^"},
-    "softsign": {"color": "#56B4E9", "marker": "v"},
-    "leaky_relu": {"color": "#E69F00", "marker": "D"},
-    "elu": {"color": "#CC79A7", "marker": "P"},
-    "selu": {"color": "#000000", "marker": "X"},
-    "gelu": {"color": "#8C8C8C", "marker": "<"},
-    "silu": {"color": "#7B4B1A", "marker": ">"},
-    "linear": {"color": "#5B3A9E", "marker": "d"},
+    name: {"color": color, "marker": marker} for name, _, color, marker in _TABLE
 }
 """Arguments of `Axes.plot` for each activation."""
 

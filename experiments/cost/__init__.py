@@ -1,8 +1,8 @@
 """How much time and memory does it cost to monitor gradients?
 
-Trains convolutional networks, a vision transformer, an LSTM and deep perceptrons for a few steps:
-with plain `fit`, with GradientMonitor and, by --ways, with other tools, each in its own process.
-Reports the cost of the first two steps, which includes tracing, of each further step, and memory.
+Trains convolutional networks, a vision transformer, an LSTM and deep perceptrons for a few steps,
+with plain `fit` and with GradientMonitor, each in its own process. Reports the cost of the first
+two steps, which includes tracing, of each further step, and memory.
 CPU time and graph operations depend little on the machine's load. CPU time excludes a GPU's work.
 """
 
@@ -12,20 +12,16 @@ from functools import partial
 
 from experiments.common import options
 
-SMALL = ["--networks=mlp_2", "--optimizers=sgd", "--ways=every_step", "--steps=2", "--without-xla"]
+SMALL = ["--networks=mlp_2", "--optimizers=sgd", "--steps=2", "--without-xla"]
 
 REAL = ("mobilenet_v2", "resnet50", "efficientnet_b0", "vit_12", "lstm", "mlp_65", "mlp_300")
-NETWORKS = (*REAL, "8x128", "8x512", "convnet", "transformer")
+NETWORKS = (*REAL, "8x128", "8x512")
 
 WAYS = {
-    "plain": "Plain fit",
     "monitored": "GradientMonitor with a record of the first step only",
     "every_step": "GradientMonitor with a record of every step",
-    "gradients": "GradientMonitor with every step's gradients alone",
-    "tensorboard": "keras.callbacks.TensorBoard with weight histograms every --steps steps",
-    "second_tape": "A second gradient tape with tf.summary.histogram at every step",
 }
-"""The ways to train, each the subject of a sentence."""
+"""The ways to train that are compared with plain `fit`, each the subject of a sentence."""
 
 _LISTED = f"{', '.join(NETWORKS)}, or a size: mlp_20 (20 layers), 4x64 (4 hidden layers of 64)"
 
@@ -36,9 +32,6 @@ def add_options(add: options.Add) -> None:
     several("--networks", type=network_name, default=list(REAL), help=_LISTED)
     names, default = options.OPTIMIZERS, ["adam", "sgd"]
     several("--optimizers", type=str.lower, choices=names, default=default, help=", ".join(names))
-    listed = "; ".join(f"{way}: {words}" for way, words in WAYS.items())
-    default = ["monitored", "every_step"]
-    several("--ways", choices=(*WAYS, "all"), default=default, help=f"all, or {listed}")
     add("--batch-size", type=options.positive, help="examples in a batch (default: 8 to 128)")
     add("--steps", type=options.at_least_two, help="steps timed at once (default: 8 or 100)")
     add("--patience", type=options.positive, default=300, help="seconds that plain fit may take")

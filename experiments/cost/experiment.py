@@ -24,7 +24,6 @@ def run(session: Session) -> Outcome:
     """Measures every network with every optimizer, with and without XLA."""
     options = session.options
     options.jobs = 1  # concurrent jobs would disturb the measurement
-    ways = [way for way in WAYS if way == "plain" or {way, "all"} & set(options.ways)]
     runs = []
     for name in dict.fromkeys(options.networks):
         size, steps = networks.default_sizes(name)
@@ -32,18 +31,18 @@ def run(session: Session) -> Outcome:
         for jit in (False,) if options.without_xla else (False, True):
             for optimizer in dict.fromkeys(options.optimizers):
                 plain = Training(name, optimizer, jit, size, steps, options.device)
-                runs.append((plain, ways, options.patience))
+                runs.append((plain, options.patience))
     rows = session.sweep(measure_network, runs)
     session.console.print(table(rows))
-    return Outcome(answer(rows), [], {"networks": rows}, {"ways": ways})
+    return Outcome(answer(rows), [], {"networks": rows}, {"ways": ["plain", *WAYS]})
 
 
-def measure_network(run: tuple[Training, list[str], int], work: Work) -> dict[str, Any]:
+def measure_network(run: tuple[Training, int], work: Work) -> dict[str, Any]:
     """Returns the settings, what was measured of each way to train, and the ratios to plain fit."""
-    training, ways, patience = run
+    training, patience = run
     plain = measure_in_process(training, patience)
     found, ratios = {"plain": plain}, {}
-    for way in ways[1:] if plain else []:
+    for way in WAYS if plain else ():
         found[way] = measured = measure_in_process(replace(training, way=way), 10 * patience)
         if plain and measured:
             ratios[way] = {metric: measured[metric] / plain[metric] for metric in METRICS}

@@ -13,8 +13,6 @@ from typing import Any
 from unittest import mock
 
 import keras
-import tensorflow as tf
-from numpy.typing import NDArray
 from tensorflow.python.framework.func_graph import FuncGraph
 
 from experiments.common.catalogue import FOLDER
@@ -24,7 +22,7 @@ from vg_keras import GradientMonitor
 
 @dataclass(frozen=True)
 class Training:
-    """A training run to measure, `steps` steps at a time, in one of `experiments.cost.WAYS`."""
+    """A training run to measure, `steps` steps at a time: plain, or in one of the `WAYS`."""
 
     network: str
     optimizer: str
@@ -35,32 +33,8 @@ class Training:
     way: str = "plain"
 
 
-class SecondTape(keras.callbacks.Callback):
-    """The customary solution: a second tape, on a fixed batch after every step."""
-
-    def __init__(self, folder: str, x: NDArray[Any], y: NDArray[Any]) -> None:
-        super().__init__()
-        self._writer = tf.summary.create_file_writer(folder)
-        self._x, self._y = tf.constant(x), tf.constant(y)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes a histogram of the gradient of each variable."""
-        with tf.GradientTape() as tape:
-            loss = self.model.compute_loss(self._x, self._y, self.model(self._x, training=True))
-        variables = self.model.trainable_variables
-        with self._writer.as_default(step=int(self.model.optimizer.iterations)):
-            for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True):
-                tf.summary.histogram(variable.path, gradient)
-
-
-CALLBACKS: dict[str, Callable[[str, NDArray[Any], NDArray[Any]], keras.callbacks.Callback]] = {
-    "monitored": lambda folder, x, y: GradientMonitor(folder, 10**9),  # once
-    "every_step": lambda folder, x, y: GradientMonitor(folder, 1),
-    "gradients": lambda folder, x, y: GradientMonitor(folder, 1, activations=False, updates=False),
-    "tensorboard": lambda folder, x, y: keras.callbacks.TensorBoard(folder, histogram_freq=1),
-    "second_tape": SecondTape,
-}
-"""The callback of each way to train but plain `fit`, from the folder of its log and a batch."""
+EVERY = {"monitored": 10**9, "every_step": 1}
+"""Steps from one record to the next."""
 
 
 def measure_in_process(training: Training, seconds: float | None) -> dict[str, float] | None:
@@ -83,14 +57,14 @@ def measure(training: Training) -> dict[str, float]:
     model.compile(training.optimizer, networks.LOSS, jit_compile=training.jit_compile)
     x, y = networks.random_data(model, training.steps * size)
     with tempfile.TemporaryDirectory() as folder:
-        ways = [training.way] if training.way != "plain" else []
-        callbacks = [CALLBACKS[way](folder, x[:size], y[:size]) for way in ways]
-        fit = partial(model.fit, batch_size=size, verbose=0, callbacks=callbacks)
+        is_plain = training.way == "plain"
+        monitors = [] if is_plain else [GradientMonitor(folder, EVERY[training.way])]
+        fit = partial(model.fit, batch_size=size, verbose=0, callbacks=monitors)
         operations: list[str] = []
         with counted_operations(operations):
             times = [_cpu_seconds(fit, x[: 2 * size], y[: 2 * size])]
         times += [_cpu_seconds(fit, x, y) for _ in range(3)]  # the fastest counts
-    costs = [monitor.cost for monitor in callbacks if isinstance(monitor, GradientMonitor)]
+    costs = [monitor.cost for monitor in monitors]
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes on macOS, kilobytes elsewhere
     return {
         "start_cpu_s": times[0],

@@ -29,8 +29,6 @@ def make(name: str) -> keras.Model:
 
 def default_sizes(name: str) -> tuple[int, int]:
     """Returns the examples in a batch and the steps to time together: more for small networks."""
-    if name in ("convnet", "transformer"):
-        return 32, 100
     return (128, 100) if name[0].isdigit() else (8, 8)
 
 
@@ -51,41 +49,21 @@ def _perceptron(num_hidden: int, width: int, num_inputs: int) -> tuple[Any, Any]
     return inputs, x
 
 
-def _convnet() -> tuple[Any, Any]:
-    inputs = x = keras.Input((28, 28, 1))
-    for filters in (16, 32, 64):
-        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-        x = layers.MaxPooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
-    return inputs, layers.Flatten()(x)
-
-
 def _lstm() -> tuple[Any, Any]:
     inputs = keras.Input((64,), dtype="int32")
     x = layers.LSTM(64, return_sequences=True)(layers.Embedding(WORDS, 64)(inputs))
     return inputs, layers.LSTM(64)(x)
 
 
-def _transformer() -> tuple[Any, Any]:
-    inputs = keras.Input((32, 64))
-    return inputs, _blocks(inputs, 2, num_heads=4)
-
-
 def _vision_transformer() -> tuple[Any, Any]:
     inputs = keras.Input(IMAGE)
-    patches = layers.Conv2D(192, 8, strides=8)(inputs)
-    return inputs, _blocks(layers.Reshape((-1, 192))(patches), 12, num_heads=3)
-
-
-def _blocks(x: Any, num_blocks: int, num_heads: int) -> Any:
-    """Applies transformer blocks and pools the result."""
-    width = x.shape[-1]
-    for _ in range(num_blocks):
+    x = layers.Reshape((-1, 192))(layers.Conv2D(192, 8, strides=8)(inputs))
+    for _ in range(12):
         normalized = layers.LayerNormalization()(x)
-        attention = layers.MultiHeadAttention(num_heads, width // num_heads)
-        x = layers.Add()([x, attention(normalized, normalized)])
-        inner = layers.Dense(4 * width, activation="gelu")(layers.LayerNormalization()(x))
-        x = layers.Add()([x, layers.Dense(width)(inner)])
-    return layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+        x = layers.Add()([x, layers.MultiHeadAttention(3, 64)(normalized, normalized)])
+        inner = layers.Dense(768, activation="gelu")(layers.LayerNormalization()(x))
+        x = layers.Add()([x, layers.Dense(192)(inner)])
+    return inputs, layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
 
 
 _APPLICATIONS = {
@@ -94,4 +72,3 @@ _APPLICATIONS = {
     "efficientnet_b0": keras.applications.EfficientNetB0,
 }
 _OTHERS = {"vit_12": _vision_transformer, "lstm": _lstm}
-_OTHERS |= {"convnet": _convnet, "transformer": _transformer}

@@ -40,7 +40,7 @@ MEDIAN_RATIO = {"sigmoid": 2.10, "relu": 1.91}
 CLAIM = "ratio second / first, median over training: SIGM's divided by ReLU's"
 
 
-def layer_ratios(result: dict[str, Any]) -> NDArray[np.float64]:
+def layer_ratio(result: dict[str, Any]) -> NDArray[np.float64]:
     """Returns the second layer's gradient divided by the first's, for each recorded iteration."""
     return np.array(result["second"]) / np.array(result["first"])
 
@@ -49,14 +49,14 @@ def checks(results: dict[str, Any], iterations: int) -> list[Check]:
     """Compares both networks with the notebook, as far as they were trained."""
     found = [check for name in SHORT for check in _of_network(name, results[name], iterations)]
     if iterations == FULL_LENGTH:
-        sigmoid, relu = (np.median(layer_ratios(results[name])) for name in SHORT)
+        sigmoid, relu = (np.median(layer_ratio(results[name])) for name in SHORT)
         source = "claim 6, as the figure is usually read: a factor that a reader would see"
         found.append(Check(CLAIM, source, "at least 2", float(sigmoid / relu), 2.0, form=".2f"))
     return found
 
 
 def _of_network(name: str, result: dict[str, Any], iterations: int) -> Iterator[Check]:
-    short, ratios = SHORT[name], layer_ratios(result)
+    short, ratios = SHORT[name], layer_ratio(result)
     losses = dict(zip(result["losses_at"], result["losses"], strict=True))
     for at, loss in zip(LOSSES_AT, LOSSES[name], strict=True):
         if at in losses:

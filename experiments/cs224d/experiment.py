@@ -13,7 +13,7 @@ from experiments.common import mlp
 from experiments.common.outcome import Check, Outcome
 from experiments.common.session import Session
 from experiments.common.sweep import Work
-from experiments.cs224d.expected import CLAIM, LAYERS, LOSSES_AT, SHORT, checks, layer_ratios
+from experiments.cs224d.expected import CLAIM, LAYERS, LOSSES_AT, SHORT, checks, layer_ratio
 from experiments.cs224d.figure import draw
 from vg_keras import GradientMonitor
 
@@ -29,7 +29,6 @@ class Run:
     activation: str
     iterations: int
     every: int = 100
-    losses_at: tuple[int, ...] = LOSSES_AT
 
 
 def run(session: Session) -> Outcome:
@@ -52,17 +51,15 @@ def train(run: Run, work: Work) -> dict[str, Any]:
     model = build(run, weights[run.activation])
     batches = tf.data.Dataset.from_tensors((x, y))  # each batch contains all of the data
     last = run.iterations - 1
-    marks = sorted({0, *(i for i in run.losses_at if i < last), last, run.iterations})
+    marks = sorted({0, *(i for i in LOSSES_AT if i < last), last, run.iterations})
     monitor = GradientMonitor(None, run.every, activations=False, updates=False, on_problem=None)
-    ending = GradientMonitor(
-        None, activations=False, updates=False, on_problem=None
-    )  # begins with the last step
+    # Begins with the last step.
+    ending = GradientMonitor(None, activations=False, updates=False, on_problem=None)
     losses = []
     for begin, end in itertools.pairwise(marks):
         losses.append(model.evaluate(x, y, batch_size=len(x), verbose=0)[0])
         callback = ending if begin == last else monitor
         model.fit(batches.repeat(end - begin), callbacks=[callback], shuffle=False, verbose=0)
-        work.reports.put((end - begin) / run.iterations)
     records = [*monitor.records, *ending.records]
     # Without the weight penalty's part, as in the notebook's plot.
     sums = {
@@ -118,7 +115,7 @@ def build(run: Run, weights: list[Array]) -> keras.Model:
 
 
 def _answer(results: dict[str, Any], checks: list[Check], iterations: int) -> str:
-    ratios = {SHORT[name]: layer_ratios(result) for name, result in results.items()}
+    ratios = {SHORT[name]: layer_ratio(result) for name, result in results.items()}
     start = " and ".join(f"{ratio[0]:#.3g} ({name})" for name, ratio in ratios.items())
     median = " and ".join(f"{np.median(ratio):#.3g} ({name})" for name, ratio in ratios.items())
     claims = [check.held for check in checks if check.what == CLAIM]

@@ -7,15 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.common.style import STYLES, finish
-from experiments.cs224d.expected import (
-    LAYERS,
-    LOSSES,
-    LOSSES_AT,
-    SHORT,
-    SUMS,
-    SUMS_AT,
-    layer_ratios,
-)
+from experiments.cs224d.expected import LAYERS, LOSSES, LOSSES_AT, SHORT, SUMS, SUMS_AT, layer_ratio
 
 CIRCLE: dict[str, Any] = {"marker": "o", "color": "k", "fillstyle": "none", "linestyle": ""}
 
@@ -39,20 +31,18 @@ def draw(results: dict[str, Any]) -> Figure:
         printed = [i for i in LOSSES_AT if i in result["losses_at"]]
         label = None if name == "sigmoid" else "printed by the notebook"
         loss.plot(printed, LOSSES[name][: len(printed)], label=label, markersize=5, **CIRCLE)
-        ratios = layer_ratios(result)
+        ratios = layer_ratio(result)
         label = f"{short}: {ratios[0]:#.3g} at 0, median {np.median(ratios):#.3g}"
         ratio.plot(result["iterations"], ratios, label=label, markersize=5, markevery=[0], **style)
+    loss.set(xlabel="iteration", ylabel="cross-entropy, nats, and weight penalty")
     finish(loss, "Loss")
-    loss.set_ylabel("cross-entropy, nats, and weight penalty")
+    ratio.set(xlabel="iteration", ylabel="ratio of the two sums")
     finish(ratio, "Gradient of the second layer / first layer")
     for axes in (sigmoid, ratio):
         axes.set_yscale("log")
     ratio.set_yticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])
     ratio.minorticks_off()
-    ratio.set_ylabel("ratio of the two sums")
-    for axes in (loss, ratio):
-        axes.set_xlabel("iteration")
-        axes.xaxis.set_major_formatter("{x:,.0f}")
+    loss.xaxis.set_major_formatter("{x:,.0f}")
     return figure
 
 

@@ -15,11 +15,6 @@ SMALL = ["--depths", "1", "3", "4", "--width=8", "--epochs=1", "--batch-size=20"
 
 def add_options(add: options.Add) -> None:
     """Adds the options of this experiment."""
-    add(
-        "--depths",
-        type=options.positive,
-        nargs="+",
-        default=[1, 2, 3, 5, 8, 12, 20, 30, 50],
-        help="numbers of hidden layers",
-    )
+    what, default = "numbers of hidden layers", [1, 2, 3, 5, 8, 12, 20, 30, 50]
+    add("--depths", type=options.positive, nargs="+", default=default, help=what)
     options.add_training(add, depth=None, epochs=1)

@@ -1,12 +1,11 @@
 """What the experiment on depth is expected to show."""
 
 import itertools
-from typing import Any
 
 import numpy as np
 
 from experiments.common.mlp import Settings
-from experiments.common.outcome import Check, counted
+from experiments.common.outcome import Check, Results, counted
 from experiments.common.style import LABELS
 from vg_keras.theory import mean_field_path, predict
 
@@ -24,14 +23,7 @@ def theory(
     """Returns theory's gradient of the first layer at each depth, relative to the first depth.
 
     With tanh the factor per layer approaches 1 only over hundreds of layers, so it is multiplied up
-    layer by layer.
-
-    Args:
-        activation: The activation of the hidden layers.
-        settings: Their width and initializer.
-        depths: Numbers of hidden layers.
-        inputs: Number of inputs of the network.
-        mean_square: Mean square of an input.
+    layer by layer. `mean_square` is that of the inputs.
     """
     first, hidden = (
         predict(activation, settings.initializer, fan_in=fan_in, fan_out=settings.width)
@@ -43,7 +35,7 @@ def theory(
     return (gradients / gradients[0]).tolist()
 
 
-def checks(depths: list[int], results: dict[str, dict[str, Any]]) -> list[Check]:
+def checks(depths: list[int], results: Results) -> list[Check]:
     """Compares the gradient of the first layer with the claim and with theory."""
     sigmoid = results["sigmoid"]["gradient"]
     found = []

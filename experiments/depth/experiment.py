@@ -1,14 +1,12 @@
 """Trains networks of each depth with each activation."""
 
 from dataclasses import asdict, replace
-from typing import Any
 
 import numpy as np
 
 from experiments.common import mlp
 from experiments.common.factors import fitted_factor
-from experiments.common.mlp import Settings
-from experiments.common.outcome import Outcome
+from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.style import LABELS
 from experiments.common.sweep import Work
@@ -27,7 +25,7 @@ def run(session: Session) -> Outcome:
     # The deepest first: they take longest, so no process has to wait for them at the end.
     runs = [(name, replace(settings, depth=d)) for d in reversed(depths) for name in ACTIVATIONS]
     found = dict(zip(runs, session.sweep(train, runs), strict=True))
-    results: dict[str, dict[str, Any]] = {}
+    results: Results = {}
     for name in ACTIVATIONS:
         of_depths = [found[name, replace(settings, depth=d)] for d in depths]
         gradients, accuracies = (list(values) for values in zip(*of_depths, strict=True))
@@ -49,7 +47,7 @@ def run(session: Session) -> Outcome:
     )
 
 
-def train(run: tuple[str, Settings], work: Work) -> tuple[float, float]:
+def train(run: tuple[str, mlp.Settings], work: Work) -> tuple[float, float]:
     """Returns the gradient norm of the first layer at the first step, and the test accuracy."""
     activation, settings = run
     model = mlp.build(activation, settings)
@@ -63,7 +61,7 @@ With each additional hidden layer, the first layer's gradient is multiplied by \
 {{test accuracy above {LEARNS:.0%}}}. Each network was trained once, all from one seed."""
 
 
-def findings(depths: list[int], results: dict[str, dict[str, Any]]) -> dict[str, str]:
+def findings(depths: list[int], results: Results) -> dict[str, str]:
     """Returns the parts of the answer, by name."""
     factors, learning = [], []
     for name, result in results.items():

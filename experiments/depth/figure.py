@@ -7,16 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from experiments.common.outcome import Results
 from experiments.common.style import LABELS, STYLES, THEORY, finish
 
 
-def draw(depths: list[int], results: dict[str, dict[str, Any]], title: str) -> Figure:
+def draw(depths: list[int], results: Results, title: str) -> Figure:
     """Draws the gradient of the first layer over the depth, and the accuracy below it."""
     figure = Figure(figsize=(9, 8), layout="constrained")
-    figure.suptitle(
-        f"Deeper networks: gradient of the first layer, and accuracy\n{title}",
-        fontsize=10,
-    )
+    headline = "Deeper networks: gradient of the first layer, and accuracy"
+    figure.suptitle(f"{headline}\n{title}", fontsize=10)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
     for name, result in results.items():
         style, label = STYLES[name], f"{LABELS[name]}: a factor of {result['factor']:.3f} per layer"
@@ -24,14 +23,10 @@ def draw(depths: list[int], results: dict[str, dict[str, Any]], title: str) -> F
         gradients[~(gradients > 0)] = np.nan  # a log axis cannot show zero
         upper.plot(depths, gradients, label=label, **style)
         _draw_theory(upper, name, depths, gradients, result)
-        accuracy = 100 * np.array(result["accuracy"])
-        lower.plot(depths, accuracy, label=LABELS[name], **style)
-    upper.set_yscale("log")
-    upper.set_ylabel("L2 norm of the gradient of the first kernel")
+        lower.plot(depths, 100 * np.array(result["accuracy"]), label=LABELS[name], **style)
+    upper.set(yscale="log", ylabel="L2 norm of the gradient of the first kernel")
     finish(upper, "Gradient of the first layer at the first step")
-    lower.set_ylim(0, 100)
-    lower.set_xlabel("number of hidden layers")
-    lower.set_ylabel("test accuracy, %")
+    lower.set(xlabel="number of hidden layers", ylabel="test accuracy, %", ylim=(0, 100))
     finish(lower, "Accuracy after training")
     return figure
 

@@ -6,15 +6,12 @@ References:
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
 from experiments.common.factors import factor_per_layer, predicted_signal
-from experiments.common.outcome import Check
+from experiments.common.outcome import Check, Results
 from vg_keras.theory import mean_field_path
-
-Results = dict[str, dict[str, Any]]
 
 VARIANCES = {"standard": 1 / 3, "normalized": 1.0}
 """The variance of a weight times the number of inputs, which the paper calls n Var[W]."""

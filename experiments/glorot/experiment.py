@@ -9,21 +9,15 @@ from numpy.typing import NDArray
 from experiments.common import mlp
 from experiments.common.factors import factor_per_layer, mean_factor
 from experiments.common.first_steps import FirstSteps
-from experiments.common.mlp import Initializer
-from experiments.common.outcome import Outcome
+from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.sweep import Work
-from experiments.glorot.expected import VARIANCES, Results, checks, theory
+from experiments.glorot.expected import VARIANCES, checks, theory
 from experiments.glorot.figure import draw
 
-INITIALIZERS: dict[str, Initializer] = {
-    # Uniform between -1/sqrt(n) and 1/sqrt(n) for n inputs.
-    "standard": {
-        "class_name": "VarianceScaling",
-        "config": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"},
-    },
-    "normalized": "glorot_uniform",
-}
+# Uniform between -1/sqrt(n) and 1/sqrt(n) for n inputs.
+_STANDARD = mlp.initializer("VarianceScaling", scale=1 / 3, distribution="uniform")
+INITIALIZERS: dict[str, mlp.Initializer] = {"standard": _STANDARD, "normalized": "glorot_uniform"}
 
 EXAMPLES = 2
 """Number of examples per batch for which Jacobians are computed."""
@@ -68,9 +62,8 @@ def answer(results: Results) -> str:
 def measure(run: tuple[str, int, int, int, int], work: Work) -> dict[str, Any]:
     """Returns signal, weight gradients and singular values of several networks of one kind.
 
-    Returns:
-        Lists `[draws, depth]` by name, or `[draws, depth - 1]` from the second hidden layer on;
-        means over all of these; and the number of singular values between each pair of `EDGES`.
+    These are lists `[draws, depth]` by name, or `[draws, depth - 1]` from the second hidden layer
+    on; means over all of these; and the number of singular values between each pair of `EDGES`.
     """
     kind, depth, width, draws, seed = run
     steps = FirstSteps(seed)
@@ -86,7 +79,6 @@ def measure(run: tuple[str, int, int, int, int], work: Work) -> dict[str, Any]:
         found["mean_singular_value"].append(values.mean(axis=(0, 2)).tolist())
         found["rms_singular_value"].append(np.sqrt((values**2).mean(axis=(0, 2))).tolist())
         counts += np.histogram(values, EDGES)[0]
-        work.reports.put(1 / draws)
     return {
         **found,
         "signal_factor": mean_factor(found["signal"]),
@@ -101,9 +93,7 @@ def singular_values(
 ) -> NDArray[np.float64]:
     """Returns the singular values of d(output)/d(input) of each hidden layer but the first.
 
-    Args:
-        weights: Kernel and biases of each layer; the last layer is the output.
-        x: `[inputs]`, one example.
+    The weights are kernel and biases of each layer, and `x` is one example.
     """
     jacobians, values = [], x.astype(np.float64)
     for kernel, biases in zip(weights[:-2:2], weights[1:-2:2], strict=True):

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from experiments.common.outcome import Results
 from experiments.common.style import THEORY, finish
-from experiments.glorot.expected import Results
 
 STYLES: dict[str, dict[str, Any]] = {
     "standard": {"color": "#D55E00", "marker": "s"},

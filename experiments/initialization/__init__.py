@@ -7,10 +7,8 @@ Mean-field theory predicts at which variance the signal neither vanishes nor exp
 
 from experiments.common import options
 
-SMALL = [
-    *("--variances=2", "--depth=2", "--width=32", "--epochs=1", "--batch-size=100"),
-    *("--limit=100", "--jit-compile=false"),
-]
+SMALL = ["--variances=2", "--depth=2", "--width=32", "--epochs=1", "--batch-size=100"]
+SMALL += ["--limit=100", "--jit-compile=false"]
 VARIANCES = [0.01, 0.1, 0.5, 1.0, 2.0, 4.0, 16.0, 100.0, 400.0]
 FADING = 100
 """Change over all hidden layers from which a signal counts as vanishing or exploding."""

@@ -1,28 +1,26 @@
 """What the experiment on initialization is expected to show."""
 
-from typing import Any
-
 import numpy as np
 
-from experiments.common.mlp import Initializer
-from experiments.common.outcome import Check
+from experiments.common.mlp import Initializer, initializer
+from experiments.common.outcome import Check, Results
 from experiments.common.style import LABELS
 from vg_keras.theory import mean_field, predict
 
 NAMED: dict[str, Initializer] = {
     "zeros": "zeros",
-    "constant 0.05": {"class_name": "Constant", "config": {"value": 0.05}},
+    "constant 0.05": initializer("Constant", value=0.05),
     "orthogonal": "orthogonal",
     "Glorot uniform": "glorot_uniform",
     "He normal": "he_normal",
-    "N(0, 0.2²)": {"class_name": "RandomNormal", "config": {"stddev": 0.2}},
+    "N(0, 0.2²)": initializer("RandomNormal", stddev=0.2),
 }
 THEORY = "mean-field theory: sqrt(chi), by vg_keras.theory"
 HE = "He et al. 2015, Delving deep into rectifiers, section 2.2, backward propagation; "
 SYMMETRY = "Goodfellow, Bengio and Courville 2016, Deep learning, section 8.4: breaking symmetry"
 
 
-def checks(variances: list[float], results: dict[str, Any], size: tuple[int, int]) -> list[Check]:
+def checks(variances: list[float], results: Results, size: tuple[int, int]) -> list[Check]:
     """Compares results of networks of a depth and a width with the claims and with theory."""
     found = []
     if size == (8, 128):

@@ -6,8 +6,7 @@ from typing import Any
 
 from experiments.common import mlp
 from experiments.common.factors import factor_per_layer
-from experiments.common.mlp import Initializer, Settings
-from experiments.common.outcome import Outcome
+from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.style import LABELS
 from experiments.common.sweep import Work
@@ -22,7 +21,7 @@ def run(session: Session) -> Outcome:
     """Trains from every initialization, and compares with theory."""
     settings = mlp.settings(session.options, session.digits)
     variances = sorted(set(session.options.variances))
-    starts: dict[Any, Initializer] = {v: normal(v) for v in variances} | NAMED
+    starts: dict[Any, mlp.Initializer] = {v: normal(v) for v in variances} | NAMED
     networks = [replace(settings, initializer=start) for start in starts.values()]
     runs = [(activation, network) for activation in ACTIVATIONS for network in networks]
     found = iter(session.sweep(train, runs))
@@ -38,20 +37,18 @@ def run(session: Session) -> Outcome:
     )
 
 
-def normal(variance: float) -> Initializer:
+def normal(variance: float) -> mlp.Initializer:
     """Returns the initializer that draws from N(0, variance / inputs)."""
-    config = {"scale": variance, "mode": "fan_in", "distribution": "untruncated_normal"}
-    return {"class_name": "VarianceScaling", "config": config}
+    return mlp.initializer("VarianceScaling", scale=variance, distribution="untruncated_normal")
 
 
-def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
+def train(run: tuple[str, mlp.Settings], work: Work) -> dict[str, Any]:
     """Returns measurements of the first step, and the outcome of training."""
     activation, settings = run
     model = mlp.build(activation, settings)
     trained = mlp.train(model, settings, work, num_records=1, updates=False)
     record = trained.records[0]
-    gradients = [record.activation_gradients[f"hidden_{i + 1}"] for i in range(settings.depth)]
-    signal = [gradient.rms for gradient in gradients]
+    signal = [record.activation_gradients[f"hidden_{i + 1}"].rms for i in range(settings.depth)]
     second = record.gradients[trained.kernels[1]]
     return {
         "signal": signal,
@@ -80,7 +77,7 @@ ended in NaN and {runs below 20%} stayed below 20% test accuracy. Accuracy excee
 budget for these variances of a weight times the number of inputs: {variances above 50%}."""
 
 
-def findings(variances: list[float], results: dict[str, dict[Any, Any]]) -> dict[str, str]:
+def findings(variances: list[float], results: Results) -> dict[str, str]:
     """Returns the parts of the answer, by name."""
     parts = []
     for activation, of in results.items():

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from experiments.common.outcome import Results
 from experiments.common.style import LABELS, STYLES, THEORY, finish
 from experiments.initialization import FADING
 from experiments.initialization.expected import NAMED
@@ -22,7 +23,7 @@ STATES = {
 }
 
 
-def draw(variances: list[float], results: dict[str, dict[Any, Any]], title: str) -> Figure:
+def draw(variances: list[float], results: Results, title: str) -> Figure:
     """Draws factor and accuracy over the variance, and the accuracy of named initializers."""
     figure = Figure(figsize=(12, 9), layout="constrained")
     figure.suptitle(f"The same network, different initial weights\n{title}", fontsize=10)
@@ -40,8 +41,8 @@ def draw(variances: list[float], results: dict[str, dict[Any, Any]], title: str)
     factor.axhline(1, color="#555555", linewidth=1)
     factor.set(yscale="log", ylabel="factor per layer (above 1: explodes, below 1: vanishes)")
     finish(factor, "Backpropagated signal at the first step (dashed: theory)")
-    accuracy.set(xscale="log", ylim=(0, 100), ylabel="test accuracy, %")
-    accuracy.set_xlabel("variance of a weight times the number of inputs")
+    accuracy.set(xscale="log", xlabel="variance of a weight times the number of inputs")
+    accuracy.set(ylabel="test accuracy, %", ylim=(0, 100))
     finish(accuracy, "Accuracy after training (black cross: ended in NaN)")
     panel.set_xlabel("test accuracy, %")
     bars = [Patch(facecolor=c, hatch=h, edgecolor="white", label=s) for c, h, s in STATES.values()]

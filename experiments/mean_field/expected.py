@@ -8,13 +8,10 @@ References:
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
-from experiments.common.outcome import Check
-
-Results = dict[str, dict[str, Any]]
+from experiments.common.outcome import Check, Results
 
 VARIANCES = {
     "sigmoid, Glorot": ("sigmoid", 1.0, 0.0),

@@ -6,32 +6,26 @@ from typing import Any
 from experiments.common import mlp
 from experiments.common.factors import factor_per_layer, mean_factor, predicted_signal
 from experiments.common.first_steps import FirstSteps
-from experiments.common.mlp import Initializer
-from experiments.common.outcome import Outcome
+from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.sweep import Work
-from experiments.mean_field.expected import Results, checks, worst
+from experiments.mean_field.expected import checks, worst
 from experiments.mean_field.figure import draw
 from vg_keras.theory import mean_field_path, predict
 
+_STANDARD = mlp.initializer("VarianceScaling", scale=1 / 3, distribution="uniform")
+_POOLE = mlp.initializer("VarianceScaling", scale=1.76, distribution="untruncated_normal")
+_FIVE = mlp.initializer("VarianceScaling", scale=5.0, distribution="untruncated_normal")
 
-def _made(class_name: str, **config: float | str) -> Initializer:
-    return {"class_name": class_name, "config": config}
-
-
-_STANDARD = _made("VarianceScaling", scale=1 / 3, distribution="uniform")
-_POOLE = _made("VarianceScaling", scale=1.76, distribution="untruncated_normal")
-_FIVE = _made("VarianceScaling", scale=5.0, distribution="untruncated_normal")
-
-PAIRS: dict[str, tuple[str, Initializer, Initializer]] = {
+PAIRS: dict[str, tuple[str, mlp.Initializer, mlp.Initializer]] = {
     "sigmoid, Glorot": ("sigmoid", "glorot_uniform", "zeros"),
     "sigmoid, He": ("sigmoid", "he_normal", "zeros"),
     "sigmoid, orthogonal": ("sigmoid", "orthogonal", "zeros"),
-    "sigmoid, Nielsen": ("sigmoid", "lecun_normal", _made("RandomNormal", stddev=1.0)),
+    "sigmoid, Nielsen": ("sigmoid", "lecun_normal", mlp.initializer("RandomNormal", stddev=1.0)),
     "tanh, standard": ("tanh", _STANDARD, "zeros"),
     "tanh, Glorot": ("tanh", "glorot_uniform", "zeros"),
-    "tanh, orthogonal, gain 1.5": ("tanh", _made("Orthogonal", gain=1.5), "zeros"),
-    "tanh, (1.76, 0.05)": ("tanh", _POOLE, _made("RandomNormal", stddev=0.05**0.5)),
+    "tanh, orthogonal, gain 1.5": ("tanh", mlp.initializer("Orthogonal", gain=1.5), "zeros"),
+    "tanh, (1.76, 0.05)": ("tanh", _POOLE, mlp.initializer("RandomNormal", stddev=0.05**0.5)),
     "softsign, Glorot": ("softsign", "glorot_uniform", "zeros"),
     "ReLU, Glorot": ("relu", "glorot_uniform", "zeros"),
     "ReLU, He": ("relu", "he_normal", "zeros"),
@@ -90,7 +84,6 @@ def measure(run: tuple[str, int, int, int, int], work: Work) -> Results:
             network = mlp.network(activation, depth, width, kernel, biases=biases, inputs=width)
             fixed.append(steps.of(network, input_rms).signal)
             signals.append(steps.of(network).signal)
-            work.reports.put(1 / draws / len(pairs))
         found[name] = {"signal": signals, "factor": mean_factor(signals)}
         found[name] |= {"fixed_signal": fixed, "fixed_factor": mean_factor(fixed)}
     return found

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.common.outcome import Results
 from experiments.common.style import LABELS, STYLES, THEORY, finish
-from experiments.mean_field.expected import Results
 
 # Pairs drawn layer by layer; of two with the same activation, one has hollow markers.
 NOT_FILLED = ("ReLU, Glorot", "tanh, standard")
@@ -44,10 +44,10 @@ def _draw_pairs(axes: Axes, results: Results) -> None:
     axes.text(1.03, len(names) - 0.3, "signal explodes", color="#D55E00")
     ticks = [0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0]
     axes.set(xscale="log", xlim=(0.18, 2.2), ylim=(-0.7, len(names) + 0.6))
+    axes.set_xlabel("factor by which each layer multiplies the signal")
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("factor by which each layer multiplies the signal")
     finish(axes, "All pairs of activation and initializer", legend=False)
     axes.legend(fontsize=8, loc="lower right")
 

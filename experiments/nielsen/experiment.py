@@ -73,10 +73,9 @@ def measure(series: Series, work: Work) -> tuple[Norms, Norms]:
         norms.append([gradient.norm for gradient in monitor.records[-1].gradients.values()])
 
     one_by_one = keras.callbacks.LambdaCallback(on_train_batch_begin=begin, on_train_batch_end=end)
-    callbacks = [monitor, one_by_one, mlp.progress(work, steps)]
     targets = keras.utils.to_categorical(data.y_train, 10)
     batches = tf.data.Dataset.from_tensors((data.x_train, targets)).repeat(steps)
-    model.fit(batches, callbacks=callbacks, shuffle=False, verbose=0)
+    model.fit(batches, callbacks=[monitor, one_by_one], shuffle=False, verbose=0)
     start, training = np.split(np.array(norms), [series.drawn])
     return start, training.reshape(series.trained, series.epochs, series.depth)
 

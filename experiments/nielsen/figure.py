@@ -11,22 +11,12 @@ from experiments.nielsen.expected import MOMENTS, NORMS, RATIOS
 
 LAYER_COLORS = ("#0072B2", "#009E73", "#E69F00", "#D55E00")
 # Style of the network in the book.
-HIS: dict[str, Any] = {
-    "marker": "x",
-    "color": "k",
-    "linestyle": "",
-    "label": "Nielsen's network",
-    "zorder": 5,
-}
+HIS: dict[str, Any] = {"marker": "x", "color": "k", "linestyle": "", "zorder": 5}
+HIS["label"] = "Nielsen's network"
 
 
 def draw(numbers: dict[int, dict[str, Any]], title: str) -> Figure:
-    """Draws the speed of each layer over the epochs, and below it the ratio of last to first.
-
-    Args:
-        numbers: What results.json contains of the networks of each depth.
-        title: Describes data and networks.
-    """
+    """Draws what results.json contains: the speed of each layer, and the ratio of last to first."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     figure.suptitle(
         "How fast each hidden layer of a sigmoid network learns, as in\n"
@@ -39,8 +29,8 @@ def draw(numbers: dict[int, dict[str, Any]], title: str) -> Figure:
     for axes, (depth, of_depth) in zip(by_depth, numbers.items(), strict=True):
         _draw_speeds(axes, of_depth, NORMS[depth])
         finish(axes, f"Speed of learning: {depth} hidden layers", legend=False)
-    by_depth[0].set_ylabel("speed of learning\n(L2 norm of the gradient of the biases)")
-    by_depth[0].set_yscale("log")
+    label = "speed of learning\n(L2 norm of the gradient of the biases)"
+    by_depth[0].set(yscale="log", ylabel=label)
     by_depth[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     _draw_ratios(lower.subplots(), numbers)
     return figure
@@ -65,7 +55,6 @@ def _draw_ratios(axes: Axes, numbers: dict[int, dict[str, Any]]) -> None:
     axes.errorbar(at, median, bars, linestyle="", capsize=4, label="our networks", **style)
     axes.plot(at + 0.2, his, **HIS)
     axes.set_xticks(at, labels, fontsize=8)
-    axes.set_yscale("log")
+    axes.set(yscale="log", ylabel="speed of the last / first")
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_ylabel("speed of the last / first")
     finish(axes, "How many times as fast the last hidden layer learns as the first")

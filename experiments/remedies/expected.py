@@ -1,9 +1,8 @@
 """What the experiment on remedies is expected to show."""
 
 import math
-from typing import Any
 
-from experiments.common.outcome import Check
+from experiments.common.outcome import Check, Results
 from experiments.remedies.remedies import HE, REMEDIES, UNCHANGED
 from vg_keras.theory import predict
 
@@ -11,7 +10,7 @@ TRAINS = 90.0
 """Test accuracy in percent from which a remedy counts as effective. The limit is ours."""
 
 
-def checks(results: dict[str, dict[str, Any]], depth: int, one_answer: float) -> list[Check]:
+def checks(results: Results, depth: int, one_answer: float) -> list[Check]:
     """Compares the results with theory, and the accuracies with what each remedy promises.
 
     The unchanged network of `depth` hidden layers is to be as accurate as `one_answer` in percent.

@@ -5,8 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from experiments.common import mlp
-from experiments.common.mlp import Settings
-from experiments.common.outcome import Outcome
+from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.sweep import Work
 from experiments.remedies.expected import TRAINS, checks
@@ -29,7 +28,7 @@ def run(session: Session) -> Outcome:
     )
 
 
-def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
+def train(run: tuple[str, mlp.Settings], work: Work) -> dict[str, Any]:
     """Trains the network with one remedy and returns what the monitor recorded."""
     remedy, settings = run
     mlp.begin(settings.seed)
@@ -43,18 +42,13 @@ def train(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
     }
 
 
-def title(data: str, unchanged: Settings) -> str:
+def title(data: str, unchanged: mlp.Settings) -> str:
     """Returns the settings of the unchanged network, and those that a remedy changes."""
-    lines = [f"{data}; unchanged: {unchanged}"]
-    changes = {
-        name: ", ".join(
-            f"{key.replace('_', ' ')} {value}" for key, value in remedy.settings.items()
-        )
-        for name, remedy in REMEDIES.items()
-        if remedy.settings
-    }
-    lines.append("; ".join(f"{name}: {changed}" for name, changed in changes.items()))
-    return "\n".join(lines)
+    changes = []
+    for name, remedy in REMEDIES.items():
+        changed = [f"{key.replace('_', ' ')} {value}" for key, value in remedy.settings.items()]
+        changes += [f"{name}: {', '.join(changed)}"] if changed else []
+    return f"{data}; unchanged: {unchanged}\n{'; '.join(changes)}"
 
 
 ANSWER = f"""\
@@ -66,28 +60,22 @@ Two remedies change the updates instead of the gradients: relative to the unchan
 first hidden layer's update is larger by a factor of {{update of the first hidden layer}}."""
 
 
-def findings(results: dict[str, dict[str, Any]]) -> dict[str, str]:
+def findings(results: Results) -> dict[str, str]:
     """Returns the parts of the answer, by name."""
     accuracy = {name: result["accuracy"][-1] for name, result in results.items()}
     works = [name for name in results if accuracy[name] >= TRAINS]
     fails = [name for name in results if name not in [UNCHANGED, *works]]
     lost = {name: result["decades_lost"] for name, result in results.items()}
-    of_updates = [
-        name for name in results if math.isclose(lost[name], lost[UNCHANGED], rel_tol=1e-3)
-    ]
+    kept = [name for name in results if math.isclose(lost[name], lost[UNCHANGED], rel_tol=1e-3)]
+    changed = [name for name in results if name == UNCHANGED or name not in kept]
+    gradients = [f"{10 ** -lost[name]:.2g} ({name})" for name in changed]
     update = {name: result["update_ratio"][0] for name, result in results.items()}
+    faster = {name: update[name] / update[UNCHANGED] for name in kept if name != UNCHANGED}
+    updates = [f"{factor:,.0f} ({name})" for name, factor in faster.items()]
     return {
         "test accuracy of the unchanged network": f"{accuracy[UNCHANGED]:.2f}%",
         "remedies that work": ", ".join(works) or "none",
         "remedies that do not work": ", ".join(fails) or "none",
-        "gradient of the first hidden layer / of the last": ", ".join(
-            f"{10 ** -lost[name]:.2g} ({name})"
-            for name in results
-            if name == UNCHANGED or name not in of_updates
-        ),
-        "update of the first hidden layer": ", ".join(
-            f"{update[name] / update[UNCHANGED]:,.0f} ({name})"
-            for name in of_updates
-            if name != UNCHANGED
-        ),
+        "gradient of the first hidden layer / of the last": ", ".join(gradients),
+        "update of the first hidden layer": ", ".join(updates),
     }

@@ -1,14 +1,13 @@
 """Draws each layer's gradient and update at the first step, and the accuracy."""
 
-from typing import Any
-
 from matplotlib.figure import Figure
 
+from experiments.common.outcome import Results
 from experiments.common.style import finish
 from experiments.remedies.remedies import REMEDIES
 
 
-def draw(results: dict[str, dict[str, Any]], title: str) -> Figure:
+def draw(results: Results, title: str) -> Figure:
     """Draws gradient and update of each layer at the first step, and accuracy over training."""
     figure = Figure(figsize=(11, 8.5), layout="constrained")
     figure.suptitle(f"A deep sigmoid network, and each remedy by itself\n{title}", fontsize=10)

@@ -10,9 +10,7 @@ import keras
 from experiments.common import mlp
 from experiments.common.mlp import Settings
 
-
-def _sigmoid(settings: Settings) -> keras.Model:
-    return mlp.build("sigmoid", settings)
+SIGMOID = functools.partial(mlp.build, "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Remedy:
 
     source: str
     style: dict[str, Any]
-    make: Callable[[Settings], keras.Model] = _sigmoid
+    make: Callable[[Settings], keras.Model] = SIGMOID
     settings: dict[str, Any] = field(default_factory=dict)
 
     def build(self, unchanged: Settings) -> keras.Model:

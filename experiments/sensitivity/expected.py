@@ -1,10 +1,8 @@
 """What the experiment on sensitivity is expected to show."""
 
-from typing import Any
-
 import numpy as np
 
-from experiments.common.outcome import Check, counted
+from experiments.common.outcome import Check, Results, counted
 from experiments.common.style import LABELS
 
 BEFORE, AFTER = "at initialization", "after training"
@@ -18,7 +16,7 @@ FIRST_OVER_LAST = (
 """Activation, source, expected effect of the first relative to the last hidden layer, and band."""
 
 
-def checks(results: dict[str, dict[str, Any]]) -> list[Check]:
+def checks(results: Results) -> list[Check]:
     """Compares the effect of each layer on the output with theory and with the claims."""
     found = []
     for name, r in results.items():

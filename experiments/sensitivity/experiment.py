@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from experiments.common import mlp
 from experiments.common.factors import fitted_factor
-from experiments.common.mlp import Settings
-from experiments.common.outcome import Outcome
+from experiments.common.outcome import Outcome, Results
 from experiments.common.session import Session
 from experiments.common.style import LABELS
 from experiments.common.sweep import Work
@@ -35,7 +34,7 @@ def run(session: Session) -> Outcome:
     size, draws = session.options.perturbation, session.options.num_seeds
     runs = [(name, when, settings, size, draws) for when in (AFTER, BEFORE) for name in ACTIVATIONS]
     changes = dict(zip([run[:2] for run in runs], session.sweep(measure, runs), strict=True))
-    results: dict[str, dict[str, Any]] = {}
+    results: Results = {}
     for name in ACTIVATIONS:
         results[name] = {when: changes[name, when] for when in (BEFORE, AFTER)}
         results[name]["theory"] = relative_factor(name, settings)
@@ -51,7 +50,7 @@ def run(session: Session) -> Outcome:
     )
 
 
-def measure(run: tuple[str, str, Settings, float, int], work: Work) -> dict[str, Any]:
+def measure(run: tuple[str, str, mlp.Settings, float, int], work: Work) -> dict[str, Any]:
     """Returns the changes of the output for each seed and each perturbed layer.
 
     At initialization, each seed has weights of its own; there is one trained network.
@@ -86,7 +85,7 @@ def perturbed(weights: Weights, layer: int, size: float, random: np.random.Gener
 
 def output_changes(
     activation: str,
-    settings: Settings,
+    settings: mlp.Settings,
     images: NDArray[np.float32],
     pairs: Sequence[tuple[Weights, Weights]],
 ) -> dict[str, NDArray[np.float64]]:
@@ -96,17 +95,16 @@ def output_changes(
     `over_std`, their standard deviation over the images.
     """
     mlp.begin(settings.seed)
-    networks = []
-    with mlp.double_precision():
-        inputs = keras.Input((images.shape[1],))
-        for name in ("clean", "perturbed"):
-            shape = settings.depth, settings.width, settings.initializer
-            networks.append(mlp.network(activation, *shape, output_activation="linear"))
-            networks[-1].name = name
-        clean, other = (network(inputs) for network in networks)
-        deviation = clean - keras.ops.mean(clean, axis=0, keepdims=True)
-        branches = {"change": other - clean, "logits": clean, "deviation": deviation}
-        outputs = {name: mlp.named(values, name) for name, values in branches.items()}
+    shape = settings.depth, settings.width, settings.initializer
+    inputs, networks = keras.Input((images.shape[1],)), []
+    for name in ("clean", "perturbed"):
+        how: dict[str, Any] = {"output_activation": "linear", "dtype": mlp.DOUBLE}
+        networks.append(mlp.network(activation, *shape, **how))
+        networks[-1].name = name
+    clean, other = (network(inputs) for network in networks)
+    deviation = clean - keras.ops.mean(clean, axis=0, keepdims=True)
+    branches = {"change": other - clean, "logits": clean, "deviation": deviation}
+    outputs = {name: mlp.named(values, name) for name, values in branches.items()}
     model = keras.Model(inputs, outputs)
     # Any loss works: at a learning rate of 0 the step changes nothing.
     model.compile(keras.optimizers.SGD(0.0), {"change": "mse"}, jit_compile=False)
@@ -124,7 +122,7 @@ def output_changes(
     return {"over_rms": change / logits, "over_std": change / spread}
 
 
-def relative_factor(activation: str, settings: Settings) -> float:
+def relative_factor(activation: str, settings: mlp.Settings) -> float:
     """Returns theory's factor per layer for a relative perturbation.
 
     A perturbation changes by sqrt(chi) per layer. So does the forward signal if it vanishes or
@@ -149,7 +147,7 @@ layers change the output by {the same with sigmoid, relative to the differences 
 after training, the first layer changes it by {change by the first layer after training}."""
 
 
-def findings(results: dict[str, dict[str, Any]], size: float) -> dict[str, str]:
+def findings(results: Results, size: float) -> dict[str, str]:
     """Returns the parts of the answer, by name."""
     parts = []
     for name, result in results.items():

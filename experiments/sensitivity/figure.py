@@ -6,11 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.common.outcome import Results
 from experiments.common.style import LABELS, STYLES, THEORY, finish
 from experiments.sensitivity.expected import AFTER, BEFORE
 
 
-def draw(results: dict[str, dict[str, Any]], size: float, title: str) -> Figure:
+def draw(results: Results, size: float, title: str) -> Figure:
     """Draws the change of the output over the perturbed layer, before and after training."""
     figure = Figure(figsize=(11, 9), layout="constrained")
     headline = f"Change of the output when the weights of one layer are perturbed by {size:.0%}"

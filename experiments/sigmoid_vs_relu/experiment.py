@@ -7,7 +7,6 @@ from typing import Any
 from rich.table import Table
 
 from experiments.common import mlp
-from experiments.common.mlp import Settings, Trained
 from experiments.common.outcome import Outcome
 from experiments.common.session import Session
 from experiments.common.style import LABELS
@@ -27,8 +26,8 @@ def run(session: Session) -> Outcome:
     runs = [(activation, replace(first, seed=seed)) for activation in ACTIVATIONS for seed in seeds]
     networks: Networks = {activation: [] for activation in ACTIVATIONS}
     for (activation, settings), rest in zip(runs, session.sweep(train, runs), strict=True):
-        training = read_run(session.folder / log_name(activation, settings)).latest
-        networks[activation].append(Trained(training, *rest))
+        training = read_run(session.work.folder / log_name(activation, settings)).latest
+        networks[activation].append(mlp.Trained(training, *rest))
     session.console.print(_table({name: found[0] for name, found in networks.items()}))
     answers, findings = [], {}
     for name, found in networks.items():
@@ -49,7 +48,7 @@ def run(session: Session) -> Outcome:
     )
 
 
-def train(run: tuple[str, Settings], work: Work) -> tuple[Any, ...]:
+def train(run: tuple[str, mlp.Settings], work: Work) -> tuple[Any, ...]:
     """Trains one network, and returns what `Trained` contains besides the records of its log."""
     activation, settings = run
     log_dir = work.folder / log_name(activation, settings)
@@ -58,12 +57,12 @@ def train(run: tuple[str, Settings], work: Work) -> tuple[Any, ...]:
     return trained.kernels, trained.history, trained.num_parameters
 
 
-def log_name(activation: str, settings: Settings) -> str:
+def log_name(activation: str, settings: mlp.Settings) -> str:
     """Returns the name of a network's log."""
     return activation if settings.seed == 0 else f"{activation}_seed_{settings.seed}"
 
 
-def _table(networks: dict[str, Trained]) -> Table:
+def _table(networks: dict[str, mlp.Trained]) -> Table:
     table = Table(title="L2 norm of the gradient of each layer's kernel", title_justify="left")
     table.add_column("layer")
     columns = [(n, record) for n in networks.values() for record in (n.records[0], n.records[-1])]
@@ -82,16 +81,14 @@ def _table(networks: dict[str, Trained]) -> Table:
     return table
 
 
-def _numbers(network: Trained) -> dict[str, Any]:
+def _numbers(network: mlp.Trained) -> dict[str, Any]:
+    records, kernels = network.records, network.kernels
     return {
         "test_accuracy": network.test_accuracy,
         "test_loss": network.test_loss,
-        "decades_lost": [network.decades_lost(record) for record in network.records],
-        "steps": [record.step for record in network.records],
-        "gradient_norms": {
-            path: [record.gradients[path].norm for record in network.records]
-            for path in network.kernels
-        },
+        "decades_lost": [network.decades_lost(record) for record in records],
+        "steps": [record.step for record in records],
+        "gradient_norms": {k: [record.gradients[k].norm for record in records] for k in kernels},
         "parameters": network.num_parameters,
         "history": network.history,
     }

@@ -20,21 +20,13 @@ _GRADIENT = "L2 norm of the gradient"
 def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
     """Draws the figure: gradients over steps side by side, gradients by depth, and the outcome."""
     figure = Figure(figsize=(11, 8), layout="constrained")
-    seeds = len(networks["sigmoid"])
-    over = f"\nmedian and range of {seeds} seeds" if seeds > 1 else ""
-    figure.suptitle(
-        "How gradients flow through the same network with sigmoid and with ReLU\n"
-        f"{data.name}; {settings}{over}",
-        fontsize=11,
-    )
+    figure.suptitle(heading(data, settings, len(networks["sigmoid"])), fontsize=11)
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.15, 1])  # type: ignore[misc]
     by_step = upper.subplots(1, 2, sharey=True)
     for axes, (name, found) in zip(by_step, networks.items(), strict=True):
         _draw_steps(axes, found)
-        accuracy = median(found, lambda n: n.test_accuracy)
-        finish(
-            axes, f"{LABELS[name]}: test accuracy {accuracy:.1%}, gradient {change(found)}", False
-        )
+        accuracy = f"test accuracy {median(found, lambda n: n.test_accuracy):.1%}"
+        finish(axes, f"{LABELS[name]}: {accuracy}, gradient {change(found)}", legend=False)
     by_step[1].set_ylabel("")
     by_step[1].legend(title="kernel of", fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     by_depth, loss, accuracy = lower.subplots(1, 3)
@@ -43,6 +35,13 @@ def draw(networks: Networks, settings: Settings, data: Mnist) -> Figure:
     _draw_curves(accuracy, networks, "accuracy", "accuracy, %", 100.0)
     accuracy.set_ylim(0, 100)
     return figure
+
+
+def heading(data: Mnist, settings: Settings, seeds: int) -> str:
+    """Returns the title: what is shown, and of which networks."""
+    title = "How gradients flow through the same network with sigmoid and with ReLU"
+    over = f"\nmedian and range of {seeds} seeds" if seeds > 1 else ""
+    return f"{title}\n{data.name}; {settings}{over}"
 
 
 def change(networks: list[Trained]) -> str:
@@ -75,19 +74,12 @@ def _show_median(axes: Axes, line: Any, values: Any) -> None:
 
 def _draw_depth(axes: Axes, networks: Networks) -> None:
     for name, found in networks.items():
-        style = STYLES[name]
+        style = {**STYLES[name]}
         for which, line, fill in ((0, "--", "none"), (-1, "-", style["color"])):
             first, step = found[0], found[0].records[which].step
-            figures.by_depth(
-                first.training,
-                axes,
-                step=step,
-                label=f"{LABELS[name]}, step {step:,}",
-                linestyle=line,
-                markerfacecolor=fill,
-                markersize=4,
-                **style,
-            )
+            style |= {"linestyle": line, "markerfacecolor": fill, "markersize": 4}
+            style["label"] = f"{LABELS[name]}, step {step:,}"
+            figures.by_depth(first.training, axes, step=step, **style)
             norms = [[n.records[which].gradients[k].norm for k in n.kernels] for n in found]
             _show_median(axes, axes.lines[-1], norms)
     axes.set_ylabel(_GRADIENT)
@@ -99,16 +91,9 @@ def _draw_curves(axes: Axes, networks: Networks, name: str, unit: str, factor: f
         for prefix, words, style in (("", "training", ":"), ("val_", "test", "-")):
             values = factor * np.array([network.history[prefix + name] for network in found])
             epochs = range(1, values.shape[1] + 1)
-            (line,) = axes.plot(
-                epochs,
-                values[0],
-                style,
-                label=f"{LABELS[activation]}, {words}",
-                markersize=4,
-                markevery=-(-len(epochs) // 10),
-                **STYLES[activation],
-            )
+            marks = {"markersize": 4, "markevery": -(-len(epochs) // 10), **STYLES[activation]}
+            label = f"{LABELS[activation]}, {words}"
+            (line,) = axes.plot(epochs, values[0], style, label=label, **marks)
             _show_median(axes, line, values)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(unit)
+    axes.set(xlabel="epoch", ylabel=unit)
     finish(axes, name.capitalize())

@@ -5,17 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sketches import sketch_of
-from small_form import run_small
 
 from experiments.activations import expected, experiment
 from experiments.common import mlp
 from experiments.common.mnist import Mnist
 from experiments.common.sweep import Work
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    return run_small("activations", tmp_path_factory.mktemp("activations"))
 
 
 @pytest.fixture
@@ -28,34 +22,29 @@ def settings(depth, width):
     return experiment.Settings(depth, width, "glorot_uniform", images=60, num_seeds=1)
 
 
-def test_results_cover_every_activation_layer_and_seed(results):
-    assert tuple(results["numbers"]) == experiment.ACTIVATIONS
-    for result in results["numbers"].values():
+def test_results_cover_every_activation_layer_and_seed(small):
+    assert tuple(small["numbers"]) == experiment.ACTIVATIONS
+    for result in small["numbers"].values():
         assert np.shape(result["spread"]) == (2, 3)
         assert np.shape(result["gradients"]) == (2, 2)
         assert list(result["histograms"]) == ["1", "2"]
 
 
-def test_every_histogram_contains_all_outputs_but_its_tails(results):
+def test_every_histogram_contains_all_outputs_but_its_tails(small):
     outputs = 2 * 20 * 4  # seeds, images, units
-    for result in results["numbers"].values():
+    for result in small["numbers"].values():
         for histogram in result["histograms"].values():
             assert 0.95 * outputs <= sum(histogram["outputs"]) <= outputs + 0.01
 
 
-def test_every_activation_receives_the_same_images(results):
-    assert len({result["spread"][0][0] for result in results["numbers"].values()}) == 1
-
-
-def test_the_measurement_leaves_keras_in_single_precision(results):
-    assert keras.config.dtype_policy().name == "float32"
+def test_every_activation_receives_the_same_images(small):
+    assert len({result["spread"][0][0] for result in small["numbers"].values()}) == 1
 
 
 def test_spread_and_gradients_equal_those_of_numpy_and_a_tape(work):
     record = experiment.record_of("sigmoid", settings(3, 7), 5, work)
     mlp.begin(5)
-    with mlp.double_precision():
-        network = mlp.network("sigmoid", 3, 7, "glorot_uniform")
+    network = mlp.network("sigmoid", 3, 7, "glorot_uniform", dtype="float64")
     values, outputs = [work.digits.x_train.astype(np.float64)], []
     for kernel, bias in zip(network.weights[:6:2], network.weights[1:6:2], strict=True):
         values.append(1 / (1 + np.exp(-(values[-1] @ kernel.numpy() + bias.numpy()))))

@@ -10,7 +10,6 @@ import os
 
 import numpy as np
 import pytest
-from small_form import run_small
 
 from experiments.common.sweep import Work
 from experiments.cs224d import expected, experiment
@@ -153,10 +152,8 @@ def test_the_figure_has_the_titles_and_legends_of_the_notebook():
     assert axes[2].get_title() == "Loss"
 
 
-def test_the_small_form_reaches_iteration_100_and_draws_no_conclusion(tmp_path):
-    results = run_small("cs224d", tmp_path)
-
-    assert [net["iterations"] for net in results["numbers"].values()] == 2 * [[0, 100]]
-    assert all(check["held"] for check in results["checks"])
-    assert results["answer"].startswith("Too few iterations to tell: ")
-    assert "is 52.7 (SIGM) and 1.82 (ReLU) times the first" in results["answer"]
+def test_the_small_form_reaches_iteration_100_and_draws_no_conclusion(small):
+    assert [net["iterations"] for net in small["numbers"].values()] == 2 * [[0, 100]]
+    assert all(check["held"] for check in small["checks"])
+    assert small["answer"].startswith("Too few iterations to tell: ")
+    assert "is 52.7 (SIGM) and 1.82 (ReLU) times the first" in small["answer"]

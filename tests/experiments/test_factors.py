@@ -19,11 +19,8 @@ def test_without_two_valid_ends_there_is_no_factor(values):
     assert math.isnan(factor_per_layer(values))
 
 
-def test_the_fitted_factor_is_the_slope_of_a_straight_line():
+def test_the_fitted_factor_is_the_slope_of_a_straight_line_without_vanished_values():
     assert fitted_factor([1, 2, 5], [0.5, 0.25, 0.5**5]) == pytest.approx(0.5)
-
-
-def test_vanished_values_are_left_out_of_the_fit():
     assert fitted_factor([1, 2, 9], [0.5, 0.25, 0.0]) == pytest.approx(0.5)
     assert fitted_factor([1, 2, 9], [0.5, 0.25, math.nan]) == pytest.approx(0.5)
     assert math.isnan(fitted_factor([1, 9], [0.5, 0.0]))

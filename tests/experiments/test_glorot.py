@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_form import run_small
 
 from experiments.common import mlp
 from experiments.common.sweep import Work
@@ -26,11 +25,9 @@ def failing(results):
     return [check.what for check in checks(results, 10, 512) if not check.held]
 
 
-def test_the_small_form_has_a_number_per_network_and_layer(tmp_path):
-    results = run_small("glorot", tmp_path)
-
-    assert len(results["checks"]) == 12
-    for numbers in results["numbers"].values():
+def test_the_small_form_has_a_number_per_network_and_layer(small):
+    assert len(small["checks"]) == 12
+    for numbers in small["numbers"].values():
         assert np.shape(numbers["signal"]) == np.shape(numbers["weight_gradients"]) == (2, 4)
         assert np.shape(numbers["factors"]) == np.shape(numbers["mean_singular_value"]) == (2, 3)
         assert np.all(np.array(numbers["signal"]) > 0)

@@ -5,7 +5,6 @@ import math
 import keras
 import numpy as np
 import pytest
-from small_form import run_small
 
 from experiments.initialization.expected import NAMED, checks
 from experiments.initialization.experiment import ACTIVATIONS, normal, state
@@ -14,14 +13,9 @@ FACTORS = {"sigmoid": (0.23605, 0.31777), "tanh": (1, 1.05144), "relu": (math.sq
 """Theory's factor per layer at weight variances of 1 and 2."""
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    return run_small("initialization", tmp_path_factory.mktemp("initialization"))
-
-
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_zeros_block_the_gradient_and_constants_keep_units_alike(results, activation):
-    found = results["numbers"][activation]
+def test_zeros_block_the_gradient_and_constants_keep_units_alike(small, activation):
+    found = small["numbers"][activation]
 
     assert list(found) == ["2.0", *NAMED]
     assert (found["zeros"]["signal"], found["zeros"]["state"]) == ([0, 0], "no gradient")
@@ -29,8 +23,8 @@ def test_zeros_block_the_gradient_and_constants_keep_units_alike(results, activa
     assert not found["orthogonal"]["all_units_alike"]
 
 
-def test_the_measured_factor_of_sigmoid_is_near_theorys(results):
-    held = {check["what"]: check["held"] for check in results["checks"]}
+def test_the_measured_factor_of_sigmoid_is_near_theorys(small):
+    held = {check["what"]: check["held"] for check in small["checks"]}
 
     assert held["sigmoid, Glorot uniform: factor of the backpropagated signal per layer"]
 

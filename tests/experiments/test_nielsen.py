@@ -8,7 +8,6 @@ import itertools
 
 import numpy as np
 import pytest
-from small_form import run_small
 
 from experiments.common import mnist
 from experiments.common.sweep import Work
@@ -140,13 +139,10 @@ def test_the_figure_has_the_titles_of_the_book_and_a_shared_scale(book):
     assert {(a.get_yscale(), a.get_ylim()) for a in axes} == {("log", axes[0].get_ylim())}
 
 
-def test_the_small_form_measures_every_layer_and_states_which_digits_it_used(tmp_path):
-    results = run_small("nielsen", tmp_path)
-    data = "5,000-digit subset of MNIST, first 20 training images"
-
-    assert results["data"]["name"] == data
+def test_the_small_form_measures_every_layer_and_states_which_digits_it_used(small):
+    assert small["data"]["name"] == "5,000-digit subset of MNIST, first 20 training images"
     for depth in (2, 3, 4):
-        numbers = results["numbers"][str(depth)]
+        numbers = small["numbers"][str(depth)]
         assert [len(norms) for norms in numbers["start_norms"].values()] == 3 * [depth]
         assert [len(ratios) for ratios in numbers["ratios"].values()] == 4 * [2]
         assert numbers["epochs"] == [0]

@@ -2,15 +2,14 @@
 
 import json
 import math
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
-from experiments.common import results
+from experiments.common import running
 from experiments.common.outcome import Check, Outcome
+from experiments.common.session import Session
+from experiments.common.sweep import Work
 
 
 @pytest.mark.parametrize(
@@ -36,21 +35,12 @@ def test_an_answer_contains_its_findings():
     assert Outcome("Yes: {a b} of 3.", [], {}, {}, findings={"a b": "2"}).answered == "Yes: 2 of 3."
 
 
-def saved(folder: Path, **changed):
-    """Saves an outcome into a new folder."""
-    folder.mkdir()
-    figure = Figure()
-    figure.subplots().plot([1, 2], [3, 4])
-    fields = {"answer": "Yes.", "checks": [], "numbers": {}, "settings": {}, "figure": figure}
-    session = SimpleNamespace(name="depth", data=None, device="CPU", seconds=[1.5, 2.0])
-    results.save(Outcome(**fields | changed), session, folder)
-    return (folder / "results.json").read_text(), (folder / "depth.png").read_bytes()
-
-
 def test_results_are_valid_json_whatever_the_numbers_are(tmp_path):
     numbers = {"a": np.float32(0.1), "b": [math.nan, np.inf], "c": np.arange(2), 0.5: (1, "x")}
-    check = Check("what", "source", "1", math.nan, 0, 1)
-    text, _ = saved(tmp_path / "a", numbers=numbers, checks=[check])
+    outcome = Outcome("Yes.", [Check("what", "source", "1", math.nan, 0, 1)], numbers, {})
+    work = Work(tmp_path, None, "cpu")
+    running.save(outcome, Session("depth", None, None, "CPU", work, [1.5, 2.0]), tmp_path)
+    text = (tmp_path / "results.json").read_text()
     content = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
     assert content["numbers"] == {"a": 0.1, "b": [None, None], "c": [0, 1], "0.5": [1, "x"]}
@@ -66,7 +56,3 @@ def test_results_are_valid_json_whatever_the_numbers_are(tmp_path):
     assert content["question"].endswith("?")
     assert content["data"] is None
     assert content["seconds_of_all_runs"] == 3.5
-
-
-def test_equal_results_give_equal_files(tmp_path):
-    assert saved(tmp_path / "a") == saved(tmp_path / "b")

@@ -6,7 +6,6 @@ import math
 import keras
 import numpy as np
 import pytest
-from small_form import run_small
 
 from experiments.common import mlp
 from experiments.common.catalogue import FOLDER
@@ -19,22 +18,19 @@ CURES = [name for name in REMEDIES if name != UNCHANGED]
 PUBLISHED = mlp.Settings(8, 128, 5, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
 
 
-@pytest.fixture(scope="module")
-def numbers(tmp_path_factory):
-    return run_small("remedies", tmp_path_factory.mktemp("remedies"))["numbers"]
-
-
-def test_every_remedy_is_measured_in_every_layer(numbers):
-    assert list(numbers) == list(REMEDIES)
-    for found in numbers.values():
+def test_every_remedy_is_measured_in_every_layer(small):
+    assert list(small["numbers"]) == list(REMEDIES)
+    for found in small["numbers"].values():
         assert len(found["gradient"]) == len(found["update_ratio"]) == 4
         assert len(found["accuracy"]) == 1
 
 
 @pytest.mark.parametrize("name", ["Adam", "layer-wise learning rates"])
-def test_adam_and_layer_wise_rates_keep_the_gradient_and_fix_the_update(numbers, name):
-    assert numbers[name]["gradient"] == pytest.approx(numbers[UNCHANGED]["gradient"], rel=1e-4)
-    assert numbers[name]["update_ratio"][0] > 5 * numbers[UNCHANGED]["update_ratio"][0]
+def test_adam_and_layer_wise_rates_keep_the_gradient_and_fix_the_update(small, name):
+    found, unchanged = small["numbers"][name], small["numbers"][UNCHANGED]
+
+    assert found["gradient"] == pytest.approx(unchanged["gradient"], rel=1e-4)
+    assert found["update_ratio"][0] > 5 * unchanged["update_ratio"][0]
 
 
 def built(name):

@@ -5,18 +5,12 @@ import math
 
 import numpy as np
 import pytest
-from small_form import run_small
 
 from experiments.common import mlp
 from experiments.common.mnist import Mnist
 from experiments.common.sweep import Work
 from experiments.sensitivity import expected, experiment
 from experiments.sensitivity.expected import AFTER, BEFORE
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    return run_small("sensitivity", tmp_path_factory.mktemp("sensitivity"))
 
 
 def settings(depth, width, initializer="glorot_uniform"):
@@ -39,23 +33,23 @@ def weights():
 
 @pytest.mark.parametrize("kind", ["over_rms", "over_std"])
 @pytest.mark.parametrize("when", [BEFORE, AFTER])
-def test_results_cover_every_network_seed_and_layer(results, when, kind):
-    changes = np.array([results["numbers"][name][when][kind] for name in experiment.ACTIVATIONS])
+def test_results_cover_every_network_seed_and_layer(small, when, kind):
+    changes = np.array([small["numbers"][name][when][kind] for name in experiment.ACTIVATIONS])
 
     assert changes.shape == (3, 2, 3)
     assert (changes > 0).all()
 
 
-def test_a_perturbed_output_layer_changes_the_output_by_about_as_much(results):
+def test_a_perturbed_output_layer_changes_the_output_by_about_as_much(small):
     """Before training, when biases are zero; with a kernel of only 8 by 10 it is approximate."""
     for name in experiment.ACTIVATIONS:
-        changes = np.array(results["numbers"][name][BEFORE]["over_rms"])
+        changes = np.array(small["numbers"][name][BEFORE]["over_rms"])
 
         assert ((changes[:, -1] > 0.05) & (changes[:, -1] < 0.2)).all()
 
 
-def test_each_seed_has_its_own_weights_at_initialization(results):
-    first, second = results["numbers"]["relu"][BEFORE]["over_std"]
+def test_each_seed_has_its_own_weights_at_initialization(small):
+    first, second = small["numbers"]["relu"][BEFORE]["over_std"]
 
     assert first != second
 

@@ -22,7 +22,7 @@ def folder(tmp_path, digits):
     def begin(*arguments, device="CPU", data=digits):
         options_of_run = ["--data=subset", f"--log-dir={tmp_path}", *arguments]
         chosen = options.experiment_parser("depth").parse_args(options_of_run)
-        return session.begin("depth", chosen, SILENT, device, data).folder
+        return session.begin("depth", chosen, SILENT, device, data).work.folder
 
     return begin
 
@@ -43,9 +43,9 @@ def test_the_name_of_a_folder_tells_the_time_and_what_was_chosen(folder, tmp_pat
     assert name.partition(day)[2][9:] == "depths=1,2_width=9_epochs=2_data=subset"
 
 
-@pytest.mark.parametrize("argument", ["--jobs=3", "--quiet", "--output=OUTPUT"])
+@pytest.mark.parametrize("argument", ["--jobs=3", "--quiet", "--output={}"])
 def test_options_that_do_not_affect_results_keep_the_folder(folder, tmp_path, argument):
-    assert folder(argument.replace("OUTPUT", str(tmp_path / "elsewhere"))) == folder()
+    assert folder(argument.format(tmp_path / "elsewhere")) == folder()
 
 
 @pytest.mark.parametrize("argument", ["--width=9", "--seed=1", "--limit=50", "--depths=2"])

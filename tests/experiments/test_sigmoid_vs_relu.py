@@ -15,7 +15,7 @@ from small_form import run_small
 from experiments.common import mlp, mnist, options, pages
 from experiments.sigmoid_vs_relu import SMALL
 from experiments.sigmoid_vs_relu.expected import checks
-from experiments.sigmoid_vs_relu.figure import draw
+from experiments.sigmoid_vs_relu.figure import heading
 from vg_keras import read_run
 
 
@@ -91,17 +91,8 @@ def test_the_last_lines_state_where_the_runs_are(finished):
 def test_results_hold_every_setting_and_number(finished):
     results = json.loads((finished[1] / "results.json").read_text())
 
-    assert results["settings"] == {
-        "depth": 3,
-        "width": 8,
-        "epochs": 1,
-        "batch_size": 20,
-        "learning_rate": 0.1,
-        "optimizer": "sgd",
-        "initializer": "glorot_uniform",
-        "seed": 0,
-        "jit_compile": "auto",
-    }
+    expected = mlp.Settings(3, 8, 1, 20, 0.1, "sgd", "glorot_uniform", 0, "auto")
+    assert mlp.Settings(**results["settings"]) == expected
     assert results["data"]["training_images"] == 100
     for activation in ("sigmoid", "relu"):
         (network,) = results["numbers"][activation]
@@ -113,25 +104,26 @@ def test_results_hold_every_setting_and_number(finished):
         assert len(network["history"]["val_loss"]) == 1
 
 
-def settings(*arguments):
-    """Returns the settings from these options on the installed digits."""
-    chosen = options.experiment_parser("sigmoid_vs_relu").parse_args(arguments)
-    return mlp.settings(chosen, mnist.load_subset().limited(chosen.limit))
+def chosen(*arguments):
+    """Returns the settings from these options, and the digits that they choose."""
+    options_ = options.experiment_parser("sigmoid_vs_relu").parse_args(arguments)
+    data = mnist.load_subset().limited(options_.limit)
+    return mlp.settings(options_, data), data
 
 
 def test_both_nets_start_from_the_same_weights():
-    chosen = settings(*SMALL, "--initializer=he_normal", "--seed=5")
-    sigmoid, relu = (mlp.build(name, chosen).get_weights() for name in ("sigmoid", "relu"))
+    settings, _ = chosen(*SMALL, "--initializer=he_normal", "--seed=5")
+    sigmoid, relu = (mlp.build(name, settings).get_weights() for name in ("sigmoid", "relu"))
 
     assert all(np.array_equal(a, b) for a, b in zip(sigmoid, relu, strict=True))
     assert not np.array_equal(sigmoid[2], sigmoid[4])
 
 
 def test_batches_depend_on_the_seed_only_and_differ_between_epochs():
-    data = mnist.load_subset().limited(100)
     found = []
     for seed in (0, 0, 1):
-        batches = mlp.batches(data, settings(*SMALL, f"--seed={seed}", "--batch-size=30"))
+        settings, data = chosen(*SMALL, f"--seed={seed}", "--batch-size=30")
+        batches = mlp.batches(data, settings)
         found.append([[y.numpy().tolist() for _, y in batches] for _ in range(2)])
 
     assert found[0] == found[1] != found[2]
@@ -144,11 +136,9 @@ def test_batches_depend_on_the_seed_only_and_differ_between_epochs():
     [((), 20, 620), (("--epochs=3",), 3, 93), (("--limit=500",), 20, 60), (("--limit=9",), 20, 20)],
 )
 def test_fewer_images_never_take_more_steps(arguments, epochs, steps):
-    chosen = settings(*arguments)
-    data = mnist.load_subset().limited(500 if "--limit=500" in arguments else None)
-    data = data.limited(9) if "--limit=9" in arguments else data
+    settings, data = chosen(*arguments)
 
-    assert (chosen.epochs, chosen.steps(data)) == (epochs, steps)
+    assert (settings.epochs, settings.steps(data)) == (epochs, steps)
 
 
 def test_several_seeds_are_trained_and_each_gives_its_own_numbers(finished, tmp_path):
@@ -165,64 +155,44 @@ def test_several_seeds_are_trained_and_each_gives_its_own_numbers(finished, tmp_
     assert names == {"runs", "sigmoid", "relu", "sigmoid_seed_1", "relu_seed_1"}
 
 
-def trained(accuracy, loss, decades, **more):
-    return SimpleNamespace(
-        records=[0],
-        decades_lost=lambda record: decades,
-        test_accuracy=accuracy,
-        test_loss=loss,
-        **more,
-    )
-
-
 def held(is_full=True, **changed):
     """Returns which claims hold for two expected networks, apart from changes to both."""
-    networks = {
-        name: [trained(**{"accuracy": accuracy, "loss": loss, "decades": decades} | changed)]
-        for name, accuracy, loss, decades in (
-            ("sigmoid", 0.1135, 2.301, 4.39),
-            ("relu", 0.965, 0.1, -0.5),
-        )
-    }
-    chosen = mlp.Settings(8, 128, 5, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
+    networks, expected = {}, {"sigmoid": (0.1135, 2.301, 4.39), "relu": (0.965, 0.1, -0.5)}
+    for name, (accuracy, loss, decades) in expected.items():
+        found = {"test_accuracy": accuracy, "test_loss": loss, "decades": decades} | changed
+        network = SimpleNamespace(records=[0], **found)
+        network.decades_lost = lambda record, decades=network.decades: decades
+        networks[name] = [network]
+    settings = mlp.Settings(8, 128, 5, 128, 0.1, "sgd", "glorot_uniform", 0, "auto")
     data = SimpleNamespace(share_of_one_answer=11.35, is_full=is_full)
-    return [check.held for check in checks(networks, chosen, data)]
-
-
-def test_the_claims_hold_for_the_expected_networks():
-    assert held() == [True] * 5
+    return [check.held for check in checks(networks, settings, data)]
 
 
 @pytest.mark.parametrize(("is_full", "loss", "holds"), [(True, 2.32, False), (False, 2.32, True)])
 def test_the_loss_has_a_band_of_its_own_on_the_subset(is_full, loss, holds):
-    assert held(is_full, loss=loss)[3] is holds
+    assert held(is_full, test_loss=loss)[3] is holds
 
 
 @pytest.mark.parametrize(
     ("changed", "failing"),
     [
+        ({}, set()),
         ({"decades": 2.0}, {0, 1}),
         ({"decades": math.nan}, {0, 1}),
-        ({"accuracy": 0.5}, {2, 4}),
-        ({"loss": 1.0}, {3}),
+        ({"test_accuracy": 0.5}, {2, 4}),
+        ({"test_loss": 1.0}, {3}),
     ],
 )
-def test_each_claim_fails_for_other_networks(changed, failing):
+def test_each_claim_fails_for_other_networks_only(changed, failing):
+    assert len(held()) == 5
     assert {i for i, is_held in enumerate(held(**changed)) if not is_held} == failing
 
 
-def test_the_figure_names_several_seeds(finished):
-    folder = finished[1]
-    numbers = json.loads((folder / "results.json").read_text())["numbers"]
-    networks = {}
-    for name in ("sigmoid", "relu"):
-        (network,) = numbers[name]
-        training = read_run(folder / name).latest
-        paths = tuple(network["gradient_norms"])
-        networks[name] = 2 * [mlp.Trained(training, paths, network["history"], 0)]
-    figure = draw(networks, settings(*SMALL), mnist.load_subset())
+def test_the_figure_names_several_seeds():
+    settings, data = chosen(*SMALL)
+    several, one = (heading(data, settings, seeds) for seeds in (2, 1))
 
-    assert figure._suptitle.get_text().endswith("median and range of 2 seeds")
+    assert several == f"{one}\nmedian and range of 2 seeds"
 
 
 def test_committed_results_are_those_of_the_demo():

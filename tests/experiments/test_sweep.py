@@ -1,6 +1,5 @@
 """Independent runs: in parallel, in order, saved when done, and interruptible by Ctrl-C."""
 
-import errno
 import os
 import signal
 import subprocess
@@ -11,18 +10,10 @@ from pathlib import Path
 
 import joblib
 import pytest
-from joblib._store_backends import CacheWarning, StoreBackendMixin
 from rich.console import Console
-from toy_runs import (
-    computed,
-    failing_at_three,
-    mean_brightness,
-    slow_square,
-    square,
-    threads,
-)
+from toy_runs import computed, failing_at_three, slow_square, square, surroundings
 
-from experiments.common import mlp, mnist
+from experiments.common import mnist
 from experiments.common.sweep import Work, sweep
 
 SILENT = Console(quiet=True)
@@ -42,14 +33,11 @@ def found_by_other_processes():
     os.environ["PYTHONPATH"] = before
 
 
-def test_results_are_in_the_order_of_the_runs(tmp_path):
-    assert results(square, [3, 1, 2], tmp_path) == [9, 1, 4]
+def test_results_are_in_the_order_of_the_runs_and_have_their_durations(tmp_path):
+    done = sweep(square, [3, 1, 2], Work(tmp_path, None, "cpu"), 1, SILENT)
 
-
-def test_each_result_has_its_duration(tmp_path):
-    ((_, seconds),) = sweep(square, [3], Work(tmp_path, None, "cpu"), 1, SILENT)
-
-    assert 0 <= seconds < 60
+    assert [square for square, _ in done] == [9, 1, 4]
+    assert all(0 <= seconds < 60 for _, seconds in done)
 
 
 def test_finished_runs_are_not_repeated(tmp_path, capsys):
@@ -70,70 +58,29 @@ def test_runs_finished_before_a_failure_are_kept(tmp_path):
     assert computed(tmp_path) == [1, 2, 4]
 
 
-def test_other_processes_give_the_same_results_on_the_same_digits(tmp_path):
-    digits = mnist.load_subset()
-    here = results(mean_brightness, [0, 7], tmp_path / "here", 1, digits)
-    there = results(mean_brightness, [0, 7], tmp_path / "there", 2, digits)
+def test_other_processes_give_the_same_results_with_a_part_of_the_threads(tmp_path, monkeypatch):
+    digits, found = mnist.load_subset(), []
+    for jobs, cores in ((1, 4), (2, 4), (2, 2)):
+        monkeypatch.setattr(joblib, "cpu_count", lambda cores=cores: cores)
+        folder = tmp_path / f"{jobs} on {cores}"
+        found.append(results(surroundings, [0, 7], folder, jobs, digits))
 
-    assert [brightness for brightness, _ in there] == [brightness for brightness, _ in here]
-    assert here[0] == (digits.x_train[0].mean(), False)
-    assert all(ignores_interrupts for _, ignores_interrupts in there)
-
-
-def test_a_result_that_cannot_be_saved_is_still_returned(tmp_path, monkeypatch):
-    write = StoreBackendMixin._concurrency_safe_write
-
-    def nearly_full(store, item, filename, *rest):
-        if filename.endswith("output.pkl"):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(store, item, filename, *rest)
-
-    monkeypatch.setattr(StoreBackendMixin, "_concurrency_safe_write", nearly_full)
-    with pytest.warns(CacheWarning, match="No space left on device"):
-        assert results(square, [2, 3], tmp_path) == [4, 9]
-
-    assert computed(tmp_path) == [2, 3]
-
-
-def test_an_unreadable_result_is_computed_again(tmp_path):
-    results(square, [2, 3], tmp_path)
-    for path in (tmp_path / "runs").rglob("output.pkl"):
-        path.write_bytes(path.read_bytes()[:-4])
-
-    assert results(square, [2, 3], tmp_path) == [4, 9]
-    assert computed(tmp_path) == [2, 3, 2, 3]
-
-
-def test_the_next_sweep_can_use_other_numbers_of_processes_and_threads(tmp_path, monkeypatch):
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
-
-    assert results(threads, [0, 1], tmp_path / "a", jobs=2) == [2, 2]
-    assert results(threads, [0, 1, 2], tmp_path / "b", jobs=3) == [1, 1, 1]
+    brightness = [float(digits.x_train[i].mean()) for i in (0, 7)]
+    ignores_interrupts = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    assert [here[:2] for here in found[0]] == [(mean, ignores_interrupts) for mean in brightness]
+    assert found[1] == [(mean, True, 2) for mean in brightness]
+    assert found[2] == [(mean, True, 1) for mean in brightness]
 
 
 def test_an_experiment_without_digits_raises(tmp_path):
-    with pytest.raises(TypeError, match="This one has no option --data"):
-        results(mean_brightness, [0], tmp_path)
-
-
-def test_a_training_run_reports_its_progress(tmp_path):
-    class Reports(list):
-        put = list.append
-
-    reports = Reports()
-    callback = mlp.progress(Work(tmp_path, None, "cpu", reports), 200)
-    for batch in range(200):
-        callback.on_train_batch_begin(batch)
-
-    assert len(reports) == 49
-    assert sum(reports) == pytest.approx(0.98)
+    with pytest.raises(TypeError, match="It has no option --data"):
+        results(surroundings, [0], tmp_path)
 
 
 INTERRUPTED = """
 import signal
 import sys
 from pathlib import Path
-from joblib._store_backends import CacheWarning, StoreBackendMixin
 from rich.console import Console
 from toy_runs import slow_square
 from experiments import __main__ as command_line

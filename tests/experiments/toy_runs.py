@@ -12,10 +12,13 @@ def square(run, work):
     return run * run
 
 
-def mean_brightness(run, work):
-    """Returns a value that depends on the digits, and whether the process ignores Ctrl-C."""
+def surroundings(run, work):
+    """Returns a value of the digits, whether Ctrl-C is ignored, and TensorFlow's threads."""
+    import tensorflow as tf
+
     ignores = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    return float(work.digits.x_train[run].mean()), ignores
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    return float(work.digits.x_train[run].mean()), ignores, threads
 
 
 def failing_at_three(run, work):
@@ -31,13 +34,6 @@ def slow_square(run, work):
         (work.folder / "waiting").touch()
         time.sleep(120)
     return square(run, work)
-
-
-def threads(run, work):
-    """Returns how many threads TensorFlow uses for one operation."""
-    import tensorflow as tf
-
-    return tf.config.threading.get_intra_op_parallelism_threads()
 
 
 def computed(folder: Path) -> list[int]:
