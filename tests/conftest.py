@@ -17,6 +17,9 @@ from installed import build_wheel, install_alone
 _cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
+# Several tests run at once, so threads within an operation only get in each other's way.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def only_new_objects_are_searched_for_garbage():

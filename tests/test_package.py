@@ -62,6 +62,10 @@ def test_reading_a_log_imports_neither_tensorflow_nor_keras(tmp_path):
         "cost",
         "filters",
         "profiles",
+        "logged_runs",
+        "comparison",
+        "cli",
+        "notebook_view",
         "training_log",
         "quantities",
         "ranking",
@@ -224,6 +228,25 @@ def test_the_command_works_without_tensorflow(without_tensorflow, tmp_path):
 
     assert process.returncode == 1, process.stderr
     assert "VG301 non-finite, step 5" in process.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (["show", "logs", "--quantity", "gradients"], "gradients, RMS"),
+        (["report", "logs"], "Wrote report.html: 1 training run."),
+        (["compare", "logs", "logs", "--quantity", "gradients"], "Wrote compare.png."),
+    ],
+)
+def test_other_commands_work_without_tensorflow(without_tensorflow, tmp_path, arguments, printed):
+    write_log(tmp_path / "logs" / "gradients", [record_of(0), record_of(5)])
+    command = Path(without_tensorflow).with_name("vg-keras")
+    process = subprocess.run(
+        [command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert process.returncode == 0, process.stderr
+    assert printed in process.stdout
 
 
 def test_the_demo_says_what_it_needs_without_tensorflow(without_tensorflow, tmp_path):
