@@ -6,7 +6,15 @@ import pytest
 from handmade_logs import write_log
 from logged_runs import record, training, write_two
 
-from vg_keras.logged_runs import read_all, read_latest
+from vg_keras.logged_runs import find_all, find_latest, read
+
+
+def read_all(paths, on_progress=None):
+    return read(find_all(paths), on_progress)
+
+
+def read_latest(paths):
+    return read(find_latest(paths))
 
 
 def names_of(runs):

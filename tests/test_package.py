@@ -235,11 +235,12 @@ def test_the_command_works_without_tensorflow(without_tensorflow, tmp_path):
     [
         (["show", "logs", "--quantity", "gradients"], "gradients, RMS"),
         (["report", "logs"], "Wrote report.html: 1 training run."),
-        (["compare", "logs", "logs", "--quantity", "gradients"], "Wrote compare.png."),
+        (["compare", "logs", "other", "--quantity", "gradients"], "Wrote compare.png."),
     ],
 )
 def test_other_commands_work_without_tensorflow(without_tensorflow, tmp_path, arguments, printed):
-    write_log(tmp_path / "logs" / "gradients", [record_of(0), record_of(5)])
+    for log in ("logs", "other"):
+        write_log(tmp_path / log / "gradients", [record_of(0), record_of(5)])
     command = Path(without_tensorflow).with_name("vg-keras")
     process = subprocess.run(
         [command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -6,7 +6,7 @@ A training run is chosen by the path of its log or, if the log has several, by `
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,35 +61,27 @@ class LoggedRun:
         self._last = stored
 
 
-def read_all(paths: Iterable[str], on_progress: OnProgress | None = None) -> list[LoggedRun]:
-    """Reads all training runs of some logs, in the order of the paths.
+@dataclass(frozen=True)
+class FoundRun:
+    """A training run of a log, which is not read yet.
+
+    Args:
+        log: The path of the log.
+        training_id: Its id.
+        began: When it began, in seconds since 1970.
+    """
+
+    log: str
+    training_id: str
+    began: float
+
+
+def find_all(paths: Iterable[str]) -> list[FoundRun]:
+    """Finds all training runs of some logs, in the order of the paths.
 
     Args:
         paths: Each a log as in `read_run`, a local directory that contains logs, or `LOG_DIR@ID`
             for one training run.
-        on_progress: Called while a log is read.
-
-    Raises:
-        FileNotFoundError: If there is no log at a path.
-        FormatVersionError: If a newer version of vg_keras wrote a log.
-        ValueError: If a log holds no such training run.
-    """
-    found: dict[tuple[str, str], LoggedRun] = {}
-    for path in paths:
-        directory, training_id = _split(path)
-        logs = [directory] if training_id else logs_in(directory)
-        for log in logs:
-            for run in _read(log, training_id, on_progress):
-                found.setdefault((os.path.normpath(log), run.training.id), run)
-    return _with_names(list(found.values()))
-
-
-def read_latest(paths: Iterable[str], on_progress: OnProgress | None = None) -> list[LoggedRun]:
-    """Reads one training run of each log: the latest one, unless another is named.
-
-    Args:
-        paths: Each a log as in `read_run`, or `LOG_DIR@ID`.
-        on_progress: Called while a log is read.
 
     Raises:
         FileNotFoundError: If there is no log at a path.
@@ -98,13 +90,38 @@ def read_latest(paths: Iterable[str], on_progress: OnProgress | None = None) -> 
     """
     found = []
     for path in paths:
-        log, training_id = _split(path)
-        follower = Follower(log)
-        follower.check_exists()
-        begun = follower.begun()
-        chosen = training_id or (begun[-1].id if begun else None)
-        found += _read(log, chosen, on_progress)
-    return _with_names(found)
+        directory, training_id = _split(path)
+        logs = [directory] if training_id else logs_in(directory)
+        found += [run for log in logs for run in _found(log, training_id)]
+    return list(dict.fromkeys(found))
+
+
+def find_latest(paths: Iterable[str]) -> list[FoundRun]:
+    """Finds one training run of each log: the latest one, unless another is named.
+
+    Args:
+        paths: Each a log as in `read_run`, or `LOG_DIR@ID`.
+
+    Raises:
+        FileNotFoundError: If there is no log at a path.
+        FormatVersionError: If a newer version of vg_keras wrote a log.
+        ValueError: If a log holds no such training run.
+    """
+    return list(dict.fromkeys(_found(*_split(path))[-1] for path in paths))
+
+
+def read(runs: Sequence[FoundRun], on_progress: OnProgress | None = None) -> list[LoggedRun]:
+    """Reads training runs.
+
+    Args:
+        runs: The training runs.
+        on_progress: Called while a log is read.
+    """
+    found: dict[tuple[str, str], LoggedRun] = {}
+    for log in dict.fromkeys(run.log for run in runs):
+        of_log = {run.training_id for run in runs if run.log == log}
+        found |= {(log, run.training.id): run for run in _read(log, of_log, on_progress)}
+    return _with_names([found[run.log, run.training_id] for run in runs])
 
 
 def _split(path: str) -> tuple[str, str | None]:
@@ -115,33 +132,40 @@ def _split(path: str) -> tuple[str, str | None]:
     return log, training_id
 
 
-def _read(log: str, training_id: str | None, on_progress: OnProgress | None) -> list[LoggedRun]:
+def _found(log: str, training_id: str | None) -> list[FoundRun]:
+    """Returns the training runs of a log, or the one with that id, in the order of beginning."""
     follower = Follower(log)
     follower.check_exists()
-    begun = [training.id for training in follower.begun()]
-    if training_id is not None and training_id not in begun:
+    begun = follower.begun()
+    ids = [training.id for training in begun]
+    if not begun:
+        damage = " ".join(follower.damage)
+        raise ValueError(f"There is no training run of GradientMonitor in {log}. {damage}".rstrip())
+    if training_id not in (None, *ids):
+        are = "is" if len(ids) == 1 else "are"
         raise ValueError(
-            f"There is no training run {training_id} in {log}. There "
-            f"{'is' if len(begun) == 1 else 'are'}: {', '.join(begun) or 'none'}."
+            f"There is no training run {training_id} in {log}. There {are}: {', '.join(ids)}."
         )
-    runs: dict[str, LoggedRun] = {}
-    for stored in follower.poll_stored(training_id):
-        training = stored.training
-        if training.id not in runs:
-            runs[training.id] = LoggedRun(log, training, (), NumberTable(training.model))
-        runs[training.id].add(stored)
+    log = log if is_remote(log) else os.path.normpath(log)
+    return [FoundRun(log, t.id, t.began) for t in begun if training_id in (None, t.id)]
+
+
+def _read(log: str, ids: Collection[str], on_progress: OnProgress | None) -> list[LoggedRun]:
+    follower = Follower(log)
+    runs = {
+        training.id: LoggedRun(log, training, (), NumberTable(training.model))
+        for training in follower.begun()
+        if training.id in ids
+    }
+    for stored in follower.poll_stored(next(iter(ids)) if len(ids) == 1 else None):
+        if stored.training.id in runs:
+            runs[stored.training.id].add(stored)
         if on_progress is not None:
             on_progress(log, follower.fraction_read)
     for training in follower.trainings:
-        if training_id in (None, training.id):
-            run = runs.setdefault(
-                training.id, LoggedRun(log, training, (), NumberTable(training.model))
-            )
-            run.training, run.damage = training, follower.damage  # its end, and its verdict
-    if not runs:
-        damage = " ".join(follower.damage)
-        raise ValueError(f"There is no training run of GradientMonitor in {log}. {damage}".rstrip())
-    return sorted(runs.values(), key=lambda run: run.training.began)
+        if training.id in runs:  # its end, and its verdict, are known now
+            runs[training.id].training, runs[training.id].damage = training, follower.damage
+    return list(runs.values())
 
 
 def _with_names(runs: Sequence[LoggedRun]) -> list[LoggedRun]:

@@ -96,7 +96,8 @@ def test_json_has_a_versioned_schema(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["healthy"], "Expected two or more RUNs. Received: healthy."),
+        (["healthy"], "Expected two or more different RUNs. Received: healthy."),
+        (["sick", "./sick"], "Expected two or more different RUNs. Received: sick, ./sick."),
         (["healthy", "sick", "--quantity", "weights"], "No record in healthy has weights, RMS. "),
         (["healthy", "sick@x"], "There is no training run x in sick. There is: 20261127-2-bbbb."),
         (["healthy", "sick", "--step=-1"], "`step` must not be before the first recorded step, 0"),
@@ -117,7 +118,8 @@ def test_names_can_not_control_a_terminal(tmp_path, capsys):
     name = "a\x1b[31m[bold]"
     model = model_of(layer(name, "kernel", output_shape=(None, 3)))
     write_log(tmp_path / "x" / "gradients", [record(0, 1.0, model=model)], training(model))
-    _, out, _ = run(capsys, "compare", "x", "x")
+    write_log(tmp_path / "y" / "gradients", [record(0, 1.0, model=model)], training(model))
+    _, out, _ = run(capsys, "compare", "x", "y")
 
     assert "\x1b" not in out
     assert r"01_a\x1b[31m[bold]" in out

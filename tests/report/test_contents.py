@@ -8,7 +8,7 @@ from handmade_logs import write_log
 from logged_runs import DIAGNOSIS, SETTINGS, VERDICT, record, training, write_two
 
 from vg_keras.cost import Cost
-from vg_keras.logged_runs import read_all
+from vg_keras.logged_runs import find_all, read
 from vg_keras.record import OptimizerDescription
 from vg_keras.report import contents
 from vg_keras.report.contents import comparison, section, settings, worst_first
@@ -18,7 +18,7 @@ from vg_keras.rules import Verdict
 @pytest.fixture
 def runs(tmp_path):
     write_two(tmp_path)
-    return read_all([str(tmp_path)])
+    return read(find_all([str(tmp_path)]))
 
 
 def with_verdict(run, verdict):
@@ -95,7 +95,7 @@ def test_what_is_rare_is_told_too(tmp_path):
     two = (OptimizerDescription("Adam", None), OptimizerDescription("SGD", 0.5))
     described = training(settings=dataclasses.replace(SETTINGS, optimizers=two))
     write_log(tmp_path / "gradients", [], described)
-    (run,) = read_all([str(tmp_path)])
+    (run,) = read(find_all([str(tmp_path)]))
     cost = Cost(0.0123, 1.0, 1, 2_500_000, 10)
     run.training = dataclasses.replace(run.training, cost=cost)
     empty = settings(run)
@@ -108,6 +108,6 @@ def test_what_is_rare_is_told_too(tmp_path):
 
 def test_a_resumed_run_says_so(tmp_path):
     write_log(tmp_path / "gradients", [record(1500, 1, 2, 3)], training(resumed_from=1500))
-    (run,) = read_all([str(tmp_path)])
+    (run,) = read(find_all([str(tmp_path)]))
 
     assert settings(run)["Records"] == "1 record, step 1,500, resumed from step 1,500"

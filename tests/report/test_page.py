@@ -8,7 +8,7 @@ from handmade_logs import write_log
 from logged_runs import DIAGNOSIS, VERDICT, record, training, write_two
 from scripted_records import layer, model_of
 
-from vg_keras.logged_runs import read_all
+from vg_keras.logged_runs import find_all, read
 from vg_keras.report.page import page
 from vg_keras.rules import NotApplied
 
@@ -19,7 +19,7 @@ HOSTILE = '<img src=x onerror="document.title=1">&amp;</style><script>document.t
 def two(tmp_path):
     """A healthy run without a stored verdict, and a sick one with one."""
     write_two(tmp_path)
-    healthy, sick = read_all([str(tmp_path)])
+    healthy, sick = read(find_all([str(tmp_path)]))
     sick.training = dataclasses.replace(sick.training, verdict=VERDICT)
     return [healthy, sick]
 
@@ -76,7 +76,7 @@ def test_what_is_left_out_is_said(two):
 
 def test_a_training_run_without_records_has_a_report(tmp_path):
     write_log(tmp_path / "gradients", [], training())
-    text = page(read_all([str(tmp_path)]), "logs")
+    text = page(read(find_all([str(tmp_path)])), "logs")
 
     assert headings(text) == ["Verdict", "Settings"]
     assert "Nothing recorded" in text
@@ -101,7 +101,7 @@ def file(tmp_path):
     for name in ("one", "two"):
         described = training(model, id=f"{name}{HOSTILE}")
         write_log(tmp_path / name / "gradients", records, described)
-    runs = read_all([str(tmp_path)])
+    runs = read(find_all([str(tmp_path)]))
     diagnosis = dataclasses.replace(DIAGNOSIS, paths=(HOSTILE,), message=HOSTILE, cause=HOSTILE)
     for run in runs:
         verdict = dataclasses.replace(VERDICT, diagnoses=(diagnosis,))

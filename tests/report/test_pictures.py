@@ -10,7 +10,7 @@ from logged_runs import record, training, write_two
 from PIL import Image
 from scripted_records import layer, model_of, sketch_of
 
-from vg_keras.logged_runs import read_all
+from vg_keras.logged_runs import find_all, read
 from vg_keras.record import Record
 from vg_keras.report.pictures import pictures
 
@@ -31,7 +31,7 @@ def has(image, color):
 @pytest.fixture
 def two(tmp_path):
     write_two(tmp_path)
-    return read_all([str(tmp_path)])
+    return read(find_all([str(tmp_path)]))
 
 
 def test_there_are_pictures_over_steps_over_layers_and_of_the_loss(two):
@@ -65,7 +65,7 @@ def test_without_outputs_the_gradients_of_kernels_are_shown(tmp_path):
     gradients = {"a/kernel": sketch_of([1.0])}
     described = training(model_of(layer("a", "kernel")))
     write_log(tmp_path / "gradients", [Record(0, 0.0, gradients)], described)
-    flow, by_depth = pictures(read_all([str(tmp_path)]))
+    flow, by_depth = pictures(read(find_all([str(tmp_path)])))
 
     assert "of each kernel" in flow.explanation
     assert by_depth.title == "Every layer at the last record"
@@ -76,7 +76,7 @@ def test_many_training_runs_and_layers_fit(tmp_path):
     records = [record(step, *[1.0] * 120, model=model) for step in range(3)]
     for number in range(3):
         write_log(tmp_path / str(number) / "gradients", records, training(model, id=f"r{number}"))
-    flow, _, _ = pictures(read_all([str(tmp_path)]))
+    flow, _, _ = pictures(read(find_all([str(tmp_path)])))
 
     assert pixels(flow.light).shape[1] == pytest.approx(1512, abs=2)
 
@@ -84,4 +84,4 @@ def test_many_training_runs_and_layers_fit(tmp_path):
 def test_without_records_there_is_nothing_to_see(tmp_path):
     write_log(tmp_path / "gradients", [], training())
 
-    assert pictures(read_all([str(tmp_path)])) == []
+    assert pictures(read(find_all([str(tmp_path)]))) == []

@@ -13,7 +13,7 @@ from typing import Any
 from vg_keras.commands.output import DIRECTORY, add_command, add_format, printable, progress
 from vg_keras.comparison import ComparedLayer, Comparison, compare
 from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES, LayerQuantity
-from vg_keras.logged_runs import LoggedRun, read_latest
+from vg_keras.logged_runs import LoggedRun, find_latest, read
 from vg_keras.profiles import Profile
 
 SCHEMA = 1
@@ -73,11 +73,13 @@ def run(arguments: argparse.Namespace) -> int:
         ValueError: If fewer than two training runs are named, one of them does not exist, or one
             has no record of the quantity at or before the step.
     """
-    if len(arguments.runs) < 2:
-        raise ValueError(f"Expected two or more RUNs. Received: {', '.join(arguments.runs)}.")
-    quantity = LAYER_QUANTITIES[arguments.quantity]
+    quantity, chosen = LAYER_QUANTITIES[arguments.quantity], find_latest(arguments.runs)
+    if len(chosen) < 2:
+        raise ValueError(
+            f"Expected two or more different RUNs. Received: {', '.join(arguments.runs)}."
+        )
     with progress() as on_progress:
-        found = read_latest(arguments.runs, on_progress)
+        found = read(chosen, on_progress)
     profiles = {one.name: _profile(one, quantity) for one in found}
     comparison = compare(list(profiles.values()), arguments.step)
     _draw(profiles, quantity, arguments.step, arguments.output)

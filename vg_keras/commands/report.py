@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vg_keras.commands.output import DIRECTORY, add_command, add_format, progress
-from vg_keras.logged_runs import LoggedRun, read_all
+from vg_keras.logged_runs import LoggedRun, find_all, read
 
 SCHEMA = 1
 """Version of the JSON that `--format json` prints."""
@@ -56,10 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
     from vg_keras.report.contents import MAX_RUNS
     from vg_keras.report.page import page
 
+    found = find_all(arguments.log_dirs)
+    latest = sorted(found, key=lambda run: run.began)[-MAX_RUNS:]
+    left_out = len(found) - len(latest)
     with progress() as on_progress:
-        found = read_all(arguments.log_dirs, on_progress)
-    chosen = _latest(found, MAX_RUNS)
-    left_out = len(found) - len(chosen)
+        chosen = read([run for run in found if run in latest], on_progress)
     note = f"The latest {MAX_RUNS} of {len(found)} training runs." if left_out else ""
     text = page(chosen, ", ".join(arguments.log_dirs), note)
     Path(arguments.output).write_text(text, encoding="utf-8")
@@ -68,12 +69,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"Wrote {arguments.output}: {_counted(len(chosen))}. {note}".rstrip())
     return 0
-
-
-def _latest(runs: Sequence[LoggedRun], most: int) -> list[LoggedRun]:
-    """Returns the training runs that began last, in the given order."""
-    latest = sorted(runs, key=lambda run: run.training.began)[-most:]
-    return [run for run in runs if run in latest]
 
 
 def _counted(number: int) -> str:
