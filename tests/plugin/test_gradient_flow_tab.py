@@ -17,6 +17,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 from flow_logs import RECORDS, VERDICT, record_at, training, write, write_with_verdict
+from handmade_logs import write_log
 
 from experiments.__main__ import main
 from vg_keras import read_run
@@ -271,6 +272,58 @@ def test_a_view_can_be_shared_by_its_address(open_tab, browser, server):
     assert frame.get_by_label("Quantity").input_value() == "gradients"
     assert frame.locator("article").count() == 1
     other.close()
+
+
+def test_an_address_that_is_edited_is_followed(open_tab):
+    tab = open_tab("states/gradients", quantity="activation_gradients", step=5)
+    tab.wait_for(".readout", "01_hidden_1, step 5: ")
+    tab.page.evaluate(
+        "location.hash = location.hash.replace('activation_gradients', 'gradients')"
+        ".replace('step=5', 'step=10')"
+    )
+
+    tab.wait_for(".readout", "01_hidden_1/kernel, step 10: ")
+    assert tab.frame.get_by_label("Quantity").input_value() == "gradients"
+
+
+def test_a_log_without_outputs_opens_on_a_quantity_that_it_has(open_tab, logs):
+    described = training(4)
+    without = [dataclasses.replace(one, output_shape=None) for one in described.model.layers]
+    described = dataclasses.replace(
+        described, model=dataclasses.replace(described.model, layers=tuple(without))
+    )
+    records = [dataclasses.replace(record, activation_gradients={}) for record in RECORDS]
+    write_log(logs / "kernels" / "gradients", records, described)
+    tab = open_tab("kernels/gradients")
+    tab.wait_for(".readout", "01_hidden_1/kernel, step 20: ")
+
+    assert tab.frame.get_by_label("Quantity").input_value() == "gradients"
+
+
+def test_in_a_narrow_window_the_profile_is_below_the_maps(open_tab):
+    tab = open_tab("states/gradients")
+    tab.page.set_viewport_size({"width": 600, "height": 900})
+    tab.frame.locator("main.narrow").wait_for()
+    flow, profile = tab.plot(), tab.plot(kind="aside")
+
+    assert profile["y"] > flow["y"] + flow["height"]
+    assert flow["width"] > 300
+    assert flow["x"] + flow["width"] <= 600
+
+
+def test_names_of_layers_keep_their_distance_beside_a_deeper_model(open_tab):
+    tab = open_tab("states/gradients")
+    depths = tab.frame.locator("body").evaluate(
+        """async () => {
+            const {layersSpread} = await import('./format.js');
+            const named = (depths, num) =>
+                layersSpread({layers: depths.map((depth) => ({depth}))}, num, 3);
+            return [[0, 1, 2], [0, 1, 2, 150, 299]].map(
+                (of, i) => named(of, [3, 300][i]).map(({depth}) => depth));
+        }"""
+    )
+
+    assert depths == [[0, 1, 2], [0, 150, 299]]
 
 
 def test_dragging_zooms_into_the_steps(open_tab):

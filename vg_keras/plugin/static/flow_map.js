@@ -25,7 +25,7 @@ export class FlowMap {
       const row = rowOf.get(depth);
       return row === undefined || !columns ? null : colorOf(run.values[row][column], view);
     });
-    const named = format.layersSpread(run, Math.floor((height - 60) / 15));
+    const named = format.layersSpread(run, view.num_depths, Math.floor((height - 60) / 15));
     this.chart = drawCells(this.parent, this.chart, {
       width,
       height,

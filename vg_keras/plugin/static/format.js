@@ -24,9 +24,14 @@ export function shortened(name, most = 18) {
   return name.length <= most ? name : `${name.slice(0, half)}…${name.slice(half + 1 - most)}`;
 }
 
-/** Returns at most so many of the layers of a run, evenly spaced. */
-export function layersSpread({layers}, most) {
-  return spread(layers.length, most).map((row) => layers[row]);
+/** Returns layers of a run that lie far enough apart for names: at most so many on the whole axis. */
+export function layersSpread({layers}, numDepths, most) {
+  const found = [];
+  for (const layer of layers) {
+    const last = found.at(-1);
+    if (!last || layer.depth - last.depth >= numDepths / most) found.push(layer);
+  }
+  return found;
 }
 
 /** Returns at most so many of the first integers, evenly spaced, from 0 on. */

@@ -32,7 +32,7 @@ class Page {
     this.panels = new Map();
     this.request = null;
     this.controls = new Controls({
-      quantity: (name) => this.change({quantity: name, first: null, stop: null}),
+      quantity: (name) => this.change({quantity: name, hasQuantity: true, first: null, stop: null}),
       runs: (keys) => this.change({keys}),
       step: (column) => this.view && this.point(this.state.depth, this.view.runs[0], column),
       zoomOut: () => this.change({first: null, stop: null}),
@@ -68,6 +68,7 @@ class Page {
     );
     document.body.onkeydown = (event) => this.key(event);
     new ResizeObserver(() => this.resized()).observe(document.body);
+    this.tensorboard.followAddress(() => this.state.readAgain() && this.lookForRuns());
     await this.lookForRuns();
     setInterval(() => document.hidden || this.lookForRuns(), 1000 * SECONDS_BETWEEN_LOOKS);
   }
@@ -132,6 +133,7 @@ class Page {
       request.asked = null;
       this.hasChosen = true;
       if (!view.is_unchanged) {
+        if (this.chooseRecorded(view)) return this.load(true);
         [this.view, this.asked] = [view, asked];
         this.draw();
       }
@@ -141,6 +143,16 @@ class Page {
       request.asked = null;
       this.say(error.message);
     }
+  }
+
+  /** Chooses another quantity if the first one was not recorded; returns whether it did. */
+  chooseRecorded(view) {
+    const recorded = new Set(view.runs.flatMap((run) => run.quantities));
+    if (this.state.hasQuantity || !recorded.size) return false;
+    this.state.hasQuantity = true;
+    if (recorded.has(this.state.quantity)) return false;
+    this.state.quantity = this.controls.menu.find(({name}) => recorded.has(name)).name;
+    return true;
   }
 
   change(changes) {
@@ -161,8 +173,14 @@ class Page {
     return this.state.keys.map((_, i) => runColor(i));
   }
 
+  /** Whether the profile is below the maps, because the window has no room beside them. */
+  isNarrow() {
+    return document.body.clientWidth < PROFILE_WIDTH + NARROWEST_PANEL + 2 * GAP;
+  }
+
   panelWidth() {
-    const room = document.body.clientWidth - PROFILE_WIDTH - 2 * GAP;
+    const beside = this.isNarrow() ? 0 : PROFILE_WIDTH + GAP;
+    const room = document.body.clientWidth - beside - GAP;
     const most = Math.max(Math.floor(room / NARROWEST_PANEL), 1);
     const across = Math.min(Math.max(this.state.keys.length, 1), most);
     return Math.floor(room / across) - GAP;
@@ -190,6 +208,7 @@ class Page {
     this.controls.showView(view, state);
     if (view === null) return;
     this.drawnWidth = this.panelWidth();
+    document.querySelector('main').classList.toggle('narrow', this.isNarrow());
     this.panelsElement.style.setProperty('--panel-width', `${this.drawnWidth}px`);
     const rows = Math.max(view.num_depths, 1);
     this.size = {width: this.drawnWidth, height: Math.min(Math.max(20 * rows, 180), 420) + 60};

@@ -22,7 +22,7 @@ export class Profile {
       return run.prediction === null ? [solid] : [solid, dashed];
     });
     const longest = view.runs.reduce((a, b) => (b.layers.length > a.layers.length ? b : a));
-    const named = format.layersSpread(longest, Math.floor((height - 60) / 15));
+    const named = format.layersSpread(longest, view.num_depths, Math.floor((height - 60) / 15));
     const [low, high] = view.range;
     const isLog = view.quantity.scale === 'log';
     const options = {

@@ -82,6 +82,18 @@ export class TensorBoard {
     storage()?.setString(PREFIX + name, value, options);
   }
 
+  /** Calls a function when the address of this tab has changed. */
+  followAddress(onAddress) {
+    try {
+      const {parent} = window;
+      const isOurs = () => parent.location.hash.startsWith(`#${PREFIX.split('.')[1]}&`);
+      // TensorBoard's storage reads the address in a listener of its own.
+      parent.addEventListener('hashchange', () => setTimeout(() => isOurs() && onAddress(), 0));
+    } catch {
+      // TensorBoard is embedded in a page of another origin.
+    }
+  }
+
   followTheme(onTheme) {
     const apply = () => {
       const isDark = this.isDark();
