@@ -13,6 +13,9 @@ from vg_keras.layer_matching import matched
 from vg_keras.log.chart_names import without_position
 from vg_keras.profiles import Profile
 
+MAX_RUNS = 8
+"""Training runs in a picture, a report or the tab: as many as colors that can be told apart."""
+
 
 @dataclass(frozen=True)
 class ComparedLayer:

@@ -139,7 +139,7 @@ def _quantities() -> list[LayerQuantity]:
             CURVES[chart].name,
             _norm(CURVES[chart].name),
         )
-        for chart in ("gradient_norm", "activation_gradient_norm")
+        for chart in ("activation_gradient_norm", "gradient_norm")
     ]
     ratio = LayerQuantity(
         "update_ratio", "update ratio", "variables", "1", "log", None, _update_ratio

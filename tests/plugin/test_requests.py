@@ -4,7 +4,8 @@ import pytest
 from flow_logs import RECORDS, training, write
 from werkzeug.datastructures import MultiDict
 
-from vg_keras.plugin.requests import MAX_COLUMNS, MAX_RUNS, Answers, RefusedError
+from vg_keras.comparison import MAX_RUNS
+from vg_keras.plugin.requests import MAX_COLUMNS, Answers, RefusedError
 
 KEY = f"a/gradients:{training().id}"
 
@@ -26,6 +27,7 @@ def test_every_training_run_of_a_run_has_a_key(tmp_path, answers):
     found = answers.runs()
 
     assert [run["key"] for run in found["runs"]] == [KEY, f"a/gradients:{training(2).id}"]
+    assert found["max_runs"] == MAX_RUNS
     assert found["remote"] == found["errors"] == []
     for run in found["runs"]:
         (flow,) = answers.flow(query(key=run["key"]))["runs"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vg_keras.commands.output import DIRECTORY, add_command, add_format, progress
+from vg_keras.comparison import MAX_RUNS
 from vg_keras.logged_runs import LoggedRun, find_all, read
 
 SCHEMA = 1
@@ -53,7 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
         OSError: If the report can't be written.
         ValueError: If a log holds no training run.
     """
-    from vg_keras.report.contents import MAX_RUNS
     from vg_keras.report.page import page
 
     found = find_all(arguments.log_dirs)

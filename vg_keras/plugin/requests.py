@@ -11,6 +11,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from vg_keras.comparison import MAX_RUNS
 from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES, LayerQuantity
 from vg_keras.log.format import FormatVersionError
 from vg_keras.log.storage import reason_of
@@ -22,9 +23,6 @@ from vg_keras.record import Training
 
 Query = MultiDict[str, str]
 """The parameters of a request."""
-
-MAX_RUNS = 8
-"""Training runs in one request: more than fit on a screen."""
 
 MAX_COLUMNS = 2000
 """Columns of each: more than a screen has pixels for it."""
@@ -62,6 +60,7 @@ class Answers:
         """Returns all training runs under the log directory."""
         runs = self._directory.runs().values()
         return {
+            "max_runs": MAX_RUNS,
             "remote": self._directory.remote,
             "runs": [_described(run, training) for run in runs for training in run.trainings],
             "errors": [f"{run.name}: {run.error}" for run in runs if run.error],

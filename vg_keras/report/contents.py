@@ -16,9 +16,6 @@ from vg_keras.rules.diagnosis import steps_in_words
 from vg_keras.rules.examination import Examination
 from vg_keras.rules.verdict import Verdict
 
-MAX_RUNS = 8
-"""Training runs in a report: as many as lines that can be told apart. The latest ones are taken."""
-
 MAX_EXAMINED = 2000
 """Records that are examined if the verdict in the log is older than them, in about ten seconds."""
 

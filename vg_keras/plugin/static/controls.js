@@ -4,9 +4,6 @@ import {GRADIENT, NON_FINITE, ZERO, css} from './colors.js';
 import {element} from './dom.js';
 import * as format from './format.js';
 
-/** Runs that the server compares at a time. */
-export const MOST_RUNS = 8;
-
 export class Controls {
   /** @param on `quantity(name)`, `runs(keys)`, `step(column)`, `zoomOut()`, `play()`. */
   constructor(on) {
@@ -62,12 +59,13 @@ export class Controls {
     this.quantity.replaceChildren(...options.map((option) => element('option', option)));
   }
 
-  showRuns(runs, keys, colors) {
+  /** @param most the number of runs that the server compares at a time. */
+  showRuns(runs, keys, colors, most) {
     if (isSame(this.list, [runs, keys, colors])) return;
     this.summary.textContent = `Runs: ${keys.length} of ${runs.length}`;
     const boxes = () => [...this.list.querySelectorAll('input')];
     const focused = boxes().indexOf(document.activeElement);
-    const isFull = keys.length >= MOST_RUNS;
+    const isFull = keys.length >= most;
     this.list.replaceChildren(
       ...runs.map((run) => {
         const place = keys.indexOf(run.key);
@@ -79,7 +77,7 @@ export class Controls {
         const swatch = element('span', {className: 'swatch', style});
         return element('li', {}, element('label', {}, box, swatch, this.title(run, runs)));
       }),
-      ...(isFull ? [element('li', {textContent: `At most ${MOST_RUNS} runs at a time.`})] : []),
+      ...(isFull ? [element('li', {textContent: `At most ${most} runs at a time.`})] : []),
     );
     boxes()[focused]?.focus();
   }

@@ -4,7 +4,7 @@
 // `profile.js` and `histograms.js` draw. What a view is shared by is in `State`, and so in the address.
 
 import {runColor} from './colors.js';
-import {Controls, MOST_RUNS} from './controls.js';
+import {Controls} from './controls.js';
 import {element} from './dom.js';
 import {FlowMap} from './flow_map.js';
 import {Histograms} from './histograms.js';
@@ -26,6 +26,7 @@ class Page {
     this.tensorboard = new TensorBoard(() => this.lookForRuns(), () => this.themed());
     this.state = new State(this.tensorboard);
     this.runs = [];
+    this.maxRuns = 0; // that the server compares at a time
     this.hasChosen = false; // whether runs were chosen, by the user or for the first time
     this.names = []; // all runs that TensorBoard has ever listed
     this.view = null;
@@ -81,12 +82,13 @@ class Page {
       const gone = new Set(this.names.filter((name) => !names?.includes(name)));
       this.names = [...new Set([...this.names, ...(names ?? [])])];
       this.runs = found.runs.filter((run) => names === null || !gone.has(run.run));
+      this.maxRuns = found.max_runs;
       this.say([...found.errors, ...found.remote.map(remoteMessage)].join(' '));
       this.choose();
       const known = found.menu.some((entry) => entry.name === this.state.quantity);
       if (!known) this.state.quantity = found.menu[0].name;
       this.controls.showMenu(found.menu, this.state, this.view);
-      this.controls.showRuns(this.runs, this.state.keys, this.colors());
+      this.controls.showRuns(this.runs, this.state.keys, this.colors(), this.maxRuns);
       if (!this.runs.length && !this.message.textContent) this.say(NOTHING);
     } catch (error) {
       this.say(`TensorBoard does not answer: ${error.message}`);
@@ -98,7 +100,7 @@ class Page {
   /** Keeps the chosen runs that exist; at first, chooses those that other tabs show. */
   choose() {
     const known = new Set(this.runs.map((run) => run.key));
-    const keys = this.state.keys.filter((key) => known.has(key)).slice(0, MOST_RUNS);
+    const keys = this.state.keys.filter((key) => known.has(key)).slice(0, this.maxRuns);
     if (keys.length || !this.runs.length || this.hasChosen) {
       this.state.keys = keys;
       return;
@@ -159,12 +161,12 @@ class Page {
     Object.assign(this.state, changes);
     this.say('');
     this.state.write();
-    this.controls.showRuns(this.runs, this.state.keys, this.colors());
+    this.controls.showRuns(this.runs, this.state.keys, this.colors(), this.maxRuns);
     this.load(true);
   }
 
   themed() {
-    this.controls.showRuns(this.runs, this.state.keys, this.colors());
+    this.controls.showRuns(this.runs, this.state.keys, this.colors(), this.maxRuns);
     this.histograms.forget(); // their ink depends on the theme
     this.draw();
   }
