@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
-from scripted_gradients import record, training
+from scripted_gradients import record, sketch, training
 from scripted_records import layer, model_of, training_of
 
 from vg_keras import figures
@@ -86,3 +86,13 @@ def test_a_training_run_without_records_raises(axes):
 def test_no_training_run_raises(axes):
     with pytest.raises(ValueError, match=r"Expected a training run .* Received: \[\]"):
         figures.by_depth([], axes)
+
+
+def test_layers_of_the_same_name_have_the_same_place(axes):
+    deeper = model_of(*(layer(name, "kernel") for name in ("first", "extra", "second")))
+    gradients = {path: sketch(float(i)) for i, path in enumerate(deeper.variables, 1)}
+    figures.by_depth([TRAINING, training_of(Record(0, 0.0, gradients), model=deeper)], axes)
+    short, long = axes.get_lines()
+
+    assert short.get_xdata().tolist() == [1, 3]
+    assert long.get_xdata().tolist() == [1, 2, 3]

@@ -9,6 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from vg_keras.figures.drawing import line_of_run, new_axes
 from vg_keras.figures.inputs import Runs, axis_label, drawn, is_fraction
+from vg_keras.layer_matching import matched
+from vg_keras.log.chart_names import without_position
 
 
 def by_depth(
@@ -22,7 +24,8 @@ def by_depth(
     """Plots one quantity at one step over the depth of the layer.
 
     In a healthy network the gradients of all layers are of similar size. Where a line falls toward
-    the input, on the left, the gradient vanishes.
+    the input, on the left, the gradient vanishes. Layers of several training runs that have the
+    same name have the same place, as far as their order allows.
 
     Args:
         runs: One training run, or several, each of which becomes a line.
@@ -43,10 +46,11 @@ def by_depth(
     found = drawn(runs, quantity)
     is_new = axes is None
     axes = axes or new_axes(1, 5.5, 3.8)[0]
+    depths, _ = matched([list(map(without_position, one.profile.labels)) for one in found])
     for number, one in enumerate(found):
         values = one.profile.values[one.profile.row_at(step)]
         line = line_of_run(number, axes) | {"label": one.name or None} | style
-        axes.plot(range(1, len(values) + 1), values, **line)
+        axes.plot([depth + 1 for depth in depths[number]], values, **line)
     shown = found[0].profile.quantity
     axes.set_yscale("linear" if is_fraction(shown) else "log")
     axes.set_xlabel("layer, from the input to the output")

@@ -32,6 +32,8 @@ _BY_DEPTH = (
 )
 """The quantities that are drawn by depth, beside the gradients at the outputs of the layers."""
 
+_MOST_MARKERS = 40
+
 _TEXT, _LINES = ("#1f2328", "#e6e8eb"), ("#d0d7de", "#4a5159")
 
 
@@ -108,10 +110,10 @@ def _draw_by_depth(found: Mapping[str, Mapping[str, Profile]], runs: Sequence[st
     for empty in axes[len(found) :]:
         empty.remove()
     for ax, (name, profiles) in zip(axes, found.items(), strict=False):
-        for run, profile in profiles.items():
-            style = line_of_run(runs.index(run), ax)
-            many = len(profile.paths) > 40
-            figures.by_depth(profile, ax, label=run, markersize=0 if many else 4, **style)
+        has_markers = max(len(profile.paths) for profile in profiles.values()) <= _MOST_MARKERS
+        figures.by_depth(profiles, ax, markersize=4 if has_markers else 0)
+        for line, run in zip(ax.get_lines(), profiles, strict=True):
+            line.set(**line_of_run(runs.index(run), ax))  # the same in every picture
         ax.set_title(LAYER_QUANTITIES[name].label, fontsize="medium")
         ax.set_ylabel("")
         ax.set_xlabel("layer, from the input", fontsize="small")
