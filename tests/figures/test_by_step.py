@@ -72,3 +72,12 @@ def test_the_legend_names_a_dozen_of_many_lines():
 def test_as_many_axes_as_training_runs_are_needed(axes):
     with pytest.raises(ValueError, match=r"as many as training runs, 2\. Received: 1 axes"):
         figures.by_step([TRAINING, TRAINING], [axes])
+
+
+def test_training_runs_of_different_models_each_have_a_legend():
+    shorter = profile(TRAINING, "gradients").only(PATHS[1:])
+    left, right = figures.by_step([TRAINING, shorter])
+    pyplot.close(left.figure)
+    texts = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in (left, right)]
+
+    assert texts == [["01_first/kernel", "02_second/kernel"], ["02_second/kernel"]]

@@ -1,10 +1,11 @@
 """Of a training run, its kernels are drawn under the names that they have in TensorBoard."""
 
 import numpy as np
+import pytest
 from scripted_records import sketch_of, training_of
 
 from vg_keras.figures.inputs import axis_label, drawn
-from vg_keras.record import LayerDescription, ModelDescription, Record, VariableDescription
+from vg_keras.record import LayerDescription, ModelDescription, Record, Run, VariableDescription
 
 
 def described(path):
@@ -42,3 +43,14 @@ def test_another_quantity_is_drawn_if_there_are_no_records_of_the_first():
 
 def test_a_quantity_outside_of_the_menu_has_a_label_too():
     assert axis_label("global_gradient_norm") == "global gradient norm"
+
+
+def test_all_training_runs_of_a_log_can_be_passed():
+    first, second = drawn(Run(None, (TRAINING, TRAINING)), "gradients")
+
+    assert [first.name, second.name] == ["m (1)", "m (2)"]
+
+
+def test_anything_else_is_refused():
+    with pytest.raises(TypeError, match=r"such as `monitor.run.latest`, .* Received: runs=5\.$"):
+        drawn(5, "gradients")

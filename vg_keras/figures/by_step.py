@@ -73,7 +73,9 @@ def by_step(
             ax.set_title(one.name, parse_math=False)
     if axes is None:
         _join_scales(every)
-        _add_legend(every[-1])
+        is_same = len({one.profile.labels for one in found}) == 1
+        for ax in every[-1:] if is_same else every:
+            _add_legend(ax)
     return every[0] if isinstance(runs, Drawable) else every
 
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES
 from vg_keras.profiles import Profile, profile
-from vg_keras.record import Training
+from vg_keras.record import Run, Training
 
 Drawable = Training | Profile
 """A training run, or the values of one quantity over a training run."""
 
-Several = Sequence[Drawable] | Mapping[str, Drawable]
-"""Several of them, which a mapping gives names to."""
+Several = Sequence[Drawable] | Mapping[str, Drawable] | Run
+"""Several of them, which a mapping gives names to; or all of a log."""
 
 Runs = Drawable | Several
 """What a figure takes."""
@@ -48,6 +48,7 @@ def drawn(runs: Runs, quantity: str, *others: str) -> list[Drawn]:
         *others: Quantities to draw instead if none of the training runs has it.
 
     Raises:
+        TypeError: If anything else was passed.
         ValueError: If there is nothing to draw, or no such quantity.
     """
     found = [Drawn(name, _profile(run, quantity)) for name, run in _named(runs).items()]
@@ -65,6 +66,13 @@ def _named(runs: Runs) -> dict[str, Drawable]:
         return {"": runs}
     if isinstance(runs, Mapping):
         return {str(name): run for name, run in runs.items()}
+    if isinstance(runs, Run):
+        runs = runs.trainings
+    if not isinstance(runs, Sequence):
+        raise TypeError(
+            "`runs` must be a training run, such as `monitor.run.latest`, or several of them. "
+            f"Received: runs={runs!r}."
+        )
     names = [run.model.name if isinstance(run, Training) else run.quantity for run in runs]
     number_of: Counter[str] = Counter()
     unique = {}
