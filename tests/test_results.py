@@ -38,9 +38,10 @@ def test_nothing_recorded_can_not_be_plotted():
         GradientMonitor(None).plot()
 
 
-def test_without_monitored_layers_there_is_nothing_to_plot():
-    with pytest.raises(ValueError, match="Expected a training run with records of layers"):
-        trained(activations=False).plot(Figure().add_subplot())
+def test_without_monitored_outputs_the_gradients_of_kernels_are_plotted():
+    axes = trained(activations=False).plot(Figure().add_subplot())
+
+    assert axes.get_yticklabels()[0].get_text() == "01_dense/kernel"
 
 
 def test_a_notebook_shows_the_verdict_and_a_table():
@@ -48,7 +49,7 @@ def test_a_notebook_shows_the_verdict_and_a_table():
     shown = monitor._repr_html_()
 
     assert str(monitor).splitlines()[0] in shown
-    assert "<table>" in shown
+    assert '<table class="layers">' in shown
 
 
 def test_before_training_a_notebook_shows_that_nothing_was_recorded():

@@ -74,6 +74,9 @@ class Results:
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draws the norm of the gradient at the output of every layer, over the recorded steps.
 
+        If outputs are not monitored, it is that of the gradient of every kernel.
+        `vg_keras.figures` has other figures.
+
         Args:
             axes: The matplotlib axes to draw on; new ones by default.
 
@@ -82,17 +85,13 @@ class Results:
 
         Raises:
             LookupError: If nothing has been recorded.
-            ValueError: If no layer is monitored.
+            ValueError: If no gradients are recorded.
         """
-        from matplotlib import pyplot
+        from vg_keras.figures import gradient_flow
 
-        from vg_keras.figures.gradient_flow import gradient_flow
-
-        training = self.run.latest
-        if axes is None:
-            _, axes = pyplot.subplots(layout="constrained")
-        axes.set_title(self.verdict.title, fontsize="medium")
-        return gradient_flow(training, axes)
+        axes = gradient_flow(self.run.latest, axes)
+        axes.set_title(self.verdict.title, fontsize="medium", parse_math=False)
+        return axes
 
     @property
     def probe_run(self) -> Run:

@@ -42,7 +42,12 @@ def test_the_numbers_are_those_of_the_records(tmp_path):
     assert [layer["depth"] for layer in run["layers"]] == [0, 1, 2]
     assert run["num_records"] == 4
     assert run["is_complete"] is True
-    assert run["quantities"] == ["activation_gradients", "gradients"]
+    assert run["quantities"] == [
+        "activation_gradients",
+        "gradients",
+        "activation_gradient_norm",
+        "gradient_norm",
+    ]
     assert run["verdict"] is None
 
 
