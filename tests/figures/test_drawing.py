@@ -3,7 +3,7 @@
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from vg_keras.figures.drawing import as_typed, is_dark, line_of_run
+from vg_keras.figures.drawing import as_typed, is_dark, legend_label, line_of_run
 
 
 def test_a_name_is_no_formula():
@@ -30,3 +30,12 @@ def test_eight_training_runs_can_be_told_apart():
 
     assert len({line["color"] for line in lines}) == 8
     assert len({line["marker"] for line in lines}) == 8
+
+
+def test_a_name_with_an_underscore_is_in_the_legend():
+    axes = Figure().subplots()
+    for name in ("_hidden", "shown"):
+        axes.plot([1], label=legend_label(name))
+
+    assert [text.get_text() for text in axes.legend().get_texts()] == ["\u200b_hidden", "shown"]
+    assert legend_label("") is None

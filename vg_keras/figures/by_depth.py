@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from vg_keras.figures.drawing import line_of_run, new_axes
+from vg_keras.figures.drawing import legend_label, line_of_run, new_axes
 from vg_keras.figures.inputs import Runs, axis_label, drawn, is_fraction
 from vg_keras.layer_matching import matched
 from vg_keras.log.chart_names import without_position
@@ -49,7 +49,7 @@ def by_depth(
     depths, _ = matched([list(map(without_position, one.profile.labels)) for one in found])
     for number, one in enumerate(found):
         values = one.profile.values[one.profile.row_at(step)]
-        line = line_of_run(number, axes) | {"label": one.name or None} | style
+        line = line_of_run(number, axes) | {"label": legend_label(one.name)} | style
         axes.plot([depth + 1 for depth in depths[number]], values, **line)
     shown = found[0].profile.quantity
     axes.set_yscale("linear" if is_fraction(shown) else "log")

@@ -81,6 +81,14 @@ def line_of_run(number: int, axes: Axes) -> dict[str, Any]:
     return {"color": colors[number % len(colors)], "marker": _MARKERS[number % len(_MARKERS)]}
 
 
+def legend_label(name: str) -> str | None:
+    """Returns a label that is shown in a legend.
+
+    Matplotlib hides labels that begin with an underscore, so a space without width precedes it.
+    """
+    return f"\u200b{name}" if name.startswith("_") else name or None
+
+
 def as_typed(figure: Figure) -> None:
     """Draws every text as it is: a name such as `a_1` or `$x$` is no formula.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from vg_keras.figures.drawing import line_of_run, new_axes
+from vg_keras.figures.drawing import legend_label, line_of_run, new_axes
 from vg_keras.figures.inputs import Runs, drawn
 
 
@@ -30,7 +30,7 @@ def loss(runs: Runs, axes: Axes | None = None, **style: Any) -> Axes:
     is_new = axes is None
     axes = axes or new_axes(1, 5.5, 3.8)[0]
     for number, one in enumerate(found):
-        line = line_of_run(number, axes) | {"marker": "", "label": one.name or None} | style
+        line = line_of_run(number, axes) | {"marker": "", "label": legend_label(one.name)} | style
         axes.plot(one.profile.steps, one.profile.values, **line)
     axes.set_xlabel("step")
     axes.set_ylabel("loss of the batch")

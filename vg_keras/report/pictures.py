@@ -141,7 +141,7 @@ def _draw_loss(profiles: Mapping[str, Profile], runs: Sequence[str]) -> Figure:
     axes = figure.subplots()
     for run, profile in profiles.items():
         style = line_of_run(runs.index(run), axes) | {"marker": ""}
-        figures.loss(profile, axes, label=run, **style)
+        figures.loss({run: profile}, axes, **style)
     if len(runs) > 1:
         axes.legend()
     return figure
