@@ -25,7 +25,7 @@ def test_layers_are_compared_at_a_step(tmp_path, capsys):
     status, out, err = run(capsys, "compare", *write_two(tmp_path), "--step", "3")
 
     assert (status, err) == (0, "")
-    assert out.startswith("activation gradients, RMS (loss per unit of the output), from the input")
+    assert out.startswith("activation gradients, RMS (loss per unit of the output)\n")
     assert "healthy" in out
     assert "step 3" in out
     assert rows_of(out) == [

@@ -1,9 +1,10 @@
 """Text is drawn as it was typed, and colors suit the background."""
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
-from vg_keras.figures.drawing import as_typed, is_dark, legend_label, line_of_run
+from vg_keras.figures.drawing import as_typed, is_dark, legend_label, line_of_run, save, set_scale
 
 
 def test_a_name_is_no_formula():
@@ -39,3 +40,19 @@ def test_a_name_with_an_underscore_is_in_the_legend():
 
     assert [text.get_text() for text in axes.legend().get_texts()] == ["\u200b_hidden", "shown"]
     assert legend_label("") is None
+
+
+def test_a_script_that_the_font_does_not_have_is_saved_without_a_warning(tmp_path):
+    figure = Figure()
+    figure.suptitle("層")
+    save(figure, tmp_path / "figure.png")
+
+    assert (tmp_path / "figure.png").exists()
+
+
+def test_values_without_a_logarithm_are_on_a_linear_axis():
+    one, other = Figure().subplots(), Figure().subplots()
+    set_scale(one, [np.array([0.0, np.nan])], is_fraction=False)
+    set_scale(other, [np.array([0.0, 1e-3])], is_fraction=False)
+
+    assert (one.get_yscale(), other.get_yscale()) == ("linear", "log")

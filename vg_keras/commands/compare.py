@@ -105,21 +105,20 @@ def _draw(
     from matplotlib.figure import Figure
 
     from vg_keras import figures
-    from vg_keras.figures.drawing import as_typed
+    from vg_keras.figures.drawing import save
 
     figure = Figure((7, 4), layout="constrained")
     axes = figures.by_depth(profiles, figure.subplots(), step=step)
     axes.set_title(quantity.label)
     axes.grid(alpha=0.3)
     axes.legend()
-    as_typed(figure)
     known = figure.canvas.get_supported_filetypes()
     if Path(output).suffix.lstrip(".").lower() not in known:
         raise ValueError(
             f"The figure must have one of the endings .{', .'.join(sorted(known))}. "
             f"Received: {output}."
         )
-    figure.savefig(output, dpi=150)
+    save(figure, output, dpi=150)
 
 
 def _print(found: list[LoggedRun], comparison: Comparison, quantity: LayerQuantity) -> None:
@@ -129,7 +128,7 @@ def _print(found: list[LoggedRun], comparison: Comparison, quantity: LayerQuanti
 
     console = Console(file=sys.stdout, highlight=False, markup=False)
     unit = "" if quantity.unit == "1" else f" ({quantity.unit})"
-    console.print(f"{quantity.label}{unit}, from the input to the output")
+    console.print(f"{quantity.label}{unit}")
     table = Table(box=None, pad_edge=False)
     table.add_column("layer", max_width=40)
     for one, step in zip(found, comparison.steps, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from vg_keras.figures.drawing import legend_label, line_of_run, new_axes
+from vg_keras.figures.drawing import legend_label, line_of_run, new_axes, set_scale
 from vg_keras.figures.inputs import Runs, axis_label, drawn, is_fraction
 from vg_keras.layer_matching import matched
 from vg_keras.log.chart_names import without_position
@@ -47,12 +47,12 @@ def by_depth(
     is_new = axes is None
     axes = axes or new_axes(1, 5.5, 3.8)[0]
     depths, _ = matched([list(map(without_position, one.profile.labels)) for one in found])
-    for number, one in enumerate(found):
-        values = one.profile.values[one.profile.row_at(step)]
+    rows = [one.profile.values[one.profile.row_at(step)] for one in found]
+    for number, (one, values) in enumerate(zip(found, rows, strict=True)):
         line = line_of_run(number, axes) | {"label": legend_label(one.name)} | style
         axes.plot([depth + 1 for depth in depths[number]], values, **line)
     shown = found[0].profile.quantity
-    axes.set_yscale("linear" if is_fraction(shown) else "log")
+    set_scale(axes, rows, is_fraction(shown))
     axes.set_xlabel("layer, from the input to the output")
     axes.set_ylabel(axis_label(shown))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -8,7 +8,7 @@ from typing import overload
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from vg_keras.figures.drawing import axes_for, is_dark, legend_label
+from vg_keras.figures.drawing import axes_for, is_dark, legend_label, set_scale
 from vg_keras.figures.inputs import Drawable, Runs, Several, axis_label, drawn, is_fraction
 
 _RANGES = {False: (0.0, 0.88), True: (0.25, 1.0)}
@@ -67,7 +67,7 @@ def by_step(
         for values, label, color in lines:
             shown = legend_label(label)
             ax.plot(one.profile.steps, values, color=color, label=shown, linewidth=1.4)
-        ax.set_yscale("linear" if is_fraction(one.profile.quantity) else "log")
+        set_scale(ax, [one.profile.values], is_fraction(one.profile.quantity))
         ax.set_xlabel("step")
         ax.set_ylabel(axis_label(one.profile.quantity) if number == 0 else "")
         if one.name:

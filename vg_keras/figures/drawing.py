@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from numpy.typing import NDArray
 
 _RUN_COLORS = {
     False: ("#0072b2", "#d55e00", "#007a59", "#b0457f", "#5a5a5a", "#7b61c9", "#8a6d00", "#00768a"),
@@ -60,6 +63,12 @@ def new_axes(columns: int, width: float, height: float) -> list[Axes]:
     return list(axes[0])
 
 
+def set_scale(axes: Axes, values: Iterable[NDArray[np.float64]], is_fraction: bool) -> None:
+    """Makes the vertical axis of magnitudes logarithmic, if there is anything to see on it."""
+    if not is_fraction and any((of > 0).any() for of in values):
+        axes.set_yscale("log")
+
+
 def figure_of(axes: Axes) -> Figure:
     """Returns the figure that holds the axes."""
     figure = axes.get_figure(root=True)
@@ -100,3 +109,17 @@ def as_typed(figure: Figure) -> None:
         text.set_usetex(False)
         if id(text) not in numbers:
             text.set_parse_math(False)
+
+
+def save(figure: Figure, file: Any, **how: Any) -> None:
+    """Saves a figure with every text as it is, also in a script that the font does not have.
+
+    Args:
+        figure: The figure.
+        file: A path or a file.
+        **how: As in `Figure.savefig`.
+    """
+    as_typed(figure)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(file, **how)

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from vg_keras import figures
-from vg_keras.figures.drawing import as_typed, line_of_run
+from vg_keras.figures.drawing import line_of_run, save
 from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.logged_runs import LoggedRun
 from vg_keras.profiles import Profile
@@ -186,7 +186,6 @@ def _encoded(draw: Callable[[], Figure], text: str, lines: str) -> str:
     with mpl.rc_context(style):
         figure = draw()
         FigureCanvasAgg(figure)
-        as_typed(figure)
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, transparent=True)
+        save(figure, file, format="png", dpi=_DOTS_PER_INCH, transparent=True)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
