@@ -77,3 +77,13 @@ def test_a_wrong_path_is_answered_with_the_logs_beside_it(tmp_path, capsys):
     assert err.endswith(" Logs in logs: logs/healthy, logs/sick.\n")
     assert err.count("\n") == 1
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(("typed", "shown"), [("logs/", "logs/"), (".", None), ("../x", None)])
+def test_the_title_names_the_log(tmp_path, capsys, monkeypatch, typed, shown):
+    write_two(tmp_path / "x" / "logs")
+    monkeypatch.chdir(tmp_path / "x")
+    run(capsys, "report", typed)
+    text = (tmp_path / "x" / "report.html").read_text(encoding="utf-8")
+
+    assert f"<title>Gradient flow: {shown or tmp_path / 'x'}</title>" in text

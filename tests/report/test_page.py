@@ -71,7 +71,7 @@ def test_what_is_left_out_is_said(two):
     text = page(two, "logs", "The latest 8 of 9 training runs.")
 
     assert "<p>The latest 8 of 9 training runs.</p>" in text
-    assert "VG401 x is not applied: updates is not recorded." in text
+    assert "Not applied: VG401 (updates is not recorded)." in text
 
 
 def test_a_training_run_without_records_has_a_report(tmp_path):

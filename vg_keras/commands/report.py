@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,19 @@ def run(arguments: argparse.Namespace) -> int:
     with progress() as on_progress:
         chosen = read([run for run in found if run in latest], on_progress)
     note = f"The latest {MAX_RUNS} of {len(found)} training runs." if left_out else ""
-    text = page(chosen, ", ".join(arguments.log_dirs), note)
+    text = page(chosen, ", ".join(map(_named, arguments.log_dirs)), note)
     Path(arguments.output).write_text(text, encoding="utf-8")
     if arguments.format == "json":
         print(json.dumps(_as_dict(arguments.output, chosen, left_out), indent=2))
     else:
         print(f"Wrote {arguments.output}: {_counted(len(chosen))}. {note}".rstrip())
     return 0
+
+
+def _named(path: str) -> str:
+    """Returns a path that means something to whoever reads the report elsewhere."""
+    is_relative_only = os.path.normpath(path).startswith(os.curdir)
+    return os.path.abspath(path) if is_relative_only else path
 
 
 def _counted(number: int) -> str:

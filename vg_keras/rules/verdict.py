@@ -72,8 +72,13 @@ class Verdict:
                 "hidden one (0.01 to 100 is usual)."
             )
         if self.not_applied:
-            lines.append(f"Not applied: {'; '.join(self._reasons())}.")
+            lines.append(self.not_applied_in_words)
         return "\n".join(lines)
+
+    @property
+    def not_applied_in_words(self) -> str:
+        """One sentence on the rules that were not applied, and why; empty if all were."""
+        return f"Not applied: {'; '.join(self._reasons())}." if self.not_applied else ""
 
     def _reasons(self) -> list[str]:
         """Returns why rules are not applied: all that lack something in one phrase."""
