@@ -62,6 +62,13 @@ def test_it_shows_that_theory_is_right(executed):
         assert float(found) == pytest.approx(float(predicted), rel=0.15)
 
 
+def test_it_ends_with_all_numbers_as_a_table(executed):
+    (output,) = executed.cells[-1].outputs
+
+    assert "gradients_norm" in output.data["text/html"]
+    assert "sequential/dense_8/kernel" in output.data["text/plain"]
+
+
 def test_it_is_committed_without_outputs():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
 
