@@ -99,3 +99,14 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path):
     process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
 
     assert process.stderr == ""
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vg_keras.commands.show.stored_at", interrupted)
+    write_log(tmp_path / "gradients", [record_of(0)])
+
+    assert main(["show", str(tmp_path)]) == 130
+    assert capsys.readouterr() == ("", "")

@@ -14,7 +14,7 @@ from typing import Any
 
 import vg_keras
 from vg_keras.commands import compare, demo, diagnose, report, show
-from vg_keras.commands.output import FAILED
+from vg_keras.commands.output import FAILED, INTERRUPTED
 
 _EPILOG = """\
 examples:
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads the output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except (ImportError, OSError, ValueError) as error:
         print(f"vg-keras: {error}", file=sys.stderr)
         return FAILED

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-FOUND, FAILED = 1, 2
-"""Exit statuses: a problem was found; the log can't be read, or the arguments are wrong."""
+FOUND, FAILED, INTERRUPTED = 1, 2, 130
+"""Exit statuses: a problem was found; the log can't be read, or the arguments are wrong; Ctrl-C."""
 
 DIRECTORY = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}
 """How a shell completes a directory: `shtab.DIRECTORY`, which need not be installed."""
