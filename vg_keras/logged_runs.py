@@ -62,8 +62,8 @@ class LoggedRun:
 
 
 @dataclass(frozen=True)
-class FoundRun:
-    """A training run of a log, which is not read yet.
+class ChosenRun:
+    """A training run that was chosen, and is not read yet.
 
     Args:
         log: The path of the log.
@@ -76,7 +76,7 @@ class FoundRun:
     began: float
 
 
-def find_all(paths: Iterable[str]) -> list[FoundRun]:
+def find_all(paths: Iterable[str]) -> list[ChosenRun]:
     """Finds all training runs of some logs, in the order of the paths.
 
     Args:
@@ -96,7 +96,7 @@ def find_all(paths: Iterable[str]) -> list[FoundRun]:
     return list(dict.fromkeys(found))
 
 
-def find_latest(paths: Iterable[str]) -> list[FoundRun]:
+def find_latest(paths: Iterable[str]) -> list[ChosenRun]:
     """Finds one training run of each log: the latest one, unless another is named.
 
     Args:
@@ -110,7 +110,7 @@ def find_latest(paths: Iterable[str]) -> list[FoundRun]:
     return list(dict.fromkeys(_found(*_split(path))[-1] for path in paths))
 
 
-def read(runs: Sequence[FoundRun], on_progress: OnProgress | None = None) -> list[LoggedRun]:
+def read(runs: Sequence[ChosenRun], on_progress: OnProgress | None = None) -> list[LoggedRun]:
     """Reads training runs.
 
     Args:
@@ -132,7 +132,7 @@ def _split(path: str) -> tuple[str, str | None]:
     return log, training_id
 
 
-def _found(log: str, training_id: str | None) -> list[FoundRun]:
+def _found(log: str, training_id: str | None) -> list[ChosenRun]:
     """Returns the training runs of a log, or the one with that id, in the order of beginning."""
     follower = Follower(log)
     follower.check_exists()
@@ -147,7 +147,7 @@ def _found(log: str, training_id: str | None) -> list[FoundRun]:
             f"There is no training run {training_id} in {log}. There {are}: {', '.join(ids)}."
         )
     log = log if is_remote(log) else os.path.normpath(log)
-    return [FoundRun(log, t.id, t.began) for t in begun if training_id in (None, t.id)]
+    return [ChosenRun(log, t.id, t.began) for t in begun if training_id in (None, t.id)]
 
 
 def _read(log: str, ids: Collection[str], on_progress: OnProgress | None) -> list[LoggedRun]:

@@ -74,6 +74,12 @@ def test_what_is_left_out_is_said(two):
     assert "Not applied: VG401 (updates is not recorded)." in text
 
 
+def test_damage_is_said_beside_the_verdict(two):
+    two[0].damage = ("event 3 is damaged and skipped.",)
+
+    assert '<p class="headline">Damaged: event 3 is damaged' in page(two, "logs")
+
+
 def test_a_training_run_without_records_has_a_report(tmp_path):
     write_log(tmp_path / "gradients", [], training())
     text = page(read(find_all([str(tmp_path)])), "logs")
