@@ -9,6 +9,7 @@ from logged_runs import DIAGNOSIS, VERDICT, record, training, write_two
 from scripted_records import layer, model_of
 
 from vg_keras.logged_runs import find_all, read
+from vg_keras.report import contents
 from vg_keras.report.page import page
 from vg_keras.rules import NotApplied
 
@@ -72,6 +73,14 @@ def test_what_is_left_out_is_said(two):
 
     assert "<p>The latest 8 of 9 training runs.</p>" in text
     assert "Not applied: VG401 (updates is not recorded)." in text
+
+
+def test_too_many_records_to_examine_have_a_report_without_a_verdict(two, monkeypatch):
+    monkeypatch.setattr(contents, "MAX_EXAMINED", 9)
+    text = page(two[:1], "logs")
+
+    assert re.findall(r"<h3>(.*?)</h3>", text) == ["No verdict"]
+    assert "The log holds no verdict of 10." in text
 
 
 def test_damage_is_said_beside_the_verdict(two):
