@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vg_keras.layer_matching import matched
+from vg_keras.layer_matching import matched, matched_layers
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,9 @@ def test_layers_of_a_model_that_is_matched_by_name_share_depths_with_equal_names
             if depth in name_at
         ]
         assert by_name == all(own == other for own, other in shared)
+
+
+def test_the_position_in_a_name_is_ignored():
+    found = matched_layers([["01_a", "02_norm", "03_b"], ["01_a", "02_b"]])
+
+    assert found == ([[0, 1, 2], [0, 2]], [True, True])

@@ -9,8 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vg_keras.layer_matching import matched
-from vg_keras.log.chart_names import without_position
+from vg_keras.layer_matching import matched_layers
 from vg_keras.profiles import Profile
 
 MAX_RUNS = 8
@@ -68,9 +67,7 @@ def compare(profiles: Sequence[Profile], step: int | None = None) -> Comparison:
         ValueError: If nothing was recorded at or before the step.
     """
     rows = [profile.row_at(step) for profile in profiles]
-    depths, is_by_name = matched(
-        [[without_position(label) for label in profile.labels] for profile in profiles]
-    )
+    depths, is_by_name = matched_layers([profile.labels for profile in profiles])
     columns = [{depth: column for column, depth in enumerate(of_run)} for of_run in depths]
     layers = []
     for depth in sorted({depth for of_run in depths for depth in of_run}):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vg_keras.log.chart_names import without_position
+
 
 def matched(models: Sequence[Sequence[str]]) -> tuple[list[list[int]], list[bool]]:
     """Gives each layer of each model a depth, the same for layers that match.
@@ -41,6 +43,15 @@ def matched(models: Sequence[Sequence[str]]) -> tuple[list[list[int]], list[bool
             of_model |= {own: depth[number] - len(gap) + i for i, own in enumerate(gap)}
         depths.append([of_model[own] for own in range(len(names))])
     return depths, [pair.is_by_name for pair in pairs]
+
+
+def matched_layers(labels: Sequence[Sequence[str]]) -> tuple[list[list[int]], list[bool]]:
+    """Gives each layer of each model a depth, as `matched` does.
+
+    Args:
+        labels: The names in charts of the layers of each model. Their positions are ignored.
+    """
+    return matched([[without_position(label) for label in of] for of in labels])
 
 
 class _Paired:

@@ -51,6 +51,11 @@ class LayerQuantity:
     sketch: str | None
     read: Read
 
+    @property
+    def title(self) -> str:
+        """Its label and its unit."""
+        return self.label if self.unit == "1" else f"{self.label} ({self.unit})"
+
     def paths(self, model: ModelDescription) -> tuple[str, ...]:
         """Returns the paths that are shown: layers, or kernels if the model has any."""
         return model.outputs if self.of == "layers" else model.kernels or model.variables

@@ -6,20 +6,17 @@ A training run is chosen by the path of its log or, if the log has several, by `
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vg_keras.log.event_file import StoredRecord
 from vg_keras.log.format import parse_record
 from vg_keras.log.numbers import parse_numbers
-from vg_keras.log.reader import Follower, logs_in
+from vg_keras.log.reader import Follower, OnProgress, logs_in, no_training_run
 from vg_keras.log.storage import is_remote
 from vg_keras.number_table import NumberTable, Place
 from vg_keras.record import Record, Training
-
-OnProgress = Callable[[str, float], None]
-"""Called with the path of a log and the fraction of it that was read."""
 
 _SEPARATOR = "@"
 
@@ -139,8 +136,7 @@ def _found(log: str, training_id: str | None) -> list[ChosenRun]:
     begun = follower.begun()
     ids = [training.id for training in begun]
     if not begun:
-        damage = " ".join(follower.damage)
-        raise ValueError(f"There is no training run of GradientMonitor in {log}. {damage}".rstrip())
+        raise no_training_run(log)
     if training_id not in (None, *ids):
         are = "is" if len(ids) == 1 else "are"
         raise ValueError(

@@ -5,8 +5,6 @@ Imports neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Any
 
 from vg_keras.layer_table import layer_table
@@ -30,7 +28,7 @@ def html(text: str, training: Training | None, verdict: Verdict) -> str:
             "figure": _figure(training),
             "step": record.step,
             "rows": layer_table(training.model, record),
-            "marked": {path for diagnosis in verdict.diagnoses for path in diagnosis.paths},
+            "marked": verdict.paths,
         }
     fragment: str = template("notebook.html").render(contents)
     return fragment
@@ -38,17 +36,14 @@ def html(text: str, training: Training | None, verdict: Verdict) -> str:
 
 def _figure(training: Training) -> str:
     """Returns a picture of the gradient flow as a data URI, or nothing if there is none to draw."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     from vg_keras.figures import gradient_flow
+    from vg_keras.figures.drawing import data_uri
 
     figure = Figure(figsize=(6, 2.5), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
     try:
         gradient_flow(training, figure.subplots())
     except ValueError:  # no gradients are recorded
         return ""
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return data_uri(figure)

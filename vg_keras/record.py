@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -260,6 +260,11 @@ class ModelDescription:
         """The path of the layer that each variable, or each layer itself, belongs to, by path."""
         layers = {layer.path: layer.path for layer in self.layers}
         return layers | {v.path: layer.path for layer in self.layers for v in layer.variables}
+
+    def layers_of(self, paths: Iterable[str]) -> frozenset[str]:
+        """Returns the layers of variables and layers; a path that the model lacks stays."""
+        layer_of = self.layer_of
+        return frozenset(layer_of.get(path, path) for path in paths)
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -1,9 +1,12 @@
 """Names can't harm a terminal, and progress is shown only in one."""
 
+import math
 import sys
 
+import pytest
+
 from vg_keras.commands import output
-from vg_keras.commands.output import printable, progress
+from vg_keras.commands.output import finite, in_words, printable, progress
 
 
 def test_control_characters_are_shown_as_escapes():
@@ -43,3 +46,16 @@ def test_nothing_is_shown_in_a_file(monkeypatch, capsys):
         on_progress("logs", 0.25)
 
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "number"),
+    [
+        (0.00123, "0.00123", 0.00123),
+        (math.nan, "not recorded", None),
+        (math.inf, "NaN or infinite", None),
+    ],
+)
+def test_what_is_no_number_is_said_in_words_and_null_in_json(value, words, number):
+    assert in_words(value) == words
+    assert finite(value) == number

@@ -10,9 +10,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vg_keras.commands.output import DIRECTORY, add_command, add_format, printable, progress
+from vg_keras.commands.output import (
+    add_command,
+    add_format,
+    add_log,
+    add_output,
+    add_quantity_and_step,
+    finite,
+    in_words,
+    printable,
+    progress,
+)
 from vg_keras.comparison import ComparedLayer, Comparison, compare
-from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES, LayerQuantity
+from vg_keras.layer_quantities import LAYER_QUANTITIES, LayerQuantity
 from vg_keras.logged_runs import LoggedRun, find_latest, read
 from vg_keras.profiles import Profile
 
@@ -34,32 +44,10 @@ def add(commands: Any) -> None:
         "Prints one quantity of every layer in two or more training runs, and draws it as a "
         "figure. Layers are matched by name as far as their order allows.",
     )
-    argument = parser.add_argument(
-        "runs",
-        metavar="RUN",
-        nargs="+",
-        help="the log of a training run: the latest one in it, or LOG_DIR@ID for another",
-    )
-    argument.complete = DIRECTORY
-    parser.add_argument(
-        "--quantity",
-        choices=list(LAYER_QUANTITIES),
-        default=DEFAULT,
-        metavar="NAME",
-        help=f"what to compare: {', '.join(LAYER_QUANTITIES)} (default: {DEFAULT})",
-    )
-    parser.add_argument(
-        "--step",
-        type=int,
-        help="the step; the last recorded one that is not later is taken (default: the last one)",
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        default=OUTPUT,
-        help=f"where to draw the figure, as .png, .svg or .pdf (default: {OUTPUT})",
-    )
+    what = "the log of a training run: the latest one in it, or LOG_DIR@ID for another"
+    add_log(parser, "runs", "RUN", what, nargs="+")
+    add_quantity_and_step(parser, "compare")
+    add_output(parser, OUTPUT, "where to draw the figure, as .png, .svg or .pdf")
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -127,8 +115,7 @@ def _print(found: list[LoggedRun], comparison: Comparison, quantity: LayerQuanti
     from rich.text import Text
 
     console = Console(file=sys.stdout, highlight=False, markup=False)
-    unit = "" if quantity.unit == "1" else f" ({quantity.unit})"
-    console.print(f"{quantity.label}{unit}")
+    console.print(quantity.title)
     table = Table(box=None, pad_edge=False)
     table.add_column("layer", max_width=40)
     for one, step in zip(found, comparison.steps, strict=True):
@@ -148,12 +135,7 @@ def _print(found: list[LoggedRun], comparison: Comparison, quantity: LayerQuanti
 
 
 def _text(layer: ComparedLayer, number: int) -> str:
-    value = layer.values[number]
-    if layer.labels[number] is None:
-        return "no such layer"
-    if math.isnan(value):
-        return "not recorded"
-    return f"{value:.3g}" if math.isfinite(value) else "NaN or infinite"
+    return "no such layer" if layer.labels[number] is None else in_words(layer.values[number])
 
 
 def _as_dict(
@@ -178,8 +160,8 @@ def _as_dict(
         "layers": [
             {
                 "names": list(layer.labels),
-                "values": [v if math.isfinite(v) else None for v in layer.values],
-                "ratio": layer.ratio if math.isfinite(layer.ratio) else None,
+                "values": list(map(finite, layer.values)),
+                "ratio": finite(layer.ratio),
             }
             for layer in comparison.layers
         ],

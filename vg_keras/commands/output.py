@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES
+from vg_keras.log.reader import OnProgress
 
 FOUND, FAILED, INTERRUPTED = 1, 2, 130
 """Exit statuses: a problem was found; the log can't be read, or the arguments are wrong; Ctrl-C."""
@@ -36,10 +40,54 @@ def add_command(commands: Any, name: str, summary: str, description: str) -> Any
 
 def add_log_dir(parser: Any) -> None:
     """Adds the argument of a command that reads the logs in a directory."""
-    argument = parser.add_argument(
-        "log_dir", metavar="LOG_DIR", help="the `log_dir` of a monitor, or a directory of several"
+    add_log(parser, "log_dir", "LOG_DIR", "the `log_dir` of a monitor, or a directory of several")
+
+
+def add_log(parser: Any, name: str, metavar: str, summary: str, **how: Any) -> None:
+    """Adds an argument that names a log, which a shell completes.
+
+    Args:
+        parser: The parser.
+        name: The name of the argument.
+        metavar: Its name in the help.
+        summary: What it is.
+        **how: As in `add_argument`.
+    """
+    parser.add_argument(name, metavar=metavar, help=summary, **how).complete = DIRECTORY
+
+
+def add_quantity_and_step(parser: Any, verb: str) -> None:
+    """Adds the options that choose what of a training run is shown, and when.
+
+    Args:
+        parser: The parser.
+        verb: What the command does with it.
+    """
+    parser.add_argument(
+        "--quantity",
+        choices=list(LAYER_QUANTITIES),
+        default=DEFAULT,
+        metavar="NAME",
+        help=f"what to {verb}: {', '.join(LAYER_QUANTITIES)} (default: {DEFAULT})",
     )
-    argument.complete = DIRECTORY
+    parser.add_argument(
+        "--step",
+        type=int,
+        help="the step; the last recorded one that is not later is taken (default: the last one)",
+    )
+
+
+def add_output(parser: Any, default: str, summary: str) -> None:
+    """Adds the option that names the file to write.
+
+    Args:
+        parser: The parser.
+        default: The default.
+        summary: What is written there, and how.
+    """
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", default=default, help=f"{summary} (default: {default})"
+    )
 
 
 def add_format(parser: Any) -> None:
@@ -54,8 +102,20 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def in_words(value: float) -> str:
+    """Returns a value of a layer: NaN if nothing was recorded, infinite if it is not finite."""
+    if math.isnan(value):
+        return "not recorded"
+    return f"{value:.3g}" if math.isfinite(value) else "NaN or infinite"
+
+
+def finite(value: float) -> float | None:
+    """Returns a number for JSON: None if it is not finite."""
+    return value if math.isfinite(value) else None
+
+
 @contextmanager
-def progress() -> Iterator[Callable[[str, float], None]]:
+def progress() -> Iterator[OnProgress]:
     """Shows how much of a log was read, if that takes long and the error output is a terminal.
 
     Yields:

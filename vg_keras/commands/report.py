@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vg_keras.commands.output import DIRECTORY, add_command, add_format, progress
+from vg_keras.commands.output import add_command, add_format, add_log, add_output, progress
 from vg_keras.comparison import MAX_RUNS
 from vg_keras.logged_runs import LoggedRun, find_all, read
+from vg_keras.rules.diagnosis import counted
 
 SCHEMA = 1
 """Version of the JSON that `--format json` prints."""
@@ -28,21 +29,12 @@ def add(commands: Any) -> None:
         "Writes one HTML file that needs no network and no other file: the verdict, pictures, a "
         "table by layer, and the settings. Several training runs are compared.",
     )
-    argument = parser.add_argument(
-        "log_dirs",
-        metavar="LOG_DIR",
-        nargs="+",
-        help="the `log_dir` of a monitor, or a directory of several; LOG_DIR@ID for one training "
-        "run of a log that has several",
+    what = (
+        "the `log_dir` of a monitor, or a directory of several; LOG_DIR@ID for one training run "
+        "of a log that has several"
     )
-    argument.complete = DIRECTORY
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        default=OUTPUT,
-        help=f"where to write the report (default: {OUTPUT})",
-    )
+    add_log(parser, "log_dirs", "LOG_DIR", what, nargs="+")
+    add_output(parser, OUTPUT, "where to write the report")
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -68,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(_as_dict(arguments.output, chosen, left_out), indent=2))
     else:
-        print(f"Wrote {arguments.output}: {_counted(len(chosen))}. {note}".rstrip())
+        print(f"Wrote {arguments.output}: {counted(len(chosen), 'training run')}. {note}".rstrip())
     return 0
 
 
@@ -76,10 +68,6 @@ def _named(path: str) -> str:
     """Returns a path that means something to whoever reads the report elsewhere."""
     is_relative_only = os.path.normpath(path).startswith(os.curdir)
     return os.path.abspath(path) if is_relative_only else path
-
-
-def _counted(number: int) -> str:
-    return f"{number} training run{'' if number == 1 else 's'}"
 
 
 def _as_dict(output: str, runs: Sequence[LoggedRun], left_out: int) -> dict[str, Any]:

@@ -13,8 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vg_keras.commands.output import add_command, add_format, add_log_dir, printable
-from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES, LayerQuantity
+from vg_keras.commands.output import (
+    add_command,
+    add_format,
+    add_log_dir,
+    add_quantity_and_step,
+    finite,
+    in_words,
+    printable,
+)
+from vg_keras.layer_quantities import LAYER_QUANTITIES, LayerQuantity
 from vg_keras.log.chart_names import chart_names
 from vg_keras.log.numbers import parse_numbers
 from vg_keras.log.reader import logs_in, stored_at
@@ -54,18 +62,7 @@ def add(commands: Any) -> None:
         "in a log. All runs have the same axis.",
     )
     add_log_dir(parser)
-    parser.add_argument(
-        "--quantity",
-        choices=list(LAYER_QUANTITIES),
-        default=DEFAULT,
-        metavar="NAME",
-        help=f"what to draw: {', '.join(LAYER_QUANTITIES)} (default: {DEFAULT})",
-    )
-    parser.add_argument(
-        "--step",
-        type=int,
-        help="the step; the last recorded one that is not later is drawn (default: the last one)",
-    )
+    add_quantity_and_step(parser, "draw")
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -111,7 +108,7 @@ def _as_dict(found: Sequence[Shown], quantity: LayerQuantity) -> dict[str, Any]:
                 "model": one.training.model.name,
                 "step": one.step,
                 "layers": [
-                    {"path": path, "value": _finite(value), "state": _state(value)}
+                    {"path": path, "value": finite(value), "state": _state(value)}
                     for path, value in zip(
                         quantity.paths(one.training.model), one.values.tolist(), strict=True
                     )
@@ -123,13 +120,7 @@ def _as_dict(found: Sequence[Shown], quantity: LayerQuantity) -> dict[str, Any]:
 
 
 def _state(value: float) -> str:
-    if math.isnan(value):
-        return "not recorded"
-    return "finite" if math.isfinite(value) else "NaN or infinite"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return "finite" if math.isfinite(value) else in_words(value)
 
 
 def _draw(found: Sequence[Shown], quantity: LayerQuantity) -> None:
@@ -140,9 +131,8 @@ def _draw(found: Sequence[Shown], quantity: LayerQuantity) -> None:
     for number, one in enumerate(found):
         if number:
             console.print()
-        unit = "" if quantity.unit == "1" else f" ({quantity.unit})"
         console.print(f"{printable(one.log)}, {one.training.id}, step {one.step:,}")
-        console.print(f"{quantity.label}{unit}")
+        console.print(quantity.title)
         console.print(_table(one, quantity, axis))
 
 
@@ -166,11 +156,10 @@ def _table(one: Shown, quantity: LayerQuantity, axis: tuple[float, float]) -> An
         color = _SICK if layer_of[path] in sick or math.isinf(value) else _HEALTHY
         end = quantity.position(value) if 0 < value < math.inf else low
         bar = Bar(high - low, 0, min(max(end - low, 0), high - low), color=color)
-        text = f"{value:.3g}" if _state(value) == "finite" else _state(value)
         table.add_row(
             Text(printable(names[path]), style=color if layer_of[path] in sick else ""),
             bar,
-            "exactly 0" if value == 0 else text,
+            "exactly 0" if value == 0 else in_words(value),
         )
     return table
 
@@ -182,8 +171,6 @@ def _label(end: float, quantity: LayerQuantity) -> str:
     return f"{end:g}"
 
 
-def _sick_layers(training: Training) -> set[str]:
+def _sick_layers(training: Training) -> frozenset[str]:
     """Returns the layers of all diagnoses in the log."""
-    diagnoses = training.verdict.diagnoses if training.verdict else ()
-    layer_of = training.model.layer_of
-    return {layer_of.get(path, path) for diagnosis in diagnoses for path in diagnosis.paths}
+    return training.model.layers_of(training.verdict.paths if training.verdict else ())

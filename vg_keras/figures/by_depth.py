@@ -9,8 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from vg_keras.figures.drawing import legend_label, line_of_run, new_axes, set_scale
 from vg_keras.figures.inputs import Runs, axis_label, drawn, is_fraction
-from vg_keras.layer_matching import matched
-from vg_keras.log.chart_names import without_position
+from vg_keras.layer_matching import matched_layers
 
 
 def by_depth(
@@ -46,7 +45,7 @@ def by_depth(
     found = drawn(runs, quantity)
     is_new = axes is None
     axes = axes or new_axes(1, 5.5, 3.8)[0]
-    depths, _ = matched([list(map(without_position, one.profile.labels)) for one in found])
+    depths, _ = matched_layers([one.profile.labels for one in found])
     rows = [one.profile.values[one.profile.row_at(step)] for one in found]
     for number, (one, values) in enumerate(zip(found, rows, strict=True)):
         line = line_of_run(number, axes) | {"label": legend_label(one.name)} | style

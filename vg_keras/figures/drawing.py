@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -123,3 +125,15 @@ def save(figure: Figure, file: Any, **how: Any) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(file, **how)
+
+
+def data_uri(figure: Figure, **how: Any) -> str:
+    """Returns a figure as an address that holds it: a PNG, saved as `save` does.
+
+    Args:
+        figure: The figure.
+        **how: As in `Figure.savefig`.
+    """
+    file = io.BytesIO()
+    save(figure, file, format="png", **how)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -17,7 +17,7 @@ from vg_keras.log import charts
 from vg_keras.log.image import flow_image
 from vg_keras.profiles import Profile
 from vg_keras.record import ModelDescription, Record, Training
-from vg_keras.rules.diagnosis import Diagnosis, steps_in_words
+from vg_keras.rules.diagnosis import Diagnosis, counted, steps_in_words
 from vg_keras.rules.rule import hidden_layers, listed
 from vg_keras.rules.signal_by_depth import SignalByDepth
 
@@ -210,7 +210,7 @@ def title_of(diagnoses: Sequence[Diagnosis], num_records: int, names: Mapping[st
         names: The names of layers and variables in charts, by path.
     """
     if not diagnoses:
-        return f"No problem found in {_counted(num_records)}"
+        return f"No problem found in {counted(num_records, 'record')}"
     first, *others = diagnoses
     also = f" (also {', '.join(_codes(others))})" if others else ""
     layers = listed((names.get(path, path) for path in first.paths), 3)
@@ -226,7 +226,7 @@ def text_of(diagnoses: Sequence[Diagnosis], num_records: int, names: Mapping[str
         names: The names of layers and variables in charts, by path.
     """
     if not diagnoses:
-        return f"**No problem found** in {_counted(num_records)}."
+        return f"**No problem found** in {counted(num_records, 'record')}."
     return "\n\n".join(_paragraphs(diagnosis, names) for diagnosis in diagnoses)
 
 
@@ -243,7 +243,3 @@ def _paragraphs(diagnosis: Diagnosis, names: Mapping[str, str]) -> str:
             f"Names in the charts: {listed(places, 10)}. [More]({diagnosis.page})",
         ]
     )
-
-
-def _counted(num_records: int) -> str:
-    return f"{num_records:,} record{'' if num_records == 1 else 's'}"

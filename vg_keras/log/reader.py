@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vg_keras.log import format as log_format
@@ -22,6 +22,9 @@ from vg_keras.log.event_file import EventFile, StoredRecord
 from vg_keras.log.storage import Storage, is_remote, storage_of
 from vg_keras.record import Record, Run, Training
 from vg_keras.schedule import NEVER
+
+OnProgress = Callable[[str, float], None]
+"""Called with the path of a log and the fraction of it that was read."""
 
 
 def read_run(path: str | Path, *, first: int = 0, stop: int | None = None, stride: int = 1) -> Run:
@@ -292,6 +295,17 @@ def _event_files(path: str, storage: Storage, names: Iterable[str]) -> list[str]
 def read_training(paths: Sequence[str]) -> Training | None:
     """Returns the training run in some event files, or None if there is none."""
     return next(iter(_read_all(Follower(*paths), _Selection())), None)
+
+
+def no_training_run(log: str, damage: Iterable[str] = ()) -> ValueError:
+    """Returns the error of a log without a training run.
+
+    Args:
+        log: Its path.
+        damage: One sentence for each part of it that could not be read.
+    """
+    sentences = [f"There is no training run of GradientMonitor in {log}.", *damage]
+    return ValueError(" ".join(sentences))
 
 
 def logs_in(path: str) -> list[str]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vg_keras.layer_matching import matched
+from vg_keras.layer_matching import matched_layers
 from vg_keras.layer_quantities import LayerQuantity
-from vg_keras.log.chart_names import chart_names, without_position
+from vg_keras.log.chart_names import chart_names
 from vg_keras.number_table import Columns
 from vg_keras.plugin.open_logs import OpenLog
 from vg_keras.record import ModelDescription, Training
@@ -71,7 +71,7 @@ def flow(chosen: Sequence[Chosen], quantity: LayerQuantity, window: Window) -> d
     """Returns one quantity of several training runs; `http_api.md` describes the content."""
     columns = [one.columns(quantity, window) for one in chosen]
     names = [_names(one.training, quantity) for one in chosen]
-    depths, is_by_name = matched([[without_position(name) for name in of] for of in names])
+    depths, is_by_name = matched_layers(names)
     parts = zip(chosen, columns, names, depths, is_by_name, strict=True)
     return {
         "quantity": quantity.as_dict(),
@@ -171,7 +171,7 @@ def _verdict(training: Training, quantity: LayerQuantity) -> dict[str, Any] | No
     paths = quantity.paths(training.model)
     found = training.verdict.as_dict()
     for diagnosis in found["diagnoses"]:
-        concerned = {layer_of.get(path, path) for path in diagnosis["paths"]}
+        concerned = training.model.layers_of(diagnosis["paths"])
         diagnosis["rows"] = [
             number for number, path in enumerate(paths) if layer_of[path] in concerned
         ]

@@ -12,7 +12,7 @@ from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.layer_table import LayerRow, layer_table
 from vg_keras.log.reader import iter_records
 from vg_keras.logged_runs import LoggedRun
-from vg_keras.rules.diagnosis import steps_in_words
+from vg_keras.rules.diagnosis import counted, steps_in_words
 from vg_keras.rules.examination import Examination
 from vg_keras.rules.verdict import Verdict
 
@@ -59,9 +59,7 @@ class Section:
 def section(run: LoggedRun) -> Section:
     """Collects what the report says of a training run."""
     verdict, note = _verdict(run)
-    layer_of = run.training.model.layer_of
-    diagnoses = verdict.diagnoses if verdict else ()
-    marked = frozenset(layer_of.get(path, path) for d in diagnoses for path in d.paths)
+    marked = run.training.model.layers_of(verdict.paths if verdict else ())
     record = run.last_record
     layers = layer_table(run.training.model, record) if record else []
     step = record.step if record else None
@@ -111,7 +109,7 @@ def settings(run: LoggedRun) -> Mapping[str, str]:
     training = run.training
     chosen, layers = training.settings, len(training.model.layers)
     found = {
-        "Model": f"{training.model.name}, {_counted(layers, 'monitored layer')}",
+        "Model": f"{training.model.name}, {counted(layers, 'monitored layer')}",
         "Training run": training.id,
         "Log": run.log,
         "Began": f"{datetime.fromtimestamp(training.began, UTC):%Y-%m-%d %H:%M:%S} UTC",
@@ -135,7 +133,7 @@ def _records(run: LoggedRun) -> str:
         return "none"
     resumed = run.training.resumed_from
     after = "" if resumed is None else f", resumed from step {resumed:,}"
-    number = _counted(run.table.num_records, "record")
+    number = counted(run.table.num_records, "record")
     return f"{number}, {steps_in_words(steps[0], run.table.last_step or 0)}{after}"
 
 
@@ -169,7 +167,3 @@ def _plain(value: object) -> str:
     if value is None:
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -23,7 +23,7 @@ def page(runs: Sequence[LoggedRun], source: str, note: str = "") -> str:
     sections = [section(run) for run in runs]
     of_runs = [settings(run) for run in runs]
     names = dict.fromkeys(name for of_run in of_runs for name in of_run)
-    compared = comparison([run for run in runs if run.table.num_records])
+    recorded = [run for run in runs if run.table.num_records]
     document: str = template("report.html").render(
         source=source,
         note=note,
@@ -31,9 +31,9 @@ def page(runs: Sequence[LoggedRun], source: str, note: str = "") -> str:
         version=vg_keras.__version__,
         sections=sections,
         verdicts=worst_first(sections),
-        pictures=pictures(runs),
-        compared=compared,
-        compared_runs=[run.name for run in runs if run.table.num_records],
+        pictures=pictures(recorded),
+        compared=comparison(recorded),
+        compared_runs=[run.name for run in recorded],
         settings=[_row(name, of_runs) for name in names],
     )
     return document

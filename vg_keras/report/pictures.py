@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vg_keras import figures
-from vg_keras.figures.drawing import line_of_run, save
+from vg_keras.figures.drawing import data_uri, line_of_run
 from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.logged_runs import LoggedRun
 from vg_keras.profiles import Profile
@@ -22,7 +20,6 @@ from vg_keras.profiles import Profile
 _WIDTH, _DOTS_PER_INCH = 10.5, 144
 """In inches of 100 pixels of the page. It is printed at 144 dots per inch or more."""
 
-_COLUMNS = 3
 _BY_DEPTH = (
     "gradients",
     "update_ratio",
@@ -55,9 +52,8 @@ class Picture:
 
 
 def pictures(runs: Sequence[LoggedRun]) -> list[Picture]:
-    """Draws the pictures of training runs that have any records."""
-    drawn = [run for run in runs if run.table.num_records]
-    found = [_flow(drawn), _by_depth(drawn), _loss(drawn)]
+    """Draws the pictures of training runs. One without records is in none."""
+    found = [_flow(runs), _by_depth(runs), _loss(runs)]
     return [picture for picture in found if picture is not None]
 
 
@@ -77,16 +73,29 @@ def _flow(runs: Sequence[LoggedRun]) -> Picture | None:
 
 
 def _draw_flow(profiles: Mapping[str, Profile]) -> Figure:
-    columns = min(len(profiles), 2)
-    rows = -(-len(profiles) // columns)
     layers = max(len(profile.paths) for profile in profiles.values())
-    height = min(max(1.2 + 0.16 * layers, 2.6), 5.0) if rows == 1 else 2.4
-    figure = Figure((_WIDTH, height * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flatten()
-    for empty in axes[len(profiles) :]:
-        empty.remove()
-    figures.gradient_flow(profiles, list(axes[: len(profiles)]))
+    height = min(max(1.2 + 0.16 * layers, 2.6), 5.0) if len(profiles) <= 2 else 2.4
+    figure, axes = _grid(len(profiles), 2, height)
+    figures.gradient_flow(profiles, axes)
     return figure
+
+
+def _grid(number: int, columns: int, height: float, legend: float = 0) -> tuple[Figure, list[Axes]]:
+    """Returns a figure with axes in rows.
+
+    Args:
+        number: The number of axes.
+        columns: The most in a row.
+        height: The height of a row, in inches.
+        legend: The height of a legend below them, in inches.
+    """
+    columns = min(number, columns)
+    rows = -(-number // columns)
+    figure = Figure((_WIDTH, height * rows + legend), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).flatten())
+    for empty in axes[number:]:
+        empty.remove()
+    return figure, axes[:number]
 
 
 def _by_depth(runs: Sequence[LoggedRun]) -> Picture | None:
@@ -103,13 +112,8 @@ def _by_depth(runs: Sequence[LoggedRun]) -> Picture | None:
 
 
 def _draw_by_depth(found: Mapping[str, Mapping[str, Profile]], runs: Sequence[str]) -> Figure:
-    columns = min(len(found), _COLUMNS)
-    rows = -(-len(found) // columns)
-    figure = Figure((_WIDTH, 2.6 * rows + 0.3), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flatten()
-    for empty in axes[len(found) :]:
-        empty.remove()
-    for ax, (name, profiles) in zip(axes, found.items(), strict=False):
+    figure, axes = _grid(len(found), 3, 2.6, 0.3)
+    for ax, (name, profiles) in zip(axes, found.items(), strict=True):
         has_markers = max(len(profile.paths) for profile in profiles.values()) <= _MOST_MARKERS
         figures.by_depth(profiles, ax, markersize=4 if has_markers else 0)
         for line, run in zip(ax.get_lines(), profiles, strict=True):
@@ -120,7 +124,7 @@ def _draw_by_depth(found: Mapping[str, Mapping[str, Profile]], runs: Sequence[st
         if LAYER_QUANTITIES[name].scale == "fraction":
             ax.set_ylim(-0.03, 1.03)
     if len(runs) > 1:
-        handles = {line.get_label(): line for ax in axes if ax.figure for line in ax.get_lines()}
+        handles = {str(line.get_label()): line for ax in axes for line in ax.get_lines()}
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
     return figure
 
@@ -184,8 +188,4 @@ def _encoded(draw: Callable[[], Figure], text: str, lines: str) -> str:
         "ytick.color": text,
     }
     with mpl.rc_context(style):
-        figure = draw()
-        FigureCanvasAgg(figure)
-        file = io.BytesIO()
-        save(figure, file, format="png", dpi=_DOTS_PER_INCH, transparent=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+        return data_uri(draw(), dpi=_DOTS_PER_INCH, transparent=True)

@@ -68,6 +68,11 @@ class Diagnosis:
         return dataclasses.asdict(self) | {"evidence": evidence, "page": self.page}
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns "1 record", or "2,000 records"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def steps_in_words(first: int, last: int) -> str:
     """Returns "step 5", or "steps 5 to 1,000" if there are several."""
     return f"step {first:,}" if first == last else f"steps {first:,} to {last:,}"

@@ -6,10 +6,10 @@ Records are read one by one, so that a log may exceed the memory.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from vg_keras.log.reader import follow, logs_in
+from vg_keras.log.reader import OnProgress, follow, logs_in, no_training_run
 from vg_keras.record import Training
 from vg_keras.rules.examination import Examination
 from vg_keras.rules.rule import Rule
@@ -37,7 +37,7 @@ def examine_log(
     path: str,
     rules: Sequence[Rule] = (),
     ignore: Iterable[str] = (),
-    on_progress: Callable[[str, float], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Iterator[Examined]:
     """Yields the verdict on each training run of a log and of all logs below it.
 
@@ -61,7 +61,7 @@ def _examine(
     log: str,
     rules: Sequence[Rule],
     ignore: Sequence[str],
-    on_progress: Callable[[str, float], None] | None,
+    on_progress: OnProgress | None,
 ) -> Iterator[Examined]:
     follower = follow(log)
     examinations: dict[str, Examination] = {}
@@ -72,8 +72,7 @@ def _examine(
         if on_progress is not None:
             on_progress(log, follower.fraction_read)
     if not follower.trainings:
-        damage = " ".join(follower.damage)
-        raise ValueError(f"There is no training run of GradientMonitor in {log}. {damage}".rstrip())
+        raise no_training_run(log, follower.damage)
     for training in follower.trainings:
         examination = examinations.get(training.id) or Examination(training, rules, ignore)
         without_records = dataclasses.replace(training, records=())

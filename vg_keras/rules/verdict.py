@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from vg_keras.rules.diagnosis import Diagnosis, steps_in_words
+from vg_keras.rules.diagnosis import Diagnosis, counted, steps_in_words
 from vg_keras.rules.rule import NotApplied, listed, not_recorded
 
 _MOST_PROBLEMS = 3
@@ -46,8 +46,12 @@ class Verdict:
         number = len(self.diagnoses)
         problems = "no problem" if not number else f"{number} problem{'s' if number > 1 else ''}"
         steps = steps_in_words(self.first_step, self.last_step)
-        records = f"{self.num_records:,} record{'s' if self.num_records > 1 else ''}"
-        return f"{problems} found in {records}, {steps}."
+        return f"{problems} found in {counted(self.num_records, 'record')}, {steps}."
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The layers and variables that any diagnosis concerns."""
+        return frozenset(path for diagnosis in self.diagnoses for path in diagnosis.paths)
 
     @property
     def title(self) -> str:

@@ -88,7 +88,7 @@ class Page {
       const known = found.menu.some((entry) => entry.name === this.state.quantity);
       if (!known) this.state.quantity = found.menu[0].name;
       this.controls.showMenu(found.menu, this.state, this.view);
-      this.controls.showRuns(this.runs, this.state.keys, this.colors(), this.maxRuns);
+      this.showRuns();
       if (!this.runs.length && !this.message.textContent) this.say(NOTHING);
     } catch (error) {
       this.say(`TensorBoard does not answer: ${error.message}`);
@@ -161,14 +161,18 @@ class Page {
     Object.assign(this.state, changes);
     this.say('');
     this.state.write();
-    this.controls.showRuns(this.runs, this.state.keys, this.colors(), this.maxRuns);
+    this.showRuns();
     this.load(true);
   }
 
   themed() {
-    this.controls.showRuns(this.runs, this.state.keys, this.colors(), this.maxRuns);
+    this.showRuns();
     this.histograms.forget(); // their ink depends on the theme
     this.draw();
+  }
+
+  showRuns() {
+    this.controls.showRuns(this.runs, this.state.keys, this.colors(), this.maxRuns);
   }
 
   colors() {
