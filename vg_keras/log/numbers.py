@@ -60,50 +60,45 @@ def parse_numbers(payload: bytes, model: ModelDescription) -> Numbers:
     """
     try:
         arrays = log_format.as_of_version_3(unpacked(payload, _LAST))
-        norms = arrays["aggregates"][:, _FINITE_NORM]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rms = norms / np.sqrt(arrays["sizes"])
-        return Numbers(
-            int(arrays["step"]),
-            _of_sketches(norms, arrays, model),
-            _of_sketches(rms, arrays, model),
-            _values(arrays, model),
-            _of_model(arrays),
-        )
+        norms, rms = _norms_and_rms(arrays, model)
+        return Numbers(int(arrays["step"]), norms, rms, *_values(arrays, model))
     except (*log_format.DAMAGE, zlib.error) as error:
         raise log_format.CorruptPayloadError(f"The record is damaged: {error!r}.") from error
 
 
-def _of_sketches(
-    numbers: NDArray[np.float64], arrays: Mapping[str, NDArray[Any]], model: ModelDescription
-) -> dict[str, NDArray[np.float64]]:
+def _norms_and_rms(
+    arrays: Mapping[str, NDArray[Any]], model: ModelDescription
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
     kinds, paths = arrays["sketch_kinds"], arrays["sketch_paths"]
-    numbers = np.where(arrays["nonfinite"] > 0, np.inf, numbers)
-    return {
-        quantity.name: _by_path(paths[which], numbers[which], quantity.of, model)
-        for quantity in SKETCHES
-        if (which := kinds == quantity.number).any()
-    }
+    finite = arrays["aggregates"][:, _FINITE_NORM]
+    all_norms = np.where(arrays["nonfinite"] > 0, np.inf, finite)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        all_rms = np.where(arrays["nonfinite"] > 0, np.inf, finite / np.sqrt(arrays["sizes"]))
+    norms, rms = {}, {}
+    for quantity in SKETCHES:
+        which = kinds == quantity.number
+        if which.any():
+            norms[quantity.name] = _by_path(paths[which], all_norms[which], quantity.of, model)
+            rms[quantity.name] = _by_path(paths[which], all_rms[which], quantity.of, model)
+    return norms, rms
 
 
 def _values(
     arrays: Mapping[str, NDArray[Any]], model: ModelDescription
-) -> dict[str, NDArray[np.float64]]:
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
+    """Returns the values of variables and layers, and those of the model as a whole."""
     kinds, paths, values = (arrays[name] for name in ("value_kinds", "value_paths", "values"))
-    return {
-        quantity.name: _by_path(paths[which], values[which], quantity.of, model)
-        for quantity in NUMBERS
-        if quantity.of != "model" and (which := kinds == quantity.number).any()
-    }
-
-
-def _of_model(arrays: Mapping[str, NDArray[Any]]) -> dict[str, float]:
-    kinds, values = arrays["value_kinds"], arrays["values"]
-    return {
-        quantity.name: float(values[which][0])
-        for quantity in NUMBERS
-        if quantity.of == "model" and (which := kinds == quantity.number).any()
-    }
+    by_path, of_model = {}, {}
+    for quantity in NUMBERS:
+        which = kinds == quantity.number
+        if not which.any():
+            continue
+        if quantity.of == "model":
+            of_model[quantity.name] = float(values[which][0])
+        else:
+            found = _by_path(paths[which], values[which], quantity.of, model)
+            by_path[quantity.name] = found
+    return by_path, of_model
 
 
 def _by_path(
