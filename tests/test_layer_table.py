@@ -1,10 +1,11 @@
 """One row of numbers for each layer."""
 
+import dataclasses
 import math
 from dataclasses import astuple
 
 import pytest
-from scripted_records import MODEL, full_record, layer, model_of
+from scripted_records import MODEL, full_record, layer, model_of, sketch_of
 
 from vg_keras.layer_table import layer_table
 
@@ -24,3 +25,23 @@ def test_what_was_not_recorded_is_nan():
 
     assert [row.path for row in rows] == ["other", "activation"]
     assert all(math.isnan(number) for row in rows for number in astuple(row)[2:])
+
+
+def test_what_is_not_finite_is_infinite():
+    diverged = sketch_of([math.nan, 1.0])
+    record = dataclasses.replace(
+        full_record(),
+        activations={"dense": diverged},
+        activation_gradients={"dense": diverged},
+        update_norms={"dense/kernel": math.nan},
+    )
+    (row,) = layer_table(MODEL, record)
+
+    assert row.gradient_norm == row.update_ratio == row.activation_rms == math.inf
+
+
+def test_a_variable_that_was_zero_has_no_update_ratio():
+    record = dataclasses.replace(full_record(), weight_norms={"dense/kernel": 0.0})
+    (row,) = layer_table(MODEL, record)
+
+    assert math.isnan(row.update_ratio)

@@ -103,12 +103,27 @@ def test_the_global_norm_is_of_all_gradients_together(gradients, expected):
 
 @pytest.mark.parametrize(
     ("update", "weight", "expected"),
-    [(0.5, 2.0, 0.25), (0.0, 2.0, 0.0), (0.5, 0.0, math.inf), (0.0, 0.0, math.nan)],
+    [
+        (0.5, 2.0, 0.25),
+        (0.0, 2.0, 0.0),
+        (0.5, 0.0, None),
+        (0.0, 0.0, None),
+        (math.nan, 2.0, math.nan),
+        (math.nan, 0.0, math.nan),
+        (math.inf, 2.0, math.nan),
+    ],
 )
-def test_an_update_is_compared_with_the_weight(update, weight, expected):
+def test_an_update_is_compared_with_the_weight_unless_that_is_zero(update, weight, expected):
     record = record_with(update_norms={PATH: update}, weight_norms={PATH: weight})
+    is_defined = expected is not None
 
-    assert record.update_ratio(PATH) == pytest.approx(expected, nan_ok=True)
+    assert record.has_update_ratio(PATH) == is_defined
+    ratio = expected if is_defined else math.nan
+    assert record.update_ratio(PATH) == pytest.approx(ratio, nan_ok=True)
+
+
+def test_an_update_that_was_not_recorded_has_no_ratio():
+    assert not record_with().has_update_ratio(PATH)
 
 
 def test_a_signal_per_example_does_not_depend_on_the_batch_size():

@@ -115,10 +115,9 @@ def _update_ratio(numbers: Numbers) -> NDArray[np.float64] | None:
     updates, weights = numbers.values.get("update_norms"), numbers.values.get("weight_norms")
     if updates is None or weights is None:
         return None
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratios = np.where(weights == 0, np.nan, updates / weights)
-    is_bad = (np.isnan(updates) & ~np.isnan(weights)) | np.isinf(ratios)
-    return np.where(is_bad, np.inf, ratios)
+    return np.where(np.isinf(updates) | np.isinf(weights), np.inf, ratios)
 
 
 def _quantities() -> list[LayerQuantity]:

@@ -13,7 +13,7 @@ from vg_keras.record import LayerDescription, ModelDescription, Record
 
 @dataclass(frozen=True)
 class LayerRow:
-    """The numbers of one layer at one step. A number that was not recorded is NaN.
+    """The numbers of one layer at one step: NaN if not recorded, infinite if not finite.
 
     Args:
         path: The path of the layer.
@@ -41,15 +41,22 @@ def layer_table(model: ModelDescription, record: Record) -> list[LayerRow]:
 
 
 def _row(layer: LayerDescription, record: Record) -> LayerRow:
-    path, nan = layer.path, math.nan
+    path = layer.path
     gradient, output = record.activation_gradients.get(path), record.activations.get(path)
-    first = layer.variables[0].path if layer.variables else None
+    first = layer.variables[0].path if layer.variables else ""
+    ratio = record.update_ratio(first) if record.has_update_ratio(first) else None
     return LayerRow(
         path,
         layer.type,
-        nan if gradient is None else gradient.norm,
-        record.update_ratio(first) if first and first in record.update_norms else nan,
-        nan if output is None else output.rms,
-        record.saturated_units.get(path, nan),
-        record.dead_units.get(path, nan),
+        _number(gradient.norm if gradient else None),
+        _number(ratio),
+        _number(output.rms if output and output.count else None),
+        _number(record.saturated_units.get(path)),
+        _number(record.dead_units.get(path)),
     )
+
+
+def _number(recorded: float | None) -> float:
+    if recorded is None:
+        return math.nan
+    return recorded if math.isfinite(recorded) else math.inf

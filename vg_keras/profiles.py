@@ -105,7 +105,15 @@ def profile(training: Training, quantity: str, statistic: str = "rms") -> Profil
         >>> found.values[-1]  # the last record, layer by layer
     """
     of, read = _reader(quantity, statistic)
-    by_record = [{p: read(record, p) for p in of.paths_in(record)} for record in training.records]
+    chart = CHARTS[quantity][1] if quantity in CURVES else None
+    by_record = [
+        {
+            path: read(record, path)
+            for path in of.paths_in(record)
+            if chart is None or chart.is_defined(record, path)
+        }
+        for record in training.records
+    ]
     paths = _paths(training, of, by_record)
     column = {path: number for number, path in enumerate(paths)}
     values = np.full([len(by_record), len(paths)], math.nan)

@@ -31,6 +31,7 @@ class Chart:
         is_default: Whether it is written unless `charts=` selects others.
         only_kernels: Whether only kernels and embeddings are shown, not biases and scales; all
             variables if the model has no kernels. See `ModelDescription.kernels`.
+        is_defined: For a curve, whether a recorded path has a value in a record. Always by default.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Chart:
     prefix: str = ""
     is_default: bool = False
     only_kernels: bool = False
+    is_defined: Callable[[Record, str], bool] = lambda record, path: True
 
     def __post_init__(self) -> None:
         """Sets the default of `prefix`."""
@@ -248,6 +250,7 @@ QUANTITIES = (
                 prefix="3_log10_update_ratio",
                 is_default=True,
                 only_kernels=True,
+                is_defined=Record.has_update_ratio,
             ),
             Chart(
                 "update_ratio",
@@ -256,6 +259,7 @@ QUANTITIES = (
                 "size: ||new - old|| / ||old||. About -3, a factor of 0.001, is healthy. No point "
                 "if it did not move, or was zero before, as biases are at the start.",
                 Record.update_ratio,
+                is_defined=Record.has_update_ratio,
             ),
         ),
         choice="updates",

@@ -166,16 +166,23 @@ class Record:
         About 1e-3 is healthy.
 
         Returns:
-            The ratio; infinity if the variable was zero and changed, as biases do in the first
-            step; NaN if it was zero and did not change.
+            The ratio; NaN if it is not finite, or not defined; see `has_update_ratio`.
 
         References:
             A. Karpathy, CS231n course notes, "Ratio of weights:updates".
         """
         update, weight = self.update_norms[path], self.weight_norms[path]
-        if weight:
-            return update / weight
-        return math.inf if update else math.nan
+        ratio = update / weight if weight else math.nan
+        return ratio if math.isfinite(ratio) else math.nan
+
+    def has_update_ratio(self, path: str) -> bool:
+        """Whether the update ratio of a variable was recorded and is defined.
+
+        It is not defined if the variable was zero, as biases are before the first step.
+        """
+        if path not in self.update_norms:
+            return False
+        return self.weight_norms[path] != 0 or not math.isfinite(self.update_norms[path])
 
     def activation_gradient_rms_per_example(self, path: str) -> float:
         """Returns the root mean square of d(loss of one example)/d(output) at a layer.

@@ -41,11 +41,21 @@ def assert_same(numbers, record, model):
         paths = model.outputs if quantity.of == "layers" else model.variables
         values = quantity.values_in(record)
         expected = [float(values[path]) if path in values else math.nan for path in paths]
+        expected = [
+            math.inf if path in values and not math.isfinite(value) else value
+            for path, value in zip(paths, expected, strict=True)
+        ]
         assert np.array_equal(numbers.values[quantity.name], expected, equal_nan=True)
 
 
 def test_the_numbers_are_those_of_the_record():
     record = full_record()
+
+    assert_same(parse_numbers(log_format.encode_record(record, MODEL), MODEL), record, MODEL)
+
+
+def test_a_record_without_sketches_has_numbers():
+    record = Record(3, 0.0, {}, dead_units={"dense": math.nan}, loss=2.0)
 
     assert_same(parse_numbers(log_format.encode_record(record, MODEL), MODEL), record, MODEL)
 

@@ -81,7 +81,11 @@ def record_event(
             _add_ranking(values, kind, record, kind in describe, history or NormHistory())
             continue
         paths = quantity.paths_in(record)
-        shown = {p: named[p] for p in paths if p in kernels or not chart.only_kernels}
+        shown = {
+            path: named[path]
+            for path in paths
+            if (path in kernels or not chart.only_kernels) and chart.is_defined(record, path)
+        }
         _ADD[chart.form](values, kind, record, kind in describe, shown)
     return event
 

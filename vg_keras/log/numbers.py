@@ -36,8 +36,7 @@ class Numbers:
             `[p]`, in the order of `ModelDescription.variables` or `.outputs`. NaN where nothing was
             recorded, infinite if any element is not finite.
         rms: The root mean squares of the same.
-        values: The same for the quantities that are one number for each variable or layer, as they
-            were recorded.
+        values: The same for the quantities that are one number for each variable or layer.
         of_model: The quantities that are one number for the model, such as the loss.
     """
 
@@ -70,7 +69,7 @@ def _norms_and_rms(
     arrays: Mapping[str, NDArray[Any]], model: ModelDescription
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
     kinds, paths = arrays["sketch_kinds"], arrays["sketch_paths"]
-    finite = arrays["aggregates"][:, _FINITE_NORM]
+    finite = arrays["aggregates"].reshape(-1, len(AGGREGATES))[:, _FINITE_NORM]
     all_norms = np.where(arrays["nonfinite"] > 0, np.inf, finite)
     with np.errstate(invalid="ignore", divide="ignore"):
         all_rms = np.where(arrays["nonfinite"] > 0, np.inf, finite / np.sqrt(arrays["sizes"]))
@@ -96,8 +95,8 @@ def _values(
         if quantity.of == "model":
             of_model[quantity.name] = float(values[which][0])
         else:
-            found = _by_path(paths[which], values[which], quantity.of, model)
-            by_path[quantity.name] = found
+            of_paths = np.where(np.isfinite(values[which]), values[which], np.inf)
+            by_path[quantity.name] = _by_path(paths[which], of_paths, quantity.of, model)
     return by_path, of_model
 
 
