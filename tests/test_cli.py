@@ -1,39 +1,12 @@
-"""The command `vg-keras`: its arguments, and what it says if something can't be done."""
+"""The command `vg-keras`: its exit status and what it says, whatever ends it."""
 
-import re
 import subprocess
 import sys
 
 import pytest
 from handmade_logs import record_of, write_log
 
-import vg_keras
 from vg_keras.cli import main
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["diagnose"],
-        ["diagnose", "x", "--form", "json"],
-        ["show", "x", "--quantity", "loss"],
-        ["report"],
-        ["compare"],
-    ],
-)
-def test_wrong_arguments_are_a_usage_error(arguments, capsys):
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(arguments)
-
-    assert capsys.readouterr().err.startswith("usage: vg-keras")
-
-
-def test_the_version_is_printed(capsys):
-    with pytest.raises(SystemExit, match=r"^0$"):
-        main(["--version"])
-
-    assert capsys.readouterr().out == f"{vg_keras.__version__}\n"
 
 
 def test_the_module_is_the_same_command_and_imports_no_tensorflow(tmp_path):
@@ -54,15 +27,6 @@ def test_the_module_is_the_same_command_and_imports_no_tensorflow(tmp_path):
     assert as_code.stdout == as_module.stdout != ""
 
 
-def test_help_names_every_command(capsys):
-    with pytest.raises(SystemExit, match=r"^0$"):
-        main(["--help"])
-
-    out = capsys.readouterr().out
-    assert all(command in out for command in ("diagnose", "show", "report", "compare", "demo"))
-    assert "vg-keras report logs " in out
-
-
 @pytest.mark.parametrize("command", ["diagnose", "show", "report"])
 def test_a_path_without_a_log_is_one_line(tmp_path, capsys, command):
     status = main([command, str(tmp_path)])
@@ -73,24 +37,6 @@ def test_a_path_without_a_log_is_one_line(tmp_path, capsys, command):
         f"vg-keras: Expected a log directory of GradientMonitor. Received: {tmp_path}"
     )
     assert err.count("\n") == 1
-
-
-def test_a_shell_can_complete_commands_and_directories(capsys):
-    with pytest.raises(SystemExit, match=r"^0$"):
-        main(["--print-completion", "bash"])
-    out = capsys.readouterr().out
-
-    commands = re.search(r"_shtab_vg_keras_subparsers=\((.*)\)", out)[1]
-    assert commands.replace("'", "").split() == ["diagnose", "show", "report", "compare", "demo"]
-    assert "_shtab_vg_keras_report_pos_0_COMPGEN=_shtab_compgen_dirs" in out
-
-
-def test_completion_names_the_package_that_it_needs(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "shtab", None)
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(["--print-completion", "zsh"])
-
-    assert capsys.readouterr().err.endswith("Install it: pip install shtab\n")
 
 
 def test_a_reader_that_stops_reading_is_no_error(tmp_path):
@@ -110,3 +56,60 @@ def test_ctrl_c_ends_a_command_without_a_traceback(tmp_path, monkeypatch, capsys
 
     assert main(["show", str(tmp_path)]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+def shell(command):
+    """Runs a command line in a process of its own, with `$PROGRAM` for the program."""
+    program = f"{sys.executable} -m vg_keras"
+    return subprocess.run(
+        ["bash", "-c", f"unset PYTHONUNBUFFERED; {command.replace('$PROGRAM', program)}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("values", "status"), [([1.0], 0), ([float("nan")], 1)])
+def test_a_closed_output_leaves_the_exit_status(tmp_path, values, status):
+    write_log(tmp_path / "gradients", [record_of(0, values)])
+    found = shell(f"$PROGRAM diagnose {tmp_path} >&-")
+
+    assert (found.returncode, found.stderr) == (status, "")
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--print-completion bash", "show LOG"])
+def test_a_full_disk_is_one_line(tmp_path, arguments):
+    write_log(tmp_path / "gradients", [record_of(0)])
+    found = shell(f"$PROGRAM {arguments.replace('LOG', str(tmp_path))} >/dev/full")
+
+    assert found.returncode == 2
+    assert found.stderr == "vg-keras: No space left on device\n"
+
+
+def test_an_output_without_the_characters_is_no_error(tmp_path):
+    write_log(tmp_path / "gradients", [record_of(0)])
+    found = shell(f"PYTHONIOENCODING=ascii $PROGRAM show {tmp_path}")
+
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "?????" in found.stdout
+
+
+def test_ctrl_c_while_importing_gives_no_traceback(monkeypatch, capsys):
+    class Interrupted:
+        def find_spec(self, name, path=None, target=None):
+            if name == "vg_keras.commands.parser":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "vg_keras.commands.parser", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+
+    assert main(["--version"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_error_can_not_control_a_terminal(capsys):
+    assert main(["show", "a\x1b[31m\nb"]) == 2
+    err = capsys.readouterr().err
+
+    assert r"Received: a\x1b[31m\nb." in err
+    assert err.count("\n") == 1

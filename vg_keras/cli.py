@@ -1,31 +1,19 @@
 """The command `vg-keras`, also `python -m vg_keras`.
 
-Each command has a file of its own in `commands/`; this one reads the arguments and reports what
-can't be done. Only `demo` needs TensorFlow and Keras.
+Runs one of the `commands/`, and turns whatever ends it into an exit status and one line. Only
+`demo` needs TensorFlow and Keras.
 """
 
 from __future__ import annotations
 
-import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
-import vg_keras
-from vg_keras.commands import compare, demo, diagnose, report, show
-from vg_keras.commands.output import FAILED, INTERRUPTED
-
-_EPILOG = """\
-examples:
-  vg-keras demo                    write two logs to try the other commands on
-  vg-keras diagnose logs           in CI: the exit status is 1 if there is a problem
-  vg-keras show logs               the gradient of every layer, in the terminal
-  vg-keras report logs             all of it as a file, report.html
-  vg-keras compare logs/a logs/b   two training runs, layer by layer
-
-The exit status is 2 if something can't be done. `vg-keras COMMAND --help` explains a command.
-"""
+FAILED, INTERRUPTED = 2, 130
+"""Exit statuses: something can't be done; Ctrl-C. A command may have others, such as 1."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,52 +22,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The arguments, without the name of the program; by default those of the process.
     """
-    parsed = _parser().parse_args(arguments)
+    _prepare_streams()
     try:
-        status: int = parsed.run(parsed)
+        status = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads the output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush_or_discard()
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
     except (ImportError, OSError, ValueError) as error:
-        print(f"vg-keras: {error}", file=sys.stderr)
+        _flush_or_discard()
+        print(f"vg-keras: {_in_one_line(error)}", file=sys.stderr)
         return FAILED
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="vg-keras",
-        description="Says what the logs of vg_keras.GradientMonitor show.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=vg_keras.__version__)
-    parser.add_argument(
-        "--print-completion",
-        action=_PrintCompletion,
-        choices=["bash", "zsh", "tcsh"],
-        help="print a script that completes commands and options in a shell",
-    )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (diagnose, show, report, compare, demo):
-        command.add(commands)
-    return parser
+def _run(arguments: Sequence[str] | None) -> int:
+    # Imported here, because it takes so long that Ctrl-C may come meanwhile.
+    from vg_keras.commands.parser import parser
+
+    try:
+        parsed = parser().parse_args(arguments)
+    except SystemExit as end:  # after --help and the like, or on wrong arguments
+        return int(end.code or 0)
+    status: int = parsed.run(parsed)
+    return status
 
 
-class _PrintCompletion(argparse.Action):
-    """Prints the script and exits; needs the package shtab."""
+def _prepare_streams() -> None:
+    """Makes it safe to print: to a closed stream, and in an encoding that lacks characters."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, as by `>&-`
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
-    def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
-        _, shell, *_ = args
-        try:
-            import shtab
-        except ImportError:
-            parser.error(
-                "--print-completion needs the package shtab. Install it: pip install shtab"
-            )
-        print(shtab.complete(parser, shell))
-        parser.exit()
+
+def _flush_or_discard() -> None:
+    """Writes what was printed so far. If that fails, it is not tried again when Python exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _in_one_line(error: Exception) -> str:
+    """Returns the message of an error, in which a name can't control a terminal."""
+    from vg_keras.commands.output import printable
+
+    words = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        words = ": ".join(filter(None, [error.filename and str(error.filename), error.strerror]))
+    return printable(words)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vg_keras.layer_matching import matched_layers
+from vg_keras.log.chart_names import without_position
 from vg_keras.profiles import Profile
 
 MAX_RUNS = 8
@@ -21,17 +22,15 @@ class ComparedLayer:
     """A layer or variable of several training runs.
 
     Args:
+        label: Its name in the first training run that has it: without its position in the model if
+            the training runs have different layers.
         labels: Its name in each training run; None where it has no counterpart.
         values: Its value in each. NaN where nothing was recorded, infinite where it is not finite.
     """
 
+    label: str
     labels: tuple[str | None, ...]
     values: tuple[float, ...]
-
-    @property
-    def label(self) -> str:
-        """Its name in the first training run that has it."""
-        return next(label for label in self.labels if label is not None)
 
     @property
     def ratio(self) -> float:
@@ -69,6 +68,7 @@ def compare(profiles: Sequence[Profile], step: int | None = None) -> Comparison:
     rows = [profile.row_at(step) for profile in profiles]
     depths, is_by_name = matched_layers([profile.labels for profile in profiles])
     columns = [{depth: column for column, depth in enumerate(of_run)} for of_run in depths]
+    are_same = len({profile.labels for profile in profiles}) == 1
     layers = []
     for depth in sorted({depth for of_run in depths for depth in of_run}):
         places = [of_run.get(depth) for of_run in columns]
@@ -77,6 +77,8 @@ def compare(profiles: Sequence[Profile], step: int | None = None) -> Comparison:
         values = tuple(
             math.nan if c is None else profile.value(row, c) for profile, row, c in found
         )
-        layers.append(ComparedLayer(labels, values))
+        first = next(label for label in labels if label is not None)
+        label = first if are_same else without_position(first)
+        layers.append(ComparedLayer(label, labels, values))
     steps = tuple(int(p.steps[row]) for p, row in zip(profiles, rows, strict=True))
     return Comparison(steps, tuple(layers), all(is_by_name))

@@ -7,7 +7,7 @@ TensorFlow nor Keras.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -67,21 +67,8 @@ class LayerQuantity:
         return np.array([place[path] for path in self.paths(model)], np.int64)
 
     def axis(self, *values: NDArray[np.float64]) -> tuple[float, float]:
-        """Returns the ends of an axis for some values: log10 of magnitudes, or 0 and 1.
-
-        Values that are zero, missing or not finite are ignored. A magnitude below the axis has its
-        end.
-        """
-        if self.scale == "fraction":
-            return 0, 1
-        together = np.concatenate([np.zeros(0), *(of.ravel() for of in values)])
-        sizes = together[np.isfinite(together) & (together > 0)]
-        if not len(sizes):
-            return -_FEWEST_DECADES, 0
-        low, high = math.floor(np.log10(sizes.min())), math.ceil(np.log10(sizes.max()))
-        low = max(low, high - _MOST_DECADES)
-        missing = max(_FEWEST_DECADES - (high - low), 0)
-        return low - missing + missing // 2, high + missing // 2
+        """Returns the ends of an axis for some values: those of `log10_axis`, or 0 and 1."""
+        return (0, 1) if self.scale == "fraction" else log10_axis(*values)
 
     def position(self, value: float) -> float:
         """Returns the position of a value on an axis."""
@@ -96,6 +83,21 @@ class LayerQuantity:
             "scale": self.scale,
             "has_histograms": self.sketch is not None,
         }
+
+
+def log10_axis(*values: NDArray[np.float64]) -> tuple[int, int]:
+    """Returns the ends of a logarithmic axis for some magnitudes, as log10.
+
+    Values that are zero, missing or not finite are ignored. A magnitude below the axis has its end.
+    """
+    together = np.concatenate([np.zeros(0), *(of.ravel() for of in values)])
+    sizes = together[np.isfinite(together) & (together > 0)]
+    if not len(sizes):
+        return -_FEWEST_DECADES, 0
+    low, high = math.floor(np.log10(sizes.min())), math.ceil(np.log10(sizes.max()))
+    low = max(low, high - _MOST_DECADES)
+    missing = max(_FEWEST_DECADES - (high - low), 0)
+    return low - missing + missing // 2, high + missing // 2
 
 
 def _norm(name: str) -> Read:
@@ -171,3 +173,14 @@ LAYER_QUANTITIES = {quantity.name: quantity for quantity in _quantities()}
 
 DEFAULT = "activation_gradients"
 """The quantity that is shown at first."""
+
+
+def first_common(recorded: Iterable[Collection[str]]) -> str | None:
+    """Returns the usual quantity that all training runs recorded, or None if there is none.
+
+    Args:
+        recorded: The names of the quantities of each training run.
+    """
+    each = list(recorded)
+    usual = (DEFAULT, "gradients")  # a monitor records outputs by default, and gradients always
+    return next((name for name in usual if each and all(name in of for of in each)), None)

@@ -13,7 +13,13 @@ from pathlib import Path
 from vg_keras.log.event_file import StoredRecord
 from vg_keras.log.format import parse_record
 from vg_keras.log.numbers import parse_numbers
-from vg_keras.log.reader import Follower, OnProgress, logs_in, no_training_run
+from vg_keras.log.reader import (
+    Follower,
+    OnProgress,
+    logs_in,
+    no_such_training,
+    no_training_run,
+)
 from vg_keras.log.storage import is_remote
 from vg_keras.number_table import NumberTable, Place
 from vg_keras.record import Record, Training
@@ -41,6 +47,11 @@ class LoggedRun:
     name: str = ""
     losses: list[tuple[int, float]] = field(default_factory=list)
     _last: StoredRecord | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what the log lacks."""
+        return notes_on(self.training, self.damage)
 
     @property
     def last_record(self) -> Record | None:
@@ -87,7 +98,7 @@ def find_all(paths: Iterable[str]) -> list[ChosenRun]:
     """
     found = []
     for path in paths:
-        directory, training_id = _split(path)
+        directory, training_id = split(path)
         logs = [directory] if training_id else logs_in(directory)
         found += [run for log in logs for run in _found(log, training_id)]
     return list(dict.fromkeys(found))
@@ -104,7 +115,7 @@ def find_latest(paths: Iterable[str]) -> list[ChosenRun]:
         FormatVersionError: If a newer version of vg_keras wrote a log.
         ValueError: If a log holds no such training run.
     """
-    return list(dict.fromkeys(_found(*_split(path))[-1] for path in paths))
+    return list(dict.fromkeys(_found(*split(path))[-1] for path in paths))
 
 
 def read(runs: Sequence[ChosenRun], on_progress: OnProgress | None = None) -> list[LoggedRun]:
@@ -121,8 +132,23 @@ def read(runs: Sequence[ChosenRun], on_progress: OnProgress | None = None) -> li
     return _with_names([found[run.log, run.training_id] for run in runs])
 
 
-def _split(path: str) -> tuple[str, str | None]:
-    """Splits `LOG_DIR@ID`; a path that exists is a log."""
+def notes_on(training: Training, damage: Iterable[str]) -> tuple[str, ...]:
+    """Returns sentences on what a log lacks: its end, and what is damaged.
+
+    Args:
+        training: A training run of the log.
+        damage: One sentence for each part of the log that could not be read.
+    """
+    end = "The log has no end: the training run is still going on, or was interrupted."
+    notes = [end] if training.is_unfinished else []
+    return (*notes, *(f"Damaged: {sentence}" for sentence in damage))
+
+
+def split(path: str) -> tuple[str, str | None]:
+    """Splits `LOG_DIR@ID` into the path of a log and the id of a training run, if there is one.
+
+    A path that exists is that of a log.
+    """
     log, separator, training_id = path.rpartition(_SEPARATOR)
     if not separator or is_remote(path) or Path(path).exists():
         return path, None
@@ -138,10 +164,7 @@ def _found(log: str, training_id: str | None) -> list[ChosenRun]:
     if not begun:
         raise no_training_run(log)
     if training_id not in (None, *ids):
-        are = "is" if len(ids) == 1 else "are"
-        raise ValueError(
-            f"There is no training run {training_id} in {log}. There {are}: {', '.join(ids)}."
-        )
+        raise no_such_training(log, str(training_id), ids)
     log = log if is_remote(log) else os.path.normpath(log)
     return [ChosenRun(log, t.id, t.began) for t in begun if training_id in (None, t.id)]
 

@@ -28,7 +28,7 @@ def html(text: str, training: Training | None, verdict: Verdict) -> str:
             "figure": _figure(training),
             "step": record.step,
             "rows": layer_table(training.model, record),
-            "marked": verdict.paths,
+            "marked": training.model.layers_of(verdict.paths),
         }
     fragment: str = template("notebook.html").render(contents)
     return fragment

@@ -32,6 +32,7 @@ class Profile:
         recorded: bool `[s, p]`, whether a value was recorded, to tell these two cases apart.
         labels: Short names of the paths, as in TensorBoard ("01_dense/kernel"). Defaults to the
             paths.
+        statistic: If the quantity is a sketch, the attribute of `Sketch` that the values are.
     """
 
     quantity: str
@@ -40,6 +41,7 @@ class Profile:
     values: NDArray[np.float64]
     recorded: NDArray[np.bool_]
     labels: tuple[str, ...] = ()
+    statistic: str = ""
 
     def __post_init__(self) -> None:
         """Sets the default of `labels`."""
@@ -61,8 +63,11 @@ class Profile:
         """Returns the row of the last record that is not later than a step, or of the last of all.
 
         Raises:
+            TypeError: If `step` is not an integer.
             ValueError: If there is no record at or before the step.
         """
+        if not isinstance(step, int | np.integer | None):
+            raise TypeError(f"`step` must be an integer or None. Received: step={step!r}.")
         rows = np.flatnonzero(self.steps <= (math.inf if step is None else step))
         if not len(rows):
             first = min(self.steps.tolist(), default=None)
@@ -125,7 +130,8 @@ def profile(training: Training, quantity: str, statistic: str = "rms") -> Profil
     steps = np.array([record.step for record in training.records], np.int64)
     names = chart_names(training.model)
     labels = tuple(names.get(path, path) for path in paths)
-    return Profile(quantity, steps, paths, values, recorded, labels)
+    is_sketch = quantity in BY_NAME and of.form == "sketch"
+    return Profile(quantity, steps, paths, values, recorded, labels, statistic if is_sketch else "")
 
 
 Read = Callable[[Record, str], float]

@@ -354,6 +354,14 @@ class Training:
         of_steps = f", step {' to '.join(map(str, steps))}" if steps else ""
         return f"<Training {self.id} of {self.model.name!r}: {number}{of_steps}>"
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it is known not to have ended: it goes on, or was interrupted.
+
+        The end of the training run of a probe, or of a log of format version 1 or 2, is not known.
+        """
+        return self.verdict is not None and self.cost is None
+
     def to_pandas(self) -> pd.DataFrame:
         """Returns the records as a table; see `vg_keras.tables.to_pandas`."""
         from vg_keras.tables import to_pandas

@@ -10,6 +10,8 @@ from scripted_records import layer, model_of, sketch_of, training_of
 
 import vg_keras
 from vg_keras.log.charts import record_event, training_event
+from vg_keras.log.writer import RecordWriter
+from vg_keras.rules import Verdict
 
 HEALTHY, SICK = record_of(0), record_of(5, [1.0, math.nan])
 
@@ -68,7 +70,7 @@ def test_json_has_a_versioned_schema(logs, capsys):
         "log": f"{logs}/sick",
         "training": "20261126-120000-abcd",
         "model": "small",
-        "damage": [],
+        "notes": [],
         "num_records": 2,
         "first_step": 0,
         "last_step": 5,
@@ -123,6 +125,40 @@ def test_damage_is_told(logs, capsys):
     _, out, _ = run(capsys, "diagnose", logs / "well")
 
     assert "\nDamaged: events.out.tfevents.1.host: " in out
+
+
+def test_one_training_run_of_a_log_can_be_chosen(logs, capsys):
+    write_log(logs / "sick" / "gradients", [HEALTHY], training_of(id="second"), name="tfevents.2")
+    both = run(capsys, "diagnose", logs / "sick")
+    one = run(capsys, "diagnose", f"{logs}/sick@second")
+    none = run(capsys, "diagnose", f"{logs}/sick@third")
+
+    assert (both[0], both[1].count("model 'small'")) == (1, 2)
+    assert (one[0], one[1].count("model 'small'")) == (0, 1)
+    assert none[2] == (
+        f"vg-keras: There is no training run third in {logs}/sick. "
+        "There are: 20261126-120000-abcd, second.\n"
+    )
+
+
+def test_a_missing_end_is_told(tmp_path, capsys):
+    writer = RecordWriter(str(tmp_path / "gradients"), ())
+    writer.write(HEALTHY, training_of(), verdict=lambda: Verdict((), 1, 0, 0))
+    writer.close()
+    _, out, _ = run(capsys, "diagnose", tmp_path)
+    _, for_github, _ = run(capsys, "diagnose", tmp_path, "--format", "github")
+
+    assert "\nThe log has no end: the training run is still going on, or was interrupted.\n" in out
+    assert for_github.startswith(f"::warning::{tmp_path}: The log has no end: ")
+
+
+def test_a_directory_can_not_control_a_terminal(tmp_path, capsys):
+    log = tmp_path / "a\x1b[31mb"
+    write_log(log / "gradients", [HEALTHY])
+    _, out, _ = run(capsys, "diagnose", log)
+
+    assert "\x1b" not in out
+    assert r"a\x1b[31mb, 20261126-120000-abcd" in out
 
 
 def test_a_directory_without_a_log_is_one_line(tmp_path, capsys):

@@ -1,11 +1,14 @@
 """The command `vg-keras report`: what it writes, prints and returns."""
 
 import json
+import sys
 
 import pytest
 from command_line import run
 from handmade_logs import write_log
 from logged_runs import record, training, write_two
+
+from vg_keras.commands import output
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +43,7 @@ def test_json_has_a_versioned_schema(tmp_path, capsys):
                 "training": "20261127-1-aaaa",
                 "model": "net",
                 "num_records": 10,
+                "notes": [],
             }
         ],
         "left_out": 0,
@@ -65,8 +69,46 @@ def test_a_place_that_can_not_be_written_is_one_line(tmp_path, capsys):
     status, _, err = run(capsys, "report", healthy, "--output", tmp_path / "no" / "report.html")
 
     assert status == 2
-    assert err.startswith("vg-keras: [Errno 2] No such file or directory")
-    assert err.count("\n") == 1
+    assert err == f"vg-keras: {tmp_path}/no/report.html: No such file or directory\n"
+
+
+def test_a_report_can_be_written_to_the_standard_output(tmp_path, capsys):
+    healthy, _ = write_two(tmp_path)
+    status, out, _ = run(capsys, "report", healthy, "-o", "-")
+
+    assert status == 0
+    assert out.startswith("<!doctype html>")
+    assert not (tmp_path / "report.html").exists()
+    assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "x.pdf"], "`--output` must have an ending of these: .html, .htm. Received: x.pdf."),
+        (
+            ["-o", "-", "--format", "json"],
+            "`--format json` describes a file. Received: --output -.",
+        ),
+    ],
+)
+def test_an_output_that_can_not_be_is_one_line(tmp_path, capsys, arguments, message):
+    healthy, _ = write_two(tmp_path)
+
+    assert run(capsys, "report", healthy, *arguments) == (2, "", f"vg-keras: {message}\n")
+    assert not (tmp_path / "x.pdf").exists()
+
+
+def test_progress_of_reading_and_examining_is_shown(tmp_path, capsys, monkeypatch):
+    healthy, _ = write_two(tmp_path)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(output, "_WAIT", -1)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    _, _, err = run(capsys, "report", healthy)
+
+    assert f"Reading {healthy}"[:30] in err
+    assert f"Examining {healthy}"[:30] in err
 
 
 def test_a_wrong_path_is_answered_with_the_logs_beside_it(tmp_path, capsys):
@@ -79,11 +121,14 @@ def test_a_wrong_path_is_answered_with_the_logs_beside_it(tmp_path, capsys):
     assert not (tmp_path / "report.html").exists()
 
 
-@pytest.mark.parametrize(("typed", "shown"), [("logs/", "logs/"), (".", None), ("../x", None)])
+@pytest.mark.parametrize(
+    ("typed", "shown"), [("logs/", "logs/"), (".", None), ("../x", None), (".runs", ".runs")]
+)
 def test_the_title_names_the_log(tmp_path, capsys, monkeypatch, typed, shown):
     write_two(tmp_path / "x" / "logs")
+    write_two(tmp_path / "x" / ".runs")
     monkeypatch.chdir(tmp_path / "x")
     run(capsys, "report", typed)
     text = (tmp_path / "x" / "report.html").read_text(encoding="utf-8")
 
-    assert f"<title>Gradient flow: {shown or tmp_path / 'x'}</title>" in text
+    assert f"<title>Gradient report: {shown or tmp_path / 'x'}</title>" in text

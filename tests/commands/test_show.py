@@ -76,6 +76,7 @@ def test_json_has_a_versioned_schema(log, capsys):
                     {"path": "c", "value": pytest.approx(0.9), "state": "finite"},
                     {"path": "d", "value": None, "state": "not recorded"},
                 ],
+                "notes": [],
             }
         ],
     }
@@ -108,7 +109,65 @@ def test_a_quantity_or_step_without_a_record_is_one_line(log, capsys):
     before = run(capsys, "show", log, "--step", -1)
 
     assert status == before[0] == 2
-    assert err == (f"vg-keras: No record in {log} at step 3 or before has dead units, fraction.\n")
+    assert err == (
+        f"vg-keras: No record in {log} at step 3 or before has dead units, fraction. "
+        "Recorded: activation_gradients, activation_gradient_norm.\n"
+    )
+
+
+def test_without_outputs_the_gradients_of_kernels_are_shown(tmp_path, capsys):
+    record = Record(0, 1.0, {"a/kernel": sketch_of([0.5])})
+    write_log(tmp_path / "gradients", [record], training_of(model=MODEL))
+    status, out, _ = run(capsys, "show", tmp_path)
+
+    assert status == 0
+    assert "gradients, RMS (loss per unit of the variable)\n" in out
+
+
+def test_one_training_run_of_a_log_can_be_chosen(log, capsys):
+    described = training_of(model=MODEL, id="second", began=2.0)
+    write_log(log / "gradients", [LAST], described, name="tfevents.2")
+    _, both, _ = run(capsys, "show", log)
+    _, one, _ = run(capsys, "show", f"{log}@second")
+    status, _, err = run(capsys, "show", f"{log}@third")
+
+    assert both.count("activation gradients, RMS") == 2
+    assert one.startswith(f"{log}, second, step 7\n")
+    assert one.count("activation gradients, RMS") == 1
+    assert status == 2
+    assert err == (
+        f"vg-keras: There is no training run third in {log}. "
+        "There are: 20261126-120000-abcd, second.\n"
+    )
+
+
+def test_a_training_run_without_the_quantity_is_not_passed_over(log, capsys):
+    other = Record(0, 1.0, {"a/kernel": sketch_of([0.5])})
+    write_log(log / "other" / "gradients", [other], training_of(model=MODEL))
+    _, out, _ = run(capsys, "show", log, "--quantity", "activation_gradients")
+
+    assert f"{log}/other, 20261126-120000-abcd, step 0\nNo record of activation gradients" in out
+
+
+def test_damage_and_a_missing_end_are_told(tmp_path, capsys):
+    writer = RecordWriter(str(tmp_path / "gradients"), ())
+    writer.write(FIRST, training_of(model=MODEL), verdict=lambda: Verdict((), 1, 0, 0))
+    writer.close()
+    (file,) = (tmp_path / "gradients").iterdir()
+    file.write_bytes(file.read_bytes() + bytes(30))
+    _, out, _ = run(capsys, "show", tmp_path)
+
+    assert "\nThe log has no end: the training run is still going on, or was interrupted.\n" in out
+    assert "\nDamaged: events.out.tfevents" in out
+
+
+@pytest.mark.parametrize("columns", ["10", "200"])
+def test_no_number_is_cut_in_a_narrow_terminal(log, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = run(capsys, "show", log)
+
+    assert "NaN or infinite" in out
+    assert "…" not in out
 
 
 def test_names_can_not_control_a_terminal(tmp_path, capsys):

@@ -1,13 +1,15 @@
 """The figure over the depth shows one record of each training run, and nothing else."""
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
-from scripted_gradients import record, sketch, training
+from scripted_gradients import PATHS, record, sketch, training
 from scripted_records import layer, model_of, training_of
 
 from vg_keras import figures
+from vg_keras.profiles import Profile
 from vg_keras.record import Record
 
 TRAINING = training(record(0, 1e-3, 1.0), record(10, 2e-3, 3.0))
@@ -67,6 +69,7 @@ def test_a_fraction_has_a_linear_axis(axes):
     assert axes.get_lines()[0].get_ydata().tolist() == [0.0, 0.5]
     assert axes.get_yscale() == "linear"
     assert axes.get_ylabel() == "dead units, fraction"
+    assert axes.get_ylim() == (-0.03, 1.03)
 
 
 def test_lines_can_be_seen_on_a_dark_background():
@@ -86,6 +89,73 @@ def test_a_training_run_without_records_raises(axes):
 def test_no_training_run_raises(axes):
     with pytest.raises(ValueError, match=r"Expected a training run .* Received: \[\]"):
         figures.by_depth([], axes)
+
+
+def test_values_that_are_not_finite_leave_a_gap_and_their_neighbors_have_markers(axes):
+    paths = tuple(f"layer_{i}" for i in range(100))
+    values = np.ones((1, 100))
+    values[0, [50, 52]] = np.nan, 0.0
+    figures.by_depth(Profile("gradients", np.arange(1), paths, values, values != 2), axes)
+    (line,) = axes.get_lines()
+
+    assert np.flatnonzero(np.isnan(line.get_ydata())).tolist() == [50, 52]
+    assert 51 in line.get_markevery()
+    assert len(line.get_markevery()) == 11
+
+
+def test_a_training_run_without_a_finite_value_says_so(axes):
+    diverged = training(Record(0, 0.0, {path: sketch(1.0, 1) for path in PATHS}))
+    figures.by_depth({"sick": diverged, "well": TRAINING}, axes)
+    alone = figures.by_depth(diverged, Figure().subplots())
+
+    assert [line.get_label() for line in axes.get_lines()] == ["sick (no finite value)", "well"]
+    assert not axes.texts
+    assert [text.get_text() for text in alone.texts] == ["no finite value"]
+    assert alone.get_yticks().tolist() == []
+
+
+@pytest.mark.parametrize("number", [8, 9])
+def test_a_ninth_line_is_dashed(axes, number):
+    figures.by_depth([TRAINING] * number, axes)
+    first, last = axes.get_lines()[0], axes.get_lines()[-1]
+
+    assert (first.get_color() == last.get_color()) == (number == 9)
+    assert last.get_linestyle() == ("--" if number == 9 else "-")
+
+
+def test_depth_begins_at_one_in_a_deep_model(axes):
+    paths = tuple(f"layer_{i}" for i in range(150))
+    values = np.ones((1, 150))
+    figures.by_depth(Profile("gradients", np.arange(1), paths, values, values > 0), axes)
+    low, high = axes.get_xlim()
+
+    assert all(tick >= 1 for tick in axes.get_xticks() if low <= tick <= high)
+    assert high > 150
+
+
+def test_a_quantity_of_the_whole_model_raises(axes):
+    message = r"Received: quantity='loss'\. `figures.by_step` draws it\."
+    with pytest.raises(ValueError, match=message):
+        figures.by_depth(training(Record(0, 0.0, {}, loss=1.0)), axes, quantity="loss")
+
+
+def test_a_step_that_is_no_integer_raises(axes):
+    with pytest.raises(TypeError, match=r"`step` must be an integer or None\. Received: step='x'"):
+        figures.by_depth(TRAINING, axes, step="x")
+
+
+def test_several_axes_raise():
+    with pytest.raises(ValueError, match=r"`axes` must be one Matplotlib axes\. Received: 4\."):
+        figures.by_depth(TRAINING, Figure().subplots(2, 2))
+
+
+def test_names_are_no_formulas_even_with_latex():
+    with mpl.rc_context({"text.usetex": True}):
+        axes = figures.by_depth({"a_1": TRAINING, r"$\frac$": TRAINING})
+    pyplot.close(axes.figure)
+
+    assert not any(text.get_usetex() for text in axes.get_legend().get_texts())
+    assert not any(text.get_parse_math() for text in axes.get_legend().get_texts())
 
 
 def test_layers_of_the_same_name_have_the_same_place(axes):

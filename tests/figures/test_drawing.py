@@ -2,9 +2,19 @@
 
 import matplotlib as mpl
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
-from vg_keras.figures.drawing import as_typed, is_dark, legend_label, line_of_run, save, set_scale
+from vg_keras.figures.drawing import (
+    as_typed,
+    axes_for,
+    is_dark,
+    legend_label,
+    line_of_run,
+    save,
+    set_scale,
+    spread,
+)
 
 
 def test_a_name_is_no_formula():
@@ -26,11 +36,27 @@ def test_transparent_axes_have_the_background_of_the_figure():
 
 
 def test_eight_training_runs_can_be_told_apart():
-    axes = Figure().subplots()
-    lines = [line_of_run(number, axes) for number in range(8)]
+    axes, values = Figure().subplots(), np.ones(1000)
+    lines = [line_of_run(number, axes, values) for number in range(8)]
 
     assert len({line["color"] for line in lines}) == 8
     assert len({line["marker"] for line in lines}) == 8
+    assert len({line["markevery"][0] for line in lines}) == 8
+    assert {len(line["markevery"]) for line in lines} == {10}
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "expected"),
+    [(0, 3, []), (1, 3, [0]), (3, 3, [0, 1, 2]), (10, 4, [0, 3, 6, 9])],
+)
+def test_some_of_many_are_spread_from_the_first_to_the_last(number, most, expected):
+    assert spread(number, most) == expected
+
+
+@pytest.mark.parametrize("axes", [5, ["x"], "axes"])
+def test_axes_of_another_kind_are_refused(axes):
+    with pytest.raises(TypeError, match=r"`axes` must be Matplotlib axes\. Received: "):
+        axes_for(1, axes, 1, 1)
 
 
 def test_a_name_with_an_underscore_is_in_the_legend():

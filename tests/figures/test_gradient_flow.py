@@ -89,8 +89,9 @@ def test_of_many_layers_some_are_labeled():
     axes, colors = drawn([1.0] * 150)
 
     assert colors.shape[0] == 150
-    assert len(axes.get_yticks()) <= 12
-    assert [t.get_text() for t in axes.get_yticklabels()][:2] == ["001_layer_0", "014_layer_13"]
+    assert len(axes.get_yticks()) == 12
+    assert axes.get_yticklabels()[0].get_text() == "001_layer_0"
+    assert axes.get_yticklabels()[-1].get_text() == "150_layer_149"
 
 
 def test_a_long_name_is_shortened_in_the_middle():
@@ -144,6 +145,41 @@ def test_without_outputs_the_gradients_of_kernels_are_drawn():
 
     assert [t.get_text() for t in axes.get_yticklabels()] == ["01_layer_0/kernel"]
     assert axes.get_images()[0].get_array()[0, 0, :3].tolist() == [68, 1, 84]
+
+
+def test_if_one_training_run_has_no_outputs_the_kernels_of_all_are_drawn():
+    record = Record(0, 0.0, {"layer_0/kernel": sketch_of([1.0])})
+    without = training_of(record, model=model_of(layer("layer_0", "kernel")))
+    both = dataclasses.replace(record, activation_gradients={"layer_0": sketch_of([1.0])})
+    model = model_of(layer("layer_0", "kernel", output_shape=(None, 1)))
+    axes = gradient_flow([without, training_of(both, model=model)], Figure().subplots(1, 2))
+
+    assert [ax.get_yticklabels()[0].get_text() for ax in axes] == ["01_layer_0/kernel"] * 2
+
+
+def test_a_training_run_without_the_quantity_is_named():
+    model = model_of(layer("a", "kernel", output_shape=(None, 1)))
+    runs = {
+        "has": training_of(Record(0, 0.0, {}, dead_units={"a": 0.0}), model=model),
+        "lacks": training_of(Record(0, 0.0, {"a/kernel": sketch_of([1.0])}), model=model),
+    }
+    with pytest.raises(ValueError, match=r"in every training run\. Received: none in lacks\.$"):
+        gradient_flow(runs, quantity="dead_units")
+
+
+def test_negative_values_have_a_linear_scale():
+    found = profile(training([1.0, -3.0]), "activation_gradients", "mean")
+    axes = gradient_flow(found, Figure().add_subplot())
+
+    assert axes.get_images()[0].get_array()[:, 0, :3].tolist() == [[253, 231, 36], [68, 1, 84]]
+    assert axes.get_legend() is None
+
+
+@pytest.mark.parametrize("quantity", ["", "loss", "no such"])
+def test_a_quantity_without_layers_is_refused(quantity):
+    found = training_of(Record(0, 0.0, {}, loss=1.0), model=model_of(layer("a", "kernel")))
+    with pytest.raises(ValueError, match=f"Received: quantity='{quantity}'"):
+        gradient_flow(found, quantity=quantity)
 
 
 def test_of_another_quantity_the_scale_spans_its_values():

@@ -1,10 +1,13 @@
 """Of a training run, its kernels are drawn under the names that they have in TensorBoard."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scripted_records import sketch_of, training_of
 
-from vg_keras.figures.inputs import axis_label, drawn
+from vg_keras.figures.inputs import axis_label, drawn, label_of
+from vg_keras.profiles import profile
 from vg_keras.record import LayerDescription, ModelDescription, Record, Run, VariableDescription
 
 
@@ -42,7 +45,14 @@ def test_another_quantity_is_drawn_if_there_are_no_records_of_the_first():
 
 
 def test_a_quantity_outside_of_the_menu_has_a_label_too():
-    assert axis_label("global_gradient_norm") == "global gradient norm"
+    assert axis_label(profile(TRAINING, "global_gradient_norm")) == "global gradient norm"
+
+
+def test_a_statistic_is_named():
+    found = profile(TRAINING, "gradients", "max_abs")
+
+    assert axis_label(found) == "gradients, max abs\n(loss per unit of the variable)"
+    assert label_of(profile(TRAINING, "gradients")) == "gradients, RMS"
 
 
 def test_all_training_runs_of_a_log_can_be_passed():
@@ -51,6 +61,21 @@ def test_all_training_runs_of_a_log_can_be_passed():
     assert [first.name, second.name] == ["m (1)", "m (2)"]
 
 
-def test_anything_else_is_refused():
-    with pytest.raises(TypeError, match=r"such as `monitor.run.latest`, .* Received: runs=5\.$"):
-        drawn(5, "gradients")
+def test_a_name_that_two_would_have_loses_none():
+    other = dataclasses.replace(TRAINING, model=dataclasses.replace(MODEL, name="m (1)"))
+
+    assert len(drawn([TRAINING, TRAINING, other], "gradients")) == 3
+
+
+@pytest.mark.parametrize("runs", [5, "logs", [1.0], {"a": None}, [TRAINING, "logs"]])
+def test_anything_else_is_refused(runs):
+    message = r"such as `monitor.run.latest` or `read_run\(log_dir\).latest`, .* Received: "
+    with pytest.raises(TypeError, match=message):
+        drawn(runs, "gradients")
+
+
+def test_profiles_of_different_quantities_are_refused():
+    profiles = [profile(TRAINING, "gradients"), profile(TRAINING, "gradient_norm")]
+    message = r"must have one quantity\. Received: gradients, gradient_norm\.$"
+    with pytest.raises(ValueError, match=message):
+        drawn(profiles, "gradients")

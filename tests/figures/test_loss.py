@@ -1,5 +1,7 @@
 """The figure of the loss has one line for each training run."""
 
+import math
+
 import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
@@ -19,6 +21,24 @@ def test_each_training_run_has_a_line():
     assert first.get_ydata().tolist() == [2.0, -1.0]
     assert second.get_ydata().tolist() == [3.0]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one", "other"]
+
+
+def test_many_records_have_some_markers_and_a_point_by_itself_has_one():
+    losses = [1.0] * 100
+    losses[70], losses[72] = math.nan, math.nan
+    records = [Record(step, 0.0, {}, loss=loss) for step, loss in enumerate(losses)]
+    axes = figures.loss(training_of(*records), Figure().subplots())
+    (line,) = axes.get_lines()
+
+    assert line.get_markevery() == [0, 10, 20, 30, 40, 50, 60, 70, 71, 80, 90]
+    assert line.get_marker() == "o"
+
+
+def test_a_loss_that_is_never_finite_says_so():
+    found = training_of(Record(0, 0.0, {}, loss=math.nan))
+    axes = figures.loss(found, Figure().subplots())
+
+    assert [text.get_text() for text in axes.texts] == ["no finite value"]
 
 
 def test_without_a_loss_there_is_nothing_to_draw():

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import threading
+import warnings
 
 import matplotlib as mpl
 import numpy as np
@@ -55,7 +56,7 @@ def test_the_size_is_that_of_the_png():
 
 @pytest.mark.parametrize(("num_layers", "num_steps"), [(8, 1), (9, 128), (150, 128)])
 def test_a_picture_is_small(num_layers, num_steps):
-    assert len(drawn(profile(num_layers, num_steps)).png) < 30_000
+    assert len(drawn(profile(num_layers, num_steps)).png) < 40_000
 
 
 @pytest.mark.parametrize("severity", COLORS)
@@ -93,6 +94,13 @@ def test_latex_is_not_used_even_if_a_user_switched_it_on(monkeypatch):
 def test_dollar_signs_in_a_name_are_no_formula():
     flow = dataclasses.replace(profile(1), labels=(r"$\frac$",))
     drawn(flow, title=r"$\frac$")
+
+
+def test_a_script_that_the_font_does_not_have_gives_no_warning():
+    before = list(warnings.filters)
+    drawn(dataclasses.replace(profile(1), labels=("層",)))
+
+    assert [one for one in warnings.filters if one in before] == before
 
 
 def test_two_threads_can_draw_at_once():

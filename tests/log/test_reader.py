@@ -15,7 +15,7 @@ from small_models import CallAt, compiled, fit, mlp, regression_data
 
 from vg_keras import FormatVersionError, GradientMonitor, iter_records, read_run
 from vg_keras.log import format as log_format
-from vg_keras.log.reader import stored_at
+from vg_keras.log.reader import follow, stored_at
 from vg_keras.record import Record, VariableDescription
 
 pytestmark = pytest.mark.usefixtures("graphs_as_traced")
@@ -375,7 +375,7 @@ def test_one_record_of_each_training_run_is_found_without_parsing_the_others(tmp
     write_log(tmp_path, records[:1], training_of(id="second", began=2.0), name="tfevents.2")
 
     def found(step=None):
-        return [(stored.training.id, stored.step) for stored in stored_at(tmp_path, step)]
+        return [(stored.training.id, stored.step) for stored in stored_at(follow(tmp_path), step)]
 
     assert found() == [("first", 9), ("second", 0)]
     assert found(8) == [("first", 5), ("second", 0)]

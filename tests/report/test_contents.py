@@ -30,7 +30,9 @@ def test_the_verdict_in_the_log_is_reported(runs):
     found = section(with_verdict(runs[1], VERDICT))
 
     assert found.verdict is VERDICT
-    assert found.verdict_note == ""
+    assert found.notes == (
+        "The log has no end: the training run is still going on, or was interrupted.",
+    )
     assert found.severity == "error"
     assert found.marked == {"net/a"}
     assert found.layers_step == 9
@@ -50,11 +52,12 @@ def test_too_many_records_to_examine_are_counted(runs, monkeypatch):
     none = section(with_verdict(runs[1], None))
 
     assert some.verdict.num_records == 3
-    assert some.verdict_note == (
+    assert some.notes[0] == (
         "The log holds a verdict on 3 records of 10. `vg-keras diagnose` examines all of them."
     )
     assert none.verdict is None
-    assert none.verdict_note.startswith("The log holds no verdict of 10.")
+    assert none.notes[0].startswith("The log holds no verdict of 10.")
+    assert none.title == "No verdict"
     assert none.severity == "unknown"
 
 
@@ -84,7 +87,7 @@ def test_settings_are_told_in_words(runs):
     assert found["Began"] == "1970-01-01 00:00:10 UTC"
     assert found["Records"] == "10 records, steps 0 to 9"
     assert found["Loss"] == "mse"
-    assert found["Loss of the batch"] == "2 at first, 1.1 at last"
+    assert found["Loss of the batch"] == "2 at step 0, 1.1 at step 9"
     assert found["Optimizer"] == "SGD, learning rate 0.1, momentum 0.9"
     assert found["Batch size"] == "32"
     assert "Damage" not in found
@@ -96,14 +99,40 @@ def test_what_is_rare_is_told_too(tmp_path):
     described = training(settings=dataclasses.replace(SETTINGS, optimizers=two))
     write_log(tmp_path / "gradients", [], described)
     (run,) = read(find_all([str(tmp_path)]))
-    cost = Cost(0.0123, 1.0, 1, 2_500_000, 10)
-    run.training = dataclasses.replace(run.training, cost=cost)
     empty = settings(run)
 
     assert empty["Optimizer 1"] == "Adam"
     assert empty["Optimizer 2"] == "SGD, learning rate 0.5"
     assert empty["Records"] == "none"
-    assert empty["Cost of monitoring"] == "1.23% of the training time, 2.5 MB on disk"
+    assert "Recorded" not in empty
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (1.2, "12.3% of the training time in 1 second; the first records cost the most, 2.5 MB"),
+        (1200, "12.3% of the training time in 20 minutes, 2.5 MB"),
+        (10_000, "12.3% of the training time in 3 hours, 2.5 MB"),
+    ],
+)
+def test_the_cost_is_told_with_the_time_that_it_is_a_fraction_of(tmp_path, seconds, expected):
+    last = dataclasses.replace(record(5, 1, 2, 3), wall_time=10.0 + seconds)
+    write_log(tmp_path / "gradients", [last], training(began=10.0))
+    (run,) = read(find_all([str(tmp_path)]))
+    cost = Cost(0.1234, 1.0, 1, 2_500_000, 10)
+    run.training = dataclasses.replace(run.training, cost=cost)
+
+    assert settings(run)["Cost of monitoring"] == f"{expected} on disk"
+
+
+def test_only_what_there_are_records_of_is_said_to_be_recorded(tmp_path):
+    every = ("gradients", "activations", "dead_units", "loss", "examples")
+    described = training(settings=dataclasses.replace(SETTINGS, quantities=every))
+    without = dataclasses.replace(record(0, 1, 2, 3), loss=None, dead_units={})
+    write_log(tmp_path / "gradients", [without], described)
+    (run,) = read(find_all([str(tmp_path)]))
+
+    assert settings(run)["Recorded"] == "gradients, activations, examples"
 
 
 def test_a_resumed_run_says_so(tmp_path):

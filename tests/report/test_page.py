@@ -36,7 +36,7 @@ def test_the_verdict_comes_first_and_the_worst_before_the_others(two):
         "Verdict",
         "Gradient of every layer over the training run",
         "Every layer at the last record",
-        "Loss of the recorded batches",
+        "Training loss",
         "Layer by layer",
         "Layers of healthy",
         "Layers of sick",
@@ -44,8 +44,9 @@ def test_the_verdict_comes_first_and_the_worst_before_the_others(two):
     ]
     assert re.findall(r"<h3>(.*?)</h3>", text) == [
         "sick: VG101 vanishing-gradient: net/a",
-        "healthy: No problem found",
+        "healthy: No problem found in 10 records, steps 0 to 9.",
     ]
+    assert text.count("o problem found") == 1
     assert "<p>Almost no gradient reaches net/a.</p>" in text
     assert "<b>Why:</b> Theory predicts it." in text
     assert re.findall(r"<li>(.*?)</li>", text) == ["Use ReLU.", "Add BatchNormalization."]
@@ -83,6 +84,31 @@ def test_too_many_records_to_examine_have_a_report_without_a_verdict(two, monkey
     assert "The log holds no verdict of 10." in text
 
 
+def test_settings_that_are_the_same_are_said_once(two):
+    text = page(two, "logs")
+
+    assert '<th>Optimizer</th><td colspan="2">SGD, learning rate 0.1, momentum 0.9</td>' in text
+    assert "<td>healthy</td>" not in text
+
+
+def test_what_was_not_recorded_of_any_layer_has_no_column(tmp_path):
+    only = dataclasses.replace(
+        record(0, 1, 2, 3), activations={}, activation_gradients={}, dead_units={}
+    )
+    write_log(tmp_path / "gradients", [only], training())
+    text = page(read(find_all([str(tmp_path)])), "logs")
+
+    assert "<thead><tr><th>layer</th><th>type</th><th>update ratio</th></tr></thead>" in text
+
+
+def test_layers_are_marked_only_if_the_caption_says_so(two):
+    healthy, sick = (page([run], "logs") for run in two)
+
+    assert "&#9888;" not in healthy
+    assert sick.count("&#9888;") == 2
+    assert "<td>NaN or infinite</td>" in sick
+
+
 def test_damage_is_said_beside_the_verdict(two):
     two[0].damage = ("event 3 is damaged and skipped.",)
 
@@ -94,7 +120,7 @@ def test_a_training_run_without_records_has_a_report(tmp_path):
     text = page(read(find_all([str(tmp_path)])), "logs")
 
     assert headings(text) == ["Verdict", "Settings"]
-    assert "Nothing recorded" in text
+    assert "<h3>Nothing has been recorded yet.</h3>" in text
 
 
 def opened(browser, file, **how):
@@ -131,11 +157,12 @@ def file(tmp_path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_hostile_names_are_text_and_nothing_is_requested(browser, file, scheme):
     shown, happened = opened(browser, file, color_scheme=scheme)
-    sources = shown.eval_on_selector_all("img", "images => images.map(i => i.currentSrc)")
-    widths = shown.eval_on_selector_all("img", "images => images.map(i => i.naturalWidth)")
+    seen = "images => images.filter(i => i.offsetWidth).map(i => i.{})"
+    sources = shown.eval_on_selector_all("img", seen.format("src"))
+    widths = shown.eval_on_selector_all("img", seen.format("naturalWidth"))
 
     assert happened == [file.as_uri()]
-    assert shown.title() == f"Gradient flow: {HOSTILE}"
+    assert shown.title() == f"Gradient report: {HOSTILE}"
     assert shown.locator("h3").first.inner_text().count(HOSTILE) == 2
     assert all(source.startswith("data:image/png") for source in sources)
     assert len(sources) == 3
@@ -149,14 +176,31 @@ def test_it_fits_a_window_and_a_sheet_of_paper(browser, two, tmp_path):
     light, _ = opened(browser, file)
     dark, _ = opened(browser, file, color_scheme="dark")
     width = "document.documentElement.scrollWidth"
-    background = "getComputedStyle(document.body).backgroundColor"
-    picture = "document.querySelector('img').currentSrc"
 
-    assert light.evaluate(width) == 1280
-    assert light.evaluate(background) == "rgb(255, 255, 255)"
-    assert dark.evaluate(background) == "rgb(20, 23, 26)"
-    assert light.evaluate(picture) != dark.evaluate(picture)
-    dark.emulate_media(media="print", color_scheme="light")
+    assert light.evaluate(width) == dark.evaluate(width) == 1280
+    assert colors_of(light) == ("light", "rgb(255, 255, 255)", "rgb(31, 35, 40)")
+    assert colors_of(dark) == ("dark", "rgb(20, 23, 26)", "rgb(230, 232, 235)")
+    dark.emulate_media(media="print")
     dark.set_viewport_size({"width": 720, "height": 1000})
+    assert colors_of(dark) == colors_of(light)
     assert dark.evaluate(width) <= 720
     assert light.pdf(format="A4").startswith(b"%PDF")
+
+
+def colors_of(shown):
+    """The version of the pictures that is shown, the background and the text color."""
+    pictures = "images => images.filter(i => i.offsetWidth).map(i => i.className)"
+    (picture,) = set(shown.eval_on_selector_all("img", pictures))
+    style = "getComputedStyle(document.body)"
+    return picture, shown.evaluate(f"{style}.backgroundColor"), shown.evaluate(f"{style}.color")
+
+
+@pytest.mark.slow
+def test_in_a_narrow_window_pictures_scroll_and_the_page_does_not(browser, two, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text(page(two, "logs"), encoding="utf-8")
+    shown, _ = opened(browser, file)
+    shown.set_viewport_size({"width": 500, "height": 900})
+
+    assert shown.evaluate("document.documentElement.scrollWidth") == 500
+    assert shown.evaluate("document.querySelector('img').offsetWidth") >= 800

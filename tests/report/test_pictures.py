@@ -1,6 +1,7 @@
 """Each picture has a light and a dark version, and shows the training runs that have records."""
 
 import base64
+import dataclasses
 import io
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_there_are_pictures_over_steps_over_layers_and_of_the_loss(two):
     assert titles == [
         "Gradient of every layer over the training run",
         "Every layer at the last record",
-        "Loss of the recorded batches",
+        "Training loss",
     ]
 
 
@@ -69,6 +70,19 @@ def test_without_outputs_the_gradients_of_kernels_are_shown(tmp_path):
 
     assert "of each kernel" in flow.explanation
     assert by_depth.title == "Every layer at the last record"
+
+
+def test_a_training_run_that_lacks_something_is_named(tmp_path, two):
+    lacking = dataclasses.replace(
+        record(0, 1, 2, 3), activation_gradients={}, activations={}, dead_units={}, loss=None
+    )
+    write_log(tmp_path / "third" / "gradients", [lacking], training())
+    flow, by_depth, loss = pictures(read(find_all([str(tmp_path)])))
+
+    assert "of each kernel" in flow.explanation  # which all of them recorded
+    assert "Not recorded" not in flow.explanation
+    assert "Activation gradients, RMS: not recorded in third." in by_depth.explanation
+    assert loss.explanation.endswith("including regularization. Not recorded in third.")
 
 
 def test_many_training_runs_and_layers_fit(tmp_path):

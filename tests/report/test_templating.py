@@ -5,27 +5,23 @@ import math
 import pytest
 from jinja2 import UndefinedError
 
+from vg_keras.layer_table import LayerRow
 from vg_keras.report.templating import template
 
-ROW = {
-    "path": "<b>",
-    "type": "Dense",
-    "gradient_norm": 0.00123,
-    "update_ratio": math.nan,
-    "activation_rms": 12.0,
-    "saturated_units": 0.25,
-    "dead_units": math.nan,
-}
+ROWS = [
+    LayerRow("<b>", "Dense", 0.00123, math.nan, 12.0, 0.25, math.nan),
+    LayerRow("b", "Dense", math.nan, math.nan, math.inf, 1.0, math.nan),
+]
 
 
 def test_names_are_escaped_and_unknown_numbers_are_empty():
-    page = template("notebook.html").render(text="&", figure="", step=1234, rows=[ROW], marked=[])
+    page = template("notebook.html").render(text="&", figure="", step=1234, rows=ROWS, marked=[])
 
     assert '<pre style="white-space: pre-wrap">&amp;</pre>' in page
     assert "<caption>Step 1,234, from the input to the output.</caption>" in page
-    assert (
-        "<td>&lt;b&gt;</td><td>Dense</td><td>0.0012</td><td></td><td>12</td><td>25%</td><td></td>"
-    ) in page
+    assert "<th>type</th><th>gradient norm</th><th>output RMS</th><th>saturated</th></tr>" in page
+    assert "<td>&lt;b&gt;</td><td>Dense</td><td>0.0012</td><td>12</td><td>25%</td></tr>" in page
+    assert "<td>b</td><td>Dense</td><td></td><td>NaN or infinite</td><td>100%</td></tr>" in page
 
 
 def test_a_forgotten_value_is_an_error():

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vg_keras.commands.output import add_command, add_format
+from vg_keras.commands.output import add_command, add_format, add_log, printable
 from vg_keras.rules.verdict import Verdict
 
 SCHEMA = 1
@@ -34,13 +34,8 @@ def add(commands: Any) -> None:
         "Trains two networks of eight layers, one with sigmoid and one with ReLU, for some "
         "seconds, and says how to look at their logs. Needs Keras and TensorFlow.",
     )
-    parser.add_argument(
-        "log_dir",
-        metavar="LOG_DIR",
-        nargs="?",
-        default=LOG_DIR,
-        help=f"where to write the logs (default: {LOG_DIR})",
-    )
+    what = f"where to write the logs (default: {LOG_DIR})"
+    add_log(parser, "log_dir", "LOG_DIR", what, nargs="?", default=LOG_DIR)
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -60,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
             chance = 1 / _CLASSES
             print(f"  {verdict.title}. Its accuracy is {accuracy:.0%}, by chance {chance:.0%}.")
     if is_text:
-        place = shlex.quote(arguments.log_dir)
+        place = printable(shlex.quote(arguments.log_dir))
         print(
             f"\nTo look at them:\n  tensorboard --logdir {place}\n  vg-keras report {place}\n"
             f"  vg-keras show {place}"

@@ -8,9 +8,13 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from vg_keras.commands.output import FOUND, add_command, add_log_dir, printable, progress
+from vg_keras.commands.output import add_command, add_log_dir, printable, progress
+from vg_keras.logged_runs import notes_on, split
 from vg_keras.rules.diagnosis import Diagnosis
 from vg_keras.rules.examine_log import Examined, examine_log
+
+FOUND = 1
+"""The exit status if a problem was found."""
 
 SCHEMA = 1
 """Version of the JSON that `--format json` prints."""
@@ -55,10 +59,12 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the verdicts and returns the exit status."""
+    log, training_id = split(arguments.log_dir)
     with progress() as on_progress:
-        found = list(
-            examine_log(arguments.log_dir, ignore=arguments.ignore, on_progress=on_progress)
+        examined = examine_log(
+            log, ignore=arguments.ignore, on_progress=on_progress, training_id=training_id
         )
+        found = list(examined)
     print(_FORMATS[arguments.format](found))
     severities = {"error"} if arguments.severity == "error" else {"error", "warning"}
     diagnoses = (diagnosis for one in found for diagnosis in one.verdict.diagnoses)
@@ -68,12 +74,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(found: Iterable[Examined]) -> str:
     blocks = []
     for one in found:
-        lines = [f"{one.log}, {one.training.id}, model {one.training.model.name!r}:"]
+        lines = [f"{printable(one.log)}, {one.training.id}, model {one.training.model.name!r}:"]
         lines.append(f"{one.verdict.headline[0].upper()}{one.verdict.headline[1:]}")
         for diagnosis in one.verdict.diagnoses:
             lines += [str(_plain(diagnosis)), f"  More: {diagnosis.page}"]
         lines += [str(not_applied) for not_applied in one.verdict.not_applied]
-        lines += [f"Damaged: {sentence}" for sentence in one.damage]
+        lines += map(printable, notes_on(one.training, one.damage))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -84,7 +90,7 @@ def _json(found: Iterable[Examined]) -> str:
             "log": one.log,
             "training": one.training.id,
             "model": one.training.model.name,
-            "damage": list(one.damage),
+            "notes": list(notes_on(one.training, one.damage)),
             **one.verdict.as_dict(),
         }
         for one in found
@@ -97,7 +103,8 @@ def _github(found: Iterable[Examined]) -> str:
     lines = []
     for one in found:
         lines += [_annotation(one.log, diagnosis) for diagnosis in one.verdict.diagnoses]
-        lines += [f"::warning::{_escaped(f'Damaged: {sentence}')}" for sentence in one.damage]
+        notes = notes_on(one.training, one.damage)
+        lines += [f"::warning::{_escaped(f'{one.log}: {note}')}" for note in notes]
     return "\n".join(lines)
 
 

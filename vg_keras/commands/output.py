@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES
+from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.log.reader import OnProgress
 
-FOUND, FAILED, INTERRUPTED = 1, 2, 130
-"""Exit statuses: a problem was found; the log can't be read, or the arguments are wrong; Ctrl-C."""
-
 DIRECTORY = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}
-"""How a shell completes a directory: `shtab.DIRECTORY`, which need not be installed."""
+FILE = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
+"""How a shell completes a directory or a file: as in shtab, which need not be installed."""
+
+LOG_DIR = (
+    "the `log_dir` of a monitor, or a directory of several; LOG_DIR@ID for one training run of a "
+    "log that has several"
+)
 
 _WAIT = 1.0
 """Seconds after which progress is shown, so that it does not flicker."""
@@ -40,7 +43,7 @@ def add_command(commands: Any, name: str, summary: str, description: str) -> Any
 
 def add_log_dir(parser: Any) -> None:
     """Adds the argument of a command that reads the logs in a directory."""
-    add_log(parser, "log_dir", "LOG_DIR", "the `log_dir` of a monitor, or a directory of several")
+    add_log(parser, "log_dir", "LOG_DIR", LOG_DIR)
 
 
 def add_log(parser: Any, name: str, metavar: str, summary: str, **how: Any) -> None:
@@ -66,9 +69,9 @@ def add_quantity_and_step(parser: Any, verb: str) -> None:
     parser.add_argument(
         "--quantity",
         choices=list(LAYER_QUANTITIES),
-        default=DEFAULT,
         metavar="NAME",
-        help=f"what to {verb}: {', '.join(LAYER_QUANTITIES)} (default: {DEFAULT})",
+        help=f"what to {verb}: {', '.join(LAYER_QUANTITIES)} (default: activation_gradients, or "
+        "gradients if outputs are not recorded)",
     )
     parser.add_argument(
         "--step",
@@ -87,7 +90,18 @@ def add_output(parser: Any, default: str, summary: str) -> None:
     """
     parser.add_argument(
         "-o", "--output", metavar="FILE", default=default, help=f"{summary} (default: {default})"
-    )
+    ).complete = FILE
+
+
+def check_ending(output: str, *endings: str) -> None:
+    """Checks that a file to write has one of some endings.
+
+    Raises:
+        ValueError: If it has another one.
+    """
+    if not output.lower().endswith(endings):
+        known = ", ".join(endings)
+        raise ValueError(f"`--output` must have an ending of these: {known}. Received: {output}.")
 
 
 def add_format(parser: Any) -> None:
@@ -95,6 +109,25 @@ def add_format(parser: Any) -> None:
     parser.add_argument(
         "--format", choices=["text", "json"], default="text", help="text, or json (versioned)"
     )
+
+
+def wide_console(table: Any) -> Any:
+    """Returns a Rich console for the output that is wide enough for a table.
+
+    In a narrower terminal, lines break, and no number is cut. Only columns with a `ratio` shrink.
+    """
+    from rich.console import Console
+
+    how: dict[str, Any] = {"file": sys.stdout, "highlight": False, "markup": False}
+    console = Console(**how)
+    unlimited = console.options.update(width=sys.maxsize)
+    for column in table.columns:
+        if column.ratio is None:
+            cells = [column.header, *column.cells]
+            widths = [console.measure(cell, options=unlimited).maximum for cell in cells]
+            column.min_width = min(max(widths), column.max_width or sys.maxsize)
+    needed = console.measure(table, options=unlimited).minimum
+    return console if needed <= console.width else Console(**how, width=needed)
 
 
 def printable(text: str) -> str:
@@ -115,11 +148,14 @@ def finite(value: float) -> float | None:
 
 
 @contextmanager
-def progress() -> Iterator[OnProgress]:
-    """Shows how much of a log was read, if that takes long and the error output is a terminal.
+def progress(doing: str = "Reading") -> Iterator[OnProgress]:
+    """Shows the progress with a log, if that takes long and the error output is a terminal.
+
+    Args:
+        doing: What is done with it.
 
     Yields:
-        A function that is called with the path of the log and the fraction that was read.
+        A function that is called with the path of the log and the fraction that is done.
     """
     if not sys.stderr.isatty():
         yield lambda log, fraction: None
@@ -134,7 +170,7 @@ def progress() -> Iterator[OnProgress]:
 
     def show(log: str, fraction: float) -> None:
         if log not in tasks:
-            tasks[log] = bar.add_task(f"Reading {escape(printable(log))}", total=1.0)
+            tasks[log] = bar.add_task(f"{doing} {escape(printable(log))}", total=1.0)
         bar.update(tasks[log], completed=fraction)
         if not bar.live.is_started and time.monotonic() - began > _WAIT:
             bar.start()

@@ -9,7 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vg_keras.commands.output import add_command, add_format, add_log, add_output, progress
+from vg_keras.commands.output import (
+    LOG_DIR,
+    add_command,
+    add_format,
+    add_log,
+    add_output,
+    check_ending,
+    printable,
+    progress,
+)
 from vg_keras.comparison import MAX_RUNS
 from vg_keras.logged_runs import LoggedRun, find_all, read
 from vg_keras.rules.diagnosis import counted
@@ -17,7 +26,7 @@ from vg_keras.rules.diagnosis import counted
 SCHEMA = 1
 """Version of the JSON that `--format json` prints."""
 
-OUTPUT = "report.html"
+OUTPUT, STANDARD_OUTPUT = "report.html", "-"
 
 
 def add(commands: Any) -> None:
@@ -29,12 +38,8 @@ def add(commands: Any) -> None:
         "Writes one HTML file that needs no network and no other file: the verdict, pictures, a "
         "table by layer, and the settings. Several training runs are compared.",
     )
-    what = (
-        "the `log_dir` of a monitor, or a directory of several; LOG_DIR@ID for one training run "
-        "of a log that has several"
-    )
-    add_log(parser, "log_dirs", "LOG_DIR", what, nargs="+")
-    add_output(parser, OUTPUT, "where to write the report")
+    add_log(parser, "log_dirs", "LOG_DIR", LOG_DIR, nargs="+")
+    add_output(parser, OUTPUT, "where to write the report, or - for the standard output")
     add_format(parser)
     parser.set_defaults(run=run)
 
@@ -45,28 +50,38 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         FileNotFoundError: If there is no log.
         OSError: If the report can't be written.
-        ValueError: If a log holds no training run.
+        ValueError: If a log holds no training run, or the report has the ending of something else.
     """
     from vg_keras.report.page import page
 
+    output = arguments.output
+    if output != STANDARD_OUTPUT:
+        check_ending(output, ".html", ".htm")
+    elif arguments.format == "json":
+        raise ValueError("`--format json` describes a file. Received: --output -.")
     found = find_all(arguments.log_dirs)
     latest = sorted(found, key=lambda run: run.began)[-MAX_RUNS:]
     left_out = len(found) - len(latest)
     with progress() as on_progress:
         chosen = read([run for run in found if run in latest], on_progress)
     note = f"The latest {MAX_RUNS} of {len(found)} training runs." if left_out else ""
-    text = page(chosen, ", ".join(map(_named, arguments.log_dirs)), note)
-    Path(arguments.output).write_text(text, encoding="utf-8")
+    with progress("Examining") as on_progress:
+        text = page(chosen, ", ".join(map(_named, arguments.log_dirs)), note, on_progress)
+    if output == STANDARD_OUTPUT:
+        print(text)
+        return 0
+    Path(output).write_text(text, encoding="utf-8")
     if arguments.format == "json":
-        print(json.dumps(_as_dict(arguments.output, chosen, left_out), indent=2))
+        print(json.dumps(_as_dict(output, chosen, left_out), indent=2))
     else:
-        print(f"Wrote {arguments.output}: {counted(len(chosen), 'training run')}. {note}".rstrip())
+        number = counted(len(chosen), "training run")
+        print(f"Wrote {printable(output)}: {number}. {note}".rstrip())
     return 0
 
 
 def _named(path: str) -> str:
     """Returns a path that means something to whoever reads the report elsewhere."""
-    is_relative_only = os.path.normpath(path).startswith(os.curdir)
+    is_relative_only = Path(os.path.normpath(path)).parts[:1] in ((), (os.pardir,))
     return os.path.abspath(path) if is_relative_only else path
 
 
@@ -81,6 +96,7 @@ def _as_dict(output: str, runs: Sequence[LoggedRun], left_out: int) -> dict[str,
                 "training": run.training.id,
                 "model": run.training.model.name,
                 "num_records": run.table.num_records,
+                "notes": list(run.notes),
             }
             for run in runs
         ],

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vg_keras.commands.output import (
     add_command,
@@ -21,11 +19,13 @@ from vg_keras.commands.output import (
     finite,
     in_words,
     printable,
+    wide_console,
 )
-from vg_keras.layer_quantities import LAYER_QUANTITIES, LayerQuantity
+from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES, LayerQuantity, first_common
 from vg_keras.log.chart_names import chart_names
-from vg_keras.log.numbers import parse_numbers
-from vg_keras.log.reader import logs_in, stored_at
+from vg_keras.log.numbers import Numbers, parse_numbers
+from vg_keras.log.reader import follow, logs_in, no_such_training, stored_at
+from vg_keras.logged_runs import notes_on, split
 from vg_keras.record import Training
 
 SCHEMA = 1
@@ -34,22 +34,37 @@ SCHEMA = 1
 _HEALTHY, _SICK = "blue", "red"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shown:
-    """The values of one training run at one step.
+    """One record of a training run.
 
     Args:
         log: The path of the log.
         training: The training run, without records.
-        step: The step.
-        values: float64 `[p]`, by layer or variable. NaN where nothing was recorded, infinite where
-            a value is not finite.
+        numbers: The numbers of the record.
+        notes: Sentences on what the log lacks.
     """
 
     log: str
     training: Training
-    step: int
-    values: NDArray[np.float64]
+    numbers: Numbers
+    notes: tuple[str, ...]
+
+    @property
+    def recorded(self) -> list[str]:
+        """The names of the quantities in the record."""
+        found = LAYER_QUANTITIES.items()
+        return [name for name, quantity in found if quantity.read(self.numbers) is not None]
+
+    def values(self, quantity: LayerQuantity) -> dict[str, float]:
+        """Returns the values of a recorded quantity by path.
+
+        NaN where nothing was recorded, infinite where a value is not finite.
+        """
+        model, values = self.training.model, quantity.read(self.numbers)
+        assert values is not None
+        shown = values[quantity.indices(model)].tolist()
+        return dict(zip(quantity.paths(model), shown, strict=True))
 
 
 def add(commands: Any) -> None:
@@ -71,13 +86,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the values and returns the exit status.
 
     Raises:
-        ValueError: If there is no record at or before the step, or none has the quantity.
+        FileNotFoundError: If there is no log.
+        ValueError: If there is no such training run, no record at or before the step, or none of
+            the quantity.
     """
-    quantity = LAYER_QUANTITIES[arguments.quantity]
-    found = [one for log in logs_in(arguments.log_dir) for one in _read(log, quantity, arguments)]
-    if not found:
-        step = "" if arguments.step is None else f" at step {arguments.step} or before"
-        raise ValueError(f"No record in {arguments.log_dir}{step} has {quantity.label}.")
+    found = _read(arguments.log_dir, arguments.step)
+    quantity = _chosen(arguments, found)
     if arguments.format == "json":
         print(json.dumps(_as_dict(found, quantity), indent=2, allow_nan=False))
     else:
@@ -85,15 +99,37 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _read(log: str, quantity: LayerQuantity, arguments: argparse.Namespace) -> list[Shown]:
-    found = []
-    for stored in stored_at(log, arguments.step):
+def _read(path: str, step: int | None) -> list[Shown]:
+    log, training_id = split(path)
+    logs = logs_in(log) if training_id is None else [log]
+    found = [one for log in logs for one in _read_log(log, step)]
+    ids = [one.training.id for one in found]
+    if training_id not in (None, *ids):
+        raise no_such_training(log, str(training_id), ids)
+    return [one for one in found if training_id in (None, one.training.id)]
+
+
+def _read_log(log: str, step: int | None) -> list[Shown]:
+    follower, found = follow(log), []
+    for stored in stored_at(follower, step):
         numbers = stored.parsed(parse_numbers)
-        values = None if numbers is None else quantity.read(numbers)
-        if values is not None:
-            shown = values[quantity.indices(stored.training.model)]
-            found.append(Shown(log, stored.training, stored.step, shown))
+        if numbers is not None:
+            notes = notes_on(stored.training, follower.damage)
+            found.append(Shown(log, stored.training, numbers, notes))
     return found
+
+
+def _chosen(arguments: argparse.Namespace, found: Sequence[Shown]) -> LayerQuantity:
+    """Returns the quantity that was chosen, or the usual one."""
+    recorded = [one.recorded for one in found]
+    names = [name for name in LAYER_QUANTITIES if any(name in of for of in recorded)]
+    usual = first_common(recorded) or first_common([names]) or DEFAULT
+    chosen = LAYER_QUANTITIES[arguments.quantity or usual]
+    if chosen.name not in names:
+        step = "" if arguments.step is None else f" at step {arguments.step} or before"
+        known = f"Recorded: {', '.join(names) or 'none'}."
+        raise ValueError(f"No record in {arguments.log_dir}{step} has {chosen.label}. {known}")
+    return chosen
 
 
 def _as_dict(found: Sequence[Shown], quantity: LayerQuantity) -> dict[str, Any]:
@@ -106,15 +142,15 @@ def _as_dict(found: Sequence[Shown], quantity: LayerQuantity) -> dict[str, Any]:
                 "log": one.log,
                 "training": one.training.id,
                 "model": one.training.model.name,
-                "step": one.step,
+                "step": one.numbers.step,
                 "layers": [
                     {"path": path, "value": finite(value), "state": _state(value)}
-                    for path, value in zip(
-                        quantity.paths(one.training.model), one.values.tolist(), strict=True
-                    )
+                    for path, value in one.values(quantity).items()
                 ],
+                "notes": list(one.notes),
             }
             for one in found
+            if quantity.name in one.recorded
         ],
     }
 
@@ -124,19 +160,27 @@ def _state(value: float) -> str:
 
 
 def _draw(found: Sequence[Shown], quantity: LayerQuantity) -> None:
-    from rich.console import Console
-
-    console = Console(file=sys.stdout, highlight=False, markup=False)
-    axis = quantity.axis(*(one.values for one in found))
+    values = {one: one.values(quantity) for one in found if quantity.name in one.recorded}
+    axis = quantity.axis(*(np.array(list(of_run.values())) for of_run in values.values()))
+    tables = {one: _table(one, of_run, quantity, axis) for one, of_run in values.items()}
     for number, one in enumerate(found):
-        if number:
-            console.print()
-        console.print(f"{printable(one.log)}, {one.training.id}, step {one.step:,}")
-        console.print(quantity.title)
-        console.print(_table(one, quantity, axis))
+        heading = f"{printable(one.log)}, {one.training.id}, step {one.numbers.step:,}"
+        print(f"\n{heading}" if number else heading)
+        for note in one.notes:
+            print(printable(note))
+        if one in tables:
+            print(quantity.title)
+            wide_console(tables[one]).print(tables[one])
+        else:
+            print(f"No record of {quantity.label}.")
 
 
-def _table(one: Shown, quantity: LayerQuantity, axis: tuple[float, float]) -> Any:
+def _table(
+    one: Shown,
+    values: Mapping[str, float],
+    quantity: LayerQuantity,
+    axis: tuple[float, float],
+) -> Any:
     from rich.bar import Bar
     from rich.table import Table
     from rich.text import Text
@@ -148,11 +192,11 @@ def _table(one: Shown, quantity: LayerQuantity, axis: tuple[float, float]) -> An
     ends.add_row(*(_label(end, quantity) for end in axis))
     table = Table(box=None, pad_edge=False, expand=True)
     table.add_column("layer", no_wrap=True, max_width=32)
-    table.add_column(ends, ratio=1)
+    table.add_column(ends, ratio=1, min_width=12)
     table.add_column("", justify="right", no_wrap=True)
     names, sick = chart_names(one.training.model), _sick_layers(one.training)
     layer_of = one.training.model.layer_of
-    for path, value in zip(quantity.paths(one.training.model), one.values.tolist(), strict=True):
+    for path, value in values.items():
         color = _SICK if layer_of[path] in sick or math.isinf(value) else _HEALTHY
         end = quantity.position(value) if 0 < value < math.inf else low
         bar = Bar(high - low, 0, min(max(end - low, 0), high - low), color=color)

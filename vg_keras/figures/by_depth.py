@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from vg_keras.figures.drawing import legend_label, line_of_run, new_axes, set_scale
-from vg_keras.figures.inputs import Runs, axis_label, drawn, is_fraction
+from vg_keras.figures.drawing import (
+    add_legend,
+    axes_for,
+    legend_label,
+    line_of_run,
+    say_if_empty,
+    set_scale,
+    visible,
+)
+from vg_keras.figures.inputs import Drawn, Runs, axis_label, drawn, is_fraction
 from vg_keras.layer_matching import matched_layers
 
 
@@ -24,7 +34,8 @@ def by_depth(
 
     In a healthy network the gradients of all layers are of similar size. Where a line falls toward
     the input, on the left, the gradient vanishes. Layers of several training runs that have the
-    same name have the same place, as far as their order allows.
+    same name have the same place, as far as their order allows. A line joins the layers of its own
+    model, also across a place where only another model has a layer.
 
     Args:
         runs: One training run, or several, each of which becomes a line.
@@ -37,24 +48,46 @@ def by_depth(
         The axes.
 
     Raises:
-        ValueError: If nothing was recorded, or nothing at or before `step`.
+        TypeError: If `runs` or `axes` contains anything else, or `step` is not an integer.
+        ValueError: If a training run has no record of the quantity, or none at or before `step`, or
+            the quantity has one value for the whole model.
 
     Example:
         >>> by_depth({"before": one, "after": other}, step=0)  # doctest: +SKIP
     """
-    found = drawn(runs, quantity)
-    is_new = axes is None
-    axes = axes or new_axes(1, 5.5, 3.8)[0]
+    found = drawn(runs, quantity, by_path=True)
+    (ax,) = axes_for(1, axes, 5.5, 3.8)
+    draw_by_depth(found, ax, step, **style)
+    if axes is None and len(found) > 1:
+        add_legend(ax)
+    return ax
+
+
+def draw_by_depth(
+    found: Sequence[Drawn], axes: Axes, step: int | None = None, **style: Any
+) -> None:
+    """Draws what `by_depth` draws, without a legend.
+
+    Args:
+        found: The quantity of the training runs.
+        axes: The axes.
+        step: As in `by_depth`.
+        **style: As in `by_depth`.
+    """
     depths, _ = matched_layers([one.profile.labels for one in found])
     rows = [one.profile.values[one.profile.row_at(step)] for one in found]
-    for number, (one, values) in enumerate(zip(found, rows, strict=True)):
-        line = line_of_run(number, axes) | {"label": legend_label(one.name)} | style
-        axes.plot([depth + 1 for depth in depths[number]], values, **line)
-    shown = found[0].profile.quantity
-    set_scale(axes, rows, is_fraction(shown))
+    set_scale(axes, rows, is_fraction(found[0].profile))
+    for one, of_run, row in zip(found, depths, rows, strict=True):
+        values = visible(axes, row)
+        line = line_of_run(one.number, axes, values) | {"label": _label(one.name, row)} | style
+        axes.plot([depth + 1 for depth in of_run], values, **line)
+    say_if_empty(axes, rows)
     axes.set_xlabel("layer, from the input to the output")
-    axes.set_ylabel(axis_label(shown))
+    axes.set_ylabel(axis_label(found[0].profile))
+    axes.set_xlim(0.5, max(map(max, depths)) + 1.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if is_new and len(found) > 1:
-        axes.legend()
-    return axes
+
+
+def _label(name: str, row: Any) -> str | None:
+    """Returns the name for the legend, which says so if the line has no point."""
+    return legend_label(name if np.isfinite(row).any() else f"{name} (no finite value)".lstrip())

@@ -1,11 +1,11 @@
-"""Axes, colors and text of figures."""
+"""Axes, colors, markers and text of figures."""
 
 from __future__ import annotations
 
 import base64
 import io
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -24,39 +24,46 @@ TensorBoard: people with any kind of color vision can tell them apart."""
 
 _MARKERS = "os^vDPX<"
 
+_LINE_STYLES = ("-", "--", ":", "-.")
+"""Those of the first eight training runs, of the next eight, and so on."""
 
-def axes_for(
-    number: int, axes: Axes | Sequence[Axes] | None, width: float, height: float
-) -> list[Axes]:
-    """Returns the axes of each training run: those of the caller, or new ones.
+_MAX_MARKERS, _SOME_MARKERS = 40, 10
+"""A line of more points than that has markers at some of them."""
+
+_MAX_LETTERS = 24
+
+AS_TYPED: dict[str, Any] = {"parse_math": False, "usetex": False}
+"""Properties of a text that is drawn as it is: a name such as `a_1` or `$x$` is no formula."""
+
+
+def axes_for(number: int, axes: Any, width: float, height: float) -> list[Axes]:
+    """Returns the axes to draw into: those of the caller, or new ones.
 
     Args:
-        number: The number of training runs.
-        axes: What the caller passed.
+        number: How many are needed.
+        axes: What the caller passed: one, several, an array of them, or None.
         width: The width of each new one, in inches.
         height: The height, in inches.
 
     Raises:
+        TypeError: If the caller passed anything else.
         ValueError: If the caller passed another number of axes.
     """
     if axes is None:
-        return new_axes(number, width, height)
-    every = [axes] if isinstance(axes, Axes) else list(axes)
+        return _new_axes(number, width, height)
+    every = list(np.ravel(np.array(axes, object)))
+    for one in every:
+        if not isinstance(one, Axes):
+            raise TypeError(f"`axes` must be Matplotlib axes. Received: {one!r}.")
     if len(every) != number:
         raise ValueError(
-            f"`axes` must be as many as training runs, {number}. Received: {len(every)} axes."
+            f"`axes` must be {'one' if number == 1 else number} Matplotlib axes. "
+            f"Received: {len(every)}."
         )
     return every
 
 
-def new_axes(columns: int, width: float, height: float) -> list[Axes]:
-    """Returns new axes side by side, which pyplot shows.
-
-    Args:
-        columns: Their number.
-        width: The width of each, in inches.
-        height: Their height, in inches.
-    """
+def _new_axes(columns: int, width: float, height: float) -> list[Axes]:
     from matplotlib import pyplot
 
     _, axes = pyplot.subplots(
@@ -66,9 +73,29 @@ def new_axes(columns: int, width: float, height: float) -> list[Axes]:
 
 
 def set_scale(axes: Axes, values: Iterable[NDArray[np.float64]], is_fraction: bool) -> None:
-    """Makes the vertical axis of magnitudes logarithmic, if there is anything to see on it."""
-    if not is_fraction and any((of > 0).any() for of in values):
+    """Scales the vertical axis: from 0 to 1, or logarithmic if all values are magnitudes."""
+    together = _together(values)
+    if is_fraction:
+        axes.set_ylim(-0.03, 1.03)
+    elif (together > 0).any() and not (together < 0).any():
         axes.set_yscale("log")
+
+
+def say_if_empty(axes: Axes, values: Iterable[NDArray[np.float64]]) -> None:
+    """Says so in the axes if no value is finite."""
+    if not np.isfinite(_together(values)).any():
+        axes.text(0.5, 0.5, "no finite value", ha="center", va="center", transform=axes.transAxes)
+        axes.set_yticks([])
+        axes.set_yticks([], minor=True)
+
+
+def _together(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate([np.zeros(0), *(of.ravel() for of in values)])
+
+
+def visible(axes: Axes, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns values with NaN, which leaves a gap, in place of a zero on a logarithmic axis."""
+    return np.where(values > 0, values, np.nan) if axes.get_yscale() == "log" else values
 
 
 def figure_of(axes: Axes) -> Figure:
@@ -86,10 +113,45 @@ def is_dark(axes: Axes) -> bool:
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
 
 
-def line_of_run(number: int, axes: Axes) -> dict[str, Any]:
-    """Returns the color and marker of the n-th training run."""
+def line_of_run(number: int, axes: Axes, values: NDArray[np.float64]) -> dict[str, Any]:
+    """Returns the style of the n-th training run's line.
+
+    Args:
+        number: The number of the training run, from 0.
+        axes: The axes.
+        values: The values of the line, `[n]`.
+    """
     colors = _RUN_COLORS[is_dark(axes)]
-    return {"color": colors[number % len(colors)], "marker": _MARKERS[number % len(_MARKERS)]}
+    some = set(range(len(values)))
+    if len(values) > _MAX_MARKERS:  # those of another line are elsewhere
+        distance = len(values) // _SOME_MARKERS
+        some = set(range(number % len(_MARKERS) * distance // len(_MARKERS), len(values), distance))
+    return {
+        "color": colors[number % len(colors)],
+        "marker": _MARKERS[number % len(_MARKERS)],
+        "markevery": sorted(some | set(isolated(values))),
+        "linestyle": _LINE_STYLES[number // len(colors) % len(_LINE_STYLES)],
+    }
+
+
+def isolated(values: NDArray[np.float64]) -> list[int]:
+    """Returns which values have a gap on either side, so that only a marker shows them.
+
+    Args:
+        values: The values of a line, `[n]`.
+    """
+    is_gap = ~np.isfinite(np.concatenate([[np.nan], values, [np.nan]]))
+    return np.flatnonzero(~is_gap[1:-1] & is_gap[:-2] & is_gap[2:]).tolist()
+
+
+def spread(number: int, most: int) -> list[int]:
+    """Returns at most so many of the first integers, at similar distances, with both ends."""
+    return sorted(set(np.linspace(0, number - 1, min(number, most)).round().astype(int).tolist()))
+
+
+def shortened(name: str) -> str:
+    """Returns a name without its middle if it is long."""
+    return name if len(name) <= _MAX_LETTERS else f"{name[:8]}…{name[9 - _MAX_LETTERS :]}"
 
 
 def legend_label(name: str) -> str | None:
@@ -100,17 +162,38 @@ def legend_label(name: str) -> str | None:
     return f"\u200b{name}" if name.startswith("_") else name or None
 
 
-def as_typed(figure: Figure) -> None:
-    """Draws every text as it is: a name such as `a_1` or `$x$` is no formula.
+def add_legend(axes: Axes, **how: Any) -> None:
+    """Adds a legend with the labels as typed, if any line has one.
 
-    Matplotlib may be configured to use LaTeX. Only the numbers at an axis may be formulas: powers.
+    Args:
+        axes: The axes.
+        **how: As in `Axes.legend`.
     """
+    handles, _ = axes.get_legend_handles_labels()
+    if handles:
+        for text in axes.legend(**how).get_texts():
+            text.set(**AS_TYPED)
+
+
+def as_typed(figure: Figure) -> None:
+    """Makes Matplotlib draw every text as typed, except the numbers at an axis, such as powers."""
     axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
     numbers = {id(text) for axis in axes for text in axis.get_ticklabels(which="both")}
     for text in figure.findobj(Text):
         text.set_usetex(False)
         if id(text) not in numbers:
             text.set_parse_math(False)
+
+
+def ignore_missing_glyphs(module: str) -> None:
+    """Silences the warning that a font lacks a character, for figures that a module draws.
+
+    The filter stays: `warnings.catch_warnings` would change those of all threads.
+
+    Args:
+        module: The `__name__` of the module that draws or saves the figure.
+    """
+    warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning, module)
 
 
 def save(figure: Figure, file: Any, **how: Any) -> None:
@@ -122,9 +205,8 @@ def save(figure: Figure, file: Any, **how: Any) -> None:
         **how: As in `Figure.savefig`.
     """
     as_typed(figure)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure.savefig(file, **how)
+    ignore_missing_glyphs(__name__)
+    figure.savefig(file, **how)
 
 
 def data_uri(figure: Figure, **how: Any) -> str:

@@ -13,17 +13,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from vg_keras.figures.drawing import axes_for
-from vg_keras.figures.inputs import (
-    Drawable,
-    Drawn,
-    Runs,
-    Several,
-    axis_of,
-    drawn,
-    is_fraction,
-    label_of,
-)
+from vg_keras.figures.drawing import AS_TYPED, axes_for, shortened, spread
+from vg_keras.figures.inputs import Drawable, Drawn, Runs, Several, drawn, is_fraction, label_of
+from vg_keras.layer_quantities import log10_axis
 from vg_keras.profiles import Profile
 
 LOWEST, HIGHEST = -8.0, 2.0
@@ -37,7 +29,10 @@ _NORMS = ("activation_gradient_norm", "gradient_norm")
 ZERO, NON_FINITE, NOT_RECORDED = "white", "#ff2d2d", "#9a9a9a"
 """Colors that viridis, which can be read without color vision, does not contain."""
 
-_MAX_LABELS, _MAX_STEPS, _MAX_LETTERS = 12, 6, 24
+_MAX_LABELS, _MAX_STEPS = 12, 6
+
+_SIZE = 8
+"""The size of the text, in points."""
 
 
 @overload
@@ -71,19 +66,21 @@ def gradient_flow(
 
     Args:
         runs: One training run, or several, which are drawn side by side on the same scale.
-        axes: The Matplotlib axes to plot on, for several training runs as many; new ones by
-            default. A color bar takes a part of them.
+        axes: The Matplotlib axes to plot on, one for each training run; new ones by default. A
+            color bar takes a part of them.
         quantity: Another quantity to draw, see `vg_keras.profile`. Of variables, only kernels are
             drawn. By default the norm of the gradient at each layer's output, or that of the
-            kernel's gradient if no outputs are monitored.
+            kernel's gradient if a training run does not monitor outputs.
 
     Returns:
         The axes; a list of them if several training runs were passed.
 
     Raises:
-        ValueError: If nothing was recorded, or there are not as many axes as training runs.
+        TypeError: If `runs` or `axes` contains anything else.
+        ValueError: If a training run has no record of the quantity, the quantity has one value for
+            the whole model, or there is another number of axes.
     """
-    found = drawn(runs, *([quantity] if quantity else _NORMS))
+    found = drawn(runs, *(_NORMS if quantity is None else [quantity]), by_path=True)
     every = axes_for(len(found), axes, 5.6, 2.8)
     scale = _scale_of(found)
     for ax, one in zip(every, found, strict=True):
@@ -95,18 +92,18 @@ def gradient_flow(
 def _draw(one: Drawn, axes: Axes, scale: _Scale) -> None:
     flow = one.profile
     axes.imshow(_colors(flow, scale), aspect="auto", interpolation="nearest")
-    labels = [_shortened(label) for label in flow.labels]
-    rows = _spread(len(labels), _MAX_LABELS)
-    axes.set_yticks(rows, [labels[row] for row in rows], fontsize=7, parse_math=False)
-    columns = _spread(len(flow.steps), _MAX_STEPS)
-    axes.set_xticks(columns, [f"{flow.steps[column]:,}" for column in columns], fontsize=7)
+    axes.spines[:].set_color(mpl.rcParams["ytick.color"])  # a white row is a part of the map
+    rows = spread(len(flow.labels), _MAX_LABELS)
+    axes.set_yticks(rows, [shortened(flow.labels[row]) for row in rows], fontsize=_SIZE, **AS_TYPED)
+    columns = spread(len(flow.steps), _MAX_STEPS)
+    axes.set_xticks(columns, [f"{flow.steps[column]:,}" for column in columns], fontsize=_SIZE)
     axes.tick_params(length=2, pad=2)
     axes.grid(False)
-    axes.set_xlabel("recorded step", fontsize=7)
-    axes.set_ylabel("layer, from the input", fontsize=7)
+    axes.set_xlabel("recorded step", fontsize=_SIZE)
+    axes.set_ylabel("layer, from the input", fontsize=_SIZE)
     if one.name:
-        axes.set_title(one.name, parse_math=False)
-    _add_legend(flow, axes)
+        axes.set_title(one.name, **AS_TYPED)
+    _add_legend(flow, axes, scale)
 
 
 @dataclass(frozen=True)
@@ -114,8 +111,8 @@ class _Scale:
     """The scale of colors.
 
     Args:
-        low: Its lower end: log10 of a magnitude, or 0.
-        high: Its upper end: log10 of a magnitude, or 1.
+        low: Its lower end, or log10 of it.
+        high: Its upper end, or log10 of it.
         is_log: Whether the ends are logarithms.
         label: What it shows.
     """
@@ -127,11 +124,15 @@ class _Scale:
 
 
 def _scale_of(found: Sequence[Drawn]) -> _Scale:
-    quantity = found[0].profile.quantity
-    if quantity in _NORMS:
+    first = found[0].profile
+    if first.quantity in _NORMS:
         return _Scale(LOWEST, HIGHEST, True, "norm of the gradient")
-    low, high = axis_of(quantity, [one.profile.values for one in found])
-    return _Scale(low, high, not is_fraction(quantity), label_of(quantity))
+    if is_fraction(first):
+        return _Scale(0, 1, False, label_of(first))
+    every = np.concatenate([one.profile.values.ravel() for one in found])
+    if (every < 0).any():
+        return _Scale(np.nanmin(every), np.nanmax(every), False, label_of(first))
+    return _Scale(*log10_axis(every), True, label_of(first))
 
 
 def _colors(flow: Profile, scale: _Scale) -> NDArray[np.uint8]:
@@ -141,7 +142,8 @@ def _colors(flow: Profile, scale: _Scale) -> NDArray[np.uint8]:
     is_drawn = is_finite & (values > 0) if scale.is_log else is_finite
     positions = np.where(is_drawn, values, 1.0)
     positions = np.log10(positions) if scale.is_log else positions
-    scaled = np.clip((positions - scale.low) / (scale.high - scale.low), 0, 1)
+    span = scale.high - scale.low or 1.0
+    scaled = np.clip((positions - scale.low) / span, 0, 1)
     colors = mpl.colormaps["viridis"](scaled, bytes=True)
     for where, color in (
         (is_finite & ~is_drawn, ZERO),
@@ -168,13 +170,13 @@ def _add_color_bar(every: Sequence[Axes], scale: _Scale) -> None:
     if scale.is_log:
         exponents = range(int(scale.low), int(scale.high) + 1, 2)
         bar.set_ticks(list(exponents), labels=[f"1e{e}" if e else "1" for e in exponents])
-    bar.ax.tick_params(labelsize=7)
-    bar.set_label(scale.label, fontsize=7)
+    bar.ax.tick_params(labelsize=_SIZE)
+    bar.set_label(scale.label, fontsize=_SIZE)
 
 
-def _add_legend(flow: Profile, axes: Axes) -> None:
+def _add_legend(flow: Profile, axes: Axes, scale: _Scale) -> None:
     """Adds the colors that are not on the color bar, if there are any."""
-    is_zero = flow.recorded & (flow.values == 0) & (not is_fraction(flow.quantity))
+    is_zero = flow.recorded & (flow.values == 0) & scale.is_log
     found = [
         (is_zero, ZERO, "exactly 0"),
         (flow.recorded & ~np.isfinite(flow.values), NON_FINITE, "NaN or infinite"),
@@ -191,17 +193,8 @@ def _add_legend(flow: Profile, axes: Axes) -> None:
             loc="upper right",
             bbox_to_anchor=(1.0, -0.12),
             ncols=len(patches),
-            fontsize=6.5,
+            fontsize=_SIZE - 0.5,
             frameon=False,
             handlelength=1,
             borderpad=0,
         )
-
-
-def _spread(number: int, most: int) -> list[int]:
-    """Returns at most so many of the first integers, at equal distances, from 0 on."""
-    return list(range(0, number, -(-number // most)))
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _MAX_LETTERS else f"{name[:8]}…{name[9 - _MAX_LETTERS :]}"

@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES
+from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.profiles import Profile, profile
 from vg_keras.record import Run, Training
 
@@ -30,56 +28,89 @@ class Drawn:
     Args:
         name: The name of the training run; empty if there is only one, and it has none.
         profile: The values.
+        number: Its place among the training runs, which decides its color.
     """
 
     name: str
     profile: Profile
+    number: int = 0
 
 
-def drawn(runs: Runs, quantity: str, *others: str) -> list[Drawn]:
+def drawn(runs: Runs, *quantities: str, by_path: bool = False) -> list[Drawn]:
     """Returns what to draw, in the order of the arguments.
 
-    Of a training run that has kernels, only these are drawn, from the input to the output. In a
-    `Profile`, everything is drawn.
+    If a training run has kernels, only these are drawn of its variables. A `Profile` is drawn as it
+    is.
 
     Args:
-        runs: What the caller of a figure passed.
-        quantity: The name of the quantity, for training runs; see `vg_keras.profile`.
-        *others: Quantities to draw instead if none of the training runs has it.
+        runs: The argument of the figure.
+        *quantities: The names of quantities, see `vg_keras.profile`: the first one that all
+            training runs have is drawn.
+        by_path: Whether the figure needs a value for each layer or variable.
 
     Raises:
-        TypeError: If anything else was passed.
-        ValueError: If there is nothing to draw, or no such quantity.
+        TypeError: If `runs` contains anything else.
+        ValueError: If there is nothing to draw, or a training run lacks the quantity.
     """
-    found = [Drawn(name, _profile(run, quantity)) for name, run in _named(runs).items()]
-    is_empty = not any(one.profile.recorded.any() for one in found)
-    if is_empty and others:
-        return drawn(runs, *others)
-    if is_empty:
-        words = label_of(found[0].profile.quantity) if found else quantity
-        raise ValueError(f"Expected a training run with records of {words}. Received: {runs!r}.")
+    named = _named(runs)
+    for quantity in quantities:
+        found = [Drawn(name, _profile(run, quantity), i) for i, (name, run) in enumerate(named)]
+        lacking = [one.name for one in found if not one.profile.recorded.any()]
+        if found and not lacking:
+            return _checked(found, by_path)
+    words = label_of(found[0].profile) if found else quantities[-1]
+    if len(named) > len(lacking):
+        raise ValueError(
+            f"Expected records of {words} in every training run. "
+            f"Received: none in {', '.join(lacking)}."
+        )
+    raise ValueError(f"Expected a training run with records of {words}. Received: {runs!r}.")
+
+
+def _checked(found: list[Drawn], by_path: bool) -> list[Drawn]:
+    names = list(dict.fromkeys(one.profile.quantity for one in found))
+    if len(names) > 1:
+        raise ValueError(f"All profiles must have one quantity. Received: {', '.join(names)}.")
+    if by_path and any(one.profile.paths == ("",) for one in found):
+        raise ValueError(
+            "`quantity` must have a value for each layer or variable. "
+            f"Received: quantity={names[0]!r}. `figures.by_step` draws it."
+        )
     return found
 
 
-def _named(runs: Runs) -> dict[str, Drawable]:
+def _named(runs: Runs) -> list[tuple[str, Drawable]]:
     if isinstance(runs, Training | Profile):
-        return {"": runs}
-    if isinstance(runs, Mapping):
-        return {str(name): run for name, run in runs.items()}
+        return [("", runs)]
     if isinstance(runs, Run):
         runs = runs.trainings
-    if not isinstance(runs, Sequence):
-        raise TypeError(
-            "`runs` must be a training run, such as `monitor.run.latest`, or several of them. "
-            f"Received: runs={runs!r}."
-        )
+    is_mapping = isinstance(runs, Mapping)
+    if not (is_mapping or isinstance(runs, Sequence)) or isinstance(runs, str):
+        raise _refused(runs)
+    each: list[Any] = list(runs.values()) if isinstance(runs, Mapping) else list(runs)
+    for run in each:
+        if not isinstance(run, Training | Profile):
+            raise _refused(run)
+    names = [str(name) for name in runs] if is_mapping else _names(each)
+    return list(zip(names, each, strict=True))
+
+
+def _refused(received: object) -> TypeError:
+    return TypeError(
+        "`runs` must be a training run, such as `monitor.run.latest` or `read_run(log_dir).latest`,"
+        f" or several of them. Received: {received!r}."
+    )
+
+
+def _names(runs: Sequence[Drawable]) -> list[str]:
+    """Returns the names of the models, or of the quantities of profiles, with numbers if alike."""
     names = [run.model.name if isinstance(run, Training) else run.quantity for run in runs]
     number_of: Counter[str] = Counter()
-    unique = {}
-    for name, run in zip(names, runs, strict=True):
+    found = []
+    for name in names:
         number_of[name] += 1
-        unique[f"{name} ({number_of[name]})" if names.count(name) > 1 else name] = run
-    return unique
+        found.append(f"{name} ({number_of[name]})" if names.count(name) > 1 else name)
+    return found
 
 
 def _profile(run: Drawable, quantity: str) -> Profile:
@@ -89,25 +120,23 @@ def _profile(run: Drawable, quantity: str) -> Profile:
     return found.only(kernels) if set(found.paths) & set(kernels) else found
 
 
-def label_of(quantity: str) -> str:
+def label_of(drawn: Profile) -> str:
     """Returns the name of a quantity in words."""
-    known = LAYER_QUANTITIES.get(quantity)
-    return known.label if known else quantity.replace("_", " ")
+    known = LAYER_QUANTITIES.get(drawn.quantity)
+    words = drawn.quantity.replace("_", " ")
+    if drawn.statistic not in ("", "rms"):
+        return f"{words}, {drawn.statistic.replace('_', ' ')}"
+    return known.label if known else words
 
 
-def axis_label(quantity: str) -> str:
+def axis_label(drawn: Profile) -> str:
     """Returns the label of an axis: the quantity and its unit."""
-    known = LAYER_QUANTITIES.get(quantity)
+    known = LAYER_QUANTITIES.get(drawn.quantity)
     unit = f"\n({known.unit})" if known and known.unit != "1" else ""
-    return label_of(quantity) + unit
+    return label_of(drawn) + unit
 
 
-def axis_of(quantity: str, values: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
-    """Returns the ends of an axis for some values: log10 of magnitudes, or 0 and 1."""
-    return LAYER_QUANTITIES.get(quantity, LAYER_QUANTITIES[DEFAULT]).axis(*values)
-
-
-def is_fraction(quantity: str) -> bool:
+def is_fraction(drawn: Profile) -> bool:
     """Whether the values are from 0 to 1 and not magnitudes of any size."""
-    known = LAYER_QUANTITIES.get(quantity)
+    known = LAYER_QUANTITIES.get(drawn.quantity)
     return known is not None and known.scale == "fraction"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 
-from vg_keras.figures.drawing import legend_label, line_of_run, new_axes
-from vg_keras.figures.inputs import Runs, drawn
+from vg_keras.figures.drawing import add_legend, axes_for, legend_label, line_of_run, say_if_empty
+from vg_keras.figures.inputs import Drawn, Runs, drawn
 
 
 def loss(runs: Runs, axes: Axes | None = None, **style: Any) -> Axes:
     """Plots the loss of the recorded batches over the steps.
 
-    This is the loss that was differentiated: of one batch, with penalties.
+    This is the loss that was differentiated: of one batch, including regularization.
 
     Args:
         runs: One training run, or several, each of which becomes a line.
@@ -24,16 +25,29 @@ def loss(runs: Runs, axes: Axes | None = None, **style: Any) -> Axes:
         The axes.
 
     Raises:
-        ValueError: If no loss was recorded.
+        TypeError: If `runs` or `axes` contains anything else.
+        ValueError: If a training run has no record of the loss.
     """
     found = drawn(runs, "loss")
-    is_new = axes is None
-    axes = axes or new_axes(1, 5.5, 3.8)[0]
-    for number, one in enumerate(found):
-        line = line_of_run(number, axes) | {"marker": "", "label": legend_label(one.name)} | style
-        axes.plot(one.profile.steps, one.profile.values, **line)
+    (ax,) = axes_for(1, axes, 5.5, 3.8)
+    draw_loss(found, ax, **style)
+    if axes is None and len(found) > 1:
+        add_legend(ax)
+    return ax
+
+
+def draw_loss(found: Sequence[Drawn], axes: Axes, **style: Any) -> None:
+    """Draws what `loss` draws, without a legend.
+
+    Args:
+        found: The losses of the training runs.
+        axes: The axes.
+        **style: As in `loss`.
+    """
+    for one in found:
+        values = one.profile.values[:, 0]
+        line = line_of_run(one.number, axes, values) | {"label": legend_label(one.name)} | style
+        axes.plot(one.profile.steps, values, **line)
+    say_if_empty(axes, [one.profile.values for one in found])
     axes.set_xlabel("step")
     axes.set_ylabel("loss of the batch")
-    if is_new and len(found) > 1:
-        axes.legend()
-    return axes

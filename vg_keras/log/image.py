@@ -57,7 +57,7 @@ def flow_image(
     from matplotlib.figure import Figure
     from PIL import Image as Picture
 
-    from vg_keras.figures.drawing import as_typed
+    from vg_keras.figures.drawing import as_typed, ignore_missing_glyphs
     from vg_keras.figures.gradient_flow import gradient_flow
 
     figure = Figure(_INCHES, _DOTS_PER_INCH, layout="constrained")
@@ -71,6 +71,7 @@ def flow_image(
         if any(one == path or one.startswith(f"{path}/") for one in affected):
             label.set(color=color, fontweight="bold")
     as_typed(figure)
+    ignore_missing_glyphs(__name__)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
     picture = Picture.fromarray(np.ascontiguousarray(pixels)).quantize(

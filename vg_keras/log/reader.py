@@ -101,20 +101,19 @@ def iter_records(
     return (record for _, record in found)
 
 
-def stored_at(path: str | Path, step: int | None = None) -> list[StoredRecord]:
+def stored_at(follower: Follower, step: int | None = None) -> list[StoredRecord]:
     """Returns one record of each training run of a log, which is not parsed yet.
 
     Scanning a log for it is much faster than reading all records.
 
     Args:
-        path: As in `read_run`.
+        follower: The follower of the log, which has not been read.
         step: Its step: the last recorded one that is not later. None for the last one of all.
 
     Raises:
-        FileNotFoundError: If there is no event file at `path`.
+        FileNotFoundError: If there is no event file in the log.
         FormatVersionError: If a newer version of vg_keras wrote the log.
     """
-    follower = Follower(path)
     follower.check_exists()
     found = {
         stored.training.id: stored
@@ -306,6 +305,20 @@ def no_training_run(log: str, damage: Iterable[str] = ()) -> ValueError:
     """
     sentences = [f"There is no training run of GradientMonitor in {log}.", *damage]
     return ValueError(" ".join(sentences))
+
+
+def no_such_training(log: str, training_id: str, ids: Sequence[str]) -> ValueError:
+    """Returns the error of a log without a certain training run.
+
+    Args:
+        log: Its path.
+        training_id: The id of the training run.
+        ids: The ids of those that there are.
+    """
+    are = "is" if len(ids) == 1 else "are"
+    return ValueError(
+        f"There is no training run {training_id} in {log}. There {are}: {', '.join(ids)}."
+    )
 
 
 def logs_in(path: str) -> list[str]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from vg_keras.comparison import Comparison, compare
-from vg_keras.layer_quantities import LAYER_QUANTITIES
+from vg_keras.layer_quantities import LAYER_QUANTITIES, first_common
 from vg_keras.layer_table import LayerRow, layer_table
-from vg_keras.log.reader import iter_records
+from vg_keras.log.reader import OnProgress, iter_records
 from vg_keras.logged_runs import LoggedRun
 from vg_keras.rules.diagnosis import counted, steps_in_words
 from vg_keras.rules.examination import Examination
@@ -24,8 +24,8 @@ IDENTITY = ("Training run", "Log", "Began", "Cost of monitoring")
 
 _OF_EMA = ("ema_momentum", "ema_overwrite_frequency")
 
-COMPARED = ("activation_gradients", "gradients")
-"""The quantity by which training runs are compared: the first one that all of them recorded."""
+_SHORT = 300
+"""Seconds of training below which the first records, several in a row, exceed the budget."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Section:
     Args:
         run: The training run.
         verdict: The verdict; None if there is none.
-        verdict_note: A sentence on how far the verdict goes, or empty.
+        notes: Sentences on how far the verdict goes, and on what the log lacks.
         layers: A row for each layer at the last record.
         layers_step: The step of the last record, or None.
         marked: The paths of the layers that a diagnosis concerns.
@@ -43,10 +43,17 @@ class Section:
 
     run: LoggedRun
     verdict: Verdict | None
-    verdict_note: str
+    notes: tuple[str, ...]
     layers: tuple[LayerRow, ...]
     layers_step: int | None
     marked: frozenset[str]
+
+    @property
+    def title(self) -> str:
+        """The most serious problem, or that there is none."""
+        if self.verdict is None:
+            return "No verdict"
+        return self.verdict.title if self.verdict.diagnoses else self.verdict.headline
 
     @property
     def severity(self) -> str:
@@ -56,17 +63,23 @@ class Section:
         return min((d.severity for d in self.verdict.diagnoses), default="none")
 
 
-def section(run: LoggedRun) -> Section:
-    """Collects what the report says of a training run."""
-    verdict, note = _verdict(run)
+def section(run: LoggedRun, on_progress: OnProgress | None = None) -> Section:
+    """Collects what the report says of a training run.
+
+    Args:
+        run: The training run.
+        on_progress: Called while its records are examined.
+    """
+    verdict, note = _verdict(run, on_progress)
     marked = run.training.model.layers_of(verdict.paths if verdict else ())
     record = run.last_record
     layers = layer_table(run.training.model, record) if record else []
     step = record.step if record else None
-    return Section(run, verdict, note, tuple(layers), step, marked)
+    notes = (*([note] if note else []), *run.notes)
+    return Section(run, verdict, notes, tuple(layers), step, marked)
 
 
-def _verdict(run: LoggedRun) -> tuple[Verdict | None, str]:
+def _verdict(run: LoggedRun, on_progress: OnProgress | None) -> tuple[Verdict | None, str]:
     """Returns the verdict in the log, or examines the records if it is older than these.
 
     A run that was killed has no verdict on its last records.
@@ -76,8 +89,10 @@ def _verdict(run: LoggedRun) -> tuple[Verdict | None, str]:
         return stored, ""
     if number <= MAX_EXAMINED:
         examination = Examination(run.training)
-        for record in iter_records(run.log, run.training.id):
+        for examined, record in enumerate(iter_records(run.log, run.training.id), 1):
             examination.update(record)
+            if on_progress is not None:
+                on_progress(run.log, examined / number)
         return examination.verdict, ""
     covered = "no verdict" if stored is None else f"a verdict on {stored.num_records:,} records"
     return stored, (
@@ -97,11 +112,11 @@ def comparison(runs: Sequence[LoggedRun]) -> tuple[str, Comparison] | None:
     Returns:
         The quantity in words, and the comparison; None if there is nothing to compare.
     """
-    for name in COMPARED:
-        if len(runs) > 1 and all(name in run.table.quantities for run in runs):
-            profiles = [run.table.profile(name) for run in runs]
-            return LAYER_QUANTITIES[name].label, compare(profiles)
-    return None
+    name = first_common(run.table.quantities for run in runs)
+    if len(runs) < 2 or name is None:
+        return None
+    profiles = [run.table.profile(name) for run in runs]
+    return LAYER_QUANTITIES[name].label, compare(profiles)
 
 
 def settings(run: LoggedRun) -> Mapping[str, str]:
@@ -119,7 +134,7 @@ def settings(run: LoggedRun) -> Mapping[str, str]:
         "Batch size": _plain(chosen.batch_size),
         **_optimizers(run),
         "update_freq": _plain(chosen.update_freq),
-        "Recorded": ", ".join(chosen.quantities),
+        "Recorded": _recorded(run),
         "Versions": ", ".join(f"{name} {version}" for name, version in chosen.versions.items()),
         "Cost of monitoring": _cost(run),
         "Damage": " ".join(run.damage),
@@ -140,7 +155,15 @@ def _records(run: LoggedRun) -> str:
 def _losses(run: LoggedRun) -> str:
     if not run.losses:
         return ""
-    return f"{run.losses[0][1]:.4g} at first, {run.losses[-1][1]:.4g} at last"
+    (first, one), (last, other) = run.losses[0], run.losses[-1]
+    return f"{one:.4g} at step {first:,}, {other:.4g} at step {last:,}"
+
+
+def _recorded(run: LoggedRun) -> str:
+    """Returns the names of the chosen quantities of which there are records."""
+    is_missing = {name: name not in run.table.quantities for name in LAYER_QUANTITIES}
+    is_missing["loss"] = not run.losses
+    return ", ".join(q for q in run.training.settings.quantities if not is_missing.get(q))
 
 
 def _optimizers(run: LoggedRun) -> dict[str, str]:
@@ -157,10 +180,21 @@ def _optimizers(run: LoggedRun) -> dict[str, str]:
 
 
 def _cost(run: LoggedRun) -> str:
-    cost = run.training.cost
-    if cost is None or math.isnan(cost.fraction):
+    cost, record = run.training.cost, run.last_record
+    if cost is None or record is None or math.isnan(cost.fraction):
         return ""
-    return f"{cost.fraction:.2%} of the training time, {cost.num_bytes / 1e6:.1f} MB on disk"
+    seconds = record.wall_time - run.training.began
+    first = "; the first records cost the most" if seconds < _SHORT else ""
+    size = f"{cost.num_bytes / 1e6:.1f} MB on disk"
+    return f"{cost.fraction:.1%} of the training time in {_duration(seconds)}{first}, {size}"
+
+
+def _duration(seconds: float) -> str:
+    """Returns "20 seconds", "20 minutes" or "20 hours"."""
+    for unit, size in (("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return counted(round(seconds / size), unit)
+    return counted(max(round(seconds), 0), "second")
 
 
 def _plain(value: object) -> str:

@@ -12,24 +12,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vg_keras import figures
-from vg_keras.figures.drawing import data_uri, line_of_run
+from vg_keras.figures.by_depth import draw_by_depth
+from vg_keras.figures.drawing import data_uri, legend_label
+from vg_keras.figures.inputs import Drawn
+from vg_keras.figures.loss import draw_loss
 from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.logged_runs import LoggedRun
 from vg_keras.profiles import Profile
+from vg_keras.report.templating import capitalized
 
 _WIDTH, _DOTS_PER_INCH = 10.5, 144
 """In inches of 100 pixels of the page. It is printed at 144 dots per inch or more."""
 
-_BY_DEPTH = (
-    "gradients",
-    "update_ratio",
-    "activations",
-    "saturated_units",
-    "dead_units",
-)
-"""The quantities that are drawn by depth, beside the gradients at the outputs of the layers."""
+_FLOW = {
+    "activation_gradient_norm": "at each layer's output",
+    "gradient_norm": "of each kernel",
+}
+"""The quantity of the map, and of what it is: the first one that all training runs recorded."""
 
-_MOST_MARKERS = 40
+_BY_DEPTH = (
+    *("activation_gradients", "gradients", "update_ratio"),
+    *("activations", "saturated_units", "dead_units"),
+)
+"""The quantities that are drawn by depth."""
 
 _TEXT, _LINES = ("#1f2328", "#e6e8eb"), ("#d0d7de", "#4a5159")
 
@@ -58,17 +63,18 @@ def pictures(runs: Sequence[LoggedRun]) -> list[Picture]:
 
 
 def _flow(runs: Sequence[LoggedRun]) -> Picture | None:
-    profiles = _profiles(runs, "activation_gradient_norm")
-    where = "at each layer's output" if profiles else "of each kernel"
-    profiles = profiles or _profiles(runs, "gradient_norm")
-    if not profiles:
+    names = [name for name in _FLOW if any(name in run.table.quantities for run in runs)]
+    if not names:
         return None
+    name = next((name for name in names if all(name in r.table.quantities for r in runs)), names[0])
+    found = _profiles(runs, name)
     return _picture(
         "Gradient of every layer over the training run",
-        f"L2 norm of the gradient {where}, one column for each record; the first layer is at the "
-        "top. One color from top to bottom is healthy. Darker toward the top: the gradient "
+        f"L2 norm of the gradient {_FLOW[name]}, one column for each record; the first layer is at "
+        "the top. One color from top to bottom is healthy. Darker toward the top: the gradient "
         "vanishes. Lighter: it explodes.",
-        lambda: _draw_flow(profiles),
+        _without(runs, found),
+        lambda: _draw_flow({one.name: one.profile for one in found}),
     )
 
 
@@ -99,54 +105,65 @@ def _grid(number: int, columns: int, height: float, legend: float = 0) -> tuple[
 
 
 def _by_depth(runs: Sequence[LoggedRun]) -> Picture | None:
-    names = ("activation_gradients", *_BY_DEPTH)
-    found = {name: profiles for name in names if (profiles := _profiles(runs, name))}
+    found = {name: of_name for name in _BY_DEPTH if (of_name := _profiles(runs, name))}
     if not found:
         return None
     return _picture(
         "Every layer at the last record",
         "From the input on the left to the output on the right. The gradients of a healthy network "
         "are of similar size in all layers, and its updates about 1e-3 of the weights.",
-        lambda: _draw_by_depth(found, [run.name for run in runs]),
+        " ".join(
+            f"{capitalized(LAYER_QUANTITIES[name].label)}: {lacking}"
+            for name, of_name in found.items()
+            if (lacking := _without(runs, of_name))
+        ),
+        lambda: _draw_by_depth(found, len(runs)),
     )
 
 
-def _draw_by_depth(found: Mapping[str, Mapping[str, Profile]], runs: Sequence[str]) -> Figure:
+def _draw_by_depth(found: Mapping[str, Sequence[Drawn]], num_runs: int) -> Figure:
     figure, axes = _grid(len(found), 3, 2.6, 0.3)
     for ax, (name, profiles) in zip(axes, found.items(), strict=True):
-        has_markers = max(len(profile.paths) for profile in profiles.values()) <= _MOST_MARKERS
-        figures.by_depth(profiles, ax, markersize=4 if has_markers else 0)
-        for line, run in zip(ax.get_lines(), profiles, strict=True):
-            line.set(**line_of_run(runs.index(run), ax))  # the same in every picture
+        draw_by_depth(profiles, ax, markersize=4)
         ax.set_title(LAYER_QUANTITIES[name].label, fontsize="medium")
         ax.set_ylabel("")
         ax.set_xlabel("layer, from the input", fontsize="small")
-        if LAYER_QUANTITIES[name].scale == "fraction":
-            ax.set_ylim(-0.03, 1.03)
-    if len(runs) > 1:
-        handles = {str(line.get_label()): line for ax in axes for line in ax.get_lines()}
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
+    if num_runs > 1:
+        _add_legend(figure, axes, list(found.values()))
     return figure
 
 
+def _add_legend(figure: Figure, axes: Sequence[Axes], found: Sequence[Sequence[Drawn]]) -> None:
+    """Adds a legend of all training runs below the axes."""
+    lines = {
+        one.number: (line, one.name)
+        for ax, profiles in zip(axes, found, strict=True)
+        for one, line in zip(profiles, ax.get_lines(), strict=True)
+    }
+    handles, names = zip(*(lines[number] for number in sorted(lines)), strict=True)
+    labels = [str(legend_label(name)) for name in names]
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+
+
 def _loss(runs: Sequence[LoggedRun]) -> Picture | None:
-    profiles = {run.name: _loss_profile(run) for run in runs if run.losses}
-    if not profiles:
+    found = [
+        Drawn(run.name, _loss_profile(run), number) for number, run in enumerate(runs) if run.losses
+    ]
+    if not found:
         return None
     return _picture(
-        "Loss of the recorded batches",
-        "The loss that was differentiated, of one batch each, with penalties.",
-        lambda: _draw_loss(profiles, [run.name for run in runs]),
+        "Training loss",
+        "The loss that was differentiated at each record: of one batch, including regularization.",
+        _without(runs, found),
+        lambda: _draw_loss(found, len(runs)),
     )
 
 
-def _draw_loss(profiles: Mapping[str, Profile], runs: Sequence[str]) -> Figure:
+def _draw_loss(found: Sequence[Drawn], num_runs: int) -> Figure:
     figure = Figure((_WIDTH, 3), layout="constrained")
     axes = figure.subplots()
-    for run, profile in profiles.items():
-        style = line_of_run(runs.index(run), axes) | {"marker": ""}
-        figures.loss({run: profile}, axes, **style)
-    if len(runs) > 1:
+    draw_loss(found, axes, markersize=4)
+    if num_runs > 1:
         axes.legend()
     return figure
 
@@ -158,12 +175,25 @@ def _loss_profile(run: LoggedRun) -> Profile:
     return Profile("loss", np.array(steps), ("",), values, np.ones(values.shape, bool))
 
 
-def _profiles(runs: Sequence[LoggedRun], name: str) -> dict[str, Profile]:
-    return {run.name: run.table.profile(name) for run in runs if name in run.table.quantities}
+def _profiles(runs: Sequence[LoggedRun], name: str) -> list[Drawn]:
+    """Returns a quantity of the training runs that recorded it."""
+    return [
+        Drawn(run.name, run.table.profile(name), number)
+        for number, run in enumerate(runs)
+        if name in run.table.quantities
+    ]
 
 
-def _picture(title: str, explanation: str, draw: Callable[[], Figure]) -> Picture:
+def _without(runs: Sequence[LoggedRun], found: Sequence[Drawn]) -> str:
+    """Returns a sentence on the training runs that are not in a picture, or nothing."""
+    shown = {one.number for one in found}
+    names = [run.name for number, run in enumerate(runs) if number not in shown]
+    return f"not recorded in {', '.join(names)}." if names else ""
+
+
+def _picture(title: str, explanation: str, missing: str, draw: Callable[[], Figure]) -> Picture:
     light, dark = (_encoded(draw, text, lines) for text, lines in zip(_TEXT, _LINES, strict=True))
+    explanation = f"{explanation} {capitalized(missing)}".rstrip()
     return Picture(title, explanation, light, dark)
 
 

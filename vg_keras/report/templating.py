@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -26,20 +27,38 @@ def _environment() -> Any:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"number": _number, "fraction": _fraction, "value": _value}
+    filters = {"number": _number, "columns": _columns, "capitalized": capitalized}
+    environment.filters |= filters
     return environment
 
 
-def _number(number: float) -> str:
-    return "" if math.isnan(number) else f"{number:.2g}"
+_COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("gradient_norm", "gradient norm", ".2g"),
+    ("update_ratio", "update ratio", ".2g"),
+    ("activation_rms", "output RMS", ".2g"),
+    ("saturated_units", "saturated", ".0%"),
+    ("dead_units", "dead", ".0%"),
+)
+"""The numbers of a `LayerRow` in the table by layer, their headings, and their formats."""
 
 
-def _fraction(fraction: float) -> str:
-    return "" if math.isnan(fraction) else f"{fraction:.0%}"
+def _columns(rows: Sequence[Any]) -> list[tuple[str, list[str]]]:
+    """Returns the headings and the cells of the numbers that were recorded of any layer."""
+    values = {name: [getattr(row, name) for row in rows] for name, *_ in _COLUMNS}
+    return [
+        (heading, [_number(value, form) for value in values[name]])
+        for name, heading, form in _COLUMNS
+        if not all(map(math.isnan, values[name]))
+    ]
 
 
-def _value(value: float) -> str:
-    """Returns a value of a comparison: empty if nothing was recorded."""
-    if math.isinf(value):
-        return "NaN or infinite"
-    return _number(value)
+def _number(number: float, form: str = ".2g") -> str:
+    """Returns a number: NaN if nothing was recorded, infinite if it is not finite."""
+    if math.isnan(number):
+        return ""
+    return "NaN or infinite" if math.isinf(number) else format(number, form)
+
+
+def capitalized(text: str) -> str:
+    """Returns a text with a capital letter at its beginning, and otherwise as it is."""
+    return text[:1].upper() + text[1:]

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from vg_keras.log.reader import OnProgress, follow, logs_in, no_training_run
+from vg_keras.log.reader import OnProgress, follow, logs_in, no_such_training, no_training_run
 from vg_keras.record import Training
 from vg_keras.rules.examination import Examination
 from vg_keras.rules.rule import Rule
@@ -38,6 +38,7 @@ def examine_log(
     rules: Sequence[Rule] = (),
     ignore: Iterable[str] = (),
     on_progress: OnProgress | None = None,
+    training_id: str | None = None,
 ) -> Iterator[Examined]:
     """Yields the verdict on each training run of a log and of all logs below it.
 
@@ -46,15 +47,21 @@ def examine_log(
         rules: As in `Examination`.
         ignore: As in `Examination`.
         on_progress: Called with the path of a log and the fraction of it that was read.
+        training_id: The id of the training run to examine, if not all of them; `path` is its log.
 
     Raises:
         FileNotFoundError: If there is no log.
         FormatVersionError: If a newer version of vg_keras wrote the log.
-        ValueError: If `ignore` names a rule that does not exist, or a log holds no training run.
+        ValueError: If `ignore` names a rule that does not exist, or a log holds no training run, or
+            not that one.
     """
     ignore = tuple(ignore)
-    for log in logs_in(path):
-        yield from _examine(log, rules, ignore, on_progress)
+    for log in logs_in(path) if training_id is None else [path]:
+        examined = list(_examine(log, rules, ignore, on_progress))
+        ids = [one.training.id for one in examined]
+        if training_id not in (None, *ids):
+            raise no_such_training(log, str(training_id), ids)
+        yield from (one for one in examined if training_id in (None, one.training.id))
 
 
 def _examine(
@@ -64,6 +71,7 @@ def _examine(
     on_progress: OnProgress | None,
 ) -> Iterator[Examined]:
     follower = follow(log)
+    follower.check_exists()
     examinations: dict[str, Examination] = {}
     for training, record in follower.poll():
         if training.id not in examinations:
