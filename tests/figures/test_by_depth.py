@@ -108,7 +108,7 @@ def test_a_training_run_without_a_finite_value_says_so(axes):
     figures.by_depth({"sick": diverged, "well": TRAINING}, axes)
     alone = figures.by_depth(diverged, Figure().subplots())
 
-    assert [line.get_label() for line in axes.get_lines()] == ["sick (no finite value)", "well"]
+    assert [line.get_label() for line in axes.get_lines()] == ["sick (zero or not finite)", "well"]
     assert not axes.texts
     assert [text.get_text() for text in alone.texts] == ["no finite value"]
     assert alone.get_yticks().tolist() == []

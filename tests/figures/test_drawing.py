@@ -37,7 +37,7 @@ def test_transparent_axes_have_the_background_of_the_figure():
 
 def test_eight_training_runs_can_be_told_apart():
     axes, values = Figure().subplots(), np.ones(1000)
-    lines = [line_of_run(number, axes, values) for number in range(8)]
+    lines = [line_of_run(number, "", axes, values) for number in range(8)]
 
     assert len({line["color"] for line in lines}) == 8
     assert len({line["marker"] for line in lines}) == 8

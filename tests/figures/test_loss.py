@@ -36,9 +36,16 @@ def test_many_records_have_some_markers_and_a_point_by_itself_has_one():
 
 def test_a_loss_that_is_never_finite_says_so():
     found = training_of(Record(0, 0.0, {}, loss=math.nan))
-    axes = figures.loss(found, Figure().subplots())
+    axes = figures.loss({"a": found}, Figure().subplots())
 
     assert [text.get_text() for text in axes.texts] == ["no finite value"]
+    assert axes.get_lines()[0].get_label() == "a (zero or not finite)"
+
+
+def test_steps_are_integers():
+    axes = figures.loss(training_of(Record(7, 0.0, {}, loss=1.0)), Figure().subplots())
+
+    assert [tick for tick in axes.get_xticks() if tick % 1] == []
 
 
 def test_without_a_loss_there_is_nothing_to_draw():

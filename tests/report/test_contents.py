@@ -87,7 +87,7 @@ def test_settings_are_told_in_words(runs):
     assert found["Began"] == "1970-01-01 00:00:10 UTC"
     assert found["Records"] == "10 records, steps 0 to 9"
     assert found["Loss"] == "mse"
-    assert found["Loss of the batch"] == "2 at step 0, 1.1 at step 9"
+    assert found["Training loss"] == "2 at step 0, 1.1 at step 9"
     assert found["Optimizer"] == "SGD, learning rate 0.1, momentum 0.9"
     assert found["Batch size"] == "32"
     assert "Damage" not in found

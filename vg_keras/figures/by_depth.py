@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from vg_keras.figures.drawing import (
     add_legend,
     axes_for,
-    legend_label,
     line_of_run,
     say_if_empty,
     set_scale,
@@ -79,15 +77,10 @@ def draw_by_depth(
     set_scale(axes, rows, is_fraction(found[0].profile))
     for one, of_run, row in zip(found, depths, rows, strict=True):
         values = visible(axes, row)
-        line = line_of_run(one.number, axes, values) | {"label": _label(one.name, row)} | style
+        line = line_of_run(one.number, one.name, axes, values) | style
         axes.plot([depth + 1 for depth in of_run], values, **line)
     say_if_empty(axes, rows)
     axes.set_xlabel("layer, from the input to the output")
     axes.set_ylabel(axis_label(found[0].profile))
     axes.set_xlim(0.5, max(map(max, depths)) + 1.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _label(name: str, row: Any) -> str | None:
-    """Returns the name for the legend, which says so if the line has no point."""
-    return legend_label(name if np.isfinite(row).any() else f"{name} (no finite value)".lstrip())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -18,6 +18,7 @@ from vg_keras.figures.drawing import (
     legend_label,
     say_if_empty,
     set_scale,
+    set_step_axis,
     shortened,
     spread,
     visible,
@@ -104,7 +105,7 @@ def _draw(one: Drawn, axes: Axes, style: dict[str, Any]) -> None:
         }
         axes.plot(one.profile.steps, values, **line | style)
     say_if_empty(axes, [one.profile.values])
-    axes.set_xlabel("step")
+    set_step_axis(axes)
     if one.name:
         axes.set_title(one.name, **AS_TYPED)
 

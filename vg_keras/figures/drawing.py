@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 _RUN_COLORS = {
@@ -81,6 +82,12 @@ def set_scale(axes: Axes, values: Iterable[NDArray[np.float64]], is_fraction: bo
         axes.set_yscale("log")
 
 
+def set_step_axis(axes: Axes) -> None:
+    """Labels the horizontal axis of steps, which are integers."""
+    axes.set_xlabel("step")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
 def say_if_empty(axes: Axes, values: Iterable[NDArray[np.float64]]) -> None:
     """Says so in the axes if no value is finite."""
     if not np.isfinite(_together(values)).any():
@@ -113,11 +120,12 @@ def is_dark(axes: Axes) -> bool:
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
 
 
-def line_of_run(number: int, axes: Axes, values: NDArray[np.float64]) -> dict[str, Any]:
-    """Returns the style of the n-th training run's line.
+def line_of_run(number: int, name: str, axes: Axes, values: NDArray[np.float64]) -> dict[str, Any]:
+    """Returns the style and the label of the n-th training run's line.
 
     Args:
         number: The number of the training run, from 0.
+        name: Its name. The label says so if the line has no point.
         axes: The axes.
         values: The values of the line, `[n]`.
     """
@@ -126,7 +134,9 @@ def line_of_run(number: int, axes: Axes, values: NDArray[np.float64]) -> dict[st
     if len(values) > _MAX_MARKERS:  # those of another line are elsewhere
         distance = len(values) // _SOME_MARKERS
         some = set(range(number % len(_MARKERS) * distance // len(_MARKERS), len(values), distance))
+    has_points = np.isfinite(values).any()
     return {
+        "label": legend_label(name if has_points else f"{name} (zero or not finite)".lstrip()),
         "color": colors[number % len(colors)],
         "marker": _MARKERS[number % len(_MARKERS)],
         "markevery": sorted(some | set(isolated(values))),
@@ -146,7 +156,8 @@ def isolated(values: NDArray[np.float64]) -> list[int]:
 
 def spread(number: int, most: int) -> list[int]:
     """Returns at most so many of the first integers, at similar distances, with both ends."""
-    return sorted(set(np.linspace(0, number - 1, min(number, most)).round().astype(int).tolist()))
+    count = number if number <= most else min(most, (number + 1) // 2)
+    return np.linspace(0, number - 1, count).round().astype(int).tolist()
 
 
 def shortened(name: str) -> str:

@@ -7,7 +7,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from vg_keras.figures.drawing import add_legend, axes_for, legend_label, line_of_run, say_if_empty
+from vg_keras.figures.drawing import (
+    add_legend,
+    axes_for,
+    line_of_run,
+    say_if_empty,
+    set_step_axis,
+)
 from vg_keras.figures.inputs import Drawn, Runs, drawn
 
 
@@ -46,8 +52,8 @@ def draw_loss(found: Sequence[Drawn], axes: Axes, **style: Any) -> None:
     """
     for one in found:
         values = one.profile.values[:, 0]
-        line = line_of_run(one.number, axes, values) | {"label": legend_label(one.name)} | style
+        line = line_of_run(one.number, one.name, axes, values) | style
         axes.plot(one.profile.steps, values, **line)
     say_if_empty(axes, [one.profile.values for one in found])
-    axes.set_xlabel("step")
+    set_step_axis(axes)
     axes.set_ylabel("loss of the batch")

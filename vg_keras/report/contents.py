@@ -130,7 +130,7 @@ def settings(run: LoggedRun) -> Mapping[str, str]:
         "Began": f"{datetime.fromtimestamp(training.began, UTC):%Y-%m-%d %H:%M:%S} UTC",
         "Records": _records(run),
         "Loss": chosen.loss or "",
-        "Loss of the batch": _losses(run),
+        "Training loss": _losses(run),
         "Batch size": _plain(chosen.batch_size),
         **_optimizers(run),
         "update_freq": _plain(chosen.update_freq),
