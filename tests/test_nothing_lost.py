@@ -75,6 +75,7 @@ def test_a_process_killed_from_outside_loses_at_most_two_records(tmp_path):
     for records in (run.latest.records, probe.latest.records):
         assert last_finished + 1 - 2 <= len(records) <= last_finished + 2
     assert run.damage == probe.damage == ()
+    assert run.latest.is_unfinished
 
 
 def test_two_processes_in_one_directory_keep_all_records(tmp_path):

@@ -1,7 +1,7 @@
 """The numbers of a training run in memory: all records of a short run, merged ones of a long one.
 
-Neighboring records are merged where there are more than memory or the screen can hold. What is kept
-of them is the first one, and wherever one of them is not finite, that.
+Neighboring records are merged if there are more than memory or the screen can hold. A merged value
+is that of the first record, or infinite if it is not finite in any of them.
 """
 
 from __future__ import annotations

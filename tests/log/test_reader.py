@@ -34,6 +34,7 @@ def test_a_finished_log_holds_exactly_the_records(tmp_path):
     assert [record.step for record in run.latest.records] == [0, 2, 4, 6, 8]
     assert run.damage == ()
     assert run.path == tmp_path
+    assert not run.latest.is_unfinished
 
 
 def test_a_log_preserves_nan_and_infinities(tmp_path):
