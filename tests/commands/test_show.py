@@ -130,7 +130,9 @@ def test_one_training_run_of_a_log_can_be_chosen(log, capsys):
     _, both, _ = run(capsys, "show", log)
     _, one, _ = run(capsys, "show", f"{log}@second")
     status, _, err = run(capsys, "show", f"{log}@third")
+    before = run(capsys, "show", f"{log}@second", "--step", -1)
 
+    assert before[2].startswith(f"vg-keras: No record in {log}@second at step -1 or before has ")
     assert both.count("activation gradients, RMS") == 2
     assert one.startswith(f"{log}, second, step 7\n")
     assert one.count("activation gradients, RMS") == 1

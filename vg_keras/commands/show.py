@@ -101,22 +101,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(path: str, step: int | None) -> list[Shown]:
     log, training_id = split(path)
-    logs = logs_in(log) if training_id is None else [log]
-    found = [one for log in logs for one in _read_log(log, step)]
-    ids = [one.training.id for one in found]
+    if training_id is None:
+        return [one for log in logs_in(log) for one in _read_log(log, step)]
+    return _read_log(log, step, training_id)
+
+
+def _read_log(log: str, step: int | None, training_id: str | None = None) -> list[Shown]:
+    follower = follow(log)
+    found = [
+        (stored.training, stored.parsed(parse_numbers)) for stored in stored_at(follower, step)
+    ]
+    ids = [training.id for training in follower.trainings]
     if training_id not in (None, *ids):
         raise no_such_training(log, str(training_id), ids)
-    return [one for one in found if training_id in (None, one.training.id)]
-
-
-def _read_log(log: str, step: int | None) -> list[Shown]:
-    follower, found = follow(log), []
-    for stored in stored_at(follower, step):
-        numbers = stored.parsed(parse_numbers)
-        if numbers is not None:
-            notes = notes_on(stored.training, follower.damage)
-            found.append(Shown(log, stored.training, numbers, notes))
-    return found
+    return [
+        Shown(log, training, numbers, notes_on(training, follower.damage))
+        for training, numbers in found
+        if numbers is not None and training_id in (None, training.id)
+    ]
 
 
 def _chosen(arguments: argparse.Namespace, found: Sequence[Shown]) -> LayerQuantity:
