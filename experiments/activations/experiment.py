@@ -55,7 +55,7 @@ def run(session: Session) -> Outcome:
         f"units at initialization, {chosen.initializer}, median of {chosen.num_seeds} seeds"
     )
     figure, found = draw(results, title), findings(results)
-    return Outcome(ANSWER, checks(results), results, asdict(settings), figure, found)
+    return Outcome(ANSWER, [*checks(results)], results, asdict(settings), figure, found)
 
 
 def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:

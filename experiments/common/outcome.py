@@ -1,7 +1,7 @@
 """Results of an experiment: an answer, a figure, numbers, and checks of claims."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -69,6 +69,10 @@ class Check:
     def printed(self) -> str:
         """Our result, formatted."""
         return format(self.ours, self.form)
+
+
+Checks = Iterator[Check]
+"""What the function `checks` of an experiment yields."""
 
 
 def counted(flags: Iterable[bool], values: Any) -> float:

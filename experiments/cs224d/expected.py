@@ -1,12 +1,11 @@
 """What the notebook prints, what it plots, and what its figure is expected to show."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.common.outcome import Check
+from experiments.common.outcome import Check, Checks
 
 SHORT = {"sigmoid": "SIGM", "relu": "ReLU"}
 """The notebook's names of the two networks."""
@@ -45,17 +44,17 @@ def layer_ratio(result: dict[str, Any]) -> NDArray[np.float64]:
     return np.array(result["second"]) / np.array(result["first"])
 
 
-def checks(results: dict[str, Any], iterations: int) -> list[Check]:
+def checks(results: dict[str, Any], iterations: int) -> Checks:
     """Compares both networks with the notebook, as far as they were trained."""
-    found = [check for name in SHORT for check in _of_network(name, results[name], iterations)]
+    for name in SHORT:
+        yield from _of_network(name, results[name], iterations)
     if iterations == FULL_LENGTH:
         sigmoid, relu = (np.median(layer_ratio(results[name])) for name in SHORT)
         source = "claim 6, as the figure is usually read: a factor that a reader would see"
-        found.append(Check(CLAIM, source, "at least 2", float(sigmoid / relu), 2.0, form=".2f"))
-    return found
+        yield Check(CLAIM, source, "at least 2", float(sigmoid / relu), 2.0, form=".2f")
 
 
-def _of_network(name: str, result: dict[str, Any], iterations: int) -> Iterator[Check]:
+def _of_network(name: str, result: dict[str, Any], iterations: int) -> Checks:
     short, ratios = SHORT[name], layer_ratio(result)
     losses = dict(zip(result["losses_at"], result["losses"], strict=True))
     for at, loss in zip(LOSSES_AT, LOSSES[name], strict=True):

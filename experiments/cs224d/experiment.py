@@ -36,7 +36,7 @@ def run(session: Session) -> Outcome:
     iterations = session.options.iterations
     runs = [Run(name, iterations) for name in SHORT]
     results = dict(zip(SHORT, session.sweep(train, runs), strict=True))
-    found = checks(results, iterations)
+    found = [*checks(results, iterations)]
     answer = _answer(results, found, iterations)
     return Outcome(answer, found, results, {"iterations": iterations, **SETTINGS}, draw(results))
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from experiments.common.mlp import Settings
-from experiments.common.outcome import Check, Results, counted
+from experiments.common.outcome import Check, Checks, Results, counted
 from experiments.common.style import LABELS
 from vg_keras.theory import mean_field_path, predict
 
@@ -35,17 +35,15 @@ def theory(
     return (gradients / gradients[0]).tolist()
 
 
-def checks(depths: list[int], results: Results) -> list[Check]:
+def checks(depths: list[int], results: Results) -> Checks:
     """Compares the gradient of the first layer with the claim and with theory."""
     sigmoid = results["sigmoid"]["gradient"]
-    found = []
     if len(depths) > 1:
         growing = [b >= a for a, b in itertools.pairwise(sigmoid)]
         what = "sigmoid: deeper networks in which the first layer's gradient is not smaller"
         number = counted(growing, sigmoid)
-        found.append(Check(what, "claim 2: the deeper, the worse", "0", number, 0, 0, ".0f"))
+        yield Check(what, "claim 2: the deeper, the worse", "0", number, 0, 0, ".0f")
     for name, result in results.items():
         what = f"{LABELS[name]}: factor of the first layer's gradient per additional layer"
         expected, ours = result["theory_factor"], result["factor"]
-        found.append(Check.near(what, THEORY, expected, ours, TOLERANCE[name]))
-    return found
+        yield Check.near(what, THEORY, expected, ours, TOLERANCE[name])

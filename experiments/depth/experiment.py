@@ -39,7 +39,7 @@ def run(session: Session) -> Outcome:
         }
     return Outcome(
         ANSWER,
-        checks(depths, results),
+        [*checks(depths, results)],
         {"depths": depths, **results},
         asdict(settings) | {"depth": depths},
         draw(depths, results, f"{session.digits.name}; {settings.training}"),

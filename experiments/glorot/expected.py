@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from experiments.common.factors import factor_per_layer, predicted_signal
-from experiments.common.outcome import Check, Results
+from experiments.common.outcome import Check, Checks, Results
 from vg_keras.theory import mean_field_path
 
 VARIANCES = {"standard": 1 / 3, "normalized": 1.0}
@@ -43,10 +43,9 @@ def theory(variance: float, depth: int) -> dict[str, list[float]]:
     }
 
 
-def checks(results: Results, depth: int, width: int) -> list[Check]:
+def checks(results: Results, depth: int, width: int) -> Checks:
     """Compares factors and singular values with the paper, with theory and with each other."""
     room = 0.02 if (depth, width) == (10, 512) else 0.05
-    found = []
     for kind, one in results.items():
         signal, weights, mean = one["signal_factor"], one["weight_factor"], one["singular_value"]
         linear, published = math.sqrt(VARIANCES[kind]), SINGULAR_VALUES[kind]
@@ -62,5 +61,4 @@ def checks(results: Results, depth: int, width: int) -> list[Check]:
             ("mean singular value of a layer's Jacobian", MEANS, published, mean, 0.1),
             ("RMS singular value, relative to the layer's recorded factor", SVD, 1.0, worst, 0.05),
         ):
-            found.append(Check.near(f"{kind}, {what}", source, expected, ours, tolerance))
-    return found
+            yield Check.near(f"{kind}, {what}", source, expected, ours, tolerance)

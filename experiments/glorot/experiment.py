@@ -40,7 +40,7 @@ def run(session: Session) -> Outcome:
         f"initialization; mean and range of {options.draws} networks of each kind\n"
         "First training step with Gaussian inputs and random labels"
     )
-    compared = checks(results, options.depth, options.width)
+    compared = [*checks(results, options.depth, options.width)]
     return Outcome(answer(results), compared, results, size, draw(results, EDGES, title))
 
 

@@ -29,7 +29,7 @@ def run(session: Session) -> Outcome:
     title = f"{session.digits.name}; {settings}".replace(f"{settings.initializer}, ", "")
     return Outcome(
         ANSWER,
-        checks(variances, results, (settings.depth, settings.width)),
+        [*checks(variances, results, (settings.depth, settings.width))],
         results,
         asdict(settings) | {"initializer": list(starts)},
         draw(variances, results, title),

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from experiments.common.outcome import Check, Results
+from experiments.common.outcome import Check, Checks, Results
 
 VARIANCES = {
     "sigmoid, Glorot": ("sigmoid", 1.0, 0.0),
@@ -57,23 +57,23 @@ def worst(results: Results, ours: str, theory: str) -> float:
     return float(ratios[np.argmax(np.abs(np.log(ratios)))])  # NaN is the worst
 
 
-def checks(results: Results) -> list[Check]:
+def checks(results: Results) -> Checks:
     """Compares the measured factors with theory, and theory with an independent computation."""
     what = "factor per layer with inputs of variance 1, relative to theory: worst pair"
-    found = [Check.near(what, BY_LAYER, 1.0, worst(results, "factor", "theory_factor"), 0.05)]
+    yield Check.near(what, BY_LAYER, 1.0, worst(results, "factor", "theory_factor"), 0.05)
     for name, one in results.items():
         what = f"{name}: factor per layer at the fixed point"
-        found.append(Check.near(what, AT_FIXED_POINT, one["sqrt_chi"], one["fixed_factor"], 0.05))
+        yield Check.near(what, AT_FIXED_POINT, one["sqrt_chi"], one["fixed_factor"], 0.05)
     for name, layers in VARIANCES.items():
         one, what = results[name], f"{name}: factor per layer with inputs of variance 1"
-        found.append(Check.near(what, BY_LAYER, one["theory_factor"], one["factor"], 0.05))
+        yield Check.near(what, BY_LAYER, one["theory_factor"], one["factor"], 0.05)
         for key, value in solve(*layers).items():
             symbol, places, source = DIGITS[key]
             unit, form, what = 10**-places, f".{places}f", f"{name}: {symbol} in theory"
             band = value - unit, value + unit
-            found.append(Check(what, source, format(value, form), one[key], *band, form))
+            yield Check(what, source, format(value, form), one[key], *band, form)
     sigmoid = [one for one in results.values() if one["activation"] == "sigmoid"]
     bounds = [one["fixed_factor"] / math.sqrt(one["weight_variance"] / 16) for one in sigmoid]
     what = "sigmoid: largest factor per layer, relative to sqrt(sw2/16)"
     source = "the slope of sigmoid is at most 1/4"
-    return [*found, Check(what, source, "at most 1", float(np.max(bounds)), high=1.0)]
+    yield Check(what, source, "at most 1", float(np.max(bounds)), high=1.0)

@@ -50,7 +50,7 @@ def run(session: Session) -> Outcome:
     results = {name: theory(name, options.depth) | one[name] for one in found for name in one}
     title = f"{options.depth} layers of {options.width} units; mean of {options.draws} networks"
     text = answer(results, options.depth)
-    return Outcome(text, checks(results), results, size, draw(results, title))
+    return Outcome(text, [*checks(results)], results, size, draw(results, title))
 
 
 def answer(results: Results, depth: int) -> str:

@@ -1,12 +1,11 @@
 """The numbers of Nielsen's book, and the checks that compare them with ours."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.common.outcome import Check
+from experiments.common.outcome import Check, Checks
 from vg_keras.theory import mean_field
 
 Norms = NDArray[np.float64]
@@ -55,12 +54,11 @@ def slower(training: Norms) -> NDArray[np.bool_]:
     return np.all(training[..., :-1] < training[..., 1:], axis=-1)
 
 
-def checks(start: dict[int, Norms], training: dict[int, Norms]) -> list[Check]:
+def checks(start: dict[int, Norms], training: dict[int, Norms]) -> Checks:
     """Compares networks at the start and during training with theory, the twin and the book."""
     what, ratios = "gradient norm of a hidden layer / that of the next, start", neighbors(start)
     source = "mean-field theory: sqrt(chi), by vg_keras.theory.mean_field"
-    median = float(np.median(ratios))
-    found = [Check.near(f"{what}: median", source, THEORY, median, form=".4f")]
+    yield Check.near(f"{what}: median", source, THEORY, float(np.median(ratios)), form=".4f")
     bands = [(what, ratios, NEIGHBOR_BAND)]
     for depth, norms in start.items():
         what = f"{depth} hidden layers, gradient norm of last / first, start"
@@ -69,16 +67,15 @@ def checks(start: dict[int, Norms], training: dict[int, Norms]) -> list[Check]:
     for what, ratios, (low, high) in bands:
         what += f": % of our networks within {low:g} to {high:g}"
         ours = 100 * float(np.mean((low <= ratios) & (ratios <= high)))
-        found.append(Check(what, TWIN, "90", ours, 90 - room, min(100.0, 90 + room), ".1f"))
-    found += book_checks(start, training)
+        yield Check(what, TWIN, "90", ours, 90 - room, min(100.0, 90 + room), ".1f")
+    yield from book_checks(start, training)
     for depth, norms in training.items():
         what = f"{depth} hidden layers, every layer slower than the next: % of all epochs"
         ours = 100 * float(np.mean(slower(norms)))
-        found.append(Check(what, BOOK.format(depth), "100", ours, 100, form=".4g"))
-    return found
+        yield Check(what, BOOK.format(depth), "100", ours, 100, form=".4g")
 
 
-def book_checks(start: dict[int, Norms], training: dict[int, Norms]) -> Iterator[Check]:
+def book_checks(start: dict[int, Norms], training: dict[int, Norms]) -> Checks:
     """Checks for each number of the book that it is within the middle 90% of our networks."""
     for depth, norms in start.items():
         ours = {f"gradient norm of layer {i + 1}, start": norms[:, i] for i in range(depth)}

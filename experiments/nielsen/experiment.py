@@ -45,7 +45,7 @@ def run(session: Session) -> Outcome:
     numbers = {depth: _numbers(start[depth], training[depth]) for depth in NORMS}
     return Outcome(
         ANSWER,
-        expected.checks(start, training),
+        [*expected.checks(start, training)],
         {str(depth): of_depth for depth, of_depth in numbers.items()},
         {name: getattr(chosen, name) for name in ("draws", "num_seeds", "epochs")},
         draw(numbers, f"{data.name}; {chosen.num_seeds} networks of each depth"),

@@ -20,7 +20,7 @@ def run(session: Session) -> Outcome:
     results = dict(zip(REMEDIES, found, strict=True))
     return Outcome(
         ANSWER,
-        checks(results, settings.depth, session.digits.share_of_one_answer),
+        [*checks(results, settings.depth, session.digits.share_of_one_answer)],
         results,
         {UNCHANGED: asdict(settings)} | {n: r.settings for n, r in REMEDIES.items() if r.settings},
         draw(results, title(session.digits.name, settings)),

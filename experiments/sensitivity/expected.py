@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.common.outcome import Check, Results, counted
+from experiments.common.outcome import Check, Checks, Results, counted
 from experiments.common.style import LABELS
 
 BEFORE, AFTER = "at initialization", "after training"
@@ -16,24 +16,22 @@ FIRST_OVER_LAST = (
 """Activation, source, expected effect of the first relative to the last hidden layer, and band."""
 
 
-def checks(results: Results) -> list[Check]:
+def checks(results: Results) -> Checks:
     """Compares the effect of each layer on the output with theory and with the claims."""
-    found = []
     for name, r in results.items():
         what = f"{LABELS[name]}: factor per layer of the effect of a perturbation on the output"
-        found.append(Check.near(what, THEORY, r["theory"], r["factor"]))
+        yield Check.near(what, THEORY, r["theory"], r["factor"])
     effects = np.median(results["sigmoid"][BEFORE]["over_rms"], axis=0)
     number = counted(np.diff(effects) < 0, effects)
     what = "sigmoid: layers with less effect on the output than the layer before"
-    found.append(Check(what, CLAIM, "0", number, 0, 0, ".0f"))
+    yield Check(what, CLAIM, "0", number, 0, 0, ".0f")
     for when in (BEFORE, AFTER):
         for name, source, expected, low, high, form in FIRST_OVER_LAST:
             effects = np.median(results[name][when]["over_rms"], axis=0)
             ratio = float(effects[0] / effects[-2])
             what = f"{LABELS[name]} {when}: effect of the first relative to the last hidden layer"
-            found.append(Check(what, source, expected, ratio, low, high, form))
+            yield Check(what, source, expected, ratio, low, high, form)
         sigmoid, relu = (np.median(results[n][when]["over_std"], 0)[0] for n in ("sigmoid", "relu"))
         what = f"{when}, sigmoid relative to ReLU: effect of the first layer"
         what += ", in standard deviations of the output over images"
-        found.append(Check(what, CLAIM, "less than 1", float(sigmoid / relu), 0, 1, ".2f"))
-    return found
+        yield Check(what, CLAIM, "less than 1", float(sigmoid / relu), 0, 1, ".2f")

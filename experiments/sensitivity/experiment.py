@@ -42,7 +42,7 @@ def run(session: Session) -> Outcome:
     title = f"{session.digits.name}; {settings}\nmedian and range of {draws} perturbations"
     return Outcome(
         ANSWER,
-        checks(results),
+        [*checks(results)],
         results,
         asdict(settings) | {"perturbation": size, "num_seeds": draws},
         draw(results, size, title),

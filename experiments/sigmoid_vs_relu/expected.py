@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.common import mlp
 from experiments.common.mnist import Mnist
-from experiments.common.outcome import Check
+from experiments.common.outcome import Check, Checks
 
 Networks = dict[str, list[mlp.Trained]]
 """The trained networks of each activation, one per seed."""
@@ -32,25 +32,21 @@ def decades_lost_at_end(network: mlp.Trained) -> float:
     return float(np.median([network.decades_lost(record) for record in last]))
 
 
-def checks(networks: Networks, settings: mlp.Settings, data: Mnist) -> list[Check]:
+def checks(networks: Networks, settings: mlp.Settings, data: Mnist) -> Checks:
     """Compares gradients, accuracy and loss with the claims."""
     sigmoid, relu = networks["sigmoid"], networks["relu"]
-    found = []
     if settings.depth > 1:
         what = "decades of gradient lost from the last hidden layer to the first"
         source = "claim 1; mean-field theory, by vg_keras.theory.predict"
         lost = -(settings.depth - 1) * math.log10(mlp.predicted_factor("sigmoid", settings))
         ours = median(sigmoid, lambda n: n.decades_lost(n.records[0]))
-        found.append(Check.near(f"sigmoid, first step: {what}", source, lost, ours, form=".2f"))
+        yield Check.near(f"sigmoid, first step: {what}", source, lost, ours, form=".2f")
     lost = median(relu, decades_lost_at_end)
+    yield Check("ReLU, last steps: decades of gradient lost", "claim 6", "none", lost, -1, 1, ".2f")
     accuracy, of_relu = (100 * median(n, lambda n: n.test_accuracy) for n in (sigmoid, relu))
     loss, one_answer = median(sigmoid, lambda n: n.test_loss), data.share_of_one_answer
     even, largest = ("2.301", 2.31) if data.is_full else ("2.303", LARGEST_LOSS_OF_SUBSET)
     what = "sigmoid: test accuracy, %"
-    return [
-        *found,
-        Check("ReLU, last steps: decades of gradient lost", "claim 6", "none", lost, -1, 1, ".2f"),
-        Check.near(what, ONE_CLASS, one_answer, accuracy, 0.005 / one_answer, ".2f"),
-        Check("sigmoid: test loss, nats", ONE_CLASS, even, loss, 2.29, largest, ".3f"),
-        Check("ReLU: test accuracy, %", "claim 6", "it learns", of_relu, 90, form=".2f"),
-    ]
+    yield Check.near(what, ONE_CLASS, one_answer, accuracy, 0.005 / one_answer, ".2f")
+    yield Check("sigmoid: test loss, nats", ONE_CLASS, even, loss, 2.29, largest, ".3f")
+    yield Check("ReLU: test accuracy, %", "claim 6", "it learns", of_relu, 90, form=".2f")

@@ -40,7 +40,7 @@ def run(session: Session) -> Outcome:
         findings[accuracy] = f"{median(found, lambda n: n.test_accuracy):.2%}"
     return Outcome(
         " ".join(answers),
-        checks(networks, first, data),
+        [*checks(networks, first, data)],
         {"seeds": list(seeds)} | {name: [*map(_numbers, n)] for name, n in networks.items()},
         asdict(first),
         draw(networks, first, data),

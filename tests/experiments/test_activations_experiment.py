@@ -109,7 +109,7 @@ def results_of(changed, **factors):
     ],
 )
 def test_claims_fail_for_differing_values_only(tanh, relu, changed, failing):
-    checks = expected.checks(results_of(changed, sigmoid=0.2, tanh=tanh, relu=relu))
+    checks = [*expected.checks(results_of(changed, sigmoid=0.2, tanh=tanh, relu=relu))]
     found = [check.what for check in checks if not check.held]
 
     assert len(checks) == 15

@@ -66,7 +66,7 @@ def theorys(start="zeros", **changed):
 
 def test_claims_hold_for_theorys_values():
     assert [check.held for check in checks([2.0], theorys(), (8, 128))] == [True] * (3 + 3 * 4)
-    assert len(checks([2.0], theorys(), (8, 256))) == 2 + 3 * 4
+    assert len([*checks([2.0], theorys(), (8, 256))]) == 2 + 3 * 4
 
 
 @pytest.mark.parametrize(

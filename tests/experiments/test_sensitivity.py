@@ -127,7 +127,7 @@ def test_claims_fail_for_differing_values_only(sigmoid, relu, changed, failing):
         changes = {key: [0.1 * factor ** np.arange(6)[::-1]] for key in ("over_rms", "over_std")}
         results[name] = {"theory": factor, "factor": factor, BEFORE: changes, AFTER: changes}
     results["sigmoid"] |= changed
-    checks = expected.checks(results)
+    checks = [*expected.checks(results)]
 
     assert len(checks) == 12
     assert [i for i, check in enumerate(checks) if not check.held] == failing
