@@ -92,10 +92,8 @@ def _run(chosen: dict[str, argparse.Namespace]) -> list[Path]:
         running = importlib.import_module("experiments.common.running")
         try:
             folders.append(running.run(name, its_own, console, device, data))
-        except UsageError:
-            raise
-        except Exception:
-            if len(chosen) == 1:
+        except Exception as error:
+            if len(chosen) == 1 or isinstance(error, UsageError):
                 raise
             traceback.print_exc()
     return folders

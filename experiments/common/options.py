@@ -67,12 +67,8 @@ def add_training(
 ) -> None:
     """Adds the options that determine what is trained and how, with some defaults.
 
-    Args:
-        add: The parser's `add_argument`.
-        depth: Number of hidden layers; None if the experiment chooses it.
-        initializer: Whether the initializer can be chosen.
-        epochs: Number of epochs on all of MNIST.
-        most_epochs: Maximum number of epochs on less data.
+    An experiment that chooses the depth itself passes None. The number of epochs is that on all of
+    MNIST; see `Epochs`.
     """
     if depth:
         add("--depth", type=positive, default=depth, help="number of hidden layers")

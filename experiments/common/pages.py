@@ -93,28 +93,20 @@ def _rows(checks: list[dict[str, Any]], subset: dict[str, Any] | None) -> list[l
     return rows
 
 
-def overview() -> str:
-    """Returns the table of all experiments, from the committed results."""
+def updated(readme: str) -> str:
+    """Returns experiments/README.md with its table of all committed results regenerated."""
     rows = [
         (f"[{name}]({name}/README.md)", results["question"], _held(results))
         for name in EXPERIMENTS
         if (results := read(FOLDER / name))
     ]
-    return _table(("experiment", "question", "claims and numbers that hold"), rows)
-
-
-def updated(readme: str) -> str:
-    """Returns experiments/README.md with its table of all experiments regenerated."""
+    table = _table(("experiment", "question", "claims and numbers that hold"), rows)
     before, _, rest = readme.partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{overview()}\n\n{END}{rest.partition(END)[2]}"
+    return f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
 
 
 def write(subset: Path | None = None) -> None:
-    """Writes the pages of the committed results.
-
-    Args:
-        subset: Folder of results on the installed digits, which are copied first.
-    """
+    """Writes the pages of the committed results; those on the subset are copied from a folder."""
     for name in EXPERIMENTS:
         if subset and (found := read(subset / name)) and found["data"]:
             shutil.copyfile(subset / name / "results.json", FOLDER / name / SUBSET_FILE)
@@ -126,12 +118,9 @@ def write(subset: Path | None = None) -> None:
 
 
 def write_html(folders: Sequence[Path], output: Path, small: bool) -> Path:
-    """Writes one page of several experiments and returns its path.
+    """Writes one page of the results in some folders within `output`, and returns its path.
 
-    Args:
-        folders: Folders of results, within `output`.
-        output: Folder of the page.
-        small: Whether the experiments ran in their small form, which the page then states.
+    The page states whether the experiments ran in their small form.
     """
     found = [read(folder) for folder in folders]
     pages = [page(results, None, f"{results['name']}/") for results in found if results]

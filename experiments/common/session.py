@@ -4,7 +4,7 @@ import itertools
 import re
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from rich.console import Console
 import vg_keras
 from experiments.common import catalogue, options, start
 from experiments.common.mnist import Mnist
-from experiments.common.sweep import Work, sweep
+from experiments.common.sweep import Function, Work, sweep
 
 # Options that change where and how fast an experiment runs, but not its outcome, and how many runs
 # it consists of.
@@ -44,7 +44,7 @@ class Session:
         """The digits, in an experiment that uses them."""
         return self.work.digits
 
-    def sweep(self, function: Callable[[Any, Work], Any], runs: Sequence[Any]) -> list[Any]:
+    def sweep(self, function: Function, runs: Sequence[Any]) -> list[Any]:
         """Carries out runs as `sweep.sweep` does, and returns what the function returns of each."""
         jobs = self.options.jobs or start.default_jobs(self.device)
         done = sweep(function, runs, self.work, jobs, self.console)

@@ -76,9 +76,8 @@ def _stderr_held_back() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            os.dup2(stderr, 2)
             held_back.seek(0)
-            os.write(2, held_back.read())
+            os.write(stderr, held_back.read())
             raise
         finally:
             os.dup2(stderr, 2)

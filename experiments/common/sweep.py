@@ -38,18 +38,17 @@ class Work:
         return self.data
 
 
+Function = Callable[[Any, Work], Any]
+"""Takes a run and returns its result; at module level, so that other processes can import it."""
+
+
 def sweep(
-    function: Callable[[Any, Work], Any],
-    runs: Sequence[Any],
-    work: Work,
-    jobs: int,
-    console: Console,
+    function: Function, runs: Sequence[Any], work: Work, jobs: int, console: Console
 ) -> list[tuple[Any, float]]:
     """Carries out independent runs, or loads the results of earlier ones from disk.
 
     Args:
-        function: Takes a run and the work, and returns the result to cache. A module-level
-            function, so that other processes can import it.
+        function: Carries out a run.
         runs: Plain values that distinguish the runs.
         work: What all runs share.
         jobs: Number of processes; 1 uses this process.
@@ -105,7 +104,7 @@ def _in_worker(index: int, call: bytes, work: Work, threads: int) -> tuple[int, 
     return index, memory.cache(_carry_out, ignore=["work"])(function, run, work)
 
 
-def _carry_out(function: Callable[[Any, Work], Any], run: Any, work: Work) -> tuple[Any, float]:
+def _carry_out(function: Function, run: Any, work: Work) -> tuple[Any, float]:
     """Returns the result of a run and its duration in seconds."""
     began = time.perf_counter()
     return function(run, work), time.perf_counter() - began

@@ -18,10 +18,10 @@ REAL = ("mobilenet_v2", "resnet50", "efficientnet_b0", "vit_12", "lstm", "mlp_65
 NETWORKS = (*REAL, "8x128", "8x512")
 
 WAYS = {
-    "monitored": "GradientMonitor with a record of the first step only",
-    "every_step": "GradientMonitor with a record of every step",
+    "monitored": ("GradientMonitor with a record of the first step only", 10**9),
+    "every_step": ("GradientMonitor with a record of every step", 1),
 }
-"""The ways to train that are compared with plain `fit`, each the subject of a sentence."""
+"""The ways that are compared with plain `fit`: the subject of a sentence, and `update_freq`."""
 
 _LISTED = f"{', '.join(NETWORKS)}, or a size: mlp_20 (20 layers), 4x64 (4 hidden layers of 64)"
 

@@ -52,7 +52,7 @@ def measure_network(run: tuple[Training, int], work: Work) -> dict[str, Any]:
 def answer(rows: list[dict[str, Any]]) -> str:
     """States the maximum cost of each way to train."""
     sentences = []
-    for way, subject in WAYS.items():
+    for way, (subject, _) in WAYS.items():
         if of_way := [row["ratios"][way] for row in rows if way in row["ratios"]]:
             *factors, last = (
                 f"{name} by up to {max(ratios[metric] for ratios in of_way):.1f}"

@@ -16,7 +16,7 @@ import keras
 from tensorflow.python.framework.func_graph import FuncGraph
 
 from experiments.common.catalogue import FOLDER
-from experiments.cost import networks
+from experiments.cost import WAYS, networks
 from vg_keras import GradientMonitor
 
 
@@ -31,10 +31,6 @@ class Training:
     steps: int
     device: str
     way: str = "plain"
-
-
-EVERY = {"monitored": 10**9, "every_step": 1}
-"""Steps from one record to the next."""
 
 
 def measure_in_process(training: Training, seconds: float | None) -> dict[str, float] | None:
@@ -58,7 +54,7 @@ def measure(training: Training) -> dict[str, float]:
     x, y = networks.random_data(model, training.steps * size)
     with tempfile.TemporaryDirectory() as folder:
         is_plain = training.way == "plain"
-        monitors = [] if is_plain else [GradientMonitor(folder, EVERY[training.way])]
+        monitors = [] if is_plain else [GradientMonitor(folder, WAYS[training.way][1])]
         fit = partial(model.fit, batch_size=size, verbose=0, callbacks=monitors)
         operations: list[str] = []
         with counted_operations(operations):

@@ -9,11 +9,10 @@ The singular values of each layer's Jacobian, d(output)/d(input), are computed i
 mean square must equal the factor by which the recorded signal changes at that layer.
 """
 
+from functools import partial
+
 from experiments.common import options
 
 SMALL = ["--depth=4", "--width=16", "--draws=2"]
 
-
-def add_options(add: options.Add) -> None:
-    """Adds the options of this experiment."""
-    options.add_draws(add, 10)
+add_options = partial(options.add_draws, default=10)

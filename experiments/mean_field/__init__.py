@@ -9,11 +9,10 @@ where sqrt(chi) applies exactly, and with inputs of variance 1. Some networks ta
 layers to approach their fixed point, so theory is also evaluated layer by layer.
 """
 
+from functools import partial
+
 from experiments.common import options
 
 SMALL = ["--depth=4", "--width=16", "--draws=1"]
 
-
-def add_options(add: options.Add) -> None:
-    """Adds the options of this experiment."""
-    options.add_draws(add, 3)
+add_options = partial(options.add_draws, default=3)

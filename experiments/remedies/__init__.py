@@ -9,7 +9,4 @@ from experiments.common import options
 
 SMALL = ["--depth=3", "--width=8", "--epochs=1", "--batch-size=50", "--limit=100"]
 
-
-def add_options(add: options.Add) -> None:
-    """Adds the options of this experiment."""
-    options.add_training(add)
+add_options = options.add_training

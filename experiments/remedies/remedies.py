@@ -1,8 +1,8 @@
-"""The table of remedies: what each changes, who proposes it, and how it is drawn."""
+"""The table of remedies: what each changes, and who proposes it."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,7 +10,7 @@ import keras
 from experiments.common import mlp
 from experiments.common.mlp import Settings
 
-SIGMOID = functools.partial(mlp.build, "sigmoid")
+SIGMOID = partial(mlp.build, "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,11 @@ class Remedy:
 
     Args:
         source: The publication that proposes it.
-        style: Its color and marker in the figure.
         make: Makes the compiled network.
         settings: The settings that it changes.
     """
 
     source: str
-    style: dict[str, Any]
     make: Callable[[Settings], keras.Model] = SIGMOID
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -36,7 +34,7 @@ class Remedy:
 
 def stacked(settings: Settings, normalized: bool = False, residual: bool = False) -> keras.Model:
     """Returns the network with batch normalization before sigmoid, or with skip connections."""
-    dense = functools.partial(keras.layers.Dense, kernel_initializer=settings.initializer)
+    dense = partial(keras.layers.Dense, kernel_initializer=settings.initializer)
     first = values = keras.Input((784,))
     for i in range(settings.depth):
         before, values = values, dense(settings.width, name=f"hidden_{i + 1}")(values)
@@ -67,46 +65,34 @@ def layer_wise_learning_rates(settings: Settings) -> keras.Model:
 
 UNCHANGED, HE = "sigmoid, unchanged", "He initialization"
 
-# Okabe and Ito's colors, black and gray, each with its own marker.
 REMEDIES = {
-    UNCHANGED: Remedy(
-        "claim 5: the same answer for every image",
-        {"color": "#000000", "marker": "X", "markersize": 10},
-    ),
+    UNCHANGED: Remedy("claim 5: the same answer for every image"),
     "ReLU": Remedy(
         "Glorot, Bordes and Bengio 2011, Deep sparse rectifier neural networks",
-        {"color": "#D55E00", "marker": "s"},
-        make=functools.partial(mlp.build, "relu"),
+        make=partial(mlp.build, "relu"),
     ),
     "tanh": Remedy(
         "LeCun, Bottou, Orr and Müller 1998, Efficient BackProp, section 4.4",
-        {"color": "#009E73", "marker": "^"},
-        make=functools.partial(mlp.build, "tanh"),
+        make=partial(mlp.build, "tanh"),
     ),
     HE: Remedy(
         "He et al. 2015, Delving deep into rectifiers (derived for ReLU)",
-        {"color": "#0072B2", "marker": "o"},
         settings={"initializer": "he_normal"},
     ),
     "batch normalization": Remedy(
-        "Ioffe and Szegedy 2015, Batch normalization",
-        {"color": "#CC79A7", "marker": "P"},
-        make=functools.partial(stacked, normalized=True),
+        "Ioffe and Szegedy 2015, Batch normalization", make=partial(stacked, normalized=True)
     ),
     "residual connections": Remedy(
         "He et al. 2016, Deep residual learning for image recognition",
-        {"color": "#E69F00", "marker": "D"},
-        make=functools.partial(stacked, residual=True),
+        make=partial(stacked, residual=True),
     ),
     "Adam": Remedy(
         "Kingma and Ba 2015, Adam: a method for stochastic optimization",
-        {"color": "#56B4E9", "marker": "v"},
         settings={"optimizer": "adam", "learning_rate": 0.001},
     ),
     "layer-wise learning rates": Remedy(
         "Singh et al. 2015, Layer-specific adaptive learning rates for deep networks (our rule for "
         "the rates differs)",
-        {"color": "#7F7F7F", "marker": "<"},
         make=layer_wise_learning_rates,
     ),
 }
