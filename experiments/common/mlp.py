@@ -71,18 +71,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Trained:
-    """What the monitor recorded of a trained network, and what Keras did.
-
-    Args:
-        training: What the monitor recorded.
-        kernels: The paths of the kernels, from the input to the output.
-        history: One value per epoch, by name: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
-        num_parameters: Number of parameters.
-    """
+    """What the monitor recorded of a trained network, and what Keras did."""
 
     training: Training
-    kernels: tuple[str, ...]
-    history: Mapping[str, list[float]]
+    kernels: tuple[str, ...]  # their paths, from the input to the output
+    history: Mapping[str, list[float]]  # of `loss`, `val_accuracy` etc., by epoch
     num_parameters: int
 
     @property

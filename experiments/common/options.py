@@ -98,15 +98,10 @@ def add_name(add: Add, option: str, names: Sequence[str], default: str, what: st
 
 @dataclass(frozen=True)
 class Epochs:
-    """A number of epochs, or a default that depends on the size of the data.
+    """A number of epochs, or a default that depends on the size of the data."""
 
-    Args:
-        number: Number of epochs; if `most` is given, on all of MNIST.
-        most: Maximum number on less data, which takes more epochs for as many steps.
-    """
-
-    number: int
-    most: int | None = None
+    number: int  # if `most` is given, on all of MNIST
+    most: int | None = None  # on less data, which takes more epochs for as many steps
 
     def __str__(self) -> str:
         """Describes the number for the help."""

@@ -32,8 +32,9 @@ THEORY: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0, "marker": ""}
 """Style of a line predicted by theory, drawn in the color of the measurement."""
 
 
-def finish(axes: Axes, title: str, legend: bool = True) -> None:
-    """Adds a title, a grid and a legend to axes."""
+def finish(axes: Axes, title: str, legend: bool = True, **properties: Any) -> None:
+    """Adds a title, a grid and a legend to axes, and sets properties such as `ylabel`."""
+    axes.set(**properties)
     axes.set_title(title, fontsize=11)
     axes.grid(alpha=0.3)
     if legend:

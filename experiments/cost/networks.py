@@ -27,11 +27,6 @@ def make(name: str) -> keras.Model:
     return keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(x))
 
 
-def default_sizes(name: str) -> tuple[int, int]:
-    """Returns the examples in a batch and the steps to time together: more for small networks."""
-    return (128, 100) if name[0].isdigit() else (8, 8)
-
-
 def random_data(model: keras.Model, num_examples: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Returns random examples for a model, and their classes."""
     (inputs,) = model.inputs

@@ -34,12 +34,10 @@ def draw(results: dict[str, Any]) -> Figure:
         ratios = layer_ratio(result)
         label = f"{short}: {ratios[0]:#.3g} at 0, median {np.median(ratios):#.3g}"
         ratio.plot(result["iterations"], ratios, label=label, markersize=5, markevery=[0], **style)
-    loss.set(xlabel="iteration", ylabel="cross-entropy, nats, and weight penalty")
-    finish(loss, "Loss")
-    ratio.set(xlabel="iteration", ylabel="ratio of the two sums")
+    finish(loss, "Loss", xlabel="iteration", ylabel="cross-entropy, nats, and weight penalty")
+    ratio.set(xlabel="iteration", ylabel="ratio of the two sums", yscale="log")
     finish(ratio, "Gradient of the second layer / first layer")
-    for axes in (sigmoid, ratio):
-        axes.set_yscale("log")
+    sigmoid.set_yscale("log")
     ratio.set_yticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])
     ratio.minorticks_off()
     loss.xaxis.set_major_formatter("{x:,.0f}")

@@ -1,11 +1,7 @@
 """Draws the first layer's gradient and the accuracy over the depth."""
 
-from typing import Any
-
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from experiments.common.outcome import Results
 from experiments.common.style import LABELS, STYLES, THEORY, finish
@@ -22,22 +18,15 @@ def draw(depths: list[int], results: Results, title: str) -> Figure:
         gradients = np.array(result["gradient"], float)
         gradients[~(gradients > 0)] = np.nan  # a log axis cannot show zero
         upper.plot(depths, gradients, label=label, **style)
-        _draw_theory(upper, name, depths, gradients, result)
+        line = np.array(result["theory_gradient"])
+        if np.isfinite(gradients).any() and line.all():
+            # Theory gives no absolute size: the line goes through the middle.
+            line = np.exp(np.nanmean(np.log(gradients / line))) * line
+            label = f"theory for {LABELS[name]}: {result['theory_factor']:.3f}"
+            upper.plot(depths, line, label=label, **{**style, **THEORY})
         lower.plot(depths, 100 * np.array(result["accuracy"]), label=LABELS[name], **style)
     upper.set(yscale="log", ylabel="L2 norm of the gradient of the first kernel")
     finish(upper, "Gradient of the first layer at the first step")
     lower.set(xlabel="number of hidden layers", ylabel="test accuracy, %", ylim=(0, 100))
     finish(lower, "Accuracy after training")
     return figure
-
-
-def _draw_theory(
-    axes: Axes, name: str, depths: list[int], gradients: NDArray[np.float64], result: dict[str, Any]
-) -> None:
-    """Draws theory's line. Theory gives no absolute size: the line goes through the middle."""
-    line = np.array(result["theory_gradient"])
-    if not (np.isfinite(gradients).any() and line.all()):
-        return
-    level = np.exp(np.nanmean(np.log(gradients / line)))
-    label = f"theory for {LABELS[name]}: {result['theory_factor']:.3f}"
-    axes.plot(depths, level * line, label=label, **{**STYLES[name], **THEORY})

@@ -23,12 +23,10 @@ def draw(results: Results, edges: NDArray[np.float64], title: str) -> Figure:
     (signal, weights), (singular, factors) = figure.subplots(2, 2, height_ratios=[1.2, 1])
     weights.sharey(signal)
     for kind, result in results.items():
-        style = STYLES[kind]
-        label = f"{kind}: factor {result['signal_factor']:.3f} per layer"
-        _draw(signal, result, "signal", style, label)
-        label = f"{kind}: factor {result['weight_factor']:.3f} per layer"
-        _draw(weights, result, "weight_gradients", style, label)
-        _draw(factors, result, "factors", style, f"{kind}: recorded")
+        style, factor = STYLES[kind], "factor {:.3f} per layer"
+        _draw(signal, kind, result, "signal", factor.format(result["signal_factor"]))
+        _draw(weights, kind, result, "weight_gradients", factor.format(result["weight_factor"]))
+        _draw(factors, kind, result, "factors", "recorded")
         # Circles around the markers of the recorded values, which they should agree with.
         circles = {"marker": "o", "markersize": 12, "fillstyle": "none", "linestyle": ""}
         values = np.mean(result["rms_singular_value"], axis=0)
@@ -43,8 +41,7 @@ def draw(results: Results, edges: NDArray[np.float64], title: str) -> Figure:
     weights.set_ylabel("mean |dL/dW|, last layer = 1")
     finish(weights, "Weight gradients of the same networks")
     singular.set(xlabel="singular value of d(output)/d(input) of a layer", xlim=edges[[0, -1]])
-    singular.set_ylabel("probability density")
-    finish(singular, "Singular values of the layers' Jacobians")
+    finish(singular, "Singular values of the layers' Jacobians", ylabel="probability density")
     factors.set(ylabel="factor", ylim=(0, 1.1))
     finish(factors, "Factor by which each layer multiplies the signal")
     for axes in (signal, weights, factors):
@@ -53,13 +50,12 @@ def draw(results: Results, edges: NDArray[np.float64], title: str) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, result: dict[str, Any], name: str, style: dict[str, Any], label: str) -> None:
+def _draw(axes: Axes, kind: str, result: dict[str, Any], name: str, words: str) -> None:
     """Draws mean and range over the networks, and theory; values end at the last layer."""
-    values = np.array(result[name])
+    values, style = np.array(result[name]), STYLES[kind]
     if name != "factors":
         values /= values[:, -1:]
     x = np.arange(values.shape[1]) + 1 + (name == "factors")
     axes.fill_between(x, values.min(0), values.max(0), color=style["color"], alpha=0.2, lw=0)
-    axes.plot(x, values.mean(0), label=label, **style)
-    label = f"{label.partition(':')[0]}: theory"
-    axes.plot(x, result[f"theory_{name}"], label=label, **{**style, **THEORY})
+    axes.plot(x, values.mean(0), label=f"{kind}: {words}", **style)
+    axes.plot(x, result[f"theory_{name}"], label=f"{kind}: theory", **{**style, **THEORY})

@@ -31,8 +31,8 @@ def draw(results: Results, title: str) -> Figure:
     layer = {"yscale": "log", "xlabel": "layer, from the input to the output"}
     gradient.set(ylabel="L2 norm of the gradient of the kernel", **layer)
     finish(gradient, "Gradient at the first step\n(unchanged by Adam and layer-wise rates)", False)
-    update.set(ylabel="norm of the update / norm of the kernel", **layer)
     update.axhline(1e-3, color="#555555", linestyle=":", label="about 0.001 is healthy (CS231n)")
+    update.set(ylabel="norm of the update / norm of the kernel", **layer)
     finish(update, "Update at the first step")
     accuracy.set(xlabel="epoch", ylabel="test accuracy, %", ylim=(0, 100))
     accuracy.xaxis.get_major_locator().set_params(integer=True)

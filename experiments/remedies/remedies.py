@@ -15,17 +15,11 @@ SIGMOID = partial(mlp.build, "sigmoid")
 
 @dataclass(frozen=True)
 class Remedy:
-    """One change of the sigmoid network.
+    """One change of the sigmoid network."""
 
-    Args:
-        source: The publication that proposes it.
-        make: Makes the compiled network.
-        settings: The settings that it changes.
-    """
-
-    source: str
-    make: Callable[[Settings], keras.Model] = SIGMOID
-    settings: dict[str, Any] = field(default_factory=dict)
+    source: str  # the publication that proposes it
+    make: Callable[[Settings], keras.Model] = SIGMOID  # makes the compiled network
+    settings: dict[str, Any] = field(default_factory=dict)  # those that it changes
 
     def build(self, unchanged: Settings) -> keras.Model:
         """Returns the compiled network, from the settings of the unchanged one."""

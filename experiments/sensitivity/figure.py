@@ -30,8 +30,7 @@ def draw(results: Results, size: float, title: str) -> Figure:
             for name, result in results.items():
                 factor = result["theory"] if (kind, when) == ("over_rms", BEFORE) else None
                 _draw_changes(axes, name, result[when][kind], size, factor)
-            axes.set_yscale("log")
-            finish(axes, f"{when.capitalize()}, {relative}")
+            finish(axes, f"{when.capitalize()}, {relative}", yscale="log")
     depth = len(results["sigmoid"][BEFORE]["over_rms"][0]) - 1
     for axes in grid[-1]:
         axes.set_xticks(range(1, depth + 2), [*map(str, range(1, depth + 1)), "output"])

@@ -65,15 +65,14 @@ def log_name(activation: str, settings: mlp.Settings) -> str:
 def _table(networks: dict[str, mlp.Trained]) -> Table:
     table = Table(title="L2 norm of the gradient of each layer's kernel", title_justify="left")
     table.add_column("layer")
-    columns = [(n, record) for n in networks.values() for record in (n.records[0], n.records[-1])]
-    for network, record in columns:
-        name = next(name for name, found in networks.items() if found is network)
+    columns = [(name, n.records[i]) for name, n in networks.items() for i in (0, -1)]
+    for name, record in columns:
         table.add_column(f"{LABELS[name]}\nstep {record.step:,}", justify="right")
-    paths = columns[0][0].kernels
+    paths = networks["sigmoid"].kernels
     for path in paths:
         norms = [f"{record.gradients[path].norm:.2e}" for _, record in columns]
         table.add_row(path.rpartition("/")[0], *norms, end_section=path == paths[-1])
-    lost = [f"{network.decades_lost(record):.2f}" for network, record in columns]
+    lost = [f"{networks[name].decades_lost(record):.2f}" for name, record in columns]
     table.add_row("decades lost from the last\nhidden layer to the first", *lost)
     for title, form in (("test accuracy", ".2%"), ("test loss", ".4f")):
         after = [getattr(network, title.replace(" ", "_")) for network in networks.values()]

@@ -82,8 +82,7 @@ def _draw_depth(axes: Axes, networks: Networks) -> None:
             figures.by_depth(first.training, axes, step=step, **style)
             norms = [[n.records[which].gradients[k].norm for k in n.kernels] for n in found]
             _show_median(axes, axes.lines[-1], norms)
-    axes.set_ylabel(_GRADIENT)
-    finish(axes, "Gradient by depth")
+    finish(axes, "Gradient by depth", ylabel=_GRADIENT)
 
 
 def _draw_curves(axes: Axes, networks: Networks, name: str, unit: str, factor: float) -> None:
@@ -95,5 +94,4 @@ def _draw_curves(axes: Axes, networks: Networks, name: str, unit: str, factor: f
             label = f"{LABELS[activation]}, {words}"
             (line,) = axes.plot(epochs, values[0], style, label=label, **marks)
             _show_median(axes, line, values)
-    axes.set(xlabel="epoch", ylabel=unit)
-    finish(axes, name.capitalize())
+    finish(axes, name.capitalize(), xlabel="epoch", ylabel=unit)
