@@ -44,27 +44,24 @@ def test_the_readme_matches_the_results():
     assert pages.updated(text) == text
 
 
+CHECK = {"what": "a|b", "source": "s", "expected": "1", "printed": "2", "band": "1 to 3"}
+RESULTS = {"name": "n", "question": "q?", "answer": "a.", "checks": [CHECK | {"held": True}]}
+
+
 def test_the_numbers_of_the_subset_are_shown_beside_those_of_the_whole():
-    check = {"what": "a|b", "source": "s", "expected": "1", "printed": "2", "band": "1 to 3"}
-    results = {"name": "n", "question": "q?", "answer": "a.", "checks": [check | {"held": True}]}
-    results["findings"] = {"f": "1 of 2", "g": "5"}
-    other = check | {"printed": "9", "band": "5 to 6", "held": False}
-
-    subset = results | {"checks": [other], "findings": {"f": "2 of 2", "g": "5"}}
+    results = RESULTS | {"findings": {"f": "1 of 2", "g": "5"}}
+    other = CHECK | {"printed": "9", "band": "5 to 6", "held": False}
+    subset = RESULTS | {"checks": [other], "findings": {"f": "2 of 2", "g": "5"}}
     *lines, row = pages.page(results, subset).splitlines()
+    begin = lines.index("| in the answer | on the subset of 5,000 digits |")
 
-    assert lines[lines.index("| in the answer | on the subset of 5,000 digits |") + 2 :][:2] == [
-        "| f | 2 of 2 |",
-        "",
-    ]
+    assert lines[begin + 2 : begin + 4] == ["| f | 2 of 2 |", ""]
     assert row == r"| a\|b | s | 1 | 2 | 1 to 3 | yes | 9 (range 5 to 6) ✗ |"
 
 
 def test_a_table_of_results_is_shown():
-    check = {"what": "a", "source": "s", "expected": "1", "printed": "2", "band": "3", "held": True}
-    results = {"name": "n", "question": "q?", "answer": "a.", "checks": [check]}
     table = [{"kind": "x|y", "number": "1"}, {"kind": "all", "number": "2"}]
-    lines = pages.page(results | {"table": table}, None).splitlines()
-
+    lines = pages.page(RESULTS | {"table": table}, None).splitlines()
     begin = lines.index("| kind | number |")
+
     assert lines[begin + 1 : begin + 5] == ["|---|---|", r"| x\|y | 1 |", "| all | 2 |", ""]

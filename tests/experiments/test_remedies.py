@@ -1,14 +1,12 @@
 """Remedies: each does what its name says, and which claims hold."""
 
-import json
 import math
 
 import keras
 import numpy as np
 import pytest
 
-from experiments.common import mlp
-from experiments.common.catalogue import FOLDER
+from experiments.common import mlp, pages
 from experiments.remedies.expected import checks
 from experiments.remedies.experiment import findings, title
 from experiments.remedies.remedies import HE, REMEDIES, UNCHANGED
@@ -115,7 +113,7 @@ def test_the_title_tells_the_settings_of_the_unchanged_network_from_those_of_rem
 
 @pytest.mark.parametrize(("name", "accuracy"), [("ReLU", 96.5), ("tanh", 96.9), ("Adam", 93.4)])
 def test_committed_accuracies_on_all_of_mnist_are_those_of_earlier_measurements(name, accuracy):
-    committed = json.loads((FOLDER / "remedies" / "results.json").read_text())
+    committed = pages.read(pages.FOLDER / "remedies")
 
     assert committed["data"]["name"] == "MNIST"
     assert mlp.Settings(**committed["settings"][UNCHANGED]) == PUBLISHED

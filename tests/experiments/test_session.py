@@ -10,18 +10,14 @@ from experiments.common import catalogue, mnist, options, session
 SILENT = Console(quiet=True)
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return mnist.load_subset().limited(100)
-
-
 @pytest.fixture
-def folder(tmp_path, digits):
+def folder(tmp_path):
     """Returns the folder of an invocation of `depth`."""
 
-    def begin(*arguments, device="CPU", data=digits):
+    def begin(*arguments, device="CPU", limit=100):
         options_of_run = ["--data=subset", f"--log-dir={tmp_path}", *arguments]
         chosen = options.experiment_parser("depth").parse_args(options_of_run)
+        data = mnist.load_subset().limited(limit)
         return session.begin("depth", chosen, SILENT, device, data).work.folder
 
     return begin
@@ -53,8 +49,8 @@ def test_options_that_affect_results_change_the_folder(folder, argument):
     assert folder(argument) != folder()
 
 
-def test_other_data_and_another_device_change_the_folder(folder, digits):
-    assert len({folder(), folder(data=digits.limited(9)), folder(device="GPU (Stand-in)")}) == 3
+def test_other_data_and_another_device_change_the_folder(folder):
+    assert len({folder(), folder(limit=9), folder(device="GPU (Stand-in)")}) == 3
 
 
 def test_changed_code_changes_the_folder(folder, monkeypatch):

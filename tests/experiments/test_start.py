@@ -23,12 +23,8 @@ def calls(monkeypatch):
     return made
 
 
-def with_gpu(monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [GPU])
-
-
 def test_an_available_gpu_is_used_with_growing_memory(monkeypatch, calls):
-    with_gpu(monkeypatch)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [GPU])
 
     assert start.start_tensorflow("auto") == start.start_tensorflow("gpu") == "GPU (Stand-in)"
     assert calls == [("growth", GPU, True)] * 2
@@ -42,7 +38,7 @@ def test_without_a_gpu_the_cpu_is_used_and_reported(calls):
 
 
 def test_the_cpu_can_be_requested_despite_a_gpu(monkeypatch, calls):
-    with_gpu(monkeypatch)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [GPU])
 
     assert start.start_tensorflow("cpu") == "CPU"
     assert calls == [("visible", [], "GPU")]

@@ -24,13 +24,10 @@ def results(function, runs, folder, jobs=1, data=None, console=SILENT):
     return [result for result, _ in done]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def found_by_other_processes():
+@pytest.fixture(autouse=True)
+def found_by_other_processes(monkeypatch):
     """Makes the functions of this folder importable in other processes."""
-    before = os.environ.get("PYTHONPATH", "")
-    os.environ["PYTHONPATH"] = f"{Path(__file__).parent}{os.pathsep}{before}"
-    yield
-    os.environ["PYTHONPATH"] = before
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
 
 
 def test_results_are_in_the_order_of_the_runs_and_have_their_durations(tmp_path):
