@@ -44,13 +44,10 @@ def test_options_that_do_not_affect_results_keep_the_folder(folder, tmp_path, ar
     assert folder(argument.format(tmp_path / "elsewhere")) == folder()
 
 
-@pytest.mark.parametrize("argument", ["--width=9", "--seed=1", "--limit=50", "--depths=2"])
-def test_options_that_affect_results_change_the_folder(folder, argument):
-    assert folder(argument) != folder()
+def test_options_data_and_devices_that_affect_results_change_the_folder(folder):
+    others = [folder(o) for o in ("--width=9", "--seed=1", "--limit=50", "--depths=2")]
 
-
-def test_other_data_and_another_device_change_the_folder(folder):
-    assert len({folder(), folder(limit=9), folder(device="GPU (Stand-in)")}) == 3
+    assert len({folder(), *others, folder(limit=9), folder(device="GPU (Stand-in)")}) == 7
 
 
 def test_changed_code_changes_the_folder(folder, monkeypatch):
