@@ -35,11 +35,7 @@ def initializer(class_name: str, **config: float | str) -> Initializer:
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings for building and training a network: those of `options.add_training`.
-
-    The initializer is that of every kernel; the seed is that of the weights and of the order of the
-    images.
-    """
+    """Settings for building and training a network: those of `options.add_training`."""
 
     depth: int
     width: int
@@ -47,8 +43,8 @@ class Settings:
     batch_size: int
     learning_rate: float
     optimizer: str
-    initializer: Initializer
-    seed: int
+    initializer: Initializer  # of every kernel
+    seed: int  # of the weights, and of the order of the images
     jit_compile: bool | str
 
     def __str__(self) -> str:
@@ -99,9 +95,7 @@ class Trained:
         NaN if either of the two is zero or not finite.
         """
         first, last = (record.gradients[self.kernels[i]].norm for i in (0, -2))
-        if not (first > 0 and last > 0):
-            return math.nan
-        return math.log10(last / first)
+        return math.log10(last / first) if first > 0 and last > 0 else math.nan
 
 
 def settings(chosen: Namespace, data: Mnist) -> Settings:
@@ -191,15 +185,13 @@ def train(
     data = work.digits
     every = max(1, settings.steps(data) // num_records)
     monitor = GradientMonitor(log_dir, every, on_problem=None, **monitored)
-    callbacks: list[keras.callbacks.Callback] = [monitor]
-    if log_dir is not None:
-        callbacks.append(keras.callbacks.TensorBoard(log_dir, write_graph=False))
+    logs = [keras.callbacks.TensorBoard(log_dir, write_graph=False)] if log_dir else []
     history = model.fit(
         batches(data, settings),
         epochs=settings.epochs,
         validation_data=(data.x_test, data.y_test),
         validation_batch_size=_TEST_BATCH_SIZE,
-        callbacks=callbacks,
+        callbacks=[monitor, *logs],
         shuffle=False,  # the data are shuffled
         verbose=0,
     )

@@ -16,24 +16,17 @@ Results = dict[str, dict[Any, Any]]
 class Check:
     """A claim or an expected number compared with our result.
 
-    Args:
-        what: What is measured, in self-contained words.
-        source: Where a reader can look up or compute the expectation: a publication, a formula, a
-            program in this repository, or "claim 3" of experiments/README.md.
-        expected: The number or the claim in words.
-        ours: Our result. With NaN the claim never holds.
-        low: The smallest value at which the claim holds.
-        high: The largest value at which the claim holds.
-        form: Format of the three numbers, as in `format`.
+    The source is where a reader can look up or compute the expectation: a publication, a formula, a
+    program in this repository, or "claim 3" of experiments/README.md.
     """
 
-    what: str
+    what: str  # is measured, in self-contained words
     source: str
-    expected: str
-    ours: float
-    low: float = -math.inf
-    high: float = math.inf
-    form: str = ".3g"
+    expected: str  # the number, or the claim in words
+    ours: float  # with NaN the claim never holds
+    low: float = -math.inf  # the smallest value at which the claim holds
+    high: float = math.inf  # the largest
+    form: str = ".3g"  # of the three numbers, as in `format`
 
     @classmethod
     def near(
@@ -84,25 +77,17 @@ def counted(flags: Iterable[bool], values: Any) -> float:
 class Outcome:
     """Results of an experiment.
 
-    Args:
-        answer: The answer to its question, in a few sentences. It refers to `findings` by name, in
-            braces; see `answered`.
-        checks: Every tested claim, whether it holds or not.
-        numbers: Further content of results.json: everything that the figure shows.
-        settings: Settings that determine the outcome.
-        figure: Saved as NAME.png.
-        findings: Parts of the answer that depend on the digits, by name: a page shows those of the
-            subset beside them.
-        table: A table for the page: one mapping of heading to cell for each row.
+    The findings are parts of the answer that depend on the digits: a page shows those of the subset
+    beside them.
     """
 
-    answer: str
-    checks: Sequence[Check]
-    numbers: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    figure: Figure | None = None
+    answer: str  # in a few sentences; refers to `findings` by name, in braces: see `answered`
+    checks: Sequence[Check]  # of every tested claim, whether it holds or not
+    numbers: Mapping[str, Any]  # everything that the figure shows, for results.json
+    settings: Mapping[str, Any]  # those that determine the outcome
+    figure: Figure | None = None  # saved as NAME.png
     findings: Mapping[str, str] = field(default_factory=dict)
-    table: Sequence[Mapping[str, str]] = ()
+    table: Sequence[Mapping[str, str]] = ()  # for the page: each row maps headings to cells
 
     @property
     def answered(self) -> str:

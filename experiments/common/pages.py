@@ -37,12 +37,9 @@ def read(folder: Path, file: str = "results.json") -> dict[str, Any] | None:
 
 
 def page(results: dict[str, Any], subset: dict[str, Any] | None, figure: str = "") -> str:
-    """Returns the page of one experiment in Markdown.
+    """Returns the page of one experiment in Markdown, also with its results on the subset, if any.
 
-    Args:
-        results: Content of its results.json.
-        subset: The same on the installed digits, if there is one.
-        figure: Folder of the figure, relative to the page.
+    The figure is in that folder, relative to the page.
     """
     name, question, table = results["name"], results["question"], results.get("table")
     columns = [*_COLUMNS, *(["on the subset"] if subset else [])]

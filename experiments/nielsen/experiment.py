@@ -24,15 +24,12 @@ UNITS = 30
 
 @dataclass(frozen=True)
 class Series:
-    """Networks of one depth: some are trained for some epochs, others measured at the start.
-
-    Both are drawn from the seeds 0, 1, 2, ...; an epoch is one step with all of the data.
-    """
+    """Networks of one depth, drawn from the seeds 0, 1, 2, ..."""
 
     depth: int
-    trained: int
-    epochs: int
-    drawn: int
+    trained: int  # how many are trained
+    epochs: int  # for each of them; an epoch is one step with all of the data
+    drawn: int  # how many are measured at the start
 
 
 def run(session: Session) -> Outcome:

@@ -17,20 +17,17 @@ def draw(results: Results, size: float, title: str) -> Figure:
     headline = f"Change of the output when the weights of one layer are perturbed by {size:.0%}"
     figure.suptitle(f"{headline}\n{title}", fontsize=10)
     kinds = {
-        "over_rms": ("relative to the output", "change of the output /\nits root mean square"),
-        "over_std": (
-            "relative to the differences between images",
-            "change of the output /\nits standard deviation over images",
-        ),
+        "over_rms": ("the output", "root mean square"),
+        "over_std": ("the differences between images", "standard deviation over images"),
     }
     grid = figure.subplots(2, 2, sharex=True, sharey="row")
-    for row, (kind, (relative, label)) in zip(grid, kinds.items(), strict=True):
-        row[0].set_ylabel(label)
+    for row, (kind, (reference, measure)) in zip(grid, kinds.items(), strict=True):
+        row[0].set_ylabel(f"change of the output /\nits {measure}")
         for axes, when in zip(row, (BEFORE, AFTER), strict=True):
             for name, result in results.items():
                 factor = result["theory"] if (kind, when) == ("over_rms", BEFORE) else None
                 _draw_changes(axes, name, result[when][kind], size, factor)
-            finish(axes, f"{when.capitalize()}, {relative}", yscale="log")
+            finish(axes, f"{when.capitalize()}, relative to {reference}", yscale="log")
     depth = len(results["sigmoid"][BEFORE]["over_rms"][0]) - 1
     for axes in grid[-1]:
         axes.set_xticks(range(1, depth + 2), [*map(str, range(1, depth + 1)), "output"])
