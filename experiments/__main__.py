@@ -21,11 +21,9 @@ every experiment that has them."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Lists or runs experiments.
+    """Lists or runs experiments, and returns the exit status.
 
-    Returns:
-        The exit status: 1 if one of several experiments failed, 2 after an error that the user can
-        fix, 130 after Ctrl-C.
+    It is 1 if one of several failed, 2 after an error that the user can fix, 130 after Ctrl-C.
     """
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name in (*EXPERIMENTS, *BENCHMARKS):
@@ -75,10 +73,7 @@ def _guarded(work: Callable[[], int], log_dir: str) -> int:
 
 
 def _run(chosen: dict[str, argparse.Namespace]) -> list[Path]:
-    """Runs experiments and returns the folders of their results.
-
-    If there are several, those that fail are reported and left out.
-    """
+    """Returns the folders of results. Of several experiments, those that fail are only reported."""
     folders = []
     for name, its_own in chosen.items():
         console = Console(quiet=its_own.quiet, soft_wrap=True, highlight=False, markup=False)

@@ -54,8 +54,8 @@ def run(session: Session) -> Outcome:
         f"{session.digits.name}, {images} images; {chosen.depth} hidden layers of {chosen.width} "
         f"units at initialization, {chosen.initializer}, median of {chosen.num_seeds} seeds"
     )
-    figure, found = draw(results, title), findings(results)
-    return Outcome(ANSWER, [*checks(results)], results, asdict(settings), figure, found)
+    figure, parts = draw(results, title), findings(results)
+    return Outcome(ANSWER, [*checks(results)], results, asdict(settings), figure, parts)
 
 
 def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
@@ -67,12 +67,11 @@ def measure(run: tuple[str, Settings], work: Work) -> dict[str, Any]:
     activation, settings = run
     records = [record_of(activation, settings, seed, work) for seed in range(settings.num_seeds)]
     layers = range(1, settings.depth + 1)
+    gradient = Record.activation_gradient_rms_per_example
     shown = sorted({round(layer) for layer in np.linspace(1, settings.depth, 4)})
     return {
         "spread": [[r.activations[f"deviation_{i}"].rms for i in (0, *layers)] for r in records],
-        "gradients": [
-            [r.activation_gradient_rms_per_example(f"hidden_{i}") for i in layers] for r in records
-        ],
+        "gradients": [[gradient(r, f"hidden_{i}") for i in layers] for r in records],
         "histograms": _histograms(records, shown),
     }
 

@@ -37,9 +37,5 @@ def fitted_factor(depths: Sequence[int], values: Sequence[float]) -> float:
 
 
 def predicted_signal(chi: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the signal at each layer's output, relative to the last layer.
-
-    Args:
-        chi: float64 `[depth]`, from `vg_keras.theory.mean_field_path`.
-    """
+    """Returns each layer's signal relative to the last layer's, from chi of `mean_field_path`."""
     return np.sqrt(np.append(np.cumprod(chi[:0:-1])[::-1], 1.0))

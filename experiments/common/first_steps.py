@@ -51,8 +51,6 @@ class FirstSteps:
         self._model.fit(batch, labels, BATCH_SIZE, callbacks=[self._monitor], verbose=0)
         record = self._monitor.records[-1]
         hidden = [layer.name for layer in network.layers if layer.name.startswith("hidden")]
-        return FirstStep(
-            [record.activation_gradients[name].rms for name in hidden],
-            [record.gradients[f"{name}/kernel"].mean_abs for name in hidden],
-            batch,
-        )
+        signal = [record.activation_gradients[name].rms for name in hidden]
+        weights = [record.gradients[f"{name}/kernel"].mean_abs for name in hidden]
+        return FirstStep(signal, weights, batch)

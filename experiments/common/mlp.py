@@ -24,13 +24,15 @@ DOUBLE = "float64"
 """The type for vanishing signals: ten sigmoid layers reduce the differences between images to 1e-7
 of the activations, which is the rounding error of float32."""
 
-_TEST_BATCH_SIZE = 1000
-"""Many epochs on few images would otherwise spend most of their time on the test images."""
-
 
 def initializer(class_name: str, **config: float | str) -> Initializer:
     """Returns the serialized form of an initializer."""
     return {"class_name": class_name, "config": config}
+
+
+def scaled(variance: float, distribution: str = "untruncated_normal") -> Initializer:
+    """Returns the initializer of weights around zero with a variance of `variance` / inputs."""
+    return initializer("VarianceScaling", scale=variance, distribution=distribution)
 
 
 @dataclass(frozen=True)
@@ -190,17 +192,14 @@ def train(
         batches(data, settings),
         epochs=settings.epochs,
         validation_data=(data.x_test, data.y_test),
-        validation_batch_size=_TEST_BATCH_SIZE,
+        validation_batch_size=1000,  # smaller batches of them would take most of the time
         callbacks=[monitor, *logs],
         shuffle=False,  # the data are shuffled
         verbose=0,
     )
-    return Trained(
-        monitor.run.latest,
-        tuple(weight.path for weight in model.trainable_weights if weight.path.endswith("kernel")),
-        {name: [float(v) for v in values] for name, values in history.history.items()},
-        model.count_params(),
-    )
+    kernels = [weight.path for weight in model.trainable_weights if weight.path.endswith("kernel")]
+    by_epoch = {name: [float(v) for v in values] for name, values in history.history.items()}
+    return Trained(monitor.run.latest, tuple(kernels), by_epoch, model.count_params())
 
 
 def batches(data: Mnist, settings: Settings) -> tf.data.Dataset:

@@ -45,17 +45,14 @@ _SUBSET_TEST_DIGITS = 100  # of each class; the other 400 are for training
 
 @dataclass(frozen=True)
 class Mnist:
-    """Images of digits `[n, 784]`, with a brightness from 0 to 1, and their labels `[n]`.
-
-    The name tells what they are, such as "MNIST", and the source where they were loaded from.
-    """
+    """Images of digits `[n, 784]`, with a brightness from 0 to 1, and their labels `[n]`."""
 
     x_train: NDArray[np.float32]
     y_train: NDArray[np.int64]
     x_test: NDArray[np.float32]
     y_test: NDArray[np.int64]
-    name: str
-    source: str
+    name: str  # what they are, such as "MNIST"
+    source: str  # where they were loaded from
 
     def __str__(self) -> str:
         """Describes name, size and source of the data."""
@@ -79,12 +76,8 @@ class Mnist:
         """Returns the data with at most the given number of training images."""
         if limit is None or limit >= len(self.x_train):
             return self
-        return replace(
-            self,
-            x_train=self.x_train[:limit],
-            y_train=self.y_train[:limit],
-            name=f"{self.name}, first {limit:,} training images",
-        )
+        name = f"{self.name}, first {limit:,} training images"
+        return replace(self, x_train=self.x_train[:limit], y_train=self.y_train[:limit], name=name)
 
 
 def load(path: str | None = None, say: Callable[[str], None] = lambda message: None) -> Mnist:

@@ -16,16 +16,11 @@ from experiments.common.options import UsageError
 
 
 def start_tensorflow(device: str, threads: int = 0) -> str:
-    """Imports TensorFlow and Keras and makes TensorFlow use the requested device.
-
-    Their output is shown only if the import fails.
+    """Imports TensorFlow and Keras, silently if that succeeds, and returns the device in words.
 
     Args:
         device: "cpu", "gpu", or "auto" for a GPU if available.
         threads: Number of threads for each kind of parallelism; 0 leaves it to TensorFlow.
-
-    Returns:
-        The chosen device, in words.
 
     Raises:
         UsageError: If a GPU was requested and TensorFlow sees none.

@@ -47,12 +47,7 @@ def sweep(
 ) -> list[tuple[Any, float]]:
     """Carries out independent runs, or loads the results of earlier ones from disk.
 
-    Args:
-        function: Carries out a run.
-        runs: Plain values that distinguish the runs.
-        work: What all runs share.
-        jobs: Number of processes; 1 uses this process.
-        console: Where the progress bar is drawn.
+    The runs are plain values that distinguish them. A single job uses this process.
 
     Returns:
         For each run, the function's return value and its original duration in seconds.
@@ -84,16 +79,10 @@ def sweep(
 
 
 def _progress(console: Console) -> Progress:
-    return Progress(
-        "{task.completed} of {task.total} runs",
-        BarColumn(),
-        TimeElapsedColumn(),
-        "left",
-        TimeRemainingColumn(elapsed_when_finished=False),
-        console=console,
-        transient=True,
-        disable=console.quiet or not console.is_terminal,
-    )
+    done = "{task.completed} of {task.total} runs"
+    columns = done, BarColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn()
+    is_hidden = console.quiet or not console.is_terminal
+    return Progress(*columns, console=console, transient=True, disable=is_hidden)
 
 
 def _in_worker(index: int, call: bytes, work: Work, threads: int) -> tuple[int, tuple[Any, float]]:

@@ -93,13 +93,10 @@ def problem() -> tuple[Array, NDArray[np.int64], dict[str, list[Array]]]:
 def build(run: Run, weights: list[Array]) -> keras.Model:
     """Returns the compiled network with these kernels, and biases of 0."""
     first = values = keras.Input([2])
+    penalty = keras.regularizers.L2(SETTINGS["regularization"])
     for name, kernel in zip((*LAYERS, "output"), weights, strict=True):
-        layer = keras.layers.Dense(
-            kernel.shape[1],
-            activation=None if name == "output" else run.activation,
-            kernel_regularizer=keras.regularizers.L2(SETTINGS["regularization"]),
-            name=name,
-        )
+        shape = kernel.shape[1], None if name == "output" else run.activation
+        layer = keras.layers.Dense(*shape, kernel_regularizer=penalty, name=name)
         values = layer(values)
         layer.kernel.assign(kernel)
     model = keras.Model(first, values)

@@ -37,14 +37,10 @@ def run(session: Session) -> Outcome:
             "accuracy": accuracies,
             "factor": fitted_factor(depths, gradients),
         }
-    return Outcome(
-        ANSWER,
-        [*checks(depths, results)],
-        {"depths": depths, **results},
-        asdict(settings) | {"depth": depths},
-        draw(depths, results, f"{session.digits.name}; {settings.training}"),
-        findings(depths, results),
-    )
+    numbers, chosen = {"depths": depths, **results}, asdict(settings) | {"depth": depths}
+    figure = draw(depths, results, f"{session.digits.name}; {settings.training}")
+    compared, parts = [*checks(depths, results)], findings(depths, results)
+    return Outcome(ANSWER, compared, numbers, chosen, figure, parts)
 
 
 def train(run: tuple[str, mlp.Settings], work: Work) -> tuple[float, float]:

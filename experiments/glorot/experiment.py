@@ -15,9 +15,10 @@ from experiments.common.sweep import Work
 from experiments.glorot.expected import VARIANCES, checks, theory
 from experiments.glorot.figure import draw
 
-# Uniform between -1/sqrt(n) and 1/sqrt(n) for n inputs.
-_STANDARD = mlp.initializer("VarianceScaling", scale=1 / 3, distribution="uniform")
-INITIALIZERS: dict[str, mlp.Initializer] = {"standard": _STANDARD, "normalized": "glorot_uniform"}
+INITIALIZERS: dict[str, mlp.Initializer] = {
+    "standard": mlp.scaled(1 / 3, "uniform"),  # between -1/sqrt(n) and 1/sqrt(n) for n inputs
+    "normalized": "glorot_uniform",
+}
 
 EXAMPLES = 2
 """Number of examples per batch for which Jacobians are computed."""

@@ -21,25 +21,16 @@ def run(session: Session) -> Outcome:
     """Trains from every initialization, and compares with theory."""
     settings = mlp.settings(session.options, session.digits)
     variances = sorted(set(session.options.variances))
-    starts: dict[Any, mlp.Initializer] = {v: normal(v) for v in variances} | NAMED
+    starts: dict[Any, mlp.Initializer] = {v: mlp.scaled(v) for v in variances} | NAMED
     networks = [replace(settings, initializer=start) for start in starts.values()]
     runs = [(activation, network) for activation in ACTIVATIONS for network in networks]
     found = iter(session.sweep(train, runs))
     results = {activation: {s: next(found) for s in starts} for activation in ACTIVATIONS}
     title = f"{session.digits.name}; {settings}".replace(f"{settings.initializer}, ", "")
-    return Outcome(
-        ANSWER,
-        [*checks(variances, results, (settings.depth, settings.width))],
-        results,
-        asdict(settings) | {"initializer": list(starts)},
-        draw(variances, results, title),
-        findings(variances, results),
-    )
-
-
-def normal(variance: float) -> mlp.Initializer:
-    """Returns the initializer that draws from N(0, variance / inputs)."""
-    return mlp.initializer("VarianceScaling", scale=variance, distribution="untruncated_normal")
+    compared = [*checks(variances, results, (settings.depth, settings.width))]
+    chosen = asdict(settings) | {"initializer": list(starts)}
+    figure, parts = draw(variances, results, title), findings(variances, results)
+    return Outcome(ANSWER, compared, results, chosen, figure, parts)
 
 
 def train(run: tuple[str, mlp.Settings], work: Work) -> dict[str, Any]:

@@ -13,24 +13,22 @@ from experiments.mean_field.expected import checks, worst
 from experiments.mean_field.figure import draw
 from vg_keras.theory import mean_field_path, predict
 
-_STANDARD = mlp.initializer("VarianceScaling", scale=1 / 3, distribution="uniform")
-_POOLE = mlp.initializer("VarianceScaling", scale=1.76, distribution="untruncated_normal")
-_FIVE = mlp.initializer("VarianceScaling", scale=5.0, distribution="untruncated_normal")
+_POOLE = mlp.scaled(1.76), mlp.initializer("RandomNormal", stddev=0.05**0.5)
 
 PAIRS: dict[str, tuple[str, mlp.Initializer, mlp.Initializer]] = {
     "sigmoid, Glorot": ("sigmoid", "glorot_uniform", "zeros"),
     "sigmoid, He": ("sigmoid", "he_normal", "zeros"),
     "sigmoid, orthogonal": ("sigmoid", "orthogonal", "zeros"),
     "sigmoid, Nielsen": ("sigmoid", "lecun_normal", mlp.initializer("RandomNormal", stddev=1.0)),
-    "tanh, standard": ("tanh", _STANDARD, "zeros"),
+    "tanh, standard": ("tanh", mlp.scaled(1 / 3, "uniform"), "zeros"),
     "tanh, Glorot": ("tanh", "glorot_uniform", "zeros"),
     "tanh, orthogonal, gain 1.5": ("tanh", mlp.initializer("Orthogonal", gain=1.5), "zeros"),
-    "tanh, (1.76, 0.05)": ("tanh", _POOLE, mlp.initializer("RandomNormal", stddev=0.05**0.5)),
+    "tanh, (1.76, 0.05)": ("tanh", *_POOLE),
     "softsign, Glorot": ("softsign", "glorot_uniform", "zeros"),
     "ReLU, Glorot": ("relu", "glorot_uniform", "zeros"),
     "ReLU, He": ("relu", "he_normal", "zeros"),
     "ReLU, orthogonal": ("relu", "orthogonal", "zeros"),
-    "ReLU, variance 5/n": ("relu", _FIVE, "zeros"),
+    "ReLU, variance 5/n": ("relu", mlp.scaled(5.0), "zeros"),
     "LeakyReLU, He": ("leaky_relu", "he_normal", "zeros"),
     "ELU, Glorot": ("elu", "glorot_uniform", "zeros"),
     "SELU, LeCun": ("selu", "lecun_normal", "zeros"),

@@ -40,14 +40,10 @@ def run(session: Session) -> Outcome:
     found = dict(zip(depths, session.sweep(measure, series), strict=True))
     start, training = ({depth: found[depth][i] for depth in NORMS} for i in (0, 1))
     numbers = {depth: _numbers(start[depth], training[depth]) for depth in NORMS}
-    return Outcome(
-        ANSWER,
-        [*expected.checks(start, training)],
-        {str(depth): of_depth for depth, of_depth in numbers.items()},
-        {name: getattr(chosen, name) for name in ("draws", "num_seeds", "epochs")},
-        draw(numbers, f"{data.name}; {chosen.num_seeds} networks of each depth"),
-        findings(start, training),
-    )
+    settings = {name: getattr(chosen, name) for name in ("draws", "num_seeds", "epochs")}
+    figure = draw(numbers, f"{data.name}; {chosen.num_seeds} networks of each depth")
+    compared, parts = [*expected.checks(start, training)], findings(start, training)
+    return Outcome(ANSWER, compared, {str(d): numbers[d] for d in numbers}, settings, figure, parts)
 
 
 def measure(series: Series, work: Work) -> tuple[Norms, Norms]:

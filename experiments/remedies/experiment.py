@@ -18,14 +18,11 @@ def run(session: Session) -> Outcome:
     settings = mlp.settings(session.options, session.digits)
     found = session.sweep(train, [(name, settings) for name in REMEDIES])
     results = dict(zip(REMEDIES, found, strict=True))
-    return Outcome(
-        ANSWER,
-        [*checks(results, settings.depth, session.digits.share_of_one_answer)],
-        results,
-        {UNCHANGED: asdict(settings)} | {n: r.settings for n, r in REMEDIES.items() if r.settings},
-        draw(results, title(session.digits.name, settings)),
-        findings(results),
-    )
+    compared = [*checks(results, settings.depth, session.digits.share_of_one_answer)]
+    changed = {name: remedy.settings for name, remedy in REMEDIES.items() if remedy.settings}
+    figure = draw(results, title(session.digits.name, settings))
+    chosen = {UNCHANGED: asdict(settings), **changed}
+    return Outcome(ANSWER, compared, results, chosen, figure, findings(results))
 
 
 def train(run: tuple[str, mlp.Settings], work: Work) -> dict[str, Any]:

@@ -40,14 +40,9 @@ def run(session: Session) -> Outcome:
         results[name]["theory"] = relative_factor(name, settings)
         results[name]["factor"] = factor_per_layer(changes[name, BEFORE]["over_rms"])
     title = f"{session.digits.name}; {settings}\nmedian and range of {draws} perturbations"
-    return Outcome(
-        ANSWER,
-        [*checks(results)],
-        results,
-        asdict(settings) | {"perturbation": size, "num_seeds": draws},
-        draw(results, size, title),
-        findings(results, size),
-    )
+    chosen = asdict(settings) | {"perturbation": size, "num_seeds": draws}
+    figure, parts = draw(results, size, title), findings(results, size)
+    return Outcome(ANSWER, [*checks(results)], results, chosen, figure, parts)
 
 
 def measure(run: tuple[str, str, mlp.Settings, float, int], work: Work) -> dict[str, Any]:

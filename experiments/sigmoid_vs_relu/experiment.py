@@ -38,14 +38,9 @@ def run(session: Session) -> Outcome:
         )
         findings[gradient] = change(found)
         findings[accuracy] = f"{median(found, lambda n: n.test_accuracy):.2%}"
-    return Outcome(
-        " ".join(answers),
-        [*checks(networks, first, data)],
-        {"seeds": list(seeds)} | {name: [*map(_numbers, n)] for name, n in networks.items()},
-        asdict(first),
-        draw(networks, first, data),
-        findings,
-    )
+    numbers = {"seeds": list(seeds)} | {name: [*map(_numbers, n)] for name, n in networks.items()}
+    compared, figure = [*checks(networks, first, data)], draw(networks, first, data)
+    return Outcome(" ".join(answers), compared, numbers, asdict(first), figure, findings)
 
 
 def train(run: tuple[str, mlp.Settings], work: Work) -> tuple[Any, ...]:

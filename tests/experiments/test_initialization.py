@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from experiments.common import mlp
 from experiments.initialization.expected import NAMED, checks
-from experiments.initialization.experiment import ACTIVATIONS, normal, state
+from experiments.initialization.experiment import ACTIVATIONS, state
 
 FACTORS = {"sigmoid": (0.23605, 0.31777), "tanh": (1, 1.05144), "relu": (math.sqrt(0.5), 1)}
 """Theory's factor per layer at weight variances of 1 and 2."""
@@ -30,7 +31,7 @@ def test_the_measured_factor_of_sigmoid_is_near_theorys(small):
 
 
 def test_a_variance_matches_the_drawn_weights():
-    drawn = keras.initializers.get(normal(3.0))([300, 200])
+    drawn = keras.initializers.get(mlp.scaled(3.0))([300, 200])
 
     assert 300 * np.var(drawn) == pytest.approx(3, rel=0.02)
 

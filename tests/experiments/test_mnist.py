@@ -59,19 +59,11 @@ def test_a_limit_takes_the_first_images_and_is_part_of_the_name(saved):
     assert all(data.limited(limit) is data for limit in (None, 7, 8))
 
 
-def cut(data, kept):
-    return data[: int(kept * len(data))]
-
-
-def flipped(data, at):
-    return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
-
-
-@pytest.mark.parametrize(
-    ("damaged", "how"), [(cut, 0), (cut, 0.3), (cut, 0.9), (cut, 0.999), (flipped, 1000)]
-)
-def test_a_damaged_npz_raises(saved, damaged, how):
-    saved.write_bytes(damaged(saved.read_bytes(), how))
+@pytest.mark.parametrize(("kept", "flipped"), [(0, 0), (0.3, 0), (0.9, 0), (0.999, 0), (1, 0x10)])
+def test_a_damaged_npz_raises(saved, kept, flipped):
+    data = bytearray(saved.read_bytes())
+    data[1000] ^= flipped
+    saved.write_bytes(data[: int(kept * len(data))])
 
     with pytest.raises(UsageError, match=r"^Expected Keras's mnist\.npz\. .* can't be read: .*"):
         mnist.load(str(saved))

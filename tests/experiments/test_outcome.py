@@ -13,8 +13,7 @@ from experiments.common.sweep import Work
 
 
 @pytest.mark.parametrize(
-    ("ours", "held"),
-    [(1.0, True), (2.0, True), (0.999, False), (2.001, False), (math.nan, False)],
+    ("ours", "held"), [(1.0, True), (2.0, True), (0.999, False), (2.001, False), (math.nan, False)]
 )
 def test_a_claim_holds_within_its_band(ours, held):
     assert Check("x", "y", "1.5", ours, 1.0, 2.0).held is held

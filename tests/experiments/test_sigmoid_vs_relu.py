@@ -23,14 +23,9 @@ def finished(tmp_path_factory):
     """The finished process, and the folder of the logs."""
     logs = tmp_path_factory.mktemp("logs")
     places = ["--data=subset", f"--log-dir={logs}"]
-    process = subprocess.run(
-        [sys.executable, "-m", "experiments", "sigmoid_vs_relu", *SMALL, *places],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "120"},
-        timeout=300,
-        check=False,
-    )
+    command = [sys.executable, "-m", "experiments", "sigmoid_vs_relu", *SMALL, *places]
+    how = {"capture_output": True, "text": True, "timeout": 300}
+    process = subprocess.run(command, env={**os.environ, "COLUMNS": "120"}, check=False, **how)
     (folder,) = (logs / "sigmoid_vs_relu").iterdir()
     return process, folder
 

@@ -96,14 +96,10 @@ sys.exit(command_line._guarded(
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_ends_every_process_and_the_next_start_continues(tmp_path, jobs):
-    process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, str(tmp_path), str(jobs)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        start_new_session=True,
-    )
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path), str(jobs)]
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    how |= {"cwd": Path(__file__).parents[2], "start_new_session": True}
+    process = subprocess.Popen(command, **how)
     killer = threading.Timer(200, process.kill)
     killer.start()
     while process.poll() is None and not (
