@@ -16,7 +16,7 @@ from experiments.common.options import UsageError
 
 
 def start_tensorflow(device: str, threads: int = 0) -> str:
-    """Imports TensorFlow and Keras, silently if that succeeds, and returns the device in words.
+    """Starts TensorFlow on a device, silently if that succeeds, and returns the device in words.
 
     Args:
         device: "cpu", "gpu", or "auto" for a GPU if available.
