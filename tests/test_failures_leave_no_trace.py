@@ -78,7 +78,7 @@ def test_data_that_raises(how):
     assert changes(before, attributes(model)) == []
 
 
-@ways
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
 def test_a_callback_that_raises_after_a_recorded_step(how):
     model, _ = fused_model(**how)
     before = attributes(model)

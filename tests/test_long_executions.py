@@ -44,7 +44,8 @@ def trained(num_batches, monitors, steps_per_execution=12, **how):
     ("num_batches", "how"),
     [
         *((num_batches, WAYS["graph"]) for num_batches in (24, 22, 18, 15)),
-        *((num_batches, WAYS[way]) for num_batches in (22, 18) for way in ("eager", "xla")),
+        (22, WAYS["eager"]),
+        (18, WAYS["xla"]),
     ],
 )
 def test_every_step_is_recorded_and_weights_are_unchanged(parts, num_batches, how):

@@ -16,10 +16,11 @@ from vg_keras.capture import encode
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("graphs_as_traced")]
 
 X, Y = regression_data(4)
-WAYS = {"graph": {}, "eager": {"run_eagerly": True}, "xla": {"jit_compile": True}}
-ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
-TRACED = [WAYS["graph"], WAYS["eager"]]
+TRACED = {"graph": {}, "eager": {"run_eagerly": True}}
 """The ways in which Python runs the step differently; XLA compiles what was traced for a graph."""
+WAYS = {**TRACED, "xla": {"jit_compile": True}}
+traced = pytest.mark.parametrize("how", TRACED.values(), ids=TRACED)
+ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 
 
 def monitored(model, x=X, y=Y, freq="batch", **how):
@@ -32,13 +33,8 @@ def messages(caught):
     return [str(w.message) for w in caught if "recorded" in str(w.message)]
 
 
-@pytest.mark.parametrize(
-    ("activation", "how"),
-    [
-        *product(["sigmoid", tf.nn.sigmoid, tf.sigmoid, tf.nn.softmax], TRACED),
-        ("sigmoid", WAYS["xla"]),
-    ],
-)
+@traced
+@pytest.mark.parametrize("activation", ["sigmoid", tf.nn.sigmoid, tf.nn.softmax])
 def test_hidden_layers_with_any_activation_have_activation_gradients(activation, how):
     reset_keras()
     hidden = [layers.Dense(8, activation) for _ in range(2)]
@@ -56,7 +52,7 @@ def test_hidden_layers_with_any_activation_have_activation_gradients(activation,
 @pytest.mark.parametrize(
     ("activation", "how"),
     [
-        *(("sigmoid", how) for how in WAYS.values()),
+        *(("sigmoid", how) for how in TRACED.values()),
         (tf.nn.sigmoid, {}),
         (tf.nn.sigmoid, WAYS["xla"]),
     ],
@@ -129,7 +125,7 @@ PLACES = [InGlobal, InPart, InNestedDictionary]
 
 
 @pytest.mark.parametrize(
-    ("kind", "how"), [*product(PLACES, TRACED), (InNestedDictionary, WAYS["xla"])]
+    ("kind", "how"), [*product(PLACES, [{}]), (InNestedDictionary, TRACED["eager"])]
 )
 def test_an_optimizer_is_found_wherever_it_is_stored(kind, how):
     reset_keras()
@@ -141,7 +137,7 @@ def test_an_optimizer_is_found_wherever_it_is_stored(kind, how):
     assert set(record.activation_gradients) == {"parts/critic", "parts/generator"}
 
 
-@ways
+@traced
 def test_two_loss_scale_optimizers_are_counted_once(how):
     reset_keras()
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=8.0)
@@ -210,7 +206,7 @@ class Filter(layers.Layer):
         return tf.math.real(tf.signal.ifft(tf.signal.fft(tf.cast(x, tf.complex64)) * self.gain))
 
 
-@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
+@traced
 def test_a_complex_variable_is_recorded_as_real_and_imaginary_parts(how):
     reset_keras()
     model = keras.Sequential([keras.Input([4]), layers.Dense(4), Filter(name="filter")])
@@ -258,7 +254,7 @@ HIDDEN = (
 )
 
 
-@ways
+@traced
 @pytest.mark.parametrize(
     ("make", "is_trained_before", "reason"),
     [
@@ -298,9 +294,8 @@ class TrainsOnePart(Parts):
         return {"loss": loss}
 
 
-@pytest.mark.parametrize(
-    ("freq", "how"), [*product(["batch", "epoch"], TRACED), ("epoch", WAYS["xla"])]
-)
+@traced
+@pytest.mark.parametrize("freq", ["batch", "epoch"])
 def test_variables_that_no_optimizer_receives_are_named_once(freq, how):
     reset_keras()
     model = compiled(TrainsOnePart(), loss=None, **how)
@@ -360,7 +355,7 @@ def test_a_layer_without_floating_point_outputs_is_named():
     )
 
 
-@ways
+@traced
 def test_one_unmeasurable_tensor_does_not_affect_the_others(monkeypatch, how):
     sketch_all = encode.sketch_all
 

@@ -46,7 +46,7 @@ def assert_norms_agree(monitor, expected, rel=1e-4):
         assert norms == pytest.approx(right, rel=rel)
 
 
-@pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}])
 def test_a_custom_train_step_is_recorded(how):
     def model():
         reset_keras()

@@ -71,7 +71,6 @@ def test_norms_are_right_in_eager_training(expected):
         ("batch", range(14), False),
         (3, range(0, 14, 3), False),
         ("epoch", [0, 7], False),
-        ("batch", range(14), True),
         (3, range(0, 14, 3), True),
     ],
 )

@@ -67,7 +67,7 @@ class NotRecomputing(Recomputing):
         self.recomputes = False
 
 
-@pytest.mark.parametrize("how", [{}, {"jit_compile": True}, {"run_eagerly": True}])
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=["graph", "eager"])
 def test_what_recompute_grad_computes_twice_counts_once(how):
     expected = expected_of(NotRecomputing)
     record = first_record(Way("twin", Recomputing, VECTORS, TARGET, compile=how))
@@ -137,8 +137,10 @@ class InMap(Hiding):
         return tf.map_fn(lambda row: self.inside(row[tf.newaxis])[0], x)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("make", [InLoop, InFunction, InCondition, InMap])
+@pytest.mark.parametrize(
+    ("make", "jit_compile"),
+    [*((make, False) for make in (InLoop, InFunction, InCondition, InMap)), (InLoop, True)],
+)
 def test_a_layer_that_runs_out_of_sight_is_named_once_and_the_rest_is_recorded(make, jit_compile):
     way = Way("hiding", make, VECTORS, TARGET, compile={"jit_compile": jit_compile})
     expected = expected_of(make, hides=False)
