@@ -1,5 +1,6 @@
 """A user's `tf.function` is recorded through a twin and stays free of monitoring code."""
 
+import functools
 import gc
 import random
 import threading
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from reference import weights_of
 from small_models import compiled, fit, reset_keras
 
 from vg_keras import GradientMonitor
@@ -24,7 +26,6 @@ KINDS = {
     "graph": tf.function,
     "xla": lambda step: tf.function(step, jit_compile=True),
 }
-kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
 def steps_of(monitor):
@@ -36,7 +37,7 @@ def model_and_step(kind=tf.function):
     model = keras.Sequential(
         [keras.Input([4]), layers.Dense(8, "tanh"), layers.Dropout(0.5, seed=1), layers.Dense(2)]
     )
-    optimizer = keras.optimizers.Adam(0.01)
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     optimizer.build(model.trainable_variables)
 
     @kind
@@ -61,10 +62,9 @@ def graphs_of(function):
     return [concrete.graph for concrete in function._list_all_concrete_functions()]
 
 
-@kinds
-def test_the_function_is_the_same_as_without_a_monitor(kind):
+def test_the_function_is_the_same_as_without_a_monitor():
     def operations(is_watched):
-        model, optimizer, train_step = model_and_step(kind)
+        model, optimizer, train_step = model_and_step()
         if is_watched:
             run(GradientMonitor(None, 2), model, optimizer, train_step)
         train_step(X[:8], Y[:8])
@@ -74,9 +74,8 @@ def test_the_function_is_the_same_as_without_a_monitor(kind):
     assert operations(True) == operations(False)
 
 
-@kinds
-def test_a_reopened_watch_continues(kind):
-    model, optimizer, train_step = model_and_step(kind)
+def test_a_reopened_watch_continues():
+    model, optimizer, train_step = model_and_step()
     monitor = GradientMonitor(None, 3)
     for _ in range(3):
         run(monitor, model, optimizer, train_step)
@@ -99,7 +98,7 @@ def test_a_second_monitor_records_without_further_tracing():
 
 
 @pytest.mark.grappler
-@kinds
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_the_loop_trains_the_same_with_and_without_the_monitor(kind):
     def trained(monitor):
         model, optimizer, train_step = model_and_step(kind)
@@ -155,7 +154,15 @@ def made(**how):
 
 
 WAYS = {"graph": {}, "xla": {"jit_compile": True}, "several steps": {"steps_per_execution": 2}}
-ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
+
+
+@functools.cache
+def weights_without_monitor(way, num_fits):
+    """The weights of a model after that many fits."""
+    model = made(**WAYS[way])
+    for _ in range(num_fits):
+        fit(model, X, Y)
+    return weights_of(model)
 
 
 @pytest.mark.grappler
@@ -166,30 +173,26 @@ ways = pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
         (False, 3, "graph"),
         (True, 1, "graph"),
         (True, 3, "graph"),
-        (False, 1, "xla"),
         (True, 3, "xla"),
         (False, 3, "several steps"),
         (True, 1, "several steps"),
     ],
 )
 def test_a_train_step_that_is_a_function_is_recorded(is_trained_before, update_freq, way):
-    model, twin = made(**WAYS[way]), made(**WAYS[way])
+    model = made(**WAYS[way])
     if is_trained_before:
         fit(model, X, Y)
-        fit(twin, X, Y)
     monitor = GradientMonitor(None, update_freq)
     fit(model, X, Y, [monitor])
-    fit(twin, X, Y)
 
     first = 8 * is_trained_before
     due = [step for step in range(first, first + 8) if step % update_freq == 0 or step == first]
     assert steps_of(monitor) == due
     assert all(len(record.activations) == 2 for record in monitor.records)
-    for ours, plain in zip(model.get_weights(), twin.get_weights(), strict=True):
-        assert ours.tobytes() == plain.tobytes()
+    assert weights_of(model) == weights_without_monitor(way, 1 + is_trained_before)
 
 
-@ways
+@pytest.mark.parametrize("how", [WAYS["graph"], WAYS["several steps"]], ids=["one", "several"])
 def test_a_train_step_that_is_a_function_stops_recording_with_the_monitor(how):
     def operations(monitors):
         model = made(**how)
