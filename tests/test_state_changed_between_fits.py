@@ -47,6 +47,8 @@ CHANGES = {
     "clipnorm": set_attribute(optimizer, "clipnorm", 1e-3),
     "global_clipnorm": set_attribute(optimizer, "global_clipnorm", 1e-3),
 }
+KEPT = ["Dropout.rate", "frozen", "regularizer", "clipnorm"]
+"""One change each of a layer's call, of what is trained, of the loss and of the optimizer."""
 NO_CHANGES = {
     "nothing": lambda model: None,
     "learning rate": set_attribute(optimizer, "learning_rate", 0.01),
@@ -103,7 +105,7 @@ def test_the_warning_names_the_difference_and_the_remedy(change, difference):
 
 @pytest.mark.parametrize(
     ("change", "way"),
-    [*((change, "graph") for change in NO_CHANGES), *(("nothing", way) for way in WAYS)][1:],
+    [*((change, "graph") for change in NO_CHANGES), ("nothing", "several steps")],
 )
 def test_an_unchanged_step_is_recorded(change, way):
     monitor = GradientMonitor(None, "batch")
@@ -141,9 +143,9 @@ def test_a_model_unfrozen_without_compiling_trains_as_before():
 
 
 @pytest.mark.grappler
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_monitor_keeps_recording_the_step_it_has_traced(change):
-    monitor = GradientMonitor(None, 3)
+@pytest.mark.parametrize("name", KEPT)
+def test_a_monitor_keeps_recording_the_step_it_has_traced(name):
+    monitor, change = GradientMonitor(None, 3), CHANGES[name]
     weights = trained(change, [monitor], [monitor])
 
     assert weights == trained(change, [], [])
@@ -163,11 +165,11 @@ class Changing(keras.callbacks.Callback):
 
 
 @pytest.mark.grappler
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_change_after_the_first_step_does_not_affect_later_steps(change):
+@pytest.mark.parametrize("name", KEPT)
+def test_a_change_after_the_first_step_does_not_affect_later_steps(name):
     def weights_with(monitors):
         model = compiled(small_model(), keras.optimizers.SGD(0.1))
-        fit(model, *regression_data(5), [*monitors, Changing(change)])
+        fit(model, *regression_data(5), [*monitors, Changing(CHANGES[name])])
         return weights_of(model)
 
     monitor = GradientMonitor(None, 2)
