@@ -250,22 +250,29 @@ def active_units(model, values, axis=-1, mode="eager"):
     return np.flatnonzero(rows.active[plan.mask_of[RELU]]).tolist()
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([[[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]], [1]),
-        ([[[0.0, 1.0, 0.0]], [[0.0, 0.0, 2.0]]], [1, 2]),
-        ([[[0.0, math.nan, 0.0]]], [1]),
-        ([[[0.0, math.nan, 0.0], [0.0, 0.0, 0.0]]], [1]),
-        ([[[0.0, 0.0, 0.0], [math.nan, 0.0, 5.0], [0.0, 0.0, 0.0]]], [0, 2]),
-        ([np.zeros([0, 3])], []),
-        ([[[[0.0, 1.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]], [1]),
-        ([np.ones([1, MAX_UNITS + 5])], list(range(MAX_UNITS))),
-        ([3.0], []),
-    ],
-)
-def test_a_unit_is_active_unless_zero_on_every_example(model, values, expected, mode):
-    assert active_units(model, values, mode=mode) == expected
+VALUES_AND_ACTIVE_UNITS = [
+    ([[[0.0, 1.0, 0.0]], [[0.0, 0.0, 2.0]]], [1, 2]),
+    ([[[0.0, 0.0, 0.0], [math.nan, 0.0, 5.0], [0.0, 0.0, 0.0]]], [0, 2]),
+    ([np.zeros([0, 3])], []),
+    ([np.ones([1, MAX_UNITS + 5])], list(range(MAX_UNITS))),
+    ([[[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]], [1]),
+    ([[[0.0, math.nan, 0.0]]], [1]),
+    ([[[0.0, math.nan, 0.0], [0.0, 0.0, 0.0]]], [1]),
+    ([[[[0.0, 1.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]], [1]),
+    ([3.0], []),
+]
+
+
+@pytest.mark.parametrize(("values", "expected"), VALUES_AND_ACTIVE_UNITS)
+@pytest.mark.parametrize("how", ["eager", "graph"])
+def test_a_unit_is_active_unless_zero_on_every_example(model, values, expected, how):
+    assert active_units(model, values, mode=how) == expected
+
+
+# A compilation takes long, so those that differ most: two calls, NaN, no example, too many units.
+@pytest.mark.parametrize(("values", "expected"), VALUES_AND_ACTIVE_UNITS[:4])
+def test_a_unit_is_active_unless_zero_on_every_example_under_xla(model, values, expected):
+    assert active_units(model, values, mode="xla") == expected
 
 
 def test_channels_first_layers_have_channels_as_units(model):
