@@ -96,52 +96,38 @@ def _dense_with(activations: Sequence[str]) -> Callable[[], TrainingSet]:
     return make
 
 
-def _dense_before(activation: str) -> Callable[[], TrainingSet]:
-    def make() -> TrainingSet:
-        hidden: list[keras.layers.Layer] = []
-        for units in (19, 13):
-            hidden += [layers.Dense(units), layers.Activation(activation)]
-        return regression(sequential([FEATURES], *hidden, layers.Dense(2)))
-
-    return make
-
-
-NETWORKS["Dense with relu"] = _dense_with(["relu", "relu"])
-NETWORKS["Dense with tanh"] = _dense_with(["tanh", "tanh"])
-NETWORKS["Dense with sigmoid, elu, selu, softsign"] = _dense_with(
-    ["sigmoid", "elu", "selu", "softsign"]
+NETWORKS["Dense with relu, tanh, sigmoid, elu, selu"] = _dense_with(
+    ["relu", "tanh", "sigmoid", "elu", "selu"]
 )
-NETWORKS["Dense with gelu, silu, leaky_relu"] = _dense_with(["gelu", "silu", "leaky_relu"])
-_SEPARATE = ["relu", "tanh", "sigmoid", "elu", "gelu"]
-NETWORKS |= {f"Dense, then {name} layer": _dense_before(name) for name in _SEPARATE}
+NETWORKS["Dense with softsign, gelu, silu, leaky_relu"] = _dense_with(
+    ["softsign", "gelu", "silu", "leaky_relu"]
+)
 
 
-@network("20 layers of relu")
-def _deep_relu() -> TrainingSet:
-    hidden = [layers.Dense(13, "relu", kernel_initializer="he_normal") for _ in range(20)]
+@network("Dense, then relu, tanh, sigmoid, elu, gelu layers")
+def _dense_before_activations() -> TrainingSet:
+    hidden: list[keras.layers.Layer] = []
+    for i, name in enumerate(["relu", "tanh", "sigmoid", "elu", "gelu"]):
+        hidden += [layers.Dense(19 - 3 * (i % 3)), layers.Activation(name)]
     return regression(sequential([FEATURES], *hidden, layers.Dense(2)))
 
 
-@network("20 layers of tanh")
-def _deep_tanh() -> TrainingSet:
-    hidden = [layers.Dense(13, "tanh") for _ in range(20)]
+@network("20 layers of relu and tanh")
+def _deep() -> TrainingSet:
+    hidden = [layers.Dense(13, "relu", kernel_initializer="he_normal") for _ in range(10)]
+    hidden += [layers.Dense(13, "tanh") for _ in range(10)]
     return regression(sequential([FEATURES], *hidden, layers.Dense(2)))
 
 
 # Convolutions
 
 
-def _convolution_before(activation: str) -> Callable[[], TrainingSet]:
-    def make() -> TrainingSet:
-        inner = [layers.Conv2D(9, 3), layers.Activation(activation)]
-        inner += [layers.Conv2D(11, 3, strides=2), layers.Activation(activation)]
-        head = [layers.GlobalAveragePooling2D(), layers.Dense(NUM_CLASSES, "softmax")]
-        return classification(sequential([9, 9, 3], *inner, *head))
-
-    return make
-
-
-NETWORKS |= {f"Conv2D, then {name} layer": _convolution_before(name) for name in ("relu", "tanh")}
+@network("Conv2D, then relu and tanh layers")
+def _convolution_before_activations() -> TrainingSet:
+    inner = [layers.Conv2D(9, 3), layers.Activation("relu")]
+    inner += [layers.Conv2D(11, 3, strides=2), layers.Activation("tanh")]
+    head = [layers.GlobalAveragePooling2D(), layers.Dense(NUM_CLASSES, "softmax")]
+    return classification(sequential([9, 9, 3], *inner, *head))
 
 
 @network("ResNet block")

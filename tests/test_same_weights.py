@@ -30,9 +30,9 @@ def normalised_model_with_dropout():
     )
 
 
-def trained(callbacks, optimizer=None, shuffle=False, **how):
+def trained(callbacks, shuffle=False, **how):
     x, y = regression_data(num_batches=5)
-    optimizer = optimizer or keras.optimizers.Adam(0.01)
+    optimizer = keras.optimizers.SGD(0.1)
     model = compiled(normalised_model_with_dropout(), optimizer, metrics=["mae"], **how)
     history = fit(model, x, y, callbacks, epochs=2, shuffle=shuffle)
     return model, history
@@ -83,7 +83,7 @@ def test_weights_of_a_perceptron_are_the_same_under_xla(how):
     def trained_perceptron(callbacks):
         keras.utils.clear_session()
         keras.utils.set_random_seed(0)
-        model = compiled(mlp(), keras.optimizers.Adam(0.01), **how)
+        model = compiled(mlp(), **how)
         fit(model, *regression_data(num_batches=5), callbacks, epochs=2)
         return weights_of(model)
 
