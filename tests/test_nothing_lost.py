@@ -4,6 +4,7 @@ The bound: a separate thread writes the records and is at most two records behin
 process loses at most these and the step that it was in.
 """
 
+import itertools
 import os
 import signal
 import subprocess
@@ -33,12 +34,13 @@ TRAINING = """
     model.compile("sgd", "mse", jit_compile=False)
     x = np.ones([int(sys.argv[2]) * 8, 3])
     monitor = GradientMonitor(sys.argv[1], "batch", probe=(x[:8], x[:8, :1]))
+    print(-1, flush=True)
     model.fit(x, x[:, :1], batch_size=8, verbose=0, callbacks=[monitor, Tell()])
 """
 
 
 def training(log_dir, num_steps):
-    """Starts a training run in its own process that prints the number of each finished step."""
+    """Starts a training run in its own process that prints -1 and the numbers of finished steps."""
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(TRAINING), str(log_dir), str(num_steps)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -78,13 +80,18 @@ def test_a_process_killed_from_outside_loses_at_most_two_records(tmp_path):
     assert run.latest.is_unfinished
 
 
-def test_two_processes_in_one_directory_keep_all_records(tmp_path):
-    with training(tmp_path, num_steps=30) as first, training(tmp_path, num_steps=30) as second:
-        first.communicate()
-        second.communicate()
+def test_two_processes_in_one_directory_keep_all_records(tmp_path, monkeypatch):
+    # As in a new process.
+    monkeypatch.setattr("vg_keras.log.writer._serial_numbers", itertools.count())
+    with training(tmp_path, num_steps=30) as other:
+        x, y = regression_data(30)
+        monitor, model = GradientMonitor(tmp_path, "batch", probe=(x[:8], y[:8])), compiled(mlp())
+        other.stdout.readline()  # both begin at the same time
+        fit(model, x, y, [monitor])
+        other.communicate()
     run, probe = read_run(tmp_path), read_run(tmp_path / "probe")
 
-    assert (first.returncode, second.returncode) == (0, 0)
+    assert other.returncode == 0
     assert steps_of_each(run) == [list(range(30))] * 2
     assert steps_of_each(probe) == [list(range(30))] * 2
     assert [t.id for t in run.trainings] == [t.id for t in probe.trainings]
