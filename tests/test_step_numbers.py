@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import compiled, fit, regression_data, reset_keras
+from small_models import compiled, fit, light_monitor, regression_data, reset_keras
 
 from vg_keras import GradientMonitor
 
@@ -61,7 +61,7 @@ def two_parts(critic_steps=1, **how):
     ("critic_steps", "way"), [(1, "graph"), (1, "several steps"), *((3, way) for way in WAYS)]
 )
 def test_unused_and_repeatedly_used_optimizers_do_not_change_the_numbers(critic_steps, way):
-    monitor = GradientMonitor(None, 3)
+    monitor = light_monitor(None, 3)
     fit(two_parts(critic_steps, **WAYS[way]), X, None, [monitor], epochs=2)
 
     assert steps_of(monitor) == [0, 3, 6, 9, 12, 15, 18]
@@ -70,7 +70,7 @@ def test_unused_and_repeatedly_used_optimizers_do_not_change_the_numbers(critic_
 
 def test_a_second_fit_continues_the_count_of_steps():
     model = two_parts(critic_steps=3)
-    monitor = GradientMonitor(None, 4)
+    monitor = light_monitor(None, 4)
     for _ in range(2):
         fit(model, X, None, [monitor])
 
@@ -106,7 +106,6 @@ class Accumulating(keras.Sequential):
 POSTPONED = [(100, [3]), (6, [3, 7, 15, 19]), ("epoch", [3, 11]), (1, [3, 7, 11, 15, 19])]
 
 
-@pytest.mark.filterwarnings("ignore:The activation gradients of:UserWarning")
 @pytest.mark.parametrize(
     ("update_freq", "expected", "how"),
     [
@@ -118,7 +117,7 @@ def test_a_due_step_that_applies_nothing_is_postponed(update_freq, expected, how
     reset_keras()
     model = Accumulating([keras.Input([4]), layers.Dense(1)])
     compiled(model, "sgd", **how).optimizer.build(model.trainable_variables)
-    monitor = GradientMonitor(None, update_freq)
+    monitor = light_monitor(None, update_freq)
     fit(model, X, X[:, :1], [monitor], epochs=2)
 
     assert steps_of(monitor) == expected
@@ -145,7 +144,7 @@ def test_steps_on_data_of_unknown_length_are_numbered_without_gaps(how):
     data = tf.data.Dataset.from_tensor_slices(regression_data(5)).batch(8)
     reset_keras()
     model = compiled(keras.Sequential([keras.Input([4]), layers.Dense(2)]), **how)
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     fit(model, data.filter(lambda x, y: True), None, [monitor], batch_size=None, epochs=3)
 
     assert steps_of(monitor) == list(range(15))
@@ -155,7 +154,7 @@ def test_steps_on_data_of_unknown_length_are_numbered_without_gaps(how):
 @pytest.mark.filterwarnings("ignore:The gradients of:UserWarning")
 def test_a_loop_that_trains_its_parts_unequally_often_is_numbered(order):
     model = two_parts()
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     with monitor.watch(model, [model.optimizers[i] for i in order]) as watch:
         for i in range(10):
             with watch.step():
@@ -191,7 +190,7 @@ class OwnFit(keras.Sequential):
 def test_a_custom_fit_is_numbered_by_its_hooks():
     reset_keras()
     model = compiled(OwnFit([keras.Input([4]), layers.Dense(1)]))
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     model.fit(X, X[:, :1], [monitor], epochs=3)
 
     assert steps_of(monitor) == list(range(12))
@@ -240,7 +239,7 @@ def test_stopped_training_on_data_of_unknown_length_continues_without_a_gap():
     data = tf.data.Dataset.from_tensor_slices(regression_data(5)).batch(8)
     reset_keras()
     model = compiled(keras.Sequential([keras.Input([4]), layers.Dense(2)]))
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=100)
     for _ in range(2):
         callbacks = [monitor, stop]

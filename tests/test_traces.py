@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from small_models import BATCH_SIZE, CustomTrainStep, compiled, fit, regression_data, reset_keras
+from small_models import (
+    BATCH_SIZE,
+    CustomTrainStep,
+    compiled,
+    fit,
+    light_monitor,
+    regression_data,
+    reset_keras,
+)
 
 from vg_keras import GradientMonitor, Probe
 
@@ -67,7 +75,7 @@ def test_an_optimizer_built_late_causes_no_further_trace(update_freq, optimizer)
     model = keras.Sequential([keras.Input([4]), layers.Dense(4, "relu"), counts, layers.Dense(2)])
     compiled(model, optimizer)
     counts.num_calls = 0
-    fit(model, *regression_data(4), [GradientMonitor(None, update_freq)])
+    fit(model, *regression_data(4), [light_monitor(None, update_freq)])
 
     assert counts.num_calls == (RECORDING if update_freq == "batch" else PLAIN + RECORDING)
 
@@ -92,7 +100,7 @@ def test_the_variables_of_an_optimizer_are_those_created_by_fit(optimizer, strat
         fit(model, *regression_data(3), monitors)
         return [(v.path, v.dtype, np.array(v).tolist()) for v in model.optimizer.variables]
 
-    assert variables([GradientMonitor(None, 2)]) == variables([])
+    assert variables([light_monitor(None, 2)]) == variables([])
 
 
 def test_a_custom_train_step_creates_its_optimizers_variables():
@@ -100,7 +108,7 @@ def test_a_custom_train_step_creates_its_optimizers_variables():
     model = CustomTrainStep()
     x, y = regression_data(4)
     model(x[:1])
-    fit(compiled(model, "adam"), x, y, [GradientMonitor(None, 3)])
+    fit(compiled(model, "adam"), x, y, [light_monitor(None, 3)])
 
     assert model.num_traces == 2 * PLAIN + RECORDING
 
@@ -131,7 +139,7 @@ def test_several_steps_per_execution_cause_no_further_trace():
             fit(model, *regression_data(6), monitors)
         return counts.num_calls
 
-    assert traces([GradientMonitor(None, 4)]) <= 2 * traces([])
+    assert traces([light_monitor(None, 4)]) <= 2 * traces([])
 
 
 @pytest.mark.parametrize(("update_freq", "expected"), [(2, PLAIN + RECORDING), (1, RECORDING)])
@@ -146,7 +154,7 @@ def test_a_watched_function_is_traced_once_per_purpose(update_freq, expected):
         gradients = tape.gradient(loss, model.trainable_variables)
         model.optimizer.apply(gradients, model.trainable_variables)
 
-    monitor = GradientMonitor(None, update_freq)
+    monitor = light_monitor(None, update_freq)
     for _ in range(2):
         with monitor.watch(model) as watch:
             for start in range(0, len(x), BATCH_SIZE):
