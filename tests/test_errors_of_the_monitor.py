@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from reference import weights_of
-from small_models import compiled, fit, mlp, regression_data
+from small_models import compiled, fit, light_monitor, mlp, regression_data
 
 from vg_keras import GradientMonitor
 from vg_keras.capture.buffer import Buffer
@@ -58,7 +58,7 @@ def weights_without_monitor():
     ],
 )
 def test_an_error_after_the_step_warns_once(tmp_path, monkeypatch, place, error):
-    monitor = GradientMonitor(tmp_path, "batch")
+    monitor = light_monitor(tmp_path, "batch")
     owner, name = HOST_HALF[place]
 
     def break_it(logs):  # once the event file is open

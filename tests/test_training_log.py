@@ -11,7 +11,7 @@ import keras
 import pytest
 import tensorflow as tf
 from scripted_records import MODEL, SETTINGS, full_record, model_of
-from small_models import CallAt, compiled, fit, mlp, regression_data
+from small_models import CallAt, compiled, fit, light_monitor, mlp, regression_data
 
 from vg_keras import GradientMonitor, Run, read_run, training_log
 from vg_keras.training_log import Beginning, TrainingLog, bytes_of, new_id
@@ -88,7 +88,7 @@ def test_records_dropped_from_memory_are_read_from_disk(tmp_path, monkeypatch, n
 
 def test_without_a_log_only_records_in_memory_are_available(monkeypatch):
     monkeypatch.setattr(training_log, "MAX_BYTES", 1)
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     fit(compiled(mlp()), *regression_data(5), [monitor])
 
     assert monitor.run.path is None
@@ -97,7 +97,7 @@ def test_without_a_log_only_records_in_memory_are_available(monkeypatch):
 
 def test_after_removing_the_log_the_records_in_memory_remain(tmp_path, monkeypatch):
     monkeypatch.setattr(training_log, "MAX_BYTES", 1)
-    monitor = GradientMonitor(tmp_path, "batch")
+    monitor = light_monitor(tmp_path, "batch")
     fit(compiled(mlp()), *regression_data(5), [monitor])
     for file in (tmp_path / "gradients").iterdir():
         file.unlink()
@@ -120,7 +120,7 @@ def test_a_running_fit_is_identical_live_and_from_disk(tmp_path):
 
 
 def test_two_fits_are_two_training_runs(tmp_path):
-    monitor, model = GradientMonitor(tmp_path, "batch"), compiled(mlp())
+    monitor, model = light_monitor(tmp_path, "batch"), compiled(mlp())
     fit(model, *regression_data(2), [monitor])
     model.optimizer.learning_rate = 0.25
     fit(model, *regression_data(2), [monitor])
@@ -135,7 +135,7 @@ def test_two_fits_are_two_training_runs(tmp_path):
 
 
 def test_two_models_are_two_training_runs_with_separate_descriptions(tmp_path):
-    monitor = GradientMonitor(tmp_path)
+    monitor = light_monitor(tmp_path)
     fit(compiled(mlp(depth=0)), *regression_data(1), [monitor])
     fit(compiled(mlp(depth=1), "adam", loss="mae"), *regression_data(1), [monitor])
     first, second = read_run(tmp_path).trainings
@@ -191,7 +191,7 @@ def output_of_a_process(*command):
 
 def test_the_printed_command_quotes_a_path_with_spaces(tmp_path, capsys):
     folder = tmp_path / "my logs"
-    compiled(mlp(depth=0)).fit(*regression_data(1), callbacks=[GradientMonitor(folder)])
+    compiled(mlp(depth=0)).fit(*regression_data(1), callbacks=[light_monitor(folder)])
 
     assert f"tensorboard --logdir '{folder}'\n" in capsys.readouterr().out
 
@@ -222,7 +222,7 @@ def test_running_a_script_twice_makes_two_training_runs_and_prints_so(
 
 @pytest.mark.parametrize(("verbose", "expected"), [(2, 1), (0, 0)])
 def test_the_log_location_is_printed_once_unless_fit_is_silent(tmp_path, capsys, verbose, expected):
-    model, monitor = compiled(mlp()), GradientMonitor(tmp_path)
+    model, monitor = compiled(mlp()), light_monitor(tmp_path)
     for _ in range(2):
         fit(model, *regression_data(1), [monitor], verbose=verbose)
 
@@ -239,10 +239,10 @@ def test_the_log_location_of_a_custom_loop_is_printed_once(tmp_path, capsys):
 
 
 def test_nothing_is_printed_without_a_log_or_with_logging_off(tmp_path, capsys):
-    fit(compiled(mlp()), *regression_data(1), [GradientMonitor(None)], verbose=2)
+    fit(compiled(mlp()), *regression_data(1), [light_monitor(None)], verbose=2)
     keras.config.disable_interactive_logging()
     try:
-        fit(compiled(mlp()), *regression_data(1), [GradientMonitor(tmp_path)])
+        fit(compiled(mlp()), *regression_data(1), [light_monitor(tmp_path)])
     finally:
         keras.config.enable_interactive_logging()
 

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from reference import weights_of
-from small_models import compiled, fit, reset_keras
+from small_models import compiled, fit, light_monitor, reset_keras
 
 from vg_keras import GradientMonitor
 from vg_keras.capture import function_twins
@@ -86,11 +86,11 @@ def test_a_reopened_watch_continues():
 
 def test_a_second_monitor_records_without_further_tracing():
     model, optimizer, train_step = model_and_step()
-    run(GradientMonitor(None, 2), model, optimizer, train_step)
+    run(light_monitor(None, 2), model, optimizer, train_step)
     calls = []
     model.layers[0].call = lambda x, call=model.layers[0].call: calls.append(x) or call(x)
     gc.collect()
-    monitor = GradientMonitor(None, 3)
+    monitor = light_monitor(None, 3)
     run(monitor, model, optimizer, train_step)
 
     assert steps_of(monitor) == [4, 6]
@@ -241,7 +241,7 @@ def test_functions_within_functions_are_recorded():
         for _ in range(2):
             inner(x, y)
 
-    monitor = GradientMonitor(None, 2)
+    monitor = light_monitor(None, 2)
     run(monitor, model, optimizer, train_twice)
 
     assert len(monitor.records) > 1
@@ -260,7 +260,7 @@ def test_a_method_and_a_function_with_a_signature_are_recorded():
             variables = model.trainable_variables
             optimizer.apply(tape.gradient(loss, variables), variables)
 
-    monitor = GradientMonitor(None, 2)
+    monitor = light_monitor(None, 2)
     run(monitor, model, optimizer, Trainer().step)
 
     assert steps_of(monitor) == [0, 2]
@@ -275,7 +275,7 @@ def test_a_function_unrelated_to_the_model_is_traced_once():
         traces.append(x)
         return -x
 
-    monitor = GradientMonitor(None, 2)
+    monitor = light_monitor(None, 2)
     run(monitor, model, optimizer, lambda x, y: train_step(augmented(tf.constant(x)), y))
 
     assert steps_of(monitor) == [0, 2]
@@ -316,7 +316,7 @@ def test_a_function_in_another_thread_gets_no_twin(monkeypatch):
             redirected(function, *rest),
         )[1],
     )
-    run(GradientMonitor(None, "batch"), model, optimizer, step)
+    run(light_monitor(None, "batch"), model, optimizer, step)
 
     assert len(seen) == 4
     assert set(seen) == {train_step.python_function}
@@ -354,7 +354,7 @@ def both():
 def test_two_models_trained_by_one_function_can_each_have_a_monitor(frequencies):
     def operations(is_watched):
         models, optimizers, train_step = both()
-        monitors = [GradientMonitor(None, frequency) for frequency in frequencies]
+        monitors = [light_monitor(None, frequency) for frequency in frequencies]
         if is_watched:
             first, second = (
                 monitor.watch(model, optimizer)
@@ -376,7 +376,7 @@ def test_two_models_trained_by_one_function_can_each_have_a_monitor(frequencies)
 
 def test_two_monitors_of_one_loop_record_the_same_values():
     model, optimizer, train_step = model_and_step()
-    monitors = [GradientMonitor(None, 2), GradientMonitor(None, 2)]
+    monitors = [light_monitor(None, 2), light_monitor(None, 2)]
     first, second = (monitor.watch(model, optimizer) for monitor in monitors)
     with first, second:
         for _ in range(4):
@@ -393,7 +393,7 @@ def test_arguments_may_have_any_name():
     def step(function, args, kwargs):
         train_step(function, args)
 
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     with monitor.watch(model, optimizer) as watch, watch.step():
         step(function=tf.constant(X[:8]), args=tf.constant(Y[:8]), kwargs=1)
 
@@ -406,7 +406,7 @@ def test_a_second_monitor_also_warns_why_nothing_is_recorded():
     model.layers[1].rate = 0.1
     for _ in range(2):
         with pytest.warns(UserWarning, match="no longer the one that was traced"):
-            run(GradientMonitor(None), model, optimizer, train_step)
+            run(light_monitor(None), model, optimizer, train_step)
 
 
 def test_models_whose_train_step_is_a_function_are_freed():
@@ -471,7 +471,7 @@ def test_numbers_drawn_while_a_step_is_traced_are_the_same_in_recorded_steps(
 
     with warnings.catch_warnings():  # a model that was already trained gets another draw
         warnings.filterwarnings("ignore", "The train step of the model")
-        assert trained([GradientMonitor(None, update_freq)]) == trained([])
+        assert trained([light_monitor(None, update_freq)]) == trained([])
 
 
 @pytest.mark.grappler
@@ -488,7 +488,7 @@ def test_numbers_drawn_while_a_function_is_traced_are_the_same_in_recorded_steps
             inner(x + random.random(), y)
 
         if is_watched:
-            run(GradientMonitor(None, update_freq), model, optimizer, train_step)
+            run(light_monitor(None, update_freq), model, optimizer, train_step)
         else:
             for i in range(4):
                 train_step(X[8 * i : 8 * i + 8], Y[8 * i : 8 * i + 8])

@@ -16,9 +16,9 @@ import tensorflow as tf
 from event_files import PAYLOADS, events_in, tags_in
 from reference import weights_of
 from scripted_records import full_record, training_of
-from small_models import CallAt, compiled, fit, mlp, regression_data
+from small_models import CallAt, compiled, fit, light_monitor, mlp, regression_data
 
-from vg_keras import GradientMonitor, read_run
+from vg_keras import read_run
 from vg_keras.log.writer import RecordWriter
 
 pytestmark = pytest.mark.usefixtures("graphs_as_traced")
@@ -71,7 +71,7 @@ def test_a_full_disk_warns_once(tmp_path, monkeypatch, error, reason):
         append(self, event)
 
     monkeypatch.setattr(RecordWriter, "_append", append_until_full)
-    messages = trained_in_trouble(GradientMonitor(tmp_path, "batch"))
+    messages = trained_in_trouble(light_monitor(tmp_path, "batch"))
 
     assert messages == [
         f"GradientMonitor stopped writing to {path_of_log(tmp_path)} at step 2: {reason}. {GOES_ON}"
@@ -96,7 +96,7 @@ def small_disk(tmp_path):
 
 def test_a_real_full_disk_warns_once(small_disk):
     (small_disk / "ballast").write_bytes(bytes(28_000))
-    messages = trained_in_trouble(GradientMonitor(small_disk, "batch"))
+    messages = trained_in_trouble(light_monitor(small_disk, "batch"))
     run = read_run(small_disk)
 
     assert len(messages) == 1
@@ -108,7 +108,7 @@ def test_a_real_full_disk_warns_once(small_disk):
 def test_a_directory_removed_during_training_warns_once(tmp_path):
     log_dir = tmp_path / "logs"
     remove = CallAt("on_train_batch_end", lambda model: shutil.rmtree(log_dir), at=2)
-    (message,) = trained_in_trouble(GradientMonitor(log_dir, "batch"), remove)
+    (message,) = trained_in_trouble(light_monitor(log_dir, "batch"), remove)
 
     assert message.startswith(f"GradientMonitor stopped writing to {log_dir}/gradients/events.out.")
     assert re.search(
@@ -119,7 +119,7 @@ def test_a_directory_removed_during_training_warns_once(tmp_path):
 
 
 def test_a_file_closed_during_training_warns_once(tmp_path):
-    monitor = GradientMonitor(tmp_path, "batch")
+    monitor = light_monitor(tmp_path, "batch")
 
     def close_file(model):
         assert len(monitor.records) == 3  # blocks until they are written
@@ -137,7 +137,7 @@ def test_a_file_closed_during_training_warns_once(tmp_path):
 
 def test_the_next_fit_writes_again_after_trouble(tmp_path):
     model = compiled(mlp(depth=0))
-    monitor = GradientMonitor(tmp_path, "batch")
+    monitor = light_monitor(tmp_path, "batch")
 
     def remove_what_was_written(model):
         assert monitor.records

@@ -9,7 +9,7 @@ import tensorflow as tf
 from kinds_of_training import GAN
 from layers_and_models import TARGET, VECTORS, attention, dense, sequential
 from reference import assert_is_sketch_of
-from small_models import reset_keras
+from small_models import light_monitor, reset_keras
 from twin import expected_steps
 from way import BATCH_SIZE, Way
 
@@ -96,7 +96,7 @@ def test_each_step_is_recorded(tmp_path, kind):
 
 def test_only_due_steps_are_recorded():
     model, optimizer = model_and_optimizer()
-    monitor = GradientMonitor(None, 2)
+    monitor = light_monitor(None, 2)
     train_step = tf.function(step_of(model, optimizer))
     run(monitor.watch(model, optimizer), train_step, batches())
 
@@ -122,7 +122,7 @@ def test_the_loop_trains_the_same_with_and_without_the_monitor(kind):
 def test_the_first_step_of_each_epoch_is_recorded_if_the_loop_marks_epochs():
     model, optimizer = model_and_optimizer()
     train_step = tf.function(step_of(model, optimizer))
-    monitor = GradientMonitor(None, "epoch")
+    monitor = light_monitor(None, "epoch")
     with monitor.watch(model, optimizer) as watch:
         for _ in range(2):
             watch.begin_epoch()
@@ -322,7 +322,7 @@ def test_a_function_recreated_in_each_epoch_is_recorded():
 def test_steps_that_train_on_many_batches_are_numbered_by_their_batches(update_freq, expected):
     model, optimizer = model_and_optimizer()
     train_epoch, data = epoch_of(step_of(model, optimizer))
-    monitor = GradientMonitor(None, update_freq)
+    monitor = light_monitor(None, update_freq)
     with monitor.watch(model, optimizer) as watch:
         for _ in range(4):
             with watch.step():
