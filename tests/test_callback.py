@@ -8,7 +8,7 @@ import pytest
 from event_files import PAYLOADS, event_files, events_in, tags_in
 from reference import weights_of
 from scripted_records import all_contents
-from small_models import CallAt, compiled, fit, mlp, regression_data
+from small_models import CallAt, compiled, fit, light_monitor, mlp, regression_data
 
 from vg_keras import GradientMonitor, Probe, read_run
 from vg_keras.log.charts import KINDS
@@ -184,7 +184,7 @@ def test_records_are_reset_for_another_model():
     ],
 )
 def test_variables_can_be_selected(tmp_path, variables, expected):
-    monitor = trained(GradientMonitor(tmp_path, "batch", variables, charts=["gradient_norm"]))
+    monitor = trained(light_monitor(tmp_path, "batch", variables, charts=["gradient_norm"]))
 
     assert list(monitor.records[0].gradients) == expected
     assert tags_in(tmp_path) == all_tags(["log10_gradient_norm"], expected) | PAYLOADS

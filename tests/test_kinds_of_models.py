@@ -1,12 +1,14 @@
 """Every kind of model and of data is recorded with the gradients of its own variables."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
 from reference import assert_is_sketch_of, gradients_by_tape
-from small_models import BATCH_SIZE, compiled, fit, mlp, regression_data
+from small_models import BATCH_SIZE, compiled, fit, light_monitor, mlp, regression_data
 
 from vg_keras import GradientMonitor, read_run
 
@@ -280,15 +282,21 @@ KINDS_OF_DATA = {
 }
 
 
+def norms(*data, **how):
+    monitor = light_monitor(None, "batch")
+    fit(compiled(mlp(depth=1)), *data, callbacks=[monitor], epochs=2, **how)
+    return [[s.norm for s in record.gradients.values()] for record in monitor.records]
+
+
+@functools.cache
+def norms_of_arrays():
+    return norms(*regression_data(3))
+
+
 @pytest.mark.parametrize("kind", KINDS_OF_DATA.values(), ids=KINDS_OF_DATA)
 def test_other_kinds_of_data_give_the_same_records(kind):
-    def norms(*data, **how):
-        monitor = GradientMonitor(None, "batch")
-        fit(compiled(mlp(depth=1)), *data, callbacks=[monitor], epochs=2, **how)
-        return [[s.norm for s in record.gradients.values()] for record in monitor.records]
-
-    x, y = regression_data(3)
-    recorded = norms(kind(x, y), None, batch_size=None, steps_per_epoch=3)
+    data = kind(*regression_data(3))
+    recorded = norms(data, None, batch_size=None, steps_per_epoch=3)
 
     assert len(recorded) == 6
-    assert recorded == norms(x, y)
+    assert recorded == norms_of_arrays()
