@@ -119,7 +119,7 @@ def test_layers_in_attributes_of_any_kind_are_recorded(kind):
                 x = part(x)
             return x
 
-    monitor = GradientMonitor(None)
+    monitor = light_monitor(None)
     fit(compiled(Model()), *regression_data(1), [monitor])
 
     assert [sketch.count for sketch in monitor.records[0].gradients.values()] == [12, 3, 6, 2]
@@ -161,7 +161,7 @@ class WithUnusedLayer(keras.Model):
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_variables_without_a_gradient_are_listed(tmp_path, jit_compile):
     model = compiled(WithUnusedLayer(), jit_compile=jit_compile)
-    monitor = GradientMonitor(tmp_path, "batch")
+    monitor = light_monitor(tmp_path, "batch")
     with pytest.warns(UserWarning, match="Gradients do not exist for variables"):
         fit(model, *regression_data(2), [monitor])
 

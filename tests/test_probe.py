@@ -7,7 +7,7 @@ import tensorflow as tf
 from event_files import tags_in
 from keras import layers
 from reference import assert_is_sketch_of, gradients_by_tape, weights_of
-from small_models import BATCH_SIZE, compiled, fit, mlp, regression_data, reset_keras
+from small_models import BATCH_SIZE, compiled, fit, light_monitor, mlp, regression_data, reset_keras
 
 from vg_keras import GradientMonitor, Probe, read_run
 
@@ -74,7 +74,7 @@ def test_a_probe_does_not_change_training(way):
 @pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 def test_a_probe_records_the_gradients_of_its_batch_at_the_steps_weights(tmp_path, how):
     model = compiled(mlp(depth=2, activation="tanh"), **how)
-    monitor = GradientMonitor(tmp_path, "batch", probe=PROBE)
+    monitor = light_monitor(tmp_path, "batch", probe=PROBE)
     expected = {0: gradients_by_tape(model, *PROBE)}
     fit(model, X[: 2 * BATCH_SIZE], Y[: 2 * BATCH_SIZE], [monitor])
     expected[2] = gradients_by_tape(model, *PROBE)
@@ -104,7 +104,7 @@ def test_a_probe_records_layer_outputs_but_no_updates(tmp_path):
 
 def test_two_models_can_be_compared_on_the_same_batch():
     def norms_of(model, *data):
-        monitor = GradientMonitor(None, probe=PROBE)
+        monitor = light_monitor(None, probe=PROBE)
         fit(compiled(model), *data, [monitor])
         return [sketch.norm for sketch in monitor.probe_records[0].gradients.values()]
 
@@ -117,7 +117,7 @@ def test_the_dropout_masks_of_a_probe_are_the_same_at_every_step():
         keras.Sequential([keras.Input([4]), layers.Dropout(0.5, seed=3), layers.Dense(2)]),
         keras.optimizers.SGD(0.0),
     )
-    monitor = GradientMonitor(None, "batch", probe=PROBE)
+    monitor = light_monitor(None, "batch", probe=PROBE)
     fit(model, X, Y, [monitor])
 
     norms = {record.gradients["sequential/dense/kernel"].norm for record in monitor.probe_records}
@@ -128,7 +128,7 @@ def test_the_dropout_masks_of_a_probe_are_the_same_at_every_step():
 def test_a_probe_can_run_in_inference_mode():
     model = weighing()
     expected = gradients_by_tape(model, *PROBE, training=False)
-    monitor = GradientMonitor(None, probe=Probe(*PROBE, training=False))
+    monitor = light_monitor(None, probe=Probe(*PROBE, training=False))
     fit(model, X, Y, [monitor])
 
     for path, gradient in expected.items():
@@ -139,7 +139,7 @@ def test_a_probe_can_have_sample_weights():
     weights = np.linspace(0, 2, 12).astype(np.float32)
     model = compiled(mlp(depth=1))
     expected = gradients_by_tape(model, *PROBE, weights)
-    monitor = GradientMonitor(None, probe=(*PROBE, weights))
+    monitor = light_monitor(None, probe=(*PROBE, weights))
     fit(model, X, Y, [monitor])
 
     for path, gradient in expected.items():
@@ -155,7 +155,7 @@ def test_a_probe_can_have_its_own_loss():
         value = loss(model, *PROBE)
     variables = model.trainable_variables
     gradients = tape.gradient(value, [v.value for v in variables])
-    monitor = GradientMonitor(None, probe=Probe(*PROBE, loss=loss))
+    monitor = light_monitor(None, probe=Probe(*PROBE, loss=loss))
     fit(model, X, Y, [monitor])
 
     for variable, gradient in zip(variables, gradients, strict=True):
@@ -165,7 +165,7 @@ def test_a_probe_can_have_its_own_loss():
 def test_a_probe_of_an_unbuilt_model_is_recorded():
     reset_keras()
     model = compiled(keras.Sequential([layers.Dense(3, "relu"), layers.Dense(2)]))
-    monitor = GradientMonitor(None, "batch", probe=PROBE)
+    monitor = light_monitor(None, "batch", probe=PROBE)
     fit(model, X, Y, [monitor])
 
     assert [record.step for record in monitor.probe_records] == [0, 1, 2, 3, 4]
@@ -177,7 +177,7 @@ def test_a_probe_is_recorded_in_a_custom_loop():
     optimizer = keras.optimizers.SGD(0.1)
     model.compile(loss="mse")
     expected = gradients_by_tape(model, *PROBE)
-    monitor = GradientMonitor(None, probe=PROBE)
+    monitor = light_monitor(None, probe=PROBE)
     with monitor.watch(model, optimizer) as watch, watch.step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean((model(X) - Y) ** 2)
@@ -189,7 +189,7 @@ def test_a_probe_is_recorded_in_a_custom_loop():
 
 
 def test_a_named_probe_is_written_to_a_run_of_that_name(tmp_path):
-    monitor = GradientMonitor(tmp_path, 100, probe=Probe(*PROBE, name="test_digits"))
+    monitor = light_monitor(tmp_path, 100, probe=Probe(*PROBE, name="test_digits"))
     fit(compiled(mlp()), X, Y, [monitor])
 
     assert len(read_run(tmp_path / "test_digits").latest.records) == 1

@@ -13,6 +13,7 @@ from small_models import (
     CustomTrainStep,
     compiled,
     fit,
+    light_monitor,
     mlp,
     mlp_of_next_name,
     regression_data,
@@ -56,7 +57,7 @@ def test_a_custom_train_step_is_recorded(how):
 
     x, y = regression_data(3)
     expected = norms_by_weight_changes(model(), x, y, LEARNING_RATE, BATCH_SIZE)
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     fit(model(), x, y, [monitor])
 
     assert_norms_agree(monitor, expected)
@@ -74,7 +75,7 @@ class AppliesThrice(CustomTrainStep):
 def test_a_train_step_with_three_updates_is_recorded_once_per_step():
     model = AppliesThrice()
     model(np.zeros([1, 4]))
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     fit(compiled(model), *regression_data(6), [monitor])
 
     assert [record.step for record in monitor.records] == [0, 1, 2, 3, 4, 5]
@@ -85,7 +86,7 @@ def test_steps_that_the_loss_scale_skips_count_as_steps():
         keras.optimizers.SGD(0.1), initial_scale=2.0**18
     )
     model = compiled(mlp(policy="mixed_float16"), optimizer)
-    monitor = GradientMonitor(None, 3)
+    monitor = light_monitor(None, 3)
     fit(model, *regression_data(12), [monitor])
 
     assert int(optimizer.iterations) < 12
@@ -147,7 +148,7 @@ def test_a_model_with_two_optimizers_is_recorded(how):
         return model
 
     data, _ = regression_data(5)
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     model = gan(**how)
     fit(model, data, None, [monitor])
 
@@ -161,7 +162,7 @@ def test_a_model_with_two_optimizers_is_recorded(how):
 
 def test_the_loss_scale_is_removed_under_xla(expected):
     optimizer = keras.optimizers.SGD(LEARNING_RATE, loss_scale_factor=1024.0)
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     fit(compiled(mlp(depth=0), optimizer, jit_compile=True), *regression_data(3), [monitor])
 
     assert_norms_agree(monitor, expected)

@@ -8,7 +8,15 @@ import keras
 import numpy as np
 import pytest
 from reference import assert_is_sketch_of, norms_by_weight_changes, sigmoid_gradients
-from small_models import BATCH_SIZE, LEARNING_RATE, compiled, fit, mlp, regression_data
+from small_models import (
+    BATCH_SIZE,
+    LEARNING_RATE,
+    compiled,
+    fit,
+    light_monitor,
+    mlp,
+    regression_data,
+)
 
 from vg_keras import GradientMonitor
 
@@ -26,7 +34,7 @@ def expected():
 
 def norms_recorded(update_freq="batch", **how):
     x, y = regression_data(NUM_BATCHES)
-    monitor = GradientMonitor(None, update_freq)
+    monitor = light_monitor(None, update_freq)
     fit(compiled(mlp(), **how), x, y, [monitor], epochs=EPOCHS)
     return {
         record.step: {path: sketch.norm for path, sketch in record.gradients.items()}
@@ -105,7 +113,7 @@ def test_gradients_too_small_to_move_the_weights_are_right(how):
     x, y = regression_data(num_batches=3)
     model = compiled(mlp(depth=8, activation="sigmoid"), **how)
     weights = [w.astype(np.float64) for w in model.get_weights()]
-    monitor = GradientMonitor(None, "batch")
+    monitor = light_monitor(None, "batch")
     fit(model, x, y, [monitor])
 
     assert [record.step for record in monitor.records] == [0, 1, 2]
