@@ -2,7 +2,7 @@
 
 Without XLA, in graph mode. Grappler, TensorFlow's graph optimizer, fuses an operation into its
 consumer if it has only one. A monitor that reads such a result prevents the fusion, and the
-last bits of the step change: without `capture/copies.py`, 24 of these networks fail.
+last bits of the step change: without `capture/copies.py`, 22 of these networks fail.
 """
 
 import functools
