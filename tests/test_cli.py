@@ -51,7 +51,7 @@ def test_ctrl_c_ends_a_command_without_a_traceback(tmp_path, monkeypatch, capsys
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vg_keras.commands.show.stored_at", interrupted)
+    monkeypatch.setattr("vg_keras.commands.show.read_records", interrupted)
     write_log(tmp_path / "gradients", [record_of(0)])
 
     assert main(["show", str(tmp_path)]) == 130
@@ -113,3 +113,22 @@ def test_an_error_can_not_control_a_terminal(capsys):
 
     assert r"Received: a\x1b[31m\nb." in err
     assert err.count("\n") == 1
+
+
+def test_an_error_that_can_not_be_printed_leaves_the_exit_status():
+    assert shell("$PROGRAM diagnose nowhere 2>/dev/full").returncode == 2
+    assert shell("$PROGRAM diagnose nowhere 2>&-").returncode == 2
+
+
+def test_the_error_of_a_remote_file_system_is_one_line(monkeypatch, capsys):
+    class OpError(Exception):
+        pass
+
+    def fail(*_):
+        raise OpError("no such\nbucket")
+
+    monkeypatch.setattr("vg_keras.cli.file_errors", lambda: (OpError,))
+    monkeypatch.setattr("vg_keras.commands.show.logs_in", fail)
+
+    assert main(["show", "s3://bucket"]) == 2
+    assert capsys.readouterr().err == "vg-keras: no such\\nbucket\n"

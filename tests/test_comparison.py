@@ -46,12 +46,20 @@ def test_layers_that_were_renamed_are_matched_by_position():
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(math.nan, math.inf), (-1, math.nan), (0, 0), (math.inf, math.inf)]
+    ("value", "expected", "ratio"),
+    [(math.nan, math.inf, math.inf), (-1, math.nan, math.nan), (0, 0, 0), (2, 2, 2)],
 )
-def test_what_is_no_magnitude_has_no_ratio(value, expected):
+def test_a_ratio_says_what_became_of_the_first_value(value, expected, ratio):
     (layer,) = compare([profile(["a"], [1]), profile(["a"], [value])]).layers
 
     assert np.array_equal(layer.values[1], expected, equal_nan=True)
+    assert np.array_equal(layer.ratio, ratio, equal_nan=True)
+
+
+@pytest.mark.parametrize("value", [0, math.nan, -1])
+def test_there_is_no_ratio_to_what_is_no_magnitude(value):
+    (layer,) = compare([profile(["a"], [value]), profile(["a"], [1])]).layers
+
     assert math.isnan(layer.ratio)
 
 

@@ -8,13 +8,15 @@ import pytest
 from scripted_records import MODEL, full_record, layer, model_of, sketch_of
 
 from vg_keras.layer_table import layer_table
+from vg_keras.record import Record
 
 
 def test_a_row_holds_the_numbers_of_the_record():
     (row,) = layer_table(MODEL, full_record())
 
     assert (row.path, row.type) == ("dense", "Dense")
-    assert row.gradient_norm == pytest.approx(math.sqrt(3))
+    assert row.activation_gradient_norm == pytest.approx(math.sqrt(3))
+    assert row.gradient_norm == 5
     assert row.update_ratio == 0.25
     assert row.activation_rms == pytest.approx(7 / math.sqrt(3))
     assert (row.saturated_units, row.dead_units) == (0.25, 0.125)
@@ -37,7 +39,7 @@ def test_what_is_not_finite_is_infinite():
     )
     (row,) = layer_table(MODEL, record)
 
-    assert row.gradient_norm == row.update_ratio == row.activation_rms == math.inf
+    assert row.activation_gradient_norm == row.update_ratio == row.activation_rms == math.inf
 
 
 def test_a_variable_that_was_zero_has_no_update_ratio():
@@ -45,3 +47,24 @@ def test_a_variable_that_was_zero_has_no_update_ratio():
     (row,) = layer_table(MODEL, record)
 
     assert math.isnan(row.update_ratio)
+
+
+def test_the_kernel_counts_also_if_another_variable_comes_first():
+    described = layer("dense", "bias", "kernel")
+    shapes = [(3,), (2, 3)]
+    variables = tuple(
+        dataclasses.replace(variable, shape=shape)
+        for variable, shape in zip(described.variables, shapes, strict=True)
+    )
+    model = model_of(dataclasses.replace(described, variables=variables))
+    norms = {"dense/bias": 2.0, "dense/kernel": 4.0}
+    record = Record(
+        0,
+        0.0,
+        {path: sketch_of([norm]) for path, norm in norms.items()},
+        update_norms=dict.fromkeys(norms, 1.0),
+        weight_norms=norms,
+    )
+    (row,) = layer_table(model, record)
+
+    assert (row.gradient_norm, row.update_ratio) == (4, 0.25)

@@ -58,7 +58,7 @@ def test_of_two_the_latest_is_taken_unless_another_is_named(twice):
 
 
 def test_an_unknown_id_is_answered_with_the_known_ones(twice):
-    with pytest.raises(ValueError, match=r"no training run c in .*\. There are: run-a, run-b\.$"):
+    with pytest.raises(ValueError, match=r"no training run 'c' in .*\. There are: run-a, run-b\.$"):
         read_latest([f"{twice}@c"])
 
 

@@ -48,8 +48,11 @@ def test_the_verdict_a_figure_and_a_table_are_shown():
     assert "All is &lt;well&gt;.</pre>" in shown
     assert png.startswith(b"\x89PNG")
     assert cells.rows == [
-        ["layer", "type", "gradient norm", "update ratio", "output RMS", "saturated", "dead"],
-        ["dense", "Dense", "1.7", "0.25", "4", "25%", "12%"],
+        [
+            *("layer", "type", "gradient at output, L2 norm", "gradient of kernel, L2 norm"),
+            *("update ratio", "output RMS", "saturated", "dead"),
+        ],
+        ["dense", "Dense", "1.7", "5", "0.25", "4", "25%", "12%"],
     ]
 
 

@@ -234,7 +234,7 @@ def test_the_command_works_without_tensorflow(without_tensorflow, tmp_path):
     ("arguments", "printed"),
     [
         (["show", "logs", "--quantity", "gradients"], "gradients, RMS"),
-        (["report", "logs"], "Wrote report.html: 1 training run."),
+        (["report", "logs"], "Wrote report.html with 1 training run."),
         (["compare", "logs", "other", "--quantity", "gradients"], "Wrote compare.png."),
     ],
 )

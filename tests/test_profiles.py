@@ -7,6 +7,7 @@ import pytest
 from scripted_records import MODEL, full_record, layer, model_of, sketch_of, training_of
 
 from vg_keras import Record, profile
+from vg_keras.profiles import STATISTICS
 from vg_keras.quantities import CHARTS, QUANTITIES
 
 TWO_LAYERS = model_of(
@@ -88,3 +89,11 @@ def test_an_unknown_quantity_raises_and_the_known_ones_are_listed():
 
     assert "update_ratio" in str(caught.value)
     assert str(caught.value).endswith("Received: quantity='gradient'.")
+
+
+def test_an_unknown_statistic_raises_and_the_known_ones_are_listed():
+    with pytest.raises(ValueError, match=r"must be one of rms, norm, .* statistic='bogus'\.$"):
+        profile(training_of(full_record()), "gradients", "bogus")
+    found = [profile(training_of(full_record()), "gradients", name) for name in STATISTICS]
+
+    assert all(one.values.shape == (1, 1) for one in found)

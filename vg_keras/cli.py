@@ -1,16 +1,21 @@
 """The command `vg-keras`, also `python -m vg_keras`.
 
-Runs one of the `commands/`, and turns whatever ends it into an exit status and one line. Only
+Runs one of the `commands/`, and maps errors to an exit status and a message of one line. Only
 `demo` needs TensorFlow and Keras.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
+
+from vg_keras.log.storage import file_errors
+from vg_keras.printable import printable
 
 FAILED, INTERRUPTED = 2, 130
 """Exit statuses: something can't be done; Ctrl-C. A command may have others, such as 1."""
@@ -26,14 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads the output has enough
-        _flush_or_discard()
+    except BrokenPipeError:  # the reader has closed the pipe
+        _flush(sys.stdout)
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (ImportError, OSError, ValueError) as error:
-        _flush_or_discard()
-        print(f"vg-keras: {_in_one_line(error)}", file=sys.stderr)
+    except Exception as error:
+        if not isinstance(error, (ImportError, OSError, ValueError, *file_errors())):
+            raise
+        _flush(sys.stdout)
+        with contextlib.suppress(OSError):  # there is nowhere to say it
+            print(f"vg-keras: {_in_one_line(error)}", file=sys.stderr)
+        _flush(sys.stderr)
         return FAILED
     return status
 
@@ -60,19 +69,17 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _flush_or_discard() -> None:
-    """Writes what was printed so far. If that fails, it is not tried again when Python exits."""
+def _flush(stream: TextIO) -> None:
+    """Writes what was printed so far. If that fails, Python does not try again when it exits."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _in_one_line(error: Exception) -> str:
     """Returns the message of an error, in which a name can't control a terminal."""
-    from vg_keras.commands.output import printable
-
-    words = str(error)
     if isinstance(error, OSError) and error.strerror:
-        words = ": ".join(filter(None, [error.filename and str(error.filename), error.strerror]))
-    return printable(words)
+        place = f"{error.filename}: " if error.filename else ""
+        return printable(place + error.strerror)
+    return printable(str(error))

@@ -34,9 +34,13 @@ class ComparedLayer:
 
     @property
     def ratio(self) -> float:
-        """The last value divided by the first one; NaN unless both are positive and finite."""
+        """The last value divided by the first one.
+
+        Infinite if only the first one is finite; NaN if it is zero or not finite, or one of them
+        was not recorded.
+        """
         first, last = self.values[0], self.values[-1]
-        return last / first if 0 < first < math.inf and 0 < last < math.inf else math.nan
+        return last / first if 0 < first < math.inf and not last < 0 else math.nan
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vg_keras.log.chart_names import chart_names
 from vg_keras.log.numbers import Numbers
+from vg_keras.profiles import Profile
 from vg_keras.quantities import CURVES, NUMBERS, SKETCHES
 from vg_keras.record import ModelDescription
 
@@ -69,6 +71,33 @@ class LayerQuantity:
     def axis(self, *values: NDArray[np.float64]) -> tuple[float, float]:
         """Returns the ends of an axis for some values: those of `log10_axis`, or 0 and 1."""
         return (0, 1) if self.scale == "fraction" else log10_axis(*values)
+
+    def of_record(self, model: ModelDescription, numbers: Numbers) -> Profile:
+        """Returns the values in a record, as a profile of one row.
+
+        Raises:
+            ValueError: If the record has none.
+        """
+        values = self.read(numbers)
+        if values is None:
+            raise ValueError(f"The record of step {numbers.step} has no {self.label}.")
+        return self.profile(model, np.array([numbers.step]), values[None, self.indices(model)])
+
+    def profile(
+        self, model: ModelDescription, steps: NDArray[np.int64], values: NDArray[np.float64]
+    ) -> Profile:
+        """Returns values of `paths` as a profile.
+
+        Args:
+            model: The model.
+            steps: int64 `[s]`, the steps.
+            values: float64 `[s, p]`. NaN where nothing was recorded, infinite where a value is not
+                finite.
+        """
+        paths, names = self.paths(model), chart_names(model)
+        finite = np.where(np.isinf(values), np.nan, values)
+        labels = tuple(names[path] for path in paths)
+        return Profile(self.name, steps, paths, finite, ~np.isnan(values), labels)
 
     def position(self, value: float) -> float:
         """Returns the position of a value on an axis."""
@@ -173,6 +202,12 @@ LAYER_QUANTITIES = {quantity.name: quantity for quantity in _quantities()}
 
 DEFAULT = "activation_gradients"
 """The quantity that is shown at first."""
+
+
+def recorded_in(numbers: Numbers) -> list[str]:
+    """Returns the names of the quantities in a record, in the order of the menu."""
+    found = LAYER_QUANTITIES.items()
+    return [name for name, quantity in found if quantity.read(numbers) is not None]
 
 
 def first_common(recorded: Iterable[Collection[str]]) -> str | None:

@@ -6,6 +6,7 @@ Imports neither TensorFlow nor Keras.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from vg_keras.record import LayerDescription, ModelDescription, Record
@@ -18,9 +19,10 @@ class LayerRow:
     Args:
         path: The path of the layer.
         type: Its class name.
-        gradient_norm: The L2 norm of the gradient at its output.
-        update_ratio: How far the update moved its first variable, the kernel if it has one,
-            relative to its size.
+        activation_gradient_norm: The L2 norm of the gradient at its output.
+        gradient_norm: The L2 norm of the gradient of its kernel, or of its first variable if it has
+            no kernel.
+        update_ratio: How far the update moved that variable, relative to its size.
         activation_rms: The root mean square of its output.
         saturated_units: The fraction of saturated units.
         dead_units: The fraction of dead units.
@@ -28,6 +30,7 @@ class LayerRow:
 
     path: str
     type: str
+    activation_gradient_norm: float
     gradient_norm: float
     update_ratio: float
     activation_rms: float
@@ -37,17 +40,20 @@ class LayerRow:
 
 def layer_table(model: ModelDescription, record: Record) -> list[LayerRow]:
     """Returns a row for each layer of a model, from the input to the output."""
-    return [_row(layer, record) for layer in model.layers]
+    kernels = frozenset(model.kernels)
+    return [_row(layer, record, kernels) for layer in model.layers]
 
 
-def _row(layer: LayerDescription, record: Record) -> LayerRow:
-    path = layer.path
-    gradient, output = record.activation_gradients.get(path), record.activations.get(path)
-    first = layer.variables[0].path if layer.variables else ""
-    ratio = record.update_ratio(first) if record.has_update_ratio(first) else None
+def _row(layer: LayerDescription, record: Record, kernels: Collection[str]) -> LayerRow:
+    path, variables = layer.path, [variable.path for variable in layer.variables]
+    main = next((path for path in variables if path in kernels), (*variables, "")[0])
+    signal, gradient = record.activation_gradients.get(path), record.gradients.get(main)
+    output = record.activations.get(path)
+    ratio = record.update_ratio(main) if record.has_update_ratio(main) else None
     return LayerRow(
         path,
         layer.type,
+        _number(signal.norm if signal else None),
         _number(gradient.norm if gradient else None),
         _number(ratio),
         _number(output.rms if output and output.count else None),

@@ -10,18 +10,22 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vg_keras.layer_quantities import LAYER_QUANTITIES, recorded_in
 from vg_keras.log.event_file import StoredRecord
 from vg_keras.log.format import parse_record
-from vg_keras.log.numbers import parse_numbers
+from vg_keras.log.numbers import Numbers, parse_numbers
 from vg_keras.log.reader import (
     Follower,
     OnProgress,
+    OnSkipped,
     logs_in,
     no_such_training,
     no_training_run,
+    read_each,
 )
 from vg_keras.log.storage import is_remote
 from vg_keras.number_table import NumberTable, Place
+from vg_keras.profiles import Profile
 from vg_keras.record import Record, Training
 
 _SEPARATOR = "@"
@@ -38,6 +42,7 @@ class LoggedRun:
         table: The numbers of the records.
         name: A short name, different from those of the other chosen ones.
         losses: The step and the loss of each record that has one.
+        last_numbers: The numbers of the last record; None if there is none.
     """
 
     log: str
@@ -46,11 +51,12 @@ class LoggedRun:
     table: NumberTable
     name: str = ""
     losses: list[tuple[int, float]] = field(default_factory=list)
+    last_numbers: Numbers | None = None
     _last: StoredRecord | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what the log lacks."""
+        """Notes on missing or damaged parts of the log."""
         return notes_on(self.training, self.damage)
 
     @property
@@ -66,7 +72,22 @@ class LoggedRun:
         self.table.add(numbers, Place(stored.path, stored.start))
         if "loss" in numbers.of_model:
             self.losses.append((numbers.step, numbers.of_model["loss"]))
-        self._last = stored
+        self.last_numbers, self._last = numbers, stored
+
+    @property
+    def last_recorded(self) -> list[str]:
+        """The names of the quantities in the last record."""
+        return recorded_in(self.last_numbers) if self.last_numbers else []
+
+    def last_profile(self, name: str) -> Profile:
+        """Returns a quantity of the last record, in one row.
+
+        Raises:
+            ValueError: If the last record has no such quantity, or there is none.
+        """
+        if self.last_numbers is None:
+            raise ValueError(f"There is no record in {self.log}.")
+        return LAYER_QUANTITIES[name].of_record(self.training.model, self.last_numbers)
 
 
 @dataclass(frozen=True)
@@ -77,30 +98,34 @@ class ChosenRun:
         log: The path of the log.
         training_id: Its id.
         began: When it began, in seconds since 1970.
+        number: Its place among the training runs of the log, from 1.
     """
 
     log: str
     training_id: str
     began: float
+    number: int
 
 
-def find_all(paths: Iterable[str]) -> list[ChosenRun]:
+def find_all(paths: Iterable[str], on_skipped: OnSkipped | None = None) -> list[ChosenRun]:
     """Finds all training runs of some logs, in the order of the paths.
 
     Args:
         paths: Each a log as in `read_run`, a local directory that contains logs, or `LOG_DIR@ID`
             for one training run.
+        on_skipped: Called for each log without a training run, if another one has any.
 
     Raises:
         FileNotFoundError: If there is no log at a path.
         FormatVersionError: If a newer version of vg_keras wrote a log.
         ValueError: If a log holds no such training run.
     """
-    found = []
+    ids: dict[tuple[str, str | None], None] = {}
     for path in paths:
         directory, training_id = split(path)
         logs = [directory] if training_id else logs_in(directory)
-        found += [run for log in logs for run in _found(log, training_id)]
+        ids |= {(log, training_id): None for log in logs}
+    found = read_each(ids, lambda one: _found(*one), on_skipped)
     return list(dict.fromkeys(found))
 
 
@@ -129,17 +154,20 @@ def read(runs: Sequence[ChosenRun], on_progress: OnProgress | None = None) -> li
     for log in dict.fromkeys(run.log for run in runs):
         of_log = {run.training_id for run in runs if run.log == log}
         found |= {(log, run.training.id): run for run in _read(log, of_log, on_progress)}
-    return _with_names([found[run.log, run.training_id] for run in runs])
+    every = [found[run.log, run.training_id] for run in runs]
+    for run, name in zip(every, names_of(runs), strict=True):
+        run.name = name
+    return every
 
 
 def notes_on(training: Training, damage: Iterable[str]) -> tuple[str, ...]:
-    """Returns sentences on what a log lacks: its end, and what is damaged.
+    """Returns notes on missing or damaged parts of a log, in sentences.
 
     Args:
         training: A training run of the log.
         damage: One sentence for each part of the log that could not be read.
     """
-    end = "The log has no end: the training run is still going on, or was interrupted."
+    end = "The log is incomplete: the training run is still in progress or was interrupted."
     notes = [end] if training.is_unfinished else []
     return (*notes, *(f"Damaged: {sentence}" for sentence in damage))
 
@@ -150,7 +178,7 @@ def split(path: str) -> tuple[str, str | None]:
     A path that exists is that of a log.
     """
     log, separator, training_id = path.rpartition(_SEPARATOR)
-    if not separator or is_remote(path) or Path(path).exists():
+    if not separator or not training_id or is_remote(path) or Path(path).exists():
         return path, None
     return log, training_id
 
@@ -166,7 +194,11 @@ def _found(log: str, training_id: str | None) -> list[ChosenRun]:
     if training_id not in (None, *ids):
         raise no_such_training(log, str(training_id), ids)
     log = log if is_remote(log) else os.path.normpath(log)
-    return [ChosenRun(log, t.id, t.began) for t in begun if training_id in (None, t.id)]
+    return [
+        ChosenRun(log, training.id, training.began, number)
+        for number, training in enumerate(begun, 1)
+        if training_id in (None, training.id)
+    ]
 
 
 def _read(log: str, ids: Collection[str], on_progress: OnProgress | None) -> list[LoggedRun]:
@@ -187,14 +219,11 @@ def _read(log: str, ids: Collection[str], on_progress: OnProgress | None) -> lis
     return list(runs.values())
 
 
-def _with_names(runs: Sequence[LoggedRun]) -> list[LoggedRun]:
-    """Names each training run after its log, with a number if there are several of the log."""
+def names_of(runs: Sequence[ChosenRun]) -> list[str]:
+    """Names training runs after their logs, with their place if there are several of a log."""
     logs = [run.log for run in runs]
     short = _short(list(dict.fromkeys(logs)))
-    for number, run in enumerate(runs):
-        of_log = f" #{logs[: number + 1].count(run.log)}" if logs.count(run.log) > 1 else ""
-        run.name = short[run.log] + of_log
-    return list(runs)
+    return [short[r.log] + (f" #{r.number}" if logs.count(r.log) > 1 else "") for r in runs]
 
 
 def _short(logs: Sequence[str]) -> dict[str, str]:

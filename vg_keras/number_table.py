@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vg_keras.layer_quantities import LAYER_QUANTITIES
-from vg_keras.log.chart_names import chart_names
 from vg_keras.log.numbers import Numbers
 from vg_keras.profiles import Profile
 from vg_keras.record import ModelDescription
@@ -152,22 +151,14 @@ class NumberTable:
     def profile(self, name: str, most: int = 1000) -> Profile:
         """Returns the values of a quantity over the whole training run.
 
-        Of merged records, the first one stands for all, unless one of them is not finite.
+        Merged records are represented by the first one, unless one of them is not finite.
 
         Args:
             name: As in `columns`.
             most: As in `columns`.
         """
-        columns, quantity = self.columns(name, most=most), LAYER_QUANTITIES[name]
-        paths, names = quantity.paths(self._model), chart_names(self._model)
-        return Profile(
-            name,
-            columns.steps,
-            paths,
-            np.where(np.isinf(columns.values), np.nan, columns.values),
-            ~np.isnan(columns.values),
-            tuple(names[path] for path in paths),
-        )
+        columns = self.columns(name, most=most)
+        return LAYER_QUANTITIES[name].profile(self._model, columns.steps, columns.values)
 
     def _append(self, numbers: Numbers, place: Place) -> None:
         rows = self._rows

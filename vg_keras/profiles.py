@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vg_keras.log.chart_names import chart_names
 from vg_keras.quantities import BY_NAME, CHARTS, CURVES, Quantity
-from vg_keras.record import Record, Training
+from vg_keras.record import ModelDescription, Record, Training
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,25 @@ class Profile:
             values=self.values[:, columns],
             recorded=self.recorded[:, columns],
             labels=tuple(self.labels[number] for number in columns),
+        )
+
+    def over(self, paths: Sequence[str], model: ModelDescription) -> Profile:
+        """Returns the values of some variables or layers, also of those without any.
+
+        Args:
+            paths: The paths, in the order of the model. Those that are not among them are kept out.
+            model: The model.
+        """
+        names, own = chart_names(model), {path: i for i, path in enumerate(self.paths)}
+        shape = len(self.steps), len(paths)
+        values, recorded = np.full(shape, np.nan), np.zeros(shape, bool)
+        for column, path in enumerate(paths):
+            if path in own:
+                values[:, column] = self.values[:, own[path]]
+                recorded[:, column] = self.recorded[:, own[path]]
+        labels = tuple(names[path] for path in paths)
+        return dataclasses.replace(
+            self, paths=tuple(paths), values=values, recorded=recorded, labels=labels
         )
 
     def row_at(self, step: int | None = None) -> int:
@@ -103,7 +122,7 @@ def profile(training: Training, quantity: str, statistic: str = "rms") -> Profil
         statistic: If the quantity is a sketch, the attribute of `Sketch` to return.
 
     Raises:
-        ValueError: If there is no such quantity.
+        ValueError: If there is no such quantity or statistic.
 
     Example:
         >>> found = profile(read_run("logs").latest, "update_ratio")  # doctest: +SKIP
@@ -134,12 +153,23 @@ def profile(training: Training, quantity: str, statistic: str = "rms") -> Profil
     return Profile(quantity, steps, paths, values, recorded, labels, statistic if is_sketch else "")
 
 
+STATISTICS = (
+    *("rms", "norm", "l1_norm", "sum", "mean", "mean_abs", "min", "max", "max_abs"),
+    *("count", "finite", "nonfinite", "nans", "zeros"),
+)
+"""The attributes of `Sketch` that are one number."""
+
 Read = Callable[[Record, str], float]
 
 
 def _reader(name: str, statistic: str) -> tuple[Quantity, Read]:
     """Returns the quantity behind a name, and a function that reads its value from a record."""
     if name in BY_NAME and BY_NAME[name].form == "sketch":
+        if statistic not in STATISTICS:
+            raise ValueError(
+                f"`statistic` must be one of {', '.join(STATISTICS)}. "
+                f"Received: statistic={statistic!r}."
+            )
         return BY_NAME[name], lambda record, path: _statistic(record, name, path, statistic)
     if name in CURVES and (read := CHARTS[name][1].read) is not None:
         return CURVES[name], read

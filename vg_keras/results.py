@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from vg_keras.cost import Cost
 from vg_keras.notebook_view import html
+from vg_keras.printable import printable
 from vg_keras.receiver import Receiver
 from vg_keras.record import Record, Run
 from vg_keras.recording import Recording
@@ -19,6 +21,10 @@ from vg_keras.tables import to_pandas
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+
+_MAX_LETTERS = 60
+"""In a line of the title of a figure."""
 
 
 class Results:
@@ -90,7 +96,8 @@ class Results:
         from vg_keras.figures import gradient_flow
 
         axes = gradient_flow(self.run.latest, axes)
-        axes.set_title(self.verdict.title, fontsize="medium", parse_math=False)
+        title = textwrap.fill(printable(self.verdict.title), _MAX_LETTERS)
+        axes.set_title(title, fontsize="medium", parse_math=False, usetex=False)
         return axes
 
     @property

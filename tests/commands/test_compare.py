@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 
 import pytest
 from command_line import run
@@ -44,8 +45,8 @@ def test_what_is_no_magnitude_is_said_in_words(tmp_path, capsys):
     _, out, _ = run(capsys, "compare", *write_two(tmp_path))
 
     assert rows_of(out)[:2] == [
-        ["01_a", "0.5", "0"],
-        ["02_b", "1", "NaN", "or", "infinite"],
+        ["01_a", "0.5", "0", "0"],
+        ["02_b", "1", "NaN", "or", "infinite", "not", "finite"],
     ]
 
 
@@ -56,7 +57,7 @@ def test_a_layer_without_counterpart_is_named(tmp_path, capsys):
     _, out, _ = run(capsys, "compare", healthy, "z")
 
     assert ["b", "1", "absent"] in [line.split() for line in out.splitlines()]
-    assert "Layers of different names are matched by position." in out
+    assert "Layers with different names are matched by position." in out
 
 
 def test_json_has_a_versioned_schema(tmp_path, capsys):
@@ -90,23 +91,41 @@ def test_json_has_a_versioned_schema(tmp_path, capsys):
         "is_matched_by_name": True,
     }
     assert layers == [
-        {"names": ["01_a/kernel"] * 2, "values": [1.0, 0.0], "ratio": None},
-        {"names": ["02_b/kernel"] * 2, "values": [2.0, None], "ratio": None},
-        {"names": ["03_c/kernel"] * 2, "values": [2.0, 2.0], "ratio": 1.0},
+        {
+            "names": ["01_a/kernel"] * 2,
+            "values": [1.0, 0.0],
+            "states": ["finite", "finite"],
+            "ratio": 0.0,
+        },
+        {
+            "names": ["02_b/kernel"] * 2,
+            "values": [2.0, None],
+            "states": ["finite", "NaN or infinite"],
+            "ratio": None,
+        },
+        {
+            "names": ["03_c/kernel"] * 2,
+            "values": [2.0, 2.0],
+            "states": ["finite", "finite"],
+            "ratio": 1.0,
+        },
     ]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["healthy"], "Expected from 2 to 8 different RUNs. Received: healthy."),
-        (["sick", "./sick"], "Expected from 2 to 8 different RUNs. Received: sick, ./sick."),
-        (["healthy", "sick", "--quantity", "weights"], "No record in healthy has weights, RMS. "),
-        (["healthy", "sick@x"], "There is no training run x in sick. There is: 20261127-2-bbbb."),
-        (["healthy", "sick", "--step=-1"], "`step` must not be before the first recorded step, 0"),
+        (["healthy"], "`compare` needs 2 to 8 different runs. Received: healthy."),
+        (["sick", "./sick"], "`compare` needs 2 to 8 different runs. Received: sick, ./sick."),
+        (
+            ["healthy", "sick", "--quantity", "weights"],
+            "healthy has no record of weights, RMS. Recorded: ",
+        ),
+        (["healthy", "sick@x"], "There is no training run 'x' in sick. There is: 20261127-2-bbbb."),
+        (["healthy", "sick", "--step=-1"], "There is no record in healthy at step -1 or before."),
         (
             ["healthy", "sick", "-o", "c.xyz"],
-            "`--output` must have an ending of these: .png, .svg, .pdf. Received: c.xyz.",
+            "`--output` must end in .png, .svg or .pdf. Received: c.xyz.",
         ),
         (["healthy", "sic"], "Expected a log directory of GradientMonitor. Received: sic."),
     ],
@@ -142,16 +161,32 @@ def test_nine_training_runs_are_too_many(tmp_path, capsys):
     status, _, err = run(capsys, "compare", *write_many(tmp_path, 9))
 
     assert status == 2
-    assert err.startswith("vg-keras: Expected from 2 to 8 different RUNs. Received: log0, log1, ")
+    assert err.startswith("vg-keras: `compare` needs 2 to 8 different runs. Received: log0, log1, ")
 
 
 def test_a_figure_that_can_not_be_written_does_not_cost_the_table(tmp_path, capsys):
     write_two(tmp_path)
     status, out, err = run(capsys, "compare", "healthy", "sick", "-o", "no/c.png")
+    as_json = run(capsys, "compare", "healthy", "sick", "-o", "no/c.png", "--format", "json")
 
+    assert json.loads(as_json[1])["figure"] is None
     assert status == 2
     assert len(rows_of(out)) == 3
     assert err == "vg-keras: no/c.png: No such file or directory\n"
+
+
+def test_runs_of_one_log_have_their_place_in_it_as_a_name(tmp_path, capsys):
+    for number in range(3):
+        described = training(id=f"run-{number}", began=float(number))
+        write_log(
+            tmp_path / "log" / "gradients",
+            [record(0, 1, 2, 3)],
+            described,
+            name=f"{number}.tfevents.1.h",
+        )
+    _, out, _ = run(capsys, "compare", "log", "log@run-0")
+
+    assert re.findall(r"log #\d", out) == ["log #3", "log #1"]
 
 
 def test_kernels_are_compared_if_a_training_run_has_no_outputs(tmp_path, capsys):

@@ -22,11 +22,13 @@ def test_one_run_is_sick_and_the_other_healthy(tmp_path, capsys):
     assert status == 0
     assert found == {"sigmoid": ["VG101"], "relu": []}
     assert "VG101 vanishing-gradient: sigmoid/hidden_1" in out
-    assert "No problem found. Its accuracy is 9" in out
+    assert "No problem found. Accuracy: 9" in out
     assert out.endswith(
         f"  tensorboard --logdir '{log_dir}'\n"
-        f"  vg-keras report '{log_dir}'\n"
+        f"  vg-keras diagnose '{log_dir}'\n"
         f"  vg-keras show '{log_dir}'\n"
+        f"  vg-keras report '{log_dir}'\n"
+        f"  vg-keras compare '{log_dir}/relu' '{log_dir}/sigmoid'\n"
     )
 
 

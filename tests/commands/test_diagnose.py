@@ -136,9 +136,26 @@ def test_one_training_run_of_a_log_can_be_chosen(logs, capsys):
     assert (both[0], both[1].count("model 'small'")) == (1, 2)
     assert (one[0], one[1].count("model 'small'")) == (0, 1)
     assert none[2] == (
-        f"vg-keras: There is no training run third in {logs}/sick. "
+        f"vg-keras: There is no training run 'third' in {logs}/sick. "
         "There are: 20261126-120000-abcd, second.\n"
     )
+
+
+def test_a_log_without_a_training_run_is_skipped(logs, capsys):
+    (logs / "empty" / "gradients").mkdir(parents=True)
+    (logs / "empty" / "gradients" / "events.out.tfevents.1.h").touch()
+    status, out, err = run(capsys, "diagnose", logs)
+    alone = run(capsys, "diagnose", logs / "empty")
+
+    assert (status, out.count("model 'small'")) == (1, 2)
+    assert err == (
+        f"vg-keras: There is no training run of GradientMonitor in {logs}/empty. It is skipped.\n"
+    )
+    assert alone[0] == 2
+
+
+def test_without_a_problem_github_gets_nothing(logs, capsys):
+    assert run(capsys, "diagnose", logs / "well", "--format", "github") == (0, "", "")
 
 
 def test_a_missing_end_is_told(tmp_path, capsys):
@@ -148,8 +165,11 @@ def test_a_missing_end_is_told(tmp_path, capsys):
     _, out, _ = run(capsys, "diagnose", tmp_path)
     _, for_github, _ = run(capsys, "diagnose", tmp_path, "--format", "github")
 
-    assert "\nThe log has no end: the training run is still going on, or was interrupted.\n" in out
-    assert for_github.startswith(f"::warning::{tmp_path}: The log has no end: ")
+    assert (
+        "\nThe log is incomplete: the training run is still in progress or was interrupted.\n"
+        in out
+    )
+    assert for_github.startswith(f"::warning::{tmp_path}: The log is incomplete: ")
 
 
 def test_a_directory_can_not_control_a_terminal(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Names can't harm a terminal, and progress is shown only in one."""
+"""Progress is shown only in a terminal, and what is no number is said in words."""
 
 import math
 import sys
@@ -6,12 +6,7 @@ import sys
 import pytest
 
 from vg_keras.commands import output
-from vg_keras.commands.output import finite, in_words, printable, progress
-
-
-def test_control_characters_are_shown_as_escapes():
-    assert printable("a\nb\x1b[31m") == r"a\nb\x1b[31m"
-    assert printable("größe 層") == "größe 層"
+from vg_keras.commands.output import finite, in_words, progress, state
 
 
 def use_terminal(monkeypatch):
@@ -59,3 +54,4 @@ def test_nothing_is_shown_in_a_file(monkeypatch, capsys):
 def test_what_is_no_number_is_said_in_words_and_null_in_json(value, words, number):
     assert in_words(value) == words
     assert finite(value) == number
+    assert state(value) == ("finite" if number else words)

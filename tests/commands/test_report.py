@@ -21,10 +21,20 @@ def test_a_report_on_all_logs_below_a_directory_is_written(tmp_path, capsys):
     status, out, err = run(capsys, "report", "logs")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
 
-    assert (status, out, err) == (0, "Wrote report.html: 2 training runs.\n", "")
+    assert (status, out, err) == (0, "Wrote report.html with 2 training runs.\n", "")
     assert text.startswith("<!doctype html>")
     assert "<h2>Layers of healthy</h2>" in text
     assert "<h2>Layers of sick</h2>" in text
+
+
+def test_a_log_without_a_training_run_is_skipped(tmp_path, capsys):
+    write_two(tmp_path / "logs")
+    (tmp_path / "logs" / "empty" / "gradients").mkdir(parents=True)
+    (tmp_path / "logs" / "empty" / "gradients" / "events.out.tfevents.1.h").touch()
+    status, out, err = run(capsys, "report", "logs")
+
+    assert (status, out) == (0, "Wrote report.html with 2 training runs.\n")
+    assert err.endswith("in logs/empty. It is skipped.\n")
 
 
 def test_json_has_a_versioned_schema(tmp_path, capsys):
@@ -58,7 +68,7 @@ def test_of_many_training_runs_the_latest_are_taken(tmp_path, capsys):
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
 
     assert status == 0
-    assert out == "Wrote report.html: 8 training runs. The latest 8 of 9 training runs.\n"
+    assert out == "Wrote report.html with the latest 8 of 9 training runs.\n"
     assert "<p>The latest 8 of 9 training runs.</p>" in text
     assert "run-7" in text
     assert "run-8" not in text
@@ -85,10 +95,10 @@ def test_a_report_can_be_written_to_the_standard_output(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "x.pdf"], "`--output` must have an ending of these: .html, .htm. Received: x.pdf."),
+        (["-o", "x.pdf"], "`--output` must end in .html or .htm. Received: x.pdf."),
         (
             ["-o", "-", "--format", "json"],
-            "`--format json` describes a file. Received: --output -.",
+            "`--format json` needs `-o FILE`. Received: -o -.",
         ),
     ],
 )

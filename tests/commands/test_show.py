@@ -138,7 +138,7 @@ def test_one_training_run_of_a_log_can_be_chosen(log, capsys):
     assert one.count("activation gradients, RMS") == 1
     assert status == 2
     assert err == (
-        f"vg-keras: There is no training run third in {log}. "
+        f"vg-keras: There is no training run 'third' in {log}. "
         "There are: 20261126-120000-abcd, second.\n"
     )
 
@@ -151,6 +151,35 @@ def test_a_training_run_without_the_quantity_is_not_passed_over(log, capsys):
     assert f"{log}/other, 20261126-120000-abcd, step 0\nNo record of activation gradients" in out
 
 
+def test_a_log_without_a_training_run_is_skipped(log, capsys):
+    (log / "empty" / "gradients").mkdir(parents=True)
+    (log / "empty" / "gradients" / "events.out.tfevents.1.h").touch()
+    status, out, err = run(capsys, "show", log)
+
+    assert (status, out.count("activation gradients, RMS")) == (0, 1)
+    assert err.endswith("empty. It is skipped.\n")
+
+
+def test_bars_of_the_same_length_have_the_same_value(log, capsys):
+    model = model_of(layer("a_longer_name", "kernel", output_shape=(None, 3)))
+    other = record_at(0, a_longer_name=0.9)
+    write_log(log / "other" / "gradients", [other], training_of(model=model))
+    _, out, _ = run(capsys, "show", log)
+    bars = [line.count("█") for line in out.splitlines() if " 0.9" in line]
+
+    assert len(bars) == 2
+    assert bars[0] == bars[1]
+
+
+def test_an_id_can_not_control_a_terminal(tmp_path, capsys):
+    write_log(tmp_path / "gradients", [LAST], training_of(model=MODEL, id="a\x1b[31m\nb"))
+    _, out, _ = run(capsys, "show", tmp_path)
+    _, diagnosed, _ = run(capsys, "diagnose", tmp_path)
+
+    assert "\x1b" not in out + diagnosed
+    assert out.splitlines()[0].endswith(r", a\x1b[31m\nb, step 7")
+
+
 def test_damage_and_a_missing_end_are_told(tmp_path, capsys):
     writer = RecordWriter(str(tmp_path / "gradients"), ())
     writer.write(FIRST, training_of(model=MODEL), verdict=lambda: Verdict((), 1, 0, 0))
@@ -159,7 +188,10 @@ def test_damage_and_a_missing_end_are_told(tmp_path, capsys):
     file.write_bytes(file.read_bytes() + bytes(30))
     _, out, _ = run(capsys, "show", tmp_path)
 
-    assert "\nThe log has no end: the training run is still going on, or was interrupted.\n" in out
+    assert (
+        "\nThe log is incomplete: the training run is still in progress or was interrupted.\n"
+        in out
+    )
     assert "\nDamaged: events.out.tfevents" in out
 
 

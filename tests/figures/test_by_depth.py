@@ -49,10 +49,13 @@ def test_several_training_runs_are_lines_with_different_colors_and_markers():
     pyplot.close(axes.figure)
 
     assert [line.get_ydata().tolist() for line in lines] == [[2e-3, 3.0], [4.0, 5.0]]
-    assert [line.get_label() for line in lines] == ["one", "$other$"]
+    assert [line.get_label() for line in lines] == ["one, step 10", "$other$, step 0"]
     assert len({line.get_color() for line in lines}) == 2
     assert len({line.get_marker() for line in lines}) == 2
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one", "$other$"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "one, step 10",
+        "$other$, step 0",
+    ]
 
 
 def test_a_sequence_of_training_runs_is_named_after_the_models(axes):
@@ -108,9 +111,12 @@ def test_a_training_run_without_a_finite_value_says_so(axes):
     figures.by_depth({"sick": diverged, "well": TRAINING}, axes)
     alone = figures.by_depth(diverged, Figure().subplots())
 
-    assert [line.get_label() for line in axes.get_lines()] == ["sick (zero or not finite)", "well"]
+    assert [line.get_label() for line in axes.get_lines()] == [
+        "sick (no value to draw), step 0",
+        "well, step 10",
+    ]
     assert not axes.texts
-    assert [text.get_text() for text in alone.texts] == ["no finite value"]
+    assert [text.get_text() for text in alone.texts] == ["no value to draw"]
     assert alone.get_yticks().tolist() == []
 
 
@@ -133,6 +139,45 @@ def test_depth_begins_at_one_in_a_deep_model(axes):
     assert high > 150
 
 
+def test_the_step_is_told(axes):
+    figures.by_depth([TRAINING, TRAINING], axes, step=9)
+
+    assert axes.get_xlabel() == "layer, from the input to the output (step 0)"
+    assert [line.get_label() for line in axes.get_lines()] == ["small (1)", "small (2)"]
+
+
+def test_small_differences_look_small(axes):
+    figures.by_depth(training(record(0, 0.5, 1.0)), axes)
+    low, high = axes.get_ylim()
+
+    assert high / low > 1e6
+
+
+def test_layers_without_a_value_keep_their_place(axes):
+    model = model_of(*(layer(name, "kernel", output_shape=(None, 2)) for name in "abcd"))
+    found = training_of(Record(0, 0.0, {}, dead_units={"b": 0.0, "d": 0.5}), model=model)
+    figures.by_depth(found, axes, quantity="dead_units")
+    (line,) = axes.get_lines()
+
+    assert line.get_xdata().tolist() == [1, 2, 3, 4]
+    assert np.array_equal(line.get_ydata(), [np.nan, 0.0, np.nan, 0.5], equal_nan=True)
+
+
+def test_many_training_runs_have_a_legend_beside_the_axes():
+    axes = figures.by_depth([TRAINING] * 4)
+    axes.figure.canvas.draw()
+    legend, inside = axes.get_legend().get_window_extent(), axes.get_window_extent()
+    pyplot.close(axes.figure)
+
+    assert legend.x0 >= inside.x1
+
+
+def test_a_long_name_is_shortened(axes):
+    figures.by_depth({"experiment_with_a_very_long_name_fold_1": TRAINING}, axes)
+
+    assert axes.get_lines()[0].get_label() == "experime…ong_name_fold_1"
+
+
 def test_a_quantity_of_the_whole_model_raises(axes):
     message = r"Received: quantity='loss'\. `figures.by_step` draws it\."
     with pytest.raises(ValueError, match=message):
@@ -145,7 +190,7 @@ def test_a_step_that_is_no_integer_raises(axes):
 
 
 def test_several_axes_raise():
-    with pytest.raises(ValueError, match=r"`axes` must be one Matplotlib axes\. Received: 4\."):
+    with pytest.raises(ValueError, match=r"must be a single Matplotlib Axes\. Received: 4\."):
         figures.by_depth(TRAINING, Figure().subplots(2, 2))
 
 

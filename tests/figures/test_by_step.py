@@ -76,6 +76,24 @@ def test_the_style_of_the_lines_can_be_chosen(axes):
     assert {line.get_color() for line in axes.get_lines()} == {"black"}
 
 
+def test_large_steps_are_written_out(axes):
+    figures.by_step(training(record(10_000_000, 1.0, 2.0), record(30_000_000, 1.0, 2.0)), axes)
+    axes.figure.canvas.draw()
+
+    assert "20,000,000" in [text.get_text() for text in axes.get_xticklabels()]
+
+
+def test_more_than_three_training_runs_are_drawn_in_rows():
+    every = figures.by_step([TRAINING] * 4)
+    width, height = every[0].figure.get_size_inches()
+    rows = {round(ax.get_position().y0, 3) for ax in every}
+    pyplot.close(every[0].figure)
+
+    assert len(every[0].figure.axes) == 4
+    assert (width, height) == (15, 7.6)
+    assert len(rows) == 2
+
+
 def test_axes_can_be_an_array():
     every = figures.by_step([TRAINING] * 4, Figure().subplots(2, 2))
 
@@ -115,7 +133,7 @@ def test_the_legend_names_a_dozen_of_many_lines():
 
 
 def test_as_many_axes_as_training_runs_are_needed(axes):
-    with pytest.raises(ValueError, match=r"`axes` must be 2 Matplotlib axes\. Received: 1\."):
+    with pytest.raises(ValueError, match=r"`axes` must be 2 Matplotlib Axes\. Received: 1\."):
         figures.by_step([TRAINING, TRAINING], [axes])
 
 

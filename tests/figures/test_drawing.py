@@ -47,7 +47,13 @@ def test_eight_training_runs_can_be_told_apart():
 
 @pytest.mark.parametrize(
     ("number", "most", "expected"),
-    [(0, 3, []), (1, 3, [0]), (3, 3, [0, 1, 2]), (10, 4, [0, 3, 6, 9])],
+    [
+        (0, 3, []),
+        (1, 3, [0]),
+        (3, 3, [0, 1, 2]),
+        (10, 4, [0, 3, 6, 9]),
+        (14, 11, [0, 2, 4, 6, 8, 10, 13]),
+    ],
 )
 def test_some_of_many_are_spread_from_the_first_to_the_last(number, most, expected):
     assert spread(number, most) == expected
@@ -55,7 +61,7 @@ def test_some_of_many_are_spread_from_the_first_to_the_last(number, most, expect
 
 @pytest.mark.parametrize("axes", [5, ["x"], "axes"])
 def test_axes_of_another_kind_are_refused(axes):
-    with pytest.raises(TypeError, match=r"`axes` must be Matplotlib axes\. Received: "):
+    with pytest.raises(TypeError, match=r"`axes` must be Matplotlib Axes\. Received: "):
         axes_for(1, axes, 1, 1)
 
 

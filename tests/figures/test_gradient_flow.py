@@ -89,7 +89,7 @@ def test_of_many_layers_some_are_labeled():
     axes, colors = drawn([1.0] * 150)
 
     assert colors.shape[0] == 150
-    assert len(axes.get_yticks()) == 12
+    assert len(axes.get_yticks()) == 11
     assert axes.get_yticklabels()[0].get_text() == "001_layer_0"
     assert axes.get_yticklabels()[-1].get_text() == "150_layer_149"
 

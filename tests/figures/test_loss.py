@@ -38,8 +38,8 @@ def test_a_loss_that_is_never_finite_says_so():
     found = training_of(Record(0, 0.0, {}, loss=math.nan))
     axes = figures.loss({"a": found}, Figure().subplots())
 
-    assert [text.get_text() for text in axes.texts] == ["no finite value"]
-    assert axes.get_lines()[0].get_label() == "a (zero or not finite)"
+    assert [text.get_text() for text in axes.texts] == ["no value to draw"]
+    assert axes.get_lines()[0].get_label() == "a (no value to draw)"
 
 
 def test_steps_are_integers():

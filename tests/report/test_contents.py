@@ -31,7 +31,7 @@ def test_the_verdict_in_the_log_is_reported(runs):
 
     assert found.verdict is VERDICT
     assert found.notes == (
-        "The log has no end: the training run is still going on, or was interrupted.",
+        "The log is incomplete: the training run is still in progress or was interrupted.",
     )
     assert found.severity == "error"
     assert found.marked == {"net/a"}
@@ -53,10 +53,10 @@ def test_too_many_records_to_examine_are_counted(runs, monkeypatch):
 
     assert some.verdict.num_records == 3
     assert some.notes[0] == (
-        "The log holds a verdict on 3 records of 10. `vg-keras diagnose` examines all of them."
+        "The log has a verdict on 3 of its 10 records. Run `vg-keras diagnose` to examine them."
     )
     assert none.verdict is None
-    assert none.notes[0].startswith("The log holds no verdict of 10.")
+    assert none.notes[0].startswith("The log has no verdict on its 10 records.")
     assert none.title == "No verdict"
     assert none.severity == "unknown"
 

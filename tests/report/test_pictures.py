@@ -83,6 +83,9 @@ def test_a_training_run_that_lacks_something_is_named(tmp_path, two):
     assert "Not recorded" not in flow.explanation
     assert "Activation gradients, RMS: not recorded in third." in by_depth.explanation
     assert loss.explanation.endswith("including regularization. Not recorded in third.")
+    assert "A point is missing where a value is zero, not finite, or not recorded." in (
+        by_depth.explanation
+    )
 
 
 def test_many_training_runs_and_layers_fit(tmp_path):

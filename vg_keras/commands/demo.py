@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from vg_keras.commands.output import add_command, add_format, add_log, printable
+from vg_keras.commands.output import add_command, add_format, add_log
+from vg_keras.printable import printable
 from vg_keras.rules.verdict import Verdict
 
 SCHEMA = 1
@@ -53,13 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
         found.append({"log": log_dir, "meant": meant, "accuracy": accuracy, **verdict.as_dict()})
         if is_text:
             chance = 1 / _CLASSES
-            print(f"  {verdict.title}. Its accuracy is {accuracy:.0%}, by chance {chance:.0%}.")
+            print(f"  {verdict.title}. Accuracy: {accuracy:.0%} (chance: {chance:.0%}).")
     if is_text:
-        place = printable(shlex.quote(arguments.log_dir))
-        print(
-            f"\nTo look at them:\n  tensorboard --logdir {place}\n  vg-keras report {place}\n"
-            f"  vg-keras show {place}"
+        place, *logs = map(shlex.quote, [arguments.log_dir, *(one["log"] for one in found)])
+        commands = (
+            f"tensorboard --logdir {place}",
+            *(f"vg-keras {name} {place}" for name in ("diagnose", "show", "report")),
+            f"vg-keras compare {' '.join(reversed(logs))}",
         )
+        print("\nTo look at them:", *map(printable, commands), sep="\n  ")
     else:
         print(json.dumps({"schema": SCHEMA, "trainings": found}, indent=2))
     return 0

@@ -8,8 +8,9 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from vg_keras.commands.output import add_command, add_log_dir, printable, progress
+from vg_keras.commands.output import add_command, add_log_dir, note_skipped, progress
 from vg_keras.logged_runs import notes_on, split
+from vg_keras.printable import printable
 from vg_keras.rules.diagnosis import Diagnosis
 from vg_keras.rules.examine_log import Examined, examine_log
 
@@ -25,9 +26,9 @@ def add(commands: Any) -> None:
     parser = add_command(
         commands,
         "diagnose",
-        "say what is wrong with the training runs in a log",
-        "Says what is wrong with the training runs in a log, in which layers, since which step, "
-        "and what to try.",
+        "diagnose the training runs in a log",
+        "Says what is wrong with each training run in a log: in which layers, since which step, "
+        "why, and what to try.",
     )
     add_log_dir(parser)
     parser.epilog = (
@@ -44,7 +45,7 @@ def add(commands: Any) -> None:
         "--severity",
         choices=["error", "warning"],
         default="warning",
-        help="the lowest severity for which the exit status is 1 (default: warning)",
+        help="exit with status 1 from this severity on (default: warning)",
     )
     parser.add_argument(
         "--ignore",
@@ -62,10 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
     log, training_id = split(arguments.log_dir)
     with progress() as on_progress:
         examined = examine_log(
-            log, ignore=arguments.ignore, on_progress=on_progress, training_id=training_id
+            log,
+            ignore=arguments.ignore,
+            on_progress=on_progress,
+            training_id=training_id,
+            on_skipped=note_skipped,
         )
         found = list(examined)
-    print(_FORMATS[arguments.format](found))
+    if text := _FORMATS[arguments.format](found):
+        print(text)
     severities = {"error"} if arguments.severity == "error" else {"error", "warning"}
     diagnoses = (diagnosis for one in found for diagnosis in one.verdict.diagnoses)
     return FOUND if any(diagnosis.severity in severities for diagnosis in diagnoses) else 0
@@ -74,11 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(found: Iterable[Examined]) -> str:
     blocks = []
     for one in found:
-        lines = [f"{printable(one.log)}, {one.training.id}, model {one.training.model.name!r}:"]
+        model = one.training.model.name
+        lines = [f"{printable(f'{one.log}, {one.training.id}')}, model {model!r}:"]
         lines.append(f"{one.verdict.headline[0].upper()}{one.verdict.headline[1:]}")
         for diagnosis in one.verdict.diagnoses:
             lines += [str(_plain(diagnosis)), f"  More: {diagnosis.page}"]
-        lines += [str(not_applied) for not_applied in one.verdict.not_applied]
+        lines += [printable(str(not_applied)) for not_applied in one.verdict.not_applied]
         lines += map(printable, notes_on(one.training, one.damage))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
@@ -95,7 +102,7 @@ def _json(found: Iterable[Examined]) -> str:
         }
         for one in found
     ]
-    return json.dumps({"schema": SCHEMA, "trainings": trainings}, indent=2)
+    return json.dumps({"schema": SCHEMA, "trainings": trainings}, indent=2, allow_nan=False)
 
 
 def _github(found: Iterable[Examined]) -> str:

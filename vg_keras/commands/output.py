@@ -1,4 +1,4 @@
-"""What the commands have in common: arguments, text that can't harm a terminal, and progress."""
+"""What the commands have in common: arguments, tables, notes and progress."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.log.reader import OnProgress
+from vg_keras.printable import printable
 
 DIRECTORY = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}
 FILE = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
@@ -76,7 +77,7 @@ def add_quantity_and_step(parser: Any, verb: str) -> None:
     parser.add_argument(
         "--step",
         type=int,
-        help="the step; the last recorded one that is not later is taken (default: the last one)",
+        help=f"{verb} the last record at or before this step (default: the last record)",
     )
 
 
@@ -100,14 +101,18 @@ def check_ending(output: str, *endings: str) -> None:
         ValueError: If it has another one.
     """
     if not output.lower().endswith(endings):
-        known = ", ".join(endings)
-        raise ValueError(f"`--output` must have an ending of these: {known}. Received: {output}.")
+        *others, last = endings
+        known = f"{', '.join(others)} or {last}"
+        raise ValueError(f"`--output` must end in {known}. Received: {output}.")
 
 
 def add_format(parser: Any) -> None:
     """Adds the option that chooses between text and JSON."""
     parser.add_argument(
-        "--format", choices=["text", "json"], default="text", help="text, or json (versioned)"
+        "--format",
+        choices=["text", "json"],
+        default="text",
+        help="the format of the output; the JSON has the version of its `schema`",
     )
 
 
@@ -125,14 +130,25 @@ def wide_console(table: Any) -> Any:
         if column.ratio is None:
             cells = [column.header, *column.cells]
             widths = [console.measure(cell, options=unlimited).maximum for cell in cells]
-            column.min_width = min(max(widths), column.max_width or sys.maxsize)
+            column.min_width = min(max(widths), column.width or column.max_width or sys.maxsize)
     needed = console.measure(table, options=unlimited).minimum
     return console if needed <= console.width else Console(**how, width=needed)
 
 
-def printable(text: str) -> str:
-    """Returns a text in which names of layers can't break lines or control a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+def note_skipped(sentence: str) -> None:
+    """Prints on the standard error that a log is skipped."""
+    print(printable(f"vg-keras: {sentence} It is skipped."), file=sys.stderr)
+
+
+def print_notes(notes: Iterable[str], of: str = "") -> None:
+    """Prints notes on a log.
+
+    Args:
+        notes: The notes.
+        of: The name of its training run, if there are several.
+    """
+    for note in notes:
+        print(printable(f"{of}: {note}" if of else note))
 
 
 def in_words(value: float) -> str:
@@ -140,6 +156,11 @@ def in_words(value: float) -> str:
     if math.isnan(value):
         return "not recorded"
     return f"{value:.3g}" if math.isfinite(value) else "NaN or infinite"
+
+
+def state(value: float) -> str:
+    """Returns what a value for JSON is: finite, or else in words."""
+    return "finite" if math.isfinite(value) else in_words(value)
 
 
 def finite(value: float) -> float | None:

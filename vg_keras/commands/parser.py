@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     """Returns the parser of the program. What it parses has a function `run`."""
     found = argparse.ArgumentParser(
         prog="vg-keras",
-        description="Says what the logs of vg_keras.GradientMonitor show.",
+        description="Reads and compares the logs of vg_keras.GradientMonitor.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

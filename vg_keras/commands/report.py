@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,12 @@ from vg_keras.commands.output import (
     add_log,
     add_output,
     check_ending,
-    printable,
+    note_skipped,
     progress,
 )
 from vg_keras.comparison import MAX_RUNS
 from vg_keras.logged_runs import LoggedRun, find_all, read
+from vg_keras.printable import printable
 from vg_keras.rules.diagnosis import counted
 
 SCHEMA = 1
@@ -58,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     if output != STANDARD_OUTPUT:
         check_ending(output, ".html", ".htm")
     elif arguments.format == "json":
-        raise ValueError("`--format json` describes a file. Received: --output -.")
-    found = find_all(arguments.log_dirs)
+        raise ValueError("`--format json` needs `-o FILE`. Received: -o -.")
+    found = find_all(arguments.log_dirs, note_skipped)
     latest = sorted(found, key=lambda run: run.began)[-MAX_RUNS:]
     left_out = len(found) - len(latest)
     with progress() as on_progress:
@@ -68,14 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
     with progress("Examining") as on_progress:
         text = page(chosen, ", ".join(map(_named, arguments.log_dirs)), note, on_progress)
     if output == STANDARD_OUTPUT:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as the page says
         print(text)
         return 0
     Path(output).write_text(text, encoding="utf-8")
     if arguments.format == "json":
         print(json.dumps(_as_dict(output, chosen, left_out), indent=2))
     else:
-        number = counted(len(chosen), "training run")
-        print(f"Wrote {printable(output)}: {number}. {note}".rstrip())
+        of = f"the latest {MAX_RUNS} of " if left_out else ""
+        print(f"Wrote {printable(output)} with {of}{counted(len(found), 'training run')}.")
     return 0
 
 

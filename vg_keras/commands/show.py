@@ -18,53 +18,26 @@ from vg_keras.commands.output import (
     add_quantity_and_step,
     finite,
     in_words,
-    printable,
+    note_skipped,
+    print_notes,
+    progress,
+    state,
     wide_console,
 )
 from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES, LayerQuantity, first_common
 from vg_keras.log.chart_names import chart_names
-from vg_keras.log.numbers import Numbers, parse_numbers
-from vg_keras.log.reader import follow, logs_in, no_such_training, stored_at
-from vg_keras.logged_runs import notes_on, split
-from vg_keras.record import Training
+from vg_keras.log.reader import OnProgress, logs_in, read_each
+from vg_keras.logged_records import LoggedRecord, read_records
+from vg_keras.logged_runs import split
+from vg_keras.printable import printable
 
 SCHEMA = 1
 """Version of the JSON that `--format json` prints."""
 
 _HEALTHY, _SICK = "blue", "red"
 
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """One record of a training run.
-
-    Args:
-        log: The path of the log.
-        training: The training run, without records.
-        numbers: The numbers of the record.
-        notes: Sentences on what the log lacks.
-    """
-
-    log: str
-    training: Training
-    numbers: Numbers
-    notes: tuple[str, ...]
-
-    @property
-    def recorded(self) -> list[str]:
-        """The names of the quantities in the record."""
-        found = LAYER_QUANTITIES.items()
-        return [name for name, quantity in found if quantity.read(self.numbers) is not None]
-
-    def values(self, quantity: LayerQuantity) -> dict[str, float]:
-        """Returns the values of a recorded quantity by path.
-
-        NaN where nothing was recorded, infinite where a value is not finite.
-        """
-        model, values = self.training.model, quantity.read(self.numbers)
-        assert values is not None
-        shown = values[quantity.indices(model)].tolist()
-        return dict(zip(quantity.paths(model), shown, strict=True))
+_MAX_WIDTH = 32
+"""Of the names of layers, in characters."""
 
 
 def add(commands: Any) -> None:
@@ -90,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         ValueError: If there is no such training run, no record at or before the step, or none of
             the quantity.
     """
-    found = _read(arguments.log_dir, arguments.step)
+    with progress() as on_progress:
+        found = _read(arguments.log_dir, arguments.step, on_progress)
     quantity = _chosen(arguments, found)
     if arguments.format == "json":
         print(json.dumps(_as_dict(found, quantity), indent=2, allow_nan=False))
@@ -99,29 +73,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _read(path: str, step: int | None) -> list[Shown]:
+def _read(path: str, step: int | None, on_progress: OnProgress) -> list[LoggedRecord]:
     log, training_id = split(path)
-    if training_id is None:
-        return [one for log in logs_in(log) for one in _read_log(log, step)]
-    return _read_log(log, step, training_id)
+    if training_id is not None:
+        return read_records(log, step, training_id, on_progress)
+    return read_each(
+        logs_in(log), lambda log: read_records(log, step, None, on_progress), note_skipped
+    )
 
 
-def _read_log(log: str, step: int | None, training_id: str | None = None) -> list[Shown]:
-    follower = follow(log)
-    found = [
-        (stored.training, stored.parsed(parse_numbers)) for stored in stored_at(follower, step)
-    ]
-    ids = [training.id for training in follower.trainings]
-    if training_id not in (None, *ids):
-        raise no_such_training(log, str(training_id), ids)
-    return [
-        Shown(log, training, numbers, notes_on(training, follower.damage))
-        for training, numbers in found
-        if numbers is not None and training_id in (None, training.id)
-    ]
-
-
-def _chosen(arguments: argparse.Namespace, found: Sequence[Shown]) -> LayerQuantity:
+def _chosen(arguments: argparse.Namespace, found: Sequence[LoggedRecord]) -> LayerQuantity:
     """Returns the quantity that was chosen, or the usual one."""
     recorded = [one.recorded for one in found]
     names = [name for name in LAYER_QUANTITIES if any(name in of for of in recorded)]
@@ -134,7 +95,7 @@ def _chosen(arguments: argparse.Namespace, found: Sequence[Shown]) -> LayerQuant
     return chosen
 
 
-def _as_dict(found: Sequence[Shown], quantity: LayerQuantity) -> dict[str, Any]:
+def _as_dict(found: Sequence[LoggedRecord], quantity: LayerQuantity) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "quantity": quantity.name,
@@ -146,7 +107,7 @@ def _as_dict(found: Sequence[Shown], quantity: LayerQuantity) -> dict[str, Any]:
                 "model": one.training.model.name,
                 "step": one.numbers.step,
                 "layers": [
-                    {"path": path, "value": finite(value), "state": _state(value)}
+                    {"path": path, "value": finite(value), "state": state(value)}
                     for path, value in one.values(quantity).items()
                 ],
                 "notes": list(one.notes),
@@ -157,32 +118,64 @@ def _as_dict(found: Sequence[Shown], quantity: LayerQuantity) -> dict[str, Any]:
     }
 
 
-def _state(value: float) -> str:
-    return "finite" if math.isfinite(value) else in_words(value)
+@dataclass(frozen=True)
+class _Row:
+    """A layer in a table: its name, whether a diagnosis concerns it, and its value."""
+
+    name: str
+    is_sick: bool
+    value: float
+
+    @property
+    def words(self) -> str:
+        return "exactly 0" if self.value == 0 else in_words(self.value)
 
 
-def _draw(found: Sequence[Shown], quantity: LayerQuantity) -> None:
+def _draw(found: Sequence[LoggedRecord], quantity: LayerQuantity) -> None:
+    from rich.cells import cell_len
+
     values = {one: one.values(quantity) for one in found if quantity.name in one.recorded}
     axis = quantity.axis(*(np.array(list(of_run.values())) for of_run in values.values()))
-    tables = {one: _table(one, of_run, quantity, axis) for one, of_run in values.items()}
+    rows = {one: _rows(one, of_run) for one, of_run in values.items()}
+    every = [row for of_run in rows.values() for row in of_run]
+    widths = (
+        min(max(cell_len(row.name) for row in every), _MAX_WIDTH),
+        max(len(row.words) for row in every),
+    )
     for number, one in enumerate(found):
-        heading = f"{printable(one.log)}, {one.training.id}, step {one.numbers.step:,}"
-        print(f"\n{heading}" if number else heading)
-        for note in one.notes:
-            print(printable(note))
-        if one in tables:
+        heading = f"{one.log}, {one.training.id}, step {one.numbers.step:,}"
+        print("\n" * bool(number) + printable(heading))
+        print_notes(one.notes)
+        if one in rows:
             print(quantity.title)
-            wide_console(tables[one]).print(tables[one])
+            table = _table(rows[one], quantity, axis, widths)
+            wide_console(table).print(table)
         else:
             print(f"No record of {quantity.label}.")
 
 
+def _rows(one: LoggedRecord, values: Mapping[str, float]) -> list[_Row]:
+    names, layer_of = chart_names(one.training.model), one.training.model.layer_of
+    verdict = one.training.verdict
+    sick = one.training.model.layers_of(verdict.paths if verdict else ())
+    return [_Row(printable(names[p]), layer_of[p] in sick, value) for p, value in values.items()]
+
+
 def _table(
-    one: Shown,
-    values: Mapping[str, float],
+    rows: Sequence[_Row],
     quantity: LayerQuantity,
     axis: tuple[float, float],
+    widths: tuple[int, int],
 ) -> Any:
+    """Returns a table with bars.
+
+    Args:
+        rows: The layers.
+        quantity: The quantity.
+        axis: The ends of the axis.
+        widths: Those of the first and the last column, the same in all tables: then bars of the
+            same length have the same value.
+    """
     from rich.bar import Bar
     from rich.table import Table
     from rich.text import Text
@@ -193,20 +186,14 @@ def _table(
     ends.add_column(justify="right")
     ends.add_row(*(_label(end, quantity) for end in axis))
     table = Table(box=None, pad_edge=False, expand=True)
-    table.add_column("layer", no_wrap=True, max_width=32)
+    table.add_column("layer", no_wrap=True, width=max(widths[0], len("layer")))
     table.add_column(ends, ratio=1, min_width=12)
-    table.add_column("", justify="right", no_wrap=True)
-    names, sick = chart_names(one.training.model), _sick_layers(one.training)
-    layer_of = one.training.model.layer_of
-    for path, value in values.items():
-        color = _SICK if layer_of[path] in sick or math.isinf(value) else _HEALTHY
-        end = quantity.position(value) if 0 < value < math.inf else low
+    table.add_column("", justify="right", no_wrap=True, width=widths[1])
+    for row in rows:
+        color = _SICK if row.is_sick or math.isinf(row.value) else _HEALTHY
+        end = quantity.position(row.value) if 0 < row.value < math.inf else low
         bar = Bar(high - low, 0, min(max(end - low, 0), high - low), color=color)
-        table.add_row(
-            Text(printable(names[path]), style=color if layer_of[path] in sick else ""),
-            bar,
-            "exactly 0" if value == 0 else in_words(value),
-        )
+        table.add_row(Text(row.name, style=color if row.is_sick else ""), bar, row.words)
     return table
 
 
@@ -215,8 +202,3 @@ def _label(end: float, quantity: LayerQuantity) -> str:
     if quantity.scale == "log":
         return f"1e{end:g}" if end else "1"
     return f"{end:g}"
-
-
-def _sick_layers(training: Training) -> frozenset[str]:
-    """Returns the layers of all diagnoses in the log."""
-    return training.model.layers_of(training.verdict.paths if training.verdict else ())

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from vg_keras.figures.drawing import (
-    add_legend,
+    add_legend_of_runs,
     axes_for,
+    integers,
     line_of_run,
     say_if_empty,
     set_scale,
@@ -31,9 +31,8 @@ def by_depth(
     """Plots one quantity at one step over the depth of the layer.
 
     In a healthy network the gradients of all layers are of similar size. Where a line falls toward
-    the input, on the left, the gradient vanishes. Layers of several training runs that have the
-    same name have the same place, as far as their order allows. A line joins the layers of its own
-    model, also across a place where only another model has a layer.
+    the input, on the left, the gradient vanishes. Layers with the same name share a position as far
+    as their order allows. Lines pass over positions at which only another model has a layer.
 
     Args:
         runs: One training run, or several, each of which becomes a line.
@@ -53,18 +52,18 @@ def by_depth(
     Example:
         >>> by_depth({"before": one, "after": other}, step=0)  # doctest: +SKIP
     """
-    found = drawn(runs, quantity, by_path=True)
+    found = drawn(runs, quantity, by_path=True, complete=True)
     (ax,) = axes_for(1, axes, 5.5, 3.8)
     draw_by_depth(found, ax, step, **style)
     if axes is None and len(found) > 1:
-        add_legend(ax)
+        add_legend_of_runs(ax)
     return ax
 
 
 def draw_by_depth(
     found: Sequence[Drawn], axes: Axes, step: int | None = None, **style: Any
 ) -> None:
-    """Draws what `by_depth` draws, without a legend.
+    """Does the same as `by_depth`, without a legend.
 
     Args:
         found: The quantity of the training runs.
@@ -73,14 +72,19 @@ def draw_by_depth(
         **style: As in `by_depth`.
     """
     depths, _ = matched_layers([one.profile.labels for one in found])
-    rows = [one.profile.values[one.profile.row_at(step)] for one in found]
-    set_scale(axes, rows, is_fraction(found[0].profile))
-    for one, of_run, row in zip(found, depths, rows, strict=True):
-        values = visible(axes, row)
-        line = line_of_run(one.number, one.name, axes, values) | style
-        axes.plot([depth + 1 for depth in of_run], values, **line)
-    say_if_empty(axes, rows)
-    axes.set_xlabel("layer, from the input to the output")
+    rows = [one.profile.row_at(step) for one in found]
+    steps = [int(one.profile.steps[row]) for one, row in zip(found, rows, strict=True)]
+    is_same = len(set(steps)) == 1
+    values = [one.profile.values[row] for one, row in zip(found, rows, strict=True)]
+    set_scale(axes, values, is_fraction(found[0].profile))
+    for one, of_run, at, drawn_values in zip(found, depths, steps, values, strict=True):
+        line = line_of_run(one.number, one.name, axes, visible(axes, drawn_values))
+        if not is_same:
+            line["label"] = f"{line['label'] or ''}, step {at:,}".removeprefix(", ")
+        axes.plot([depth + 1 for depth in of_run], visible(axes, drawn_values), **line | style)
+    say_if_empty(axes, values)
+    at_step = f" (step {steps[0]:,})" if is_same else ""
+    axes.set_xlabel(f"layer, from the input to the output{at_step}")
     axes.set_ylabel(axis_label(found[0].profile))
     axes.set_xlim(0.5, max(map(max, depths)) + 1.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(integers())

@@ -19,11 +19,11 @@ from vg_keras.figures.drawing import (
     say_if_empty,
     set_scale,
     set_step_axis,
-    shortened,
     spread,
     visible,
 )
 from vg_keras.figures.inputs import Drawable, Drawn, Runs, Several, axis_label, drawn, is_fraction
+from vg_keras.printable import shortened
 
 _RANGES = {False: (0.0, 0.88), True: (0.25, 1.0)}
 """The part of viridis that can be seen on a light and on a dark background."""
@@ -56,7 +56,7 @@ def by_step(
 ) -> Axes | list[Axes]:
     """Plots one quantity of each layer or variable over the steps.
 
-    The lines run from dark, the first layer, to light, the last one, in a color map that can be
+    The color runs from dark, the first layer, to light, the last one, in a color map that can be
     read without color vision. On a logarithmic axis, lines that lie a
     decade apart differ tenfold. A value that is zero or not finite leaves a gap.
 
@@ -107,7 +107,7 @@ def _draw(one: Drawn, axes: Axes, style: dict[str, Any]) -> None:
     say_if_empty(axes, [one.profile.values])
     set_step_axis(axes)
     if one.name:
-        axes.set_title(one.name, **AS_TYPED)
+        axes.set_title(shortened(one.name), **AS_TYPED)
 
 
 def _colors(number: int, is_on_dark: bool) -> list[tuple[float, float, float, float]]:

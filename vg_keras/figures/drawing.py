@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
+
+from vg_keras.layer_quantities import log10_axis
+from vg_keras.printable import shortened
 
 _RUN_COLORS = {
     False: ("#0072b2", "#d55e00", "#007a59", "#b0457f", "#5a5a5a", "#7b61c9", "#8a6d00", "#00768a"),
@@ -28,17 +31,21 @@ _MARKERS = "os^vDPX<"
 _LINE_STYLES = ("-", "--", ":", "-.")
 """Those of the first eight training runs, of the next eight, and so on."""
 
+_MAX_INSIDE = 3
+"""Training runs in a legend that is inside the axes."""
+
+_MAX_COLUMNS = 3
+"""Of new axes, side by side."""
+
 _MAX_MARKERS, _SOME_MARKERS = 40, 10
 """A line of more points than that has markers at some of them."""
-
-_MAX_LETTERS = 24
 
 AS_TYPED: dict[str, Any] = {"parse_math": False, "usetex": False}
 """Properties of a text that is drawn as it is: a name such as `a_1` or `$x$` is no formula."""
 
 
 def axes_for(number: int, axes: Any, width: float, height: float) -> list[Axes]:
-    """Returns the axes to draw into: those of the caller, or new ones.
+    """Returns the axes to draw on: those of the caller, or new ones.
 
     Args:
         number: How many are needed.
@@ -55,48 +62,68 @@ def axes_for(number: int, axes: Any, width: float, height: float) -> list[Axes]:
     every = list(np.ravel(np.array(axes, object)))
     for one in every:
         if not isinstance(one, Axes):
-            raise TypeError(f"`axes` must be Matplotlib axes. Received: {one!r}.")
+            raise TypeError(f"`axes` must be Matplotlib Axes. Received: {one!r}.")
     if len(every) != number:
         raise ValueError(
-            f"`axes` must be {'one' if number == 1 else number} Matplotlib axes. "
+            f"`axes` must be {'a single' if number == 1 else number} Matplotlib Axes. "
             f"Received: {len(every)}."
         )
     return every
 
 
-def _new_axes(columns: int, width: float, height: float) -> list[Axes]:
+def _new_axes(number: int, width: float, height: float) -> list[Axes]:
     from matplotlib import pyplot
 
-    _, axes = pyplot.subplots(
-        1, columns, figsize=(width * columns, height), squeeze=False, layout="constrained"
-    )
-    return list(axes[0])
+    columns = min(number, _MAX_COLUMNS)
+    rows = -(-number // columns)
+    size = (width * columns, height * rows)
+    _, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    every = list(axes.flat)
+    for empty in every[number:]:
+        empty.remove()
+    return every[:number]
 
 
-def set_scale(axes: Axes, values: Iterable[NDArray[np.float64]], is_fraction: bool) -> None:
-    """Scales the vertical axis: from 0 to 1, or logarithmic if all values are magnitudes."""
+def set_scale(axes: Axes, values: Sequence[NDArray[np.float64]], is_fraction: bool) -> None:
+    """Scales the vertical axis: from 0 to 1, or logarithmic if all values are magnitudes.
+
+    A logarithmic axis has at least as many decades as that of `log10_axis`, so that small
+    differences between healthy layers look small.
+    """
     together = _together(values)
+    sizes = together[np.isfinite(together) & (together > 0)]
     if is_fraction:
         axes.set_ylim(-0.03, 1.03)
-    elif (together > 0).any() and not (together < 0).any():
+    elif len(sizes) and not (together < 0).any():
+        low, high = log10_axis(sizes)
+        ends = min(10.0**low, sizes.min()), 10.0**high
+        if axes.has_data() and axes.get_yscale() == "log":  # drawn on before
+            ends = min(ends[0], axes.get_ylim()[0]), max(ends[1], axes.get_ylim()[1])
         axes.set_yscale("log")
+        axes.set_ylim(ends[0] / 1.3, ends[1] * 1.3)
 
 
 def set_step_axis(axes: Axes) -> None:
     """Labels the horizontal axis of steps, which are integers."""
     axes.set_xlabel("step")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(integers())
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def say_if_empty(axes: Axes, values: Iterable[NDArray[np.float64]]) -> None:
-    """Says so in the axes if no value is finite."""
+def integers() -> MaxNLocator:
+    """Returns a locator of ticks at integers, as many as have room."""
+    return MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True, min_n_ticks=1)
+
+
+def say_if_empty(axes: Axes, values: Sequence[NDArray[np.float64]]) -> None:
+    """Says so on the axes if there is no value to draw."""
     if not np.isfinite(_together(values)).any():
-        axes.text(0.5, 0.5, "no finite value", ha="center", va="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, "no value to draw", ha="center", va="center", transform=axes.transAxes)
         axes.set_yticks([])
         axes.set_yticks([], minor=True)
 
 
-def _together(values: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _together(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.concatenate([np.zeros(0), *(of.ravel() for of in values)])
 
 
@@ -134,11 +161,13 @@ def line_of_run(number: int, name: str, axes: Axes, values: NDArray[np.float64])
     if len(values) > _MAX_MARKERS:  # those of another line are elsewhere
         distance = len(values) // _SOME_MARKERS
         some = set(range(number % len(_MARKERS) * distance // len(_MARKERS), len(values), distance))
+    name = shortened(name)
     has_points = np.isfinite(values).any()
     return {
-        "label": legend_label(name if has_points else f"{name} (zero or not finite)".lstrip()),
+        "label": legend_label(name if has_points else f"{name} (no value to draw)".lstrip()),
         "color": colors[number % len(colors)],
         "marker": _MARKERS[number % len(_MARKERS)],
+        "markersize": max(9 - 1.5 * number, 4.5),  # seen below an equal line
         "markevery": sorted(some | set(isolated(values))),
         "linestyle": _LINE_STYLES[number // len(colors) % len(_LINE_STYLES)],
     }
@@ -155,14 +184,12 @@ def isolated(values: NDArray[np.float64]) -> list[int]:
 
 
 def spread(number: int, most: int) -> list[int]:
-    """Returns at most so many of the first integers, at similar distances, with both ends."""
-    count = number if number <= most else min(most, (number + 1) // 2)
-    return np.linspace(0, number - 1, count).round().astype(int).tolist()
-
-
-def shortened(name: str) -> str:
-    """Returns a name without its middle if it is long."""
-    return name if len(name) <= _MAX_LETTERS else f"{name[:8]}…{name[9 - _MAX_LETTERS :]}"
+    """Returns at most so many of the first integers: at equal distances, and the last one."""
+    distance = max(-(-(number - 1) // (most - 1)), 1)
+    some = list(range(0, number, distance))
+    if some and number - 1 - some[-1] < 0.6 * distance:
+        some.pop()  # too near to the last one, or that itself
+    return [*some, *([number - 1] if number else [])]
 
 
 def legend_label(name: str) -> str | None:
@@ -184,6 +211,13 @@ def add_legend(axes: Axes, **how: Any) -> None:
     if handles:
         for text in axes.legend(**how).get_texts():
             text.set(**AS_TYPED)
+
+
+def add_legend_of_runs(axes: Axes) -> None:
+    """Adds a legend of training runs: many of them beside the axes, where it covers no line."""
+    is_long = len(axes.get_lines()) > _MAX_INSIDE
+    beside: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
+    add_legend(axes, **(beside if is_long else {}))
 
 
 def as_typed(figure: Figure) -> None:

@@ -13,9 +13,10 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from vg_keras.figures.drawing import AS_TYPED, axes_for, shortened, spread
+from vg_keras.figures.drawing import AS_TYPED, axes_for, spread
 from vg_keras.figures.inputs import Drawable, Drawn, Runs, Several, drawn, is_fraction, label_of
 from vg_keras.layer_quantities import log10_axis
+from vg_keras.printable import shortened
 from vg_keras.profiles import Profile
 
 LOWEST, HIGHEST = -8.0, 2.0
@@ -29,7 +30,10 @@ _NORMS = ("activation_gradient_norm", "gradient_norm")
 ZERO, NON_FINITE, NOT_RECORDED = "white", "#ff2d2d", "#9a9a9a"
 """Colors that viridis, which can be read without color vision, does not contain."""
 
-_MAX_LABELS, _MAX_STEPS = 12, 6
+_MAX_LABELS, _MAX_STEPS = 11, 6
+
+_MAX_IN_ROW = 3
+"""Maps side by side, at most."""
 
 _SIZE = 8
 """The size of the text, in points."""
@@ -99,10 +103,10 @@ def _draw(one: Drawn, axes: Axes, scale: _Scale) -> None:
     axes.set_xticks(columns, [f"{flow.steps[column]:,}" for column in columns], fontsize=_SIZE)
     axes.tick_params(length=2, pad=2)
     axes.grid(False)
-    axes.set_xlabel("recorded step", fontsize=_SIZE)
+    axes.set_xlabel("recorded step", fontsize=_SIZE, loc="left")  # the legend is on the right
     axes.set_ylabel("layer, from the input", fontsize=_SIZE)
     if one.name:
-        axes.set_title(one.name, **AS_TYPED)
+        axes.set_title(shortened(one.name), **AS_TYPED)
     _add_legend(flow, axes, scale)
 
 
@@ -159,12 +163,14 @@ def _add_color_bar(every: Sequence[Axes], scale: _Scale) -> None:
     colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(scale.low, scale.high), "viridis")
     figure = every[-1].get_figure(root=False)
     assert figure is not None
+    rows = -(-len(every) // _MAX_IN_ROW)
     bar = figure.colorbar(
         colors,
         ax=list(every),
         extend="both" if scale.is_log else "neither",
         pad=0.02,
         aspect=20,
+        shrink=min(1, 2 / rows),
         fraction=0.06,
     )
     if scale.is_log:

@@ -36,7 +36,9 @@ class Drawn:
     number: int = 0
 
 
-def drawn(runs: Runs, *quantities: str, by_path: bool = False) -> list[Drawn]:
+def drawn(
+    runs: Runs, *quantities: str, by_path: bool = False, complete: bool = False
+) -> list[Drawn]:
     """Returns what to draw, in the order of the arguments.
 
     If a training run has kernels, only these are drawn of its variables. A `Profile` is drawn as it
@@ -47,6 +49,7 @@ def drawn(runs: Runs, *quantities: str, by_path: bool = False) -> list[Drawn]:
         *quantities: The names of quantities, see `vg_keras.profile`: the first one that all
             training runs have is drawn.
         by_path: Whether the figure needs a value for each layer or variable.
+        complete: Whether to include layers of which nothing was recorded.
 
     Raises:
         TypeError: If `runs` contains anything else.
@@ -54,7 +57,8 @@ def drawn(runs: Runs, *quantities: str, by_path: bool = False) -> list[Drawn]:
     """
     named = _named(runs)
     for quantity in quantities:
-        found = [Drawn(name, _profile(run, quantity), i) for i, (name, run) in enumerate(named)]
+        profiles = [_profile(run, quantity, complete) for _, run in named]
+        found = [Drawn(named[i][0], one, i) for i, one in enumerate(profiles)]
         lacking = [one.name for one in found if not one.profile.recorded.any()]
         if found and not lacking:
             return _checked(found, by_path)
@@ -113,11 +117,16 @@ def _names(runs: Sequence[Drawable]) -> list[str]:
     return found
 
 
-def _profile(run: Drawable, quantity: str) -> Profile:
+def _profile(run: Drawable, quantity: str, is_complete: bool) -> Profile:
     if isinstance(run, Profile):
         return run
-    found, kernels = profile(run, quantity), run.model.kernels
-    return found.only(kernels) if set(found.paths) & set(kernels) else found
+    found, model = profile(run, quantity), run.model
+    if set(found.paths) & set(model.kernels):
+        found = found.only(model.kernels)
+    if not is_complete or found.paths == ("",):
+        return found
+    of_layers = set(found.paths) <= set(model.outputs)
+    return found.over(model.outputs if of_layers else model.kernels or model.variables, model)
 
 
 def label_of(drawn: Profile) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from vg_keras.figures.drawing import (
-    add_legend,
+    add_legend_of_runs,
     axes_for,
     line_of_run,
     say_if_empty,
@@ -20,7 +20,7 @@ from vg_keras.figures.inputs import Drawn, Runs, drawn
 def loss(runs: Runs, axes: Axes | None = None, **style: Any) -> Axes:
     """Plots the loss of the recorded batches over the steps.
 
-    This is the loss that was differentiated: of one batch, including regularization.
+    It is the loss that was differentiated: of one batch, including regularization.
 
     Args:
         runs: One training run, or several, each of which becomes a line.
@@ -38,12 +38,12 @@ def loss(runs: Runs, axes: Axes | None = None, **style: Any) -> Axes:
     (ax,) = axes_for(1, axes, 5.5, 3.8)
     draw_loss(found, ax, **style)
     if axes is None and len(found) > 1:
-        add_legend(ax)
+        add_legend_of_runs(ax)
     return ax
 
 
 def draw_loss(found: Sequence[Drawn], axes: Axes, **style: Any) -> None:
-    """Draws what `loss` draws, without a legend.
+    """Does the same as `loss`, without a legend.
 
     Args:
         found: The losses of the training runs.

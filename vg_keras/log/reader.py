@@ -16,6 +16,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from vg_keras.log import format as log_format
 from vg_keras.log.event_file import EventFile, StoredRecord
@@ -25,6 +26,12 @@ from vg_keras.schedule import NEVER
 
 OnProgress = Callable[[str, float], None]
 """Called with the path of a log and the fraction of it that was read."""
+
+OnSkipped = Callable[[str], None]
+"""Called with a sentence on a log that is skipped."""
+
+Log = TypeVar("Log")
+Found = TypeVar("Found")
 
 
 def read_run(path: str | Path, *, first: int = 0, stop: int | None = None, stride: int = 1) -> Run:
@@ -101,7 +108,9 @@ def iter_records(
     return (record for _, record in found)
 
 
-def stored_at(follower: Follower, step: int | None = None) -> list[StoredRecord]:
+def stored_at(
+    follower: Follower, step: int | None = None, on_progress: OnProgress | None = None
+) -> list[StoredRecord]:
     """Returns one record of each training run of a log, which is not parsed yet.
 
     Scanning a log for it is much faster than reading all records.
@@ -109,17 +118,19 @@ def stored_at(follower: Follower, step: int | None = None) -> list[StoredRecord]
     Args:
         follower: The follower of the log, which has not been read.
         step: Its step: the last recorded one that is not later. None for the last one of all.
+        on_progress: Called while the log is read.
 
     Raises:
         FileNotFoundError: If there is no event file in the log.
         FormatVersionError: If a newer version of vg_keras wrote the log.
     """
     follower.check_exists()
-    found = {
-        stored.training.id: stored
-        for stored in follower.poll_stored()
-        if step is None or stored.step <= step
-    }
+    found: dict[str, StoredRecord] = {}
+    for stored in follower.poll_stored():
+        if step is None or stored.step <= step:
+            found[stored.training.id] = stored
+        if on_progress is not None:
+            on_progress(follower.name, follower.fraction_read)
     # What ends a training run, as its verdict, may follow the record.
     return [
         dataclasses.replace(found[training.id], training=training)
@@ -204,6 +215,11 @@ class Follower:
         return tuple(sentence for file in self._files.values() for sentence in file.damage)
 
     @property
+    def name(self) -> str:
+        """The paths that it was created with, for messages."""
+        return ", ".join(self._places)
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """The paths of the event files found so far."""
         return tuple(self._files)
@@ -219,11 +235,10 @@ class Follower:
         """Raises a FileNotFoundError if there is no event file."""
         self._find_files()
         if not self._files:
-            received = ", ".join(self._places)
             below = [log for place in self._places for log in logs_below(place)]
             beside = [log for place in self._places for log in _logs_beside(place)]
             raise FileNotFoundError(
-                f"Expected a log directory of GradientMonitor. Received: {received}. There is no "
+                f"Expected a log directory of GradientMonitor. Received: {self.name}. There is no "
                 f"event file in it, nor in its subdirectory {log_format.RUN_NAME!r}."
                 + (f" Directories below it that contain a log: {_some(below)}." if below else "")
                 + (f" Logs in {beside[0]}: {_some(beside[1:])}." if beside else "")
@@ -296,7 +311,11 @@ def read_training(paths: Sequence[str]) -> Training | None:
     return next(iter(_read_all(Follower(*paths), _Selection())), None)
 
 
-def no_training_run(log: str, damage: Iterable[str] = ()) -> ValueError:
+class NoTrainingRunError(ValueError):
+    """A log holds no training run of GradientMonitor."""
+
+
+def no_training_run(log: str, damage: Iterable[str] = ()) -> NoTrainingRunError:
     """Returns the error of a log without a training run.
 
     Args:
@@ -304,7 +323,36 @@ def no_training_run(log: str, damage: Iterable[str] = ()) -> ValueError:
         damage: One sentence for each part of it that could not be read.
     """
     sentences = [f"There is no training run of GradientMonitor in {log}.", *damage]
-    return ValueError(" ".join(sentences))
+    return NoTrainingRunError(" ".join(sentences))
+
+
+def read_each(
+    logs: Iterable[Log], read: Callable[[Log], Iterable[Found]], on_skipped: OnSkipped | None
+) -> list[Found]:
+    """Returns what is found in several logs.
+
+    Args:
+        logs: The logs.
+        read: Reads one of them.
+        on_skipped: Called for each log without a training run, if another one has any.
+
+    Raises:
+        NoTrainingRunError: If a log holds no training run, and no other one does, or there is no
+            `on_skipped`.
+    """
+    found: list[Found] = []
+    skipped: list[NoTrainingRunError] = []
+    for log in logs:
+        try:
+            found += read(log)
+        except NoTrainingRunError as error:
+            skipped.append(error)
+    if skipped and (on_skipped is None or not found):
+        raise skipped[0]
+    for reason in skipped:
+        assert on_skipped is not None
+        on_skipped(str(reason))
+    return found
 
 
 def no_such_training(log: str, training_id: str, ids: Sequence[str]) -> ValueError:
@@ -317,7 +365,7 @@ def no_such_training(log: str, training_id: str, ids: Sequence[str]) -> ValueErr
     """
     are = "is" if len(ids) == 1 else "are"
     return ValueError(
-        f"There is no training run {training_id} in {log}. There {are}: {', '.join(ids)}."
+        f"There is no training run {training_id!r} in {log}. There {are}: {', '.join(ids)}."
     )
 
 

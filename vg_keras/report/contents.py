@@ -1,4 +1,4 @@
-"""What a report says of each training run, without its form: verdict, settings, and numbers."""
+"""The contents of a report, independent of its layout: verdicts, settings and numbers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Section:
     Args:
         run: The training run.
         verdict: The verdict; None if there is none.
-        notes: Sentences on how far the verdict goes, and on what the log lacks.
+        notes: Sentences on how far the verdict goes, and on missing or damaged parts of the log.
         layers: A row for each layer at the last record.
         layers_step: The step of the last record, or None.
         marked: The paths of the layers that a diagnosis concerns.
@@ -94,9 +94,9 @@ def _verdict(run: LoggedRun, on_progress: OnProgress | None) -> tuple[Verdict | 
             if on_progress is not None:
                 on_progress(run.log, examined / number)
         return examination.verdict, ""
-    covered = "no verdict" if stored is None else f"a verdict on {stored.num_records:,} records"
+    covered = "no verdict on" if stored is None else f"a verdict on {stored.num_records:,} of"
     return stored, (
-        f"The log holds {covered} of {number:,}. `vg-keras diagnose` examines all of them."
+        f"The log has {covered} its {number:,} records. Run `vg-keras diagnose` to examine them."
     )
 
 
@@ -112,10 +112,10 @@ def comparison(runs: Sequence[LoggedRun]) -> tuple[str, Comparison] | None:
     Returns:
         The quantity in words, and the comparison; None if there is nothing to compare.
     """
-    name = first_common(run.table.quantities for run in runs)
+    name = first_common(run.last_recorded for run in runs)
     if len(runs) < 2 or name is None:
         return None
-    profiles = [run.table.profile(name) for run in runs]
+    profiles = [run.last_profile(name) for run in runs]
     return LAYER_QUANTITIES[name].label, compare(profiles)
 
 
@@ -156,7 +156,11 @@ def _losses(run: LoggedRun) -> str:
     if not run.losses:
         return ""
     (first, one), (last, other) = run.losses[0], run.losses[-1]
-    return f"{one:.4g} at step {first:,}, {other:.4g} at step {last:,}"
+    return f"{_loss(one)} at step {first:,}, {_loss(other)} at step {last:,}"
+
+
+def _loss(loss: float) -> str:
+    return f"{loss:.4g}" if math.isfinite(loss) else "NaN or infinite"
 
 
 def _recorded(run: LoggedRun) -> str:

@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 
 from vg_keras import figures
 from vg_keras.figures.by_depth import draw_by_depth
-from vg_keras.figures.drawing import data_uri, legend_label
+from vg_keras.figures.drawing import add_legend_of_runs, data_uri, legend_label
 from vg_keras.figures.inputs import Drawn
 from vg_keras.figures.loss import draw_loss
 from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.logged_runs import LoggedRun
+from vg_keras.printable import shortened
 from vg_keras.profiles import Profile
 from vg_keras.report.templating import capitalized
 
@@ -57,7 +58,7 @@ class Picture:
 
 
 def pictures(runs: Sequence[LoggedRun]) -> list[Picture]:
-    """Draws the pictures of training runs. One without records is in none."""
+    """Draws the pictures of training runs. Runs without records are skipped."""
     found = [_flow(runs), _by_depth(runs), _loss(runs)]
     return [picture for picture in found if picture is not None]
 
@@ -105,26 +106,42 @@ def _grid(number: int, columns: int, height: float, legend: float = 0) -> tuple[
 
 
 def _by_depth(runs: Sequence[LoggedRun]) -> Picture | None:
-    found = {name: of_name for name in _BY_DEPTH if (of_name := _profiles(runs, name))}
+    found = {
+        name: [
+            Drawn(run.name, run.last_profile(name), number)
+            for number, run in enumerate(runs)
+            if name in run.last_recorded
+        ]
+        for name in _BY_DEPTH
+    }
+    found = {name: of_name for name, of_name in found.items() if of_name}
     if not found:
         return None
+    missing = [
+        f"{capitalized(LAYER_QUANTITIES[name].label)}: {lacking}"
+        for name, of_name in found.items()
+        if (lacking := _without(runs, of_name))
+    ]
+    if any(_has_gap(one.profile) for of_name in found.values() for one in of_name):
+        missing.append("A point is missing where a value is zero, not finite, or not recorded.")
     return _picture(
         "Every layer at the last record",
         "From the input on the left to the output on the right. The gradients of a healthy network "
         "are of similar size in all layers, and its updates about 1e-3 of the weights.",
-        " ".join(
-            f"{capitalized(LAYER_QUANTITIES[name].label)}: {lacking}"
-            for name, of_name in found.items()
-            if (lacking := _without(runs, of_name))
-        ),
+        " ".join(missing),
         lambda: _draw_by_depth(found, len(runs)),
     )
+
+
+def _has_gap(profile: Profile) -> bool:
+    is_zero = (profile.values == 0).any() and LAYER_QUANTITIES[profile.quantity].scale == "log"
+    return bool(is_zero or np.isnan(profile.values).any())
 
 
 def _draw_by_depth(found: Mapping[str, Sequence[Drawn]], num_runs: int) -> Figure:
     figure, axes = _grid(len(found), 3, 2.6, 0.3)
     for ax, (name, profiles) in zip(axes, found.items(), strict=True):
-        draw_by_depth(profiles, ax, markersize=4)
+        draw_by_depth(profiles, ax, linewidth=1.2)
         ax.set_title(LAYER_QUANTITIES[name].label, fontsize="medium")
         ax.set_ylabel("")
         ax.set_xlabel("layer, from the input", fontsize="small")
@@ -141,7 +158,7 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], found: Sequence[Sequence[D
         for one, line in zip(profiles, ax.get_lines(), strict=True)
     }
     handles, names = zip(*(lines[number] for number in sorted(lines)), strict=True)
-    labels = [str(legend_label(name)) for name in names]
+    labels = [str(legend_label(shortened(name))) for name in names]
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
 
 
@@ -153,7 +170,7 @@ def _loss(runs: Sequence[LoggedRun]) -> Picture | None:
         return None
     return _picture(
         "Training loss",
-        "The loss that was differentiated at each record: of one batch, including regularization.",
+        "Loss of each recorded batch, including regularization.",
         _without(runs, found),
         lambda: _draw_loss(found, len(runs)),
     )
@@ -162,9 +179,9 @@ def _loss(runs: Sequence[LoggedRun]) -> Picture | None:
 def _draw_loss(found: Sequence[Drawn], num_runs: int) -> Figure:
     figure = Figure((_WIDTH, 3), layout="constrained")
     axes = figure.subplots()
-    draw_loss(found, axes, markersize=4)
+    draw_loss(found, axes, linewidth=1.2)
     if num_runs > 1:
-        axes.legend()
+        add_legend_of_runs(axes)
     return figure
 
 

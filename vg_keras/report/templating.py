@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from vg_keras.printable import printable
+
 
 def template(name: str) -> Any:
     """Returns a template by the name of its file."""
@@ -26,14 +28,21 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        finalize=_finalized,
     )
     filters = {"number": _number, "columns": _columns, "capitalized": capitalized}
     environment.filters |= filters
     return environment
 
 
+def _finalized(value: Any) -> Any:
+    """Returns what is inserted: of text, no character that could reverse or hide what follows."""
+    return printable(value, keep="\n") if type(value) is str else value
+
+
 _COLUMNS: tuple[tuple[str, str, str], ...] = (
-    ("gradient_norm", "gradient norm", ".2g"),
+    ("activation_gradient_norm", "gradient at output, L2 norm", ".2g"),
+    ("gradient_norm", "gradient of kernel, L2 norm", ".2g"),
     ("update_ratio", "update ratio", ".2g"),
     ("activation_rms", "output RMS", ".2g"),
     ("saturated_units", "saturated", ".0%"),
@@ -53,7 +62,7 @@ def _columns(rows: Sequence[Any]) -> list[tuple[str, list[str]]]:
 
 
 def _number(number: float, form: str = ".2g") -> str:
-    """Returns a number: NaN if nothing was recorded, infinite if it is not finite."""
+    """Returns a number in words: empty if it is NaN, because nothing was recorded."""
     if math.isnan(number):
         return ""
     return "NaN or infinite" if math.isinf(number) else format(number, form)

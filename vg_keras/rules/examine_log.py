@@ -9,7 +9,15 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from vg_keras.log.reader import OnProgress, follow, logs_in, no_such_training, no_training_run
+from vg_keras.log.reader import (
+    OnProgress,
+    OnSkipped,
+    follow,
+    logs_in,
+    no_such_training,
+    no_training_run,
+    read_each,
+)
 from vg_keras.record import Training
 from vg_keras.rules.examination import Examination
 from vg_keras.rules.rule import Rule
@@ -39,6 +47,7 @@ def examine_log(
     ignore: Iterable[str] = (),
     on_progress: OnProgress | None = None,
     training_id: str | None = None,
+    on_skipped: OnSkipped | None = None,
 ) -> Iterator[Examined]:
     """Yields the verdict on each training run of a log and of all logs below it.
 
@@ -48,6 +57,7 @@ def examine_log(
         ignore: As in `Examination`.
         on_progress: Called with the path of a log and the fraction of it that was read.
         training_id: The id of the training run to examine, if not all of them; `path` is its log.
+        on_skipped: Called for each log without a training run, if another one has any.
 
     Raises:
         FileNotFoundError: If there is no log.
@@ -56,12 +66,12 @@ def examine_log(
             not that one.
     """
     ignore = tuple(ignore)
-    for log in logs_in(path) if training_id is None else [path]:
-        examined = list(_examine(log, rules, ignore, on_progress))
-        ids = [one.training.id for one in examined]
-        if training_id not in (None, *ids):
-            raise no_such_training(log, str(training_id), ids)
-        yield from (one for one in examined if training_id in (None, one.training.id))
+    logs = logs_in(path) if training_id is None else [path]
+    found = read_each(logs, lambda log: _examine(log, rules, ignore, on_progress), on_skipped)
+    ids = [one.training.id for one in found]
+    if training_id not in (None, *ids):
+        raise no_such_training(path, str(training_id), ids)
+    yield from (one for one in found if training_id in (None, one.training.id))
 
 
 def _examine(
