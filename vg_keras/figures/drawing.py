@@ -100,7 +100,7 @@ def set_scale(axes: Axes, values: Sequence[NDArray[np.float64]], is_fraction: bo
         if axes.has_data() and axes.get_yscale() == "log":  # drawn on before
             ends = min(ends[0], axes.get_ylim()[0]), max(ends[1], axes.get_ylim()[1])
         axes.set_yscale("log")
-        axes.set_ylim(ends[0] / 1.3, ends[1] * 1.3)
+        axes.set_ylim(ends[0] / 2, ends[1] * 2)
 
 
 def set_step_axis(axes: Axes) -> None:
@@ -167,7 +167,7 @@ def line_of_run(number: int, name: str, axes: Axes, values: NDArray[np.float64])
         "label": legend_label(name if has_points else f"{name} (no value to draw)".lstrip()),
         "color": colors[number % len(colors)],
         "marker": _MARKERS[number % len(_MARKERS)],
-        "markersize": max(9 - 1.5 * number, 4.5),  # seen below an equal line
+        "markersize": max(8 - 1.2 * number, 4),  # seen below an equal line
         "markevery": sorted(some | set(isolated(values))),
         "linestyle": _LINE_STYLES[number // len(colors) % len(_LINE_STYLES)],
     }
