@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _MAX_LETTERS = 24
 
 
@@ -19,7 +21,22 @@ def printable(text: str, *, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
 
 
-def shortened(name: str) -> str:
-    """Returns a name, printable, without its middle if it is long."""
+def shortened(name: str, most: int = _MAX_LETTERS) -> str:
+    """Returns a name, printable, without its middle if it is long.
+
+    Args:
+        name: The name.
+        most: The most letters that it may have.
+    """
     name = printable(name)
-    return name if len(name) <= _MAX_LETTERS else f"{name[:8]}…{name[9 - _MAX_LETTERS :]}"
+    return name if len(name) <= most else f"{name[: most // 3]}…{name[most // 3 + 1 - most :]}"
+
+
+def shortened_apart(names: Sequence[str]) -> list[str]:
+    """Returns names without their middles, with as many letters as it takes to tell them apart."""
+    most = _MAX_LETTERS
+    while True:
+        found = [shortened(name, most) for name in names]
+        if len(set(found)) == len(set(names)) or most > max(map(len, found)):
+            return found
+        most += 8

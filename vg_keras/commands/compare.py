@@ -28,7 +28,7 @@ from vg_keras.layer_quantities import DEFAULT, LAYER_QUANTITIES, LayerQuantity, 
 from vg_keras.log.reader import OnProgress
 from vg_keras.logged_records import LoggedRecord, read_records
 from vg_keras.logged_runs import ChosenRun, find_latest, names_of
-from vg_keras.printable import printable, shortened
+from vg_keras.printable import printable, shortened_apart
 from vg_keras.profiles import Profile
 
 SCHEMA = 1
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     quantity, names = _quantity(arguments.quantity, found), names_of(chosen)
     profiles = [one.profile(quantity) for one in found]
     compared = Compared(names, found, quantity, compare(profiles))
-    error = _draw(names, profiles, arguments.output)
+    error = _draw(shortened_apart(names), profiles, arguments.output)
     if arguments.format == "json":
         figure = None if error else arguments.output
         print(json.dumps(_as_dict(compared, figure), indent=2, allow_nan=False))
@@ -155,8 +155,8 @@ def _print(compared: Compared) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("layer", max_width=40)
     comparison = compared.comparison
-    for name, step in zip(compared.names, comparison.steps, strict=True):
-        table.add_column(Text(f"{shortened(name)}\nstep {step:,}"), justify="right")
+    for name, step in zip(shortened_apart(compared.names), comparison.steps, strict=True):
+        table.add_column(Text(f"{name}\nstep {step:,}"), justify="right")
     table.add_column("last /\nfirst", justify="right")
     for layer in comparison.layers:
         is_marked = not (math.isnan(layer.ratio) or 1 / _DIFFERENCE < layer.ratio < _DIFFERENCE)

@@ -107,7 +107,7 @@ def _draw(one: Drawn, axes: Axes, style: dict[str, Any]) -> None:
     say_if_empty(axes, [one.profile.values])
     set_step_axis(axes)
     if one.name:
-        axes.set_title(shortened(one.name), **AS_TYPED)
+        axes.set_title(one.name, **AS_TYPED)
 
 
 def _colors(number: int, is_on_dark: bool) -> list[tuple[float, float, float, float]]:

@@ -17,7 +17,6 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from vg_keras.layer_quantities import log10_axis
-from vg_keras.printable import shortened
 
 _RUN_COLORS = {
     False: ("#0072b2", "#d55e00", "#007a59", "#b0457f", "#5a5a5a", "#7b61c9", "#8a6d00", "#00768a"),
@@ -161,7 +160,6 @@ def line_of_run(number: int, name: str, axes: Axes, values: NDArray[np.float64])
     if len(values) > _MAX_MARKERS:  # those of another line are elsewhere
         distance = len(values) // _SOME_MARKERS
         some = set(range(number % len(_MARKERS) * distance // len(_MARKERS), len(values), distance))
-    name = shortened(name)
     has_points = np.isfinite(values).any()
     return {
         "label": legend_label(name if has_points else f"{name} (no value to draw)".lstrip()),

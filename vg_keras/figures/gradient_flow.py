@@ -106,7 +106,7 @@ def _draw(one: Drawn, axes: Axes, scale: _Scale) -> None:
     axes.set_xlabel("recorded step", fontsize=_SIZE, loc="left")  # the legend is on the right
     axes.set_ylabel("layer, from the input", fontsize=_SIZE)
     if one.name:
-        axes.set_title(shortened(one.name), **AS_TYPED)
+        axes.set_title(one.name, **AS_TYPED)
     _add_legend(flow, axes, scale)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vg_keras.layer_quantities import LAYER_QUANTITIES
+from vg_keras.printable import shortened_apart
 from vg_keras.profiles import Profile, profile
 from vg_keras.record import Run, Training
 
@@ -26,7 +27,7 @@ class Drawn:
     """One quantity of one training run.
 
     Args:
-        name: The name of the training run; empty if there is only one, and it has none.
+        name: A short name of the training run; empty if there is only one, and it has none.
         profile: The values.
         number: Its place among the training runs, which decides its color.
     """
@@ -96,7 +97,7 @@ def _named(runs: Runs) -> list[tuple[str, Drawable]]:
         if not isinstance(run, Training | Profile):
             raise _refused(run)
     names = [str(name) for name in runs] if is_mapping else _names(each)
-    return list(zip(names, each, strict=True))
+    return list(zip(shortened_apart(names), each, strict=True))
 
 
 def _refused(received: object) -> TypeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from vg_keras.figures.inputs import Drawn
 from vg_keras.figures.loss import draw_loss
 from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.logged_runs import LoggedRun
-from vg_keras.printable import shortened
+from vg_keras.printable import shortened_apart
 from vg_keras.profiles import Profile
 from vg_keras.report.templating import capitalized
 
@@ -59,6 +60,8 @@ class Picture:
 
 def pictures(runs: Sequence[LoggedRun]) -> list[Picture]:
     """Draws the pictures of training runs. Runs without records are skipped."""
+    names = shortened_apart([run.name for run in runs])
+    runs = [dataclasses.replace(run, name=name) for run, name in zip(runs, names, strict=True)]
     found = [_flow(runs), _by_depth(runs), _loss(runs)]
     return [picture for picture in found if picture is not None]
 
@@ -158,7 +161,7 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], found: Sequence[Sequence[D
         for one, line in zip(profiles, ax.get_lines(), strict=True)
     }
     handles, names = zip(*(lines[number] for number in sorted(lines)), strict=True)
-    labels = [str(legend_label(shortened(name))) for name in names]
+    labels = [str(legend_label(name)) for name in names]
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
 
 
