@@ -153,6 +153,24 @@ def test_small_differences_look_small(axes):
     assert high / low > 1e6
 
 
+def test_the_smallest_and_the_largest_numbers_can_be_drawn(axes):
+    values = np.array([[5e-324, 1.7e308]])
+    found = Profile("gradients", np.arange(1), ("a", "b"), values, values > 0)
+    figures.by_depth(found, axes)
+    axes.figure.canvas.draw()
+
+    assert axes.get_ylim() == (np.finfo(float).tiny, 1.7e308)
+
+
+def test_two_figures_on_the_same_axes_share_a_scale(axes):
+    for value in (1e-9, 1.0):
+        figures.by_depth(training(record(0, value, value)), axes)
+    low, high = axes.get_ylim()
+
+    assert low < 1e-9
+    assert high > 1
+
+
 def test_layers_without_a_value_keep_their_place(axes):
     model = model_of(*(layer(name, "kernel", output_shape=(None, 2)) for name in "abcd"))
     found = training_of(Record(0, 0.0, {}, dead_units={"b": 0.0, "d": 0.5}), model=model)

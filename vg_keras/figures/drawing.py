@@ -36,6 +36,8 @@ _MAX_INSIDE = 3
 _MAX_COLUMNS = 3
 """Of new axes, side by side."""
 
+_SMALLEST = float(np.finfo(np.float64).tiny)
+
 _MAX_MARKERS, _SOME_MARKERS = 40, 10
 """A line of more points than that has markers at some of them."""
 
@@ -94,12 +96,12 @@ def set_scale(axes: Axes, values: Sequence[NDArray[np.float64]], is_fraction: bo
     if is_fraction:
         axes.set_ylim(-0.03, 1.03)
     elif len(sizes) and not (together < 0).any():
-        low, high = log10_axis(sizes)
-        ends = min(10.0**low, sizes.min()), 10.0**high
+        low, high = (10.0 ** np.clip(end, -300, 300) for end in log10_axis(sizes))
+        low, high = min(low, sizes.min()) / 2, max(high, sizes.max() / 2) * 2
         if axes.has_data() and axes.get_yscale() == "log":  # drawn on before
-            ends = min(ends[0], axes.get_ylim()[0]), max(ends[1], axes.get_ylim()[1])
+            low, high = min(low, axes.get_ylim()[0]), max(high, axes.get_ylim()[1])
         axes.set_yscale("log")
-        axes.set_ylim(ends[0] / 2, ends[1] * 2)
+        axes.set_ylim(max(low, _SMALLEST), high)
 
 
 def set_step_axis(axes: Axes) -> None:
