@@ -21,11 +21,6 @@ tf.config.set_logical_device_configuration(_cpu, [tf.config.LogicalDeviceConfigu
 tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
-def pytest_xdist_auto_num_workers():
-    """One worker more than there are cores: some tests wait for a browser or another process."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.fixture(autouse=True)
 def only_new_objects_are_searched_for_garbage():
     """Excludes all objects that existed before the test from garbage collection.
