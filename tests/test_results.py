@@ -49,7 +49,7 @@ def test_a_notebook_shows_the_verdict_and_a_table():
     shown = monitor._repr_html_()
 
     assert str(monitor).splitlines()[0] in shown
-    assert '<table class="layers">' in shown
+    assert '<table class="layers typed">' in shown
 
 
 def test_before_training_a_notebook_shows_that_nothing_was_recorded():
