@@ -1,5 +1,7 @@
 """The figure over the depth shows one record of each training run, and nothing else."""
 
+import dataclasses
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from scripted_records import layer, model_of, training_of
 
 from vg_keras import figures
 from vg_keras.profiles import Profile
-from vg_keras.record import Record
+from vg_keras.record import Record, VariableDescription
 
 TRAINING = training(record(0, 1e-3, 1.0), record(10, 2e-3, 3.0))
 
@@ -179,6 +181,17 @@ def test_layers_without_a_value_keep_their_place(axes):
 
     assert line.get_xdata().tolist() == [1, 2, 3, 4]
     assert np.array_equal(line.get_ydata(), [np.nan, 0.0, np.nan, 0.5], equal_nan=True)
+
+
+def test_without_records_of_kernels_the_other_variables_are_drawn(axes):
+    weights = tuple(
+        VariableDescription(f"dense/{name}", shape, "float32")
+        for name, shape in (("kernel", (2, 3)), ("bias", (3,)))
+    )
+    model = model_of(dataclasses.replace(layer("dense"), variables=weights))
+    figures.by_depth(training_of(Record(0, 0.0, {"dense/bias": sketch(0.5)}), model=model), axes)
+
+    assert np.array_equal(axes.get_lines()[0].get_ydata(), [np.nan, 0.5], equal_nan=True)
 
 
 def test_many_training_runs_have_a_legend_beside_the_axes():

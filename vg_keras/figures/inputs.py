@@ -58,8 +58,10 @@ def drawn(
     """
     named = _named(runs)
     for quantity in quantities:
-        profiles = [_profile(run, quantity, complete) for _, run in named]
-        found = [Drawn(named[i][0], one, i) for i, one in enumerate(profiles)]
+        found = [
+            Drawn(name, _profile(run, quantity, complete), number)
+            for number, (name, run) in enumerate(named)
+        ]
         lacking = [one.name for one in found if not one.profile.recorded.any()]
         if found and not lacking:
             return _checked(found, by_path)
@@ -122,12 +124,12 @@ def _profile(run: Drawable, quantity: str, is_complete: bool) -> Profile:
     if isinstance(run, Profile):
         return run
     found, model = profile(run, quantity), run.model
-    if set(found.paths) & set(model.kernels):
-        found = found.only(model.kernels)
+    has_kernels = set(found.paths) & set(model.kernels)
     if not is_complete or found.paths == ("",):
-        return found
-    of_layers = set(found.paths) <= set(model.outputs)
-    return found.over(model.outputs if of_layers else model.kernels or model.variables, model)
+        return found.only(model.kernels) if has_kernels else found
+    is_of_layers = set(found.paths) <= set(model.outputs)
+    others = model.outputs if is_of_layers else model.variables
+    return found.over(model.kernels if has_kernels else others, model)
 
 
 def label_of(drawn: Profile) -> str:
