@@ -12,8 +12,8 @@ from vg_keras.layer_quantities import LayerQuantity, recorded_in
 from vg_keras.log.numbers import Numbers, parse_numbers
 from vg_keras.log.reader import (
     OnProgress,
+    check_has,
     follow,
-    no_such_training,
     no_training_run,
     stored_at,
 )
@@ -83,8 +83,7 @@ def read_records(
     ids = [training.id for training in follower.trainings]
     if not ids:
         raise no_training_run(log, follower.damage)
-    if training_id not in (None, *ids):
-        raise no_such_training(log, str(training_id), ids)
+    check_has(log, training_id, ids)
     return [
         LoggedRecord(log, training, numbers, notes_on(training, follower.damage))
         for training, numbers in found

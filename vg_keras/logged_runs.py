@@ -18,8 +18,8 @@ from vg_keras.log.reader import (
     Follower,
     OnProgress,
     OnSkipped,
+    check_has,
     logs_in,
-    no_such_training,
     no_training_run,
     read_each,
 )
@@ -191,8 +191,7 @@ def _found(log: str, training_id: str | None) -> list[ChosenRun]:
     ids = [training.id for training in begun]
     if not begun:
         raise no_training_run(log)
-    if training_id not in (None, *ids):
-        raise no_such_training(log, str(training_id), ids)
+    check_has(log, training_id, ids)
     log = log if is_remote(log) else os.path.normpath(log)
     return [
         ChosenRun(log, training.id, training.began, number)

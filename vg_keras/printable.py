@@ -40,3 +40,8 @@ def shortened_apart(names: Sequence[str]) -> list[str]:
         if len(set(found)) == len(set(names)) or most > max(map(len, found)):
             return found
         most += 8
+
+
+def capitalized(text: str) -> str:
+    """Returns a text with a capital letter at its beginning, and otherwise as it is."""
+    return text[:1].upper() + text[1:]

@@ -102,9 +102,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(_as_dict(compared, figure), indent=2, allow_nan=False))
     else:
         _print(compared)
-        print("" if error else f"\nWrote {printable(arguments.output)}.")
     if error is not None:
         raise error
+    if arguments.format == "text":
+        print(f"\nWrote {printable(arguments.output)}.")
     return 0
 
 

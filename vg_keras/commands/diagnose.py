@@ -10,7 +10,7 @@ from typing import Any
 
 from vg_keras.commands.output import add_command, add_log_dir, note_skipped, progress
 from vg_keras.logged_runs import notes_on, split
-from vg_keras.printable import printable
+from vg_keras.printable import capitalized, printable
 from vg_keras.rules.diagnosis import Diagnosis
 from vg_keras.rules.examine_log import Examined, examine_log
 
@@ -82,7 +82,7 @@ def _text(found: Iterable[Examined]) -> str:
     for one in found:
         model = one.training.model.name
         lines = [f"{printable(f'{one.log}, {one.training.id}')}, model {model!r}:"]
-        lines.append(f"{one.verdict.headline[0].upper()}{one.verdict.headline[1:]}")
+        lines.append(capitalized(one.verdict.headline))
         for diagnosis in one.verdict.diagnoses:
             lines += [str(_plain(diagnosis)), f"  More: {diagnosis.page}"]
         lines += [printable(str(not_applied)) for not_applied in one.verdict.not_applied]

@@ -75,10 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(path: str, step: int | None, on_progress: OnProgress) -> list[LoggedRecord]:
     log, training_id = split(path)
-    if training_id is not None:
-        return read_records(log, step, training_id, on_progress)
+    logs = logs_in(log) if training_id is None else [log]
     return read_each(
-        logs_in(log), lambda log: read_records(log, step, None, on_progress), note_skipped
+        logs, lambda log: read_records(log, step, training_id, on_progress), note_skipped
     )
 
 

@@ -77,11 +77,12 @@ def draw_by_depth(
     is_same = len(set(steps)) == 1
     values = [one.profile.values[row] for one, row in zip(found, rows, strict=True)]
     set_scale(axes, values, is_fraction(found[0].profile))
-    for one, of_run, at, drawn_values in zip(found, depths, steps, values, strict=True):
-        line = line_of_run(one.number, one.name, axes, visible(axes, drawn_values))
+    for one, of_run, at, every in zip(found, depths, steps, values, strict=True):
+        shown = visible(axes, every)
+        line = line_of_run(one.number, one.name, axes, shown)
         if not is_same:
             line["label"] = f"{line['label'] or ''}, step {at:,}".removeprefix(", ")
-        axes.plot([depth + 1 for depth in of_run], visible(axes, drawn_values), **line | style)
+        axes.plot([depth + 1 for depth in of_run], shown, **line | style)
     say_if_empty(axes, values)
     at_step = f" (step {steps[0]:,})" if is_same else ""
     axes.set_xlabel(f"layer, from the input to the output{at_step}")

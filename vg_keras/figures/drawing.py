@@ -33,7 +33,7 @@ _LINE_STYLES = ("-", "--", ":", "-.")
 _MAX_INSIDE = 3
 """Training runs in a legend that is inside the axes."""
 
-_MAX_COLUMNS = 3
+MAX_COLUMNS = 3
 """Of new axes, side by side."""
 
 _SMALLEST = float(np.finfo(np.float64).tiny)
@@ -75,7 +75,7 @@ def axes_for(number: int, axes: Any, width: float, height: float) -> list[Axes]:
 def _new_axes(number: int, width: float, height: float) -> list[Axes]:
     from matplotlib import pyplot
 
-    columns = min(number, _MAX_COLUMNS)
+    columns = min(number, MAX_COLUMNS)
     rows = -(-number // columns)
     size = (width * columns, height * rows)
     _, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from vg_keras.figures.drawing import AS_TYPED, axes_for, spread
+from vg_keras.figures.drawing import AS_TYPED, MAX_COLUMNS, axes_for, spread
 from vg_keras.figures.inputs import Drawable, Drawn, Runs, Several, drawn, is_fraction, label_of
 from vg_keras.layer_quantities import log10_axis
 from vg_keras.printable import shortened
@@ -31,9 +31,6 @@ ZERO, NON_FINITE, NOT_RECORDED = "white", "#ff2d2d", "#9a9a9a"
 """Colors that viridis, which can be read without color vision, does not contain."""
 
 _MAX_LABELS, _MAX_STEPS = 11, 6
-
-_MAX_IN_ROW = 3
-"""Maps side by side, at most."""
 
 _SIZE = 8
 """The size of the text, in points."""
@@ -163,7 +160,7 @@ def _add_color_bar(every: Sequence[Axes], scale: _Scale) -> None:
     colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(scale.low, scale.high), "viridis")
     figure = every[-1].get_figure(root=False)
     assert figure is not None
-    rows = -(-len(every) // _MAX_IN_ROW)
+    rows = -(-len(every) // MAX_COLUMNS)
     bar = figure.colorbar(
         colors,
         ax=list(every),

@@ -355,18 +355,22 @@ def read_each(
     return found
 
 
-def no_such_training(log: str, training_id: str, ids: Sequence[str]) -> ValueError:
-    """Returns the error of a log without a certain training run.
+def check_has(log: str, training_id: str | None, ids: Sequence[str]) -> None:
+    """Checks that a training run is among those of a log.
 
     Args:
-        log: Its path.
-        training_id: The id of the training run.
+        log: The path of the log.
+        training_id: The id of the training run, or None if any will do.
         ids: The ids of those that there are.
+
+    Raises:
+        ValueError: If it is not.
     """
-    are = "is" if len(ids) == 1 else "are"
-    return ValueError(
-        f"There is no training run {training_id!r} in {log}. There {are}: {', '.join(ids)}."
-    )
+    if training_id not in (None, *ids):
+        are = "is" if len(ids) == 1 else "are"
+        raise ValueError(
+            f"There is no training run {training_id!r} in {log}. There {are}: {', '.join(ids)}."
+        )
 
 
 def logs_in(path: str) -> list[str]:

@@ -19,9 +19,8 @@ from vg_keras.figures.inputs import Drawn
 from vg_keras.figures.loss import draw_loss
 from vg_keras.layer_quantities import LAYER_QUANTITIES
 from vg_keras.logged_runs import LoggedRun
-from vg_keras.printable import shortened_apart
+from vg_keras.printable import capitalized, shortened_apart
 from vg_keras.profiles import Profile
-from vg_keras.report.templating import capitalized
 
 _WIDTH, _DOTS_PER_INCH = 10.5, 144
 """In inches of 100 pixels of the page. It is printed at 144 dots per inch or more."""

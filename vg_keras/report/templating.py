@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from vg_keras.printable import printable
+from vg_keras.printable import capitalized, printable
 
 
 def template(name: str) -> Any:
@@ -66,8 +66,3 @@ def _number(number: float, form: str = ".2g") -> str:
     if math.isnan(number):
         return ""
     return "NaN or infinite" if math.isinf(number) else format(number, form)
-
-
-def capitalized(text: str) -> str:
-    """Returns a text with a capital letter at its beginning, and otherwise as it is."""
-    return text[:1].upper() + text[1:]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from vg_keras.log.reader import (
     OnProgress,
     OnSkipped,
+    check_has,
     follow,
     logs_in,
-    no_such_training,
     no_training_run,
     read_each,
 )
@@ -69,8 +69,7 @@ def examine_log(
     logs = logs_in(path) if training_id is None else [path]
     found = read_each(logs, lambda log: _examine(log, rules, ignore, on_progress), on_skipped)
     ids = [one.training.id for one in found]
-    if training_id not in (None, *ids):
-        raise no_such_training(path, str(training_id), ids)
+    check_has(path, training_id, ids)
     yield from (one for one in found if training_id in (None, one.training.id))
 
 
